@@ -1,0 +1,39 @@
+# `make run` and `make test` need Python 3.11 or later, make and git; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := orchestrion runtime actors persistence migrations tests benchmarks
+
+.PHONY: run test check lint types format clean
+
+run: .venv/run
+	$(BIN)/orchestrion demo
+
+test: .venv/dev
+	$(BIN)/pytest
+
+check: lint types test
+
+lint: .venv/dev
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: .venv/dev
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/run: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cli]'
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cli,dev]'
+	touch $@ .venv/run
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,273 @@
+"""A group commit: what happens to the commands that the dispatcher took up together, on the write lane.
+
+1. The receipts of the whole group are looked up in one query.
+2. Each command is decided in order, on the states its neighbours before it staged. One that has a receipt, or is
+   rejected, costs its neighbours nothing.
+3. All events and all receipts are written in one transaction, durable before anybody is answered.
+
+If a statement fails, the transaction is rolled back, what was staged is dropped, and the commands are decided and
+committed one by one, so that a bad one fails alone. If the commit itself fails, its outcome is unknown: the connection
+is opened again and the receipts tell.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+import peewee
+
+from ..persistence.database import CommitOutcomeUnknown, reopen, translated, write_transaction
+from ..persistence.decision_states import DecisionStates
+from ..persistence.event_store import append_events, read_first_of_command, read_head
+from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
+from ..runtime.contracts.commands import INTERNAL_COMMANDS, Command
+from ..runtime.contracts.errors import (
+    CommandIdReused,
+    CommandRejected,
+    ConcurrencyConflict,
+    RuntimeFailed,
+    StoreError,
+)
+from ..runtime.contracts.event_codec import decode_event
+from ..runtime.contracts.events import EventMetadata, PersistedEvent
+from ..runtime.contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId
+from ..runtime.contracts.read_model import DispatchResult
+from ..runtime.contracts.values import ActorKind, Instant, Label
+from ..runtime.domain.decide import aggregate_of, decide
+from ..runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
+from .minting import Mint
+
+Answer: TypeAlias = DispatchResult | Exception
+
+
+@attrs.frozen(kw_only=True)
+class CommandEnvelope:
+    """An admitted command with what its sender knows beside it."""
+
+    command: Command
+    fingerprint: Label
+    actor: ActorKind
+    expected_version: int | None = None
+    caused_by: EventId | None = None
+    correlation_id: CommandId | None = None
+    metadata: EventMetadata = attrs.field(factory=EventMetadata)
+
+
+@attrs.frozen(kw_only=True)
+class GroupOutcome:
+    """The answers in the order of the commands, and the events that were committed."""
+
+    answers: tuple[Answer, ...]
+    events: tuple[PersistedEvent, ...]
+
+
+@attrs.define(eq=False)
+class _Plan:
+    """What a group is going to write."""
+
+    head: int
+    events: list[PersistedEvent] = attrs.field(factory=list)
+    receipts: dict[str, ReceiptRow] = attrs.field(factory=dict)
+    fingerprints: dict[str, str] = attrs.field(factory=dict)
+    answers: list[Answer] = attrs.field(factory=list)
+
+
+class CommandGroup:
+    """Decides and commits groups of commands. Lives on the write lane: only its thread calls `handle`."""
+
+    def __init__(self, database: peewee.SqliteDatabase, states: DecisionStates, mint: Mint) -> None:
+        self._database = database
+        self._states = states
+        self._mint = mint
+        self._path = Path(database.database)
+        self._head = read_head(database).sequence
+
+    @property
+    def head(self) -> int:
+        """The sequence of the last committed event."""
+        return self._head
+
+    def handle(self, envelopes: Sequence[CommandEnvelope], positions: Mapping[str, int]) -> GroupOutcome:
+        """Decide and commit a group. `positions` are those of the projectors: what they have may be evicted.
+
+        Raises:
+            RuntimeFailed: a commit's outcome is unknown and could not be found out. Nothing more may be written.
+        """
+        try:
+            outcome = self._attempt(envelopes)
+            self._states.evict(positions)
+            return outcome
+        except RuntimeFailed:
+            raise
+        except Exception as error:  # a failed statement: the commands are tried again one by one
+            if len(envelopes) == 1:
+                return GroupOutcome(answers=(self._named(error),), events=())
+        outcomes = [self.handle((envelope,), positions) for envelope in envelopes]
+        return GroupOutcome(
+            answers=tuple(answer for outcome in outcomes for answer in outcome.answers),
+            events=tuple(event for outcome in outcomes for event in outcome.events),
+        )
+
+    def _attempt(self, envelopes: Sequence[CommandEnvelope]) -> GroupOutcome:
+        plan = _Plan(head=self._head)
+        try:
+            known = find_receipts(self._database, [envelope.command.command_id for envelope in envelopes])
+            for envelope in envelopes:
+                plan.answers.append(self._decide(envelope, plan, known))
+            if plan.receipts:
+                with write_transaction(self._database, durability="full"):
+                    append_events(self._database, plan.events)
+                    insert_receipts(self._database, list(plan.receipts.values()))
+        except CommitOutcomeUnknown as error:
+            self._resolve(plan, error)
+        except BaseException:
+            self._states.discard()
+            raise
+        self._states.adopt()
+        self._head = plan.head
+        return GroupOutcome(answers=tuple(plan.answers), events=tuple(plan.events))
+
+    def _decide(self, envelope: CommandEnvelope, plan: _Plan, known: dict[str, ReceiptRow]) -> Answer:
+        command_id = envelope.command.command_id
+        receipt = plan.receipts.get(command_id) or known.get(command_id)
+        if receipt is not None:
+            return self._repeated(envelope, receipt, plan)
+        conflict = self._version_conflict(envelope)
+        if conflict is not None:
+            return conflict
+        request = DecisionRequest(
+            command=envelope.command,
+            now=self._mint.now(),
+            turn_id=TurnId(self._mint.new_id()),
+            caused_by=envelope.caused_by,
+            metadata=envelope.metadata,
+        )
+        decision = decide(self._states, request)
+        if isinstance(decision, Rejection):
+            plan.receipts[command_id] = _receipt(envelope, request.now, plan.head, rejected=decision.reason)
+            return CommandRejected(command_id, decision.reason)
+        events = self._numbered(decision, envelope, plan.head)
+        self._states.stage(events)
+        plan.events += events
+        plan.head += len(events)
+        plan.receipts[command_id] = _receipt(envelope, request.now, plan.head)
+        plan.fingerprints[command_id] = envelope.fingerprint
+        return DispatchResult(sequence=plan.head, duplicate=False)
+
+    def _repeated(self, envelope: CommandEnvelope, receipt: ReceiptRow, plan: _Plan) -> Answer:
+        command_id = envelope.command.command_id
+        if receipt.status == "rejected":
+            return CommandRejected(command_id, receipt.error or "", duplicate=True)
+        first = plan.fingerprints.get(command_id) or self._stored_fingerprint(command_id)
+        if first != envelope.fingerprint:
+            return CommandIdReused(command_id)
+        return DispatchResult(sequence=receipt.result_sequence, duplicate=True)
+
+    def _stored_fingerprint(self, command_id: CommandId) -> str | None:
+        row = read_first_of_command(self._database, command_id)
+        event = None if row is None else decode_event(row)
+        return event.metadata.command_fingerprint if isinstance(event, PersistedEvent) else None
+
+    def _version_conflict(self, envelope: CommandEnvelope) -> ConcurrencyConflict | None:
+        if envelope.expected_version is None:
+            return None
+        kind, stream_id = aggregate_of(envelope.command)
+        version = self._version(kind, stream_id)
+        if version == envelope.expected_version:
+            return None
+        return ConcurrencyConflict(stream_id, envelope.expected_version, version)
+
+    def _version(self, kind: str, stream_id: str) -> int:
+        states = self._states
+        state = states.project(ProjectId(stream_id)) if kind == "project" else states.thread(ThreadId(stream_id))
+        return 0 if state is None else state.version
+
+    def _numbered(self, drafts: Sequence[DraftEvent], envelope: CommandEnvelope, head: int) -> list[PersistedEvent]:
+        kind, stream_id = aggregate_of(envelope.command)
+        version = self._version(kind, stream_id)
+        command_id = envelope.command.command_id
+        correlation_id = envelope.correlation_id or self._root_command(envelope, drafts)
+        events: list[PersistedEvent] = []
+        for number, draft in enumerate(drafts, start=1):
+            metadata = (
+                envelope.metadata
+                if events
+                else attrs.evolve(envelope.metadata, command_fingerprint=envelope.fingerprint)
+            )
+            event = PersistedEvent(
+                sequence=head + number,
+                event_id=EventId(self._mint.new_id()),
+                aggregate_kind=kind,
+                stream_id=stream_id,
+                stream_version=version + number,
+                event_type=draft.payload.event_type,
+                occurred_at=draft.occurred_at,
+                command_id=command_id,
+                causation_event_id=events[0].event_id if draft.caused_by_first else draft.caused_by,
+                correlation_id=correlation_id,
+                actor_kind=envelope.actor,
+                payload=draft.payload,
+                metadata=metadata,
+            )
+            events.append(event)
+        return events
+
+    def _root_command(self, envelope: CommandEnvelope, drafts: Sequence[DraftEvent]) -> CommandId | None:
+        """The client command at the root: itself, or that of the intent which the decider found to be the cause."""
+        command = envelope.command
+        if not isinstance(command, INTERNAL_COMMANDS):
+            return command.command_id
+        thread, cause = self._states.thread(command.thread_id), drafts[0].caused_by
+        intent = None if thread is None or cause is None else thread.open_intents.get(cause)
+        return None if intent is None else intent.correlation_id
+
+    def _resolve(self, plan: _Plan, error: CommitOutcomeUnknown) -> None:
+        """Find out whether the commit took place, and go on as it did.
+
+        Raises:
+            RuntimeFailed: the file cannot be opened again.
+            StoreError: the commit did not take place; nothing of the group is written.
+        """
+        try:
+            reopen(self._database)
+            written = find_receipts(self._database, [CommandId(command_id) for command_id in plan.receipts])
+        except Exception as failure:
+            raise RuntimeFailed(
+                f"a commit's outcome is unknown and {self._path} cannot be opened again: {failure}"
+            ) from failure
+        if len(written) != len(plan.receipts):
+            self._states.discard()
+            raise self._named(error.__cause__ or error) from error
+
+    def _named(self, error: BaseException) -> Exception:
+        """A driver's error in the contract's words; any other error as it is."""
+        match error:
+            case StoreError():
+                return error
+            case peewee.PeeweeException() | sqlite3.Error() | OSError():
+                named = translated(error, self._path)
+                named.__cause__ = error
+                return named
+            case Exception():
+                return error
+            case _:
+                raise error
+
+
+def _receipt(
+    envelope: CommandEnvelope, now: Instant, result_sequence: int, *, rejected: str | None = None
+) -> ReceiptRow:
+    kind, aggregate_id = aggregate_of(envelope.command)
+    return ReceiptRow(
+        envelope.command.command_id,
+        kind,
+        aggregate_id,
+        now,
+        result_sequence,
+        "accepted" if rejected is None else "rejected",
+        rejected,
+    )

@@ -1,0 +1,174 @@
+"""The dispatcher: the one actor that decides commands and appends to the log.
+
+- Commands enter a bounded mailbox in order; a full one makes its callers wait. Nothing is dropped.
+- What has gathered, up to a bound, is one group commit on the write lane (`command_group`). Events are published
+  after the commit, then callers are answered.
+- A caller that is cancelled leaves its command in the mailbox: sending it again under the same id tells its outcome.
+- Closed, it refuses new commands, handles those in the mailbox, and ends. When a commit's outcome cannot be found out,
+  it fails for good: every caller, waiting or new, gets `RuntimeFailed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import anyio
+import attrs
+
+from ..persistence.lane import WriteLane
+from ..runtime.contracts.errors import MailboxClosed, RuntimeFailed
+from ..runtime.contracts.read_model import DispatchResult
+from .command_group import Answer, CommandEnvelope, CommandGroup
+from .event_log import EventLog
+
+MAILBOX_COMMANDS: Final = 1024
+GROUP_COMMANDS: Final = 256
+
+
+@attrs.define(eq=False)
+class Submission:
+    """A command that stands in the mailbox. `result` waits for its answer."""
+
+    envelope: CommandEnvelope
+    _answered: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _answer: Answer | None = attrs.field(default=None, init=False)
+
+    async def result(self) -> DispatchResult:
+        """The command's outcome. Any number of tasks may wait; cancelling one abandons the answer only.
+
+        Raises:
+            CommandRejected: the command breaches an invariant.
+            CommandIdReused: its id belongs to an accepted command with other content.
+            ConcurrencyConflict: the stream is not at the expected version.
+            StoreError: nothing was written; the same command may be sent again.
+            RuntimeFailed: the runtime stopped; sending the command to a new one tells its outcome.
+        """
+        await self._answered.wait()
+        if isinstance(self._answer, DispatchResult):
+            return self._answer
+        assert self._answer is not None
+        raise self._answer
+
+    def answer(self, answer: Answer) -> None:
+        self._answer = answer
+        self._answered.set()
+
+
+class Dispatcher:
+    """Owns the mailbox and the head of the log."""
+
+    def __init__(
+        self, lane: WriteLane, group: CommandGroup, log: EventLog, positions: Callable[[], Mapping[str, int]]
+    ) -> None:
+        self._lane = lane
+        self._group = group
+        self._log = log
+        self._positions = positions
+        self._refuses_clients = False
+        self._send, self._receive = anyio.create_memory_object_stream[Submission](MAILBOX_COMMANDS)
+        self._failure: BaseException | None = None
+
+    @property
+    def depth(self) -> int:
+        """Commands in the mailbox."""
+        return self._send.statistics().current_buffer_used
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the dispatcher takes no more commands, None while it does."""
+        return self._failure
+
+    async def submit(self, envelope: CommandEnvelope) -> Submission:
+        """Put a command into the mailbox, after every one that was put there before, and return at once.
+
+        Waits while the mailbox is full; cancelled there, the command was not taken.
+
+        Raises:
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        if self._refuses_clients and envelope.actor == "client":
+            self._refuse()
+        submission = Submission(envelope)
+        try:
+            self._send.send_nowait(submission)
+        except anyio.WouldBlock:
+            try:
+                await self._send.send(submission)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                self._refuse()
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            self._refuse()
+        return submission
+
+    async def dispatch(self, envelope: CommandEnvelope) -> DispatchResult:
+        """Submit a command and wait for its outcome. Raises what `submit` and `Submission.result` raise."""
+        submission = await self.submit(envelope)
+        return await submission.result()
+
+    def refuse_clients(self) -> None:
+        """Take no more commands of clients; the runtime's own actors still report what they finish."""
+        self._refuses_clients = True
+
+    def fail(self, error: BaseException) -> None:
+        """Another actor is beyond restarting: every caller from now on gets `RuntimeFailed`."""
+        if self._failure is None:
+            self._failure = error
+        self._send.close()
+
+    def close(self) -> None:
+        """Take no more commands; those in the mailbox are handled."""
+        self._send.close()
+
+    async def run(self) -> None:
+        """Handle commands until the mailbox is closed and empty."""
+        try:
+            async for first in self._receive:
+                await self._handle(self._gathered(first))
+        except BaseException as error:
+            if self._failure is None:
+                self._failure = error
+            raise
+        finally:
+            self._send.close()
+            self._answer_rest()
+
+    def _gathered(self, first: Submission) -> list[Submission]:
+        group = [first]
+        while len(group) < GROUP_COMMANDS:
+            try:
+                group.append(self._receive.receive_nowait())
+            except (anyio.WouldBlock, anyio.EndOfStream):
+                break
+        return group
+
+    async def _handle(self, group: list[Submission]) -> None:
+        envelopes = [submission.envelope for submission in group]
+        positions = self._positions()
+        try:
+            with anyio.CancelScope(shield=True):
+                outcome = await self._lane.run(lambda _: self._group.handle(envelopes, positions))
+        except Exception as error:
+            for submission in group:
+                submission.answer(RuntimeFailed(f"the runtime stopped: {error}"))
+            raise
+        self._log.publish(outcome.events)
+        for submission, answer in zip(group, outcome.answers, strict=True):
+            submission.answer(answer)
+
+    def _answer_rest(self) -> None:
+        while True:
+            try:
+                self._receive.receive_nowait().answer(self._closing_error())
+            except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
+                break
+        self._receive.close()
+
+    def _refuse(self) -> None:
+        raise self._closing_error()
+
+    def _closing_error(self) -> MailboxClosed | RuntimeFailed:
+        if self._failure is None or isinstance(self._failure, anyio.get_cancelled_exc_class()):
+            return MailboxClosed("the runtime is stopping and takes no more commands")
+        return RuntimeFailed(f"the runtime stopped: {self._failure}")

@@ -1,0 +1,177 @@
+"""The log as actors see it: a published head, and followers that read on from a position.
+
+A follower yields contiguous batches of events after its position: from its channel when the batch there continues the
+position, from the store when not. Catching up, live, slow readers and lost wake-ups are one path. What is published
+is committed; a notification is a hint, and a follower that misses one reads the gap from the store.
+
+Only the dispatcher publishes. A follower belongs to one task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from ..persistence.event_store import EventPage, read_events
+from ..persistence.readers import ReaderPool
+from ..runtime.contracts.errors import SequenceAheadOfLog
+from ..runtime.contracts.events import LoggedEvent, PersistedEvent
+
+Batch = Sequence[PersistedEvent]
+
+CHANNEL_BATCHES: Final = 256
+"""How many published batches wait for a follower. A further one is not waited for: the follower reads the gap."""
+
+PAGE_EVENTS: Final = 1000
+"""How many events a follower reads from the store, or takes from its channel, at once."""
+
+
+class EventLog:
+    """Publishes committed batches to whoever follows."""
+
+    def __init__(self, readers: ReaderPool, *, head: int) -> None:
+        self._readers = readers
+        self._head = head
+        self._channels: dict[LogFollower, MemoryObjectSendStream[Batch]] = {}
+        self._closed = False
+
+    @property
+    def head(self) -> int:
+        """The sequence of the last published event: every event up to it can be read."""
+        return self._head
+
+    @property
+    def followers(self) -> int:
+        return len(self._channels)
+
+    def publish(self, batch: Batch) -> None:
+        """Make a committed batch known. Never waits: a follower whose channel is full reads the gap later."""
+        if not batch:
+            return
+        self._head = batch[-1].sequence
+        for channel in self._channels.values():
+            try:
+                channel.send_nowait(batch)
+            except anyio.WouldBlock:
+                continue
+
+    def follow(self, position: int) -> LogFollower:
+        """A follower of every event after `position`. Close it when done.
+
+        Raises:
+            SequenceAheadOfLog: `position` is beyond the head.
+        """
+        if position > self._head:
+            raise SequenceAheadOfLog(position, self._head)
+        send, receive = anyio.create_memory_object_stream[Batch](CHANNEL_BATCHES)
+        follower = LogFollower(self, self._readers, receive, position)
+        self._channels[follower] = send
+        if self._closed:
+            send.close()
+        return follower
+
+    def end(self) -> None:
+        """Nothing more will be published: followers end when they have reached the head."""
+        self._closed = True
+        for channel in self._channels.values():
+            channel.close()
+
+    def nudge(self, follower: LogFollower) -> None:
+        """Send a follower an empty batch, unless its channel is full."""
+        channel = self._channels.get(follower)
+        if channel is not None:
+            with suppress(anyio.WouldBlock, anyio.ClosedResourceError):
+                channel.send_nowait(())
+
+    def forget(self, follower: LogFollower) -> None:
+        channel = self._channels.pop(follower, None)
+        if channel is not None:
+            channel.close()
+
+
+class LogFollower:
+    """Reads the log on from a position, in order, without gaps, at its own pace."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        readers: ReaderPool,
+        channel: MemoryObjectReceiveStream[Batch],
+        position: int,
+    ) -> None:
+        self._log = log
+        self._readers = readers
+        self._channel = channel
+        self._position = position
+        self._gathered: list[Batch] = []
+
+    @property
+    def position(self) -> int:
+        """The sequence of the last event that was yielded."""
+        return self._position
+
+    @property
+    def lag(self) -> int:
+        """Published events that were not yielded yet."""
+        return self._log.head - self._position
+
+    async def next_batch(self, *, limit: int = PAGE_EVENTS) -> Sequence[LoggedEvent]:
+        """The next events, about `limit` at most; none when `nudge` asked the follower to look around.
+
+        Cancelled, it loses nothing: the same events come with the next call.
+
+        Raises:
+            anyio.EndOfStream: the log has ended and everything was yielded.
+        """
+        while True:
+            batch = self.next_batch_nowait(limit=limit)
+            if batch:
+                return batch
+            if self._position < self._log.head:
+                return await self._read_gap(limit)
+            received = await self._channel.receive()
+            if not received:
+                return ()
+            self._gathered.append(received)
+
+    def nudge(self) -> None:
+        """Wake the follower's task if it waits. One that does not wait looks around by itself."""
+        self._log.nudge(self)
+
+    def next_batch_nowait(self, *, limit: int = PAGE_EVENTS) -> Sequence[LoggedEvent]:
+        """What the channel holds of the events that continue the position; empty when a read or a wait is due."""
+        events: list[PersistedEvent] = []
+        position = self._position
+        while len(events) < limit and (batch := self._take()) is not None:
+            if not batch or batch[-1].sequence <= position:
+                continue
+            if batch[0].sequence > position + 1:
+                self._gathered.insert(0, batch)
+                break
+            events.extend(batch[position + 1 - batch[0].sequence :])
+            position = batch[-1].sequence
+        self._position = position
+        return events
+
+    def close(self) -> None:
+        """Stop following. What was not yielded stays in the log."""
+        self._log.forget(self)
+        self._channel.close()
+
+    def _take(self) -> Batch | None:
+        if self._gathered:
+            return self._gathered.pop(0)
+        try:
+            return self._channel.receive_nowait()
+        except (anyio.WouldBlock, anyio.EndOfStream):
+            return None
+
+    async def _read_gap(self, limit: int) -> Sequence[LoggedEvent]:
+        page = EventPage(after=self._position, limit=limit, up_to=self._log.head)
+        events = await self._readers.run(lambda database: read_events(database, page))
+        self._position = events[-1].sequence
+        return events

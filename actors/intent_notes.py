@@ -1,0 +1,106 @@
+"""How an intent is settled when no agent's report settles it: an event in the thread that names it as its cause.
+
+Command ids are derived from the intent, so an intent that is performed again after a crash is settled once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
+from ..runtime.contracts.events import EventMetadata, PersistedEvent
+from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, TurnId
+from ..runtime.contracts.values import Activity, JsonObject, Label, Session, Tone
+from ..runtime.domain.ingest import IngestedCommand
+from .minting import Mint
+from .session_voice import SessionVoice
+
+_NO_METADATA: Final = EventMetadata()
+
+
+class IntentNotes:
+    """Settles intents by activities and by session-sets."""
+
+    def __init__(self, voice: SessionVoice, mint: Mint) -> None:
+        self._voice = voice
+        self._mint = mint
+
+    async def turn_not_started(self, intent: PersistedEvent, kind: str, error: str) -> None:
+        """The turn's agent could not be started or could not take it."""
+        await self._note(intent, "error", kind, error, payload={"error": error})
+
+    async def turn_cancelled(self, intent: PersistedEvent, turn_id: TurnId) -> None:
+        """A queued turn will not run."""
+        await self._note(
+            intent, "info", "turn.cancelled", "The turn was cancelled before it ran", payload={"turnId": turn_id}
+        )
+
+    async def interrupt_settled(self, intent: PersistedEvent, turn_id: TurnId, *, was_queued: bool) -> None:
+        """There was nothing to interrupt in an agent: the turn was queued, or is over."""
+        summary = "The queued turn was taken back" if was_queued else "The turn was over already"
+        await self._note(intent, "info", "turn.interrupt.settled", summary, payload={"turnId": turn_id})
+
+    async def interrupt_failed(self, intent: PersistedEvent, turn_id: TurnId, error: str) -> None:
+        """The agent refused the interrupt; its deadline goes on."""
+        await self._note(intent, "error", "turn.interrupt.failed", error, payload={"turnId": turn_id, "error": error})
+
+    async def response_undelivered(self, intent: PersistedEvent, reason: str) -> None:
+        """An approval response found nobody to answer."""
+        await self._note(
+            intent,
+            "error",
+            "approval.response.undelivered",
+            f"The approval response was not delivered: {reason}",
+            payload={"error": reason},
+        )
+
+    async def revert_refused(self, intent: PersistedEvent) -> None:
+        """The agent cannot follow a revert, so nothing is touched."""
+        await self._note(
+            intent,
+            "error",
+            "checkpoint.revert.refused",
+            "The thread was not reverted: its agent cannot roll its conversation back",
+            payload={},
+        )
+
+    async def session_stopped(self, intent: PersistedEvent, before: Session | None) -> None:
+        """A stop that found no agent alive."""
+        now = self._mint.now()
+        thread_id = ThreadId(intent.stream_id)
+        session = Session(
+            thread_id=thread_id,
+            status="stopped",
+            provider_name=None if before is None else before.provider_name,
+            provider_session_id=None if before is None else before.provider_session_id,
+            provider_thread_id=None if before is None else before.provider_thread_id,
+            active_turn_id=None,
+            last_error=None,
+            updated_at=now,
+        )
+        command = ThreadSessionSet(command_id=_settling(intent), thread_id=thread_id, session=session, created_at=now)
+        await self._send(intent, IngestedCommand(command=command, metadata=_NO_METADATA))
+
+    async def _note(self, intent: PersistedEvent, tone: Tone, kind: str, summary: str, *, payload: JsonObject) -> None:
+        now = self._mint.now()
+        command_id = _settling(intent)
+        activity = Activity(
+            id=ActivityId(command_id),
+            tone=tone,
+            kind=Label(kind),
+            summary=summary,
+            payload=payload,
+            turn_id=None,
+            created_at=now,
+        )
+        command = ThreadActivityAppend(
+            command_id=command_id, thread_id=ThreadId(intent.stream_id), activity=activity, created_at=now
+        )
+        await self._send(intent, IngestedCommand(command=command, metadata=_NO_METADATA))
+
+    async def _send(self, intent: PersistedEvent, command: IngestedCommand) -> None:
+        await self._voice.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)
+
+
+def _settling(intent: PersistedEvent) -> CommandId:
+    return CommandId(f"settle/{intent.event_id}")

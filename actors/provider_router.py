@@ -1,0 +1,161 @@
+"""The provider router: the reactor that sees intents in the log and wakes the session of their thread.
+
+- It follows the log from its position. The position stops before the oldest intent that is open, so that a start of
+  the runtime finds every intent that nothing settled, however long ago it was asked for.
+- It never waits for a session, and gives it nothing but a wake-up: intents are read from the log.
+- A session that fails is started again, with backoff; a slow or hung one delays its own thread alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import anyio
+import peewee
+from anyio.abc import TaskGroup
+
+from ..persistence.database import write_transaction
+from ..persistence.event_store import read_open_intents
+from ..persistence.lane import WriteLane
+from ..persistence.positions import write_reactor_position
+from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
+from ..runtime.contracts.ids import EventId, ThreadId
+from .event_log import EventLog, LogFollower
+from .minting import Mint
+from .session_health import SessionHealth
+from .thread_session import SessionParts, ThreadSession
+
+REACTOR: Final = "reactor.provider-router"
+
+SAVE_EVENTS: Final = 1000
+"""How many events the stored position may lag behind."""
+
+SAVE_SECONDS: Final = 1.0
+"""After how long without events a position that lags is stored."""
+
+SESSION_RESTARTS: Final = 5
+FIRST_BACKOFF_SECONDS: Final = 0.2
+
+_logger = logging.getLogger(__name__)
+
+
+class ProviderRouter:
+    """Owns the threads' sessions and the reactor's position."""
+
+    def __init__(self, log: EventLog, lane: WriteLane, parts: SessionParts, mint: Mint, *, position: int) -> None:
+        self._log = log
+        self._lane = lane
+        self._parts = parts
+        self._mint = mint
+        self._saved = position
+        self._follower: LogFollower = log.follow(log.head)
+        self._open: dict[EventId, tuple[int, ThreadId]] = {}
+        self._sessions: dict[ThreadId, ThreadSession] = {}
+        self._tasks: TaskGroup | None = None
+        self._ended = anyio.Event()
+        self._stopping = False
+
+    def sessions(self) -> tuple[SessionHealth, ...]:
+        return tuple(session.health() for session in self._sessions.values())
+
+    async def run(self) -> None:
+        """Wake sessions until stopped; then end every session and its agent, and store the position."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                await self._wake_left_open()
+                while not self._stopping:
+                    for event in await self._next_batch():
+                        self._see(event)
+                    await self._save_position(unless_within=SAVE_EVENTS)
+                for session in self._sessions.values():
+                    session.stop()
+            while self._follower.lag:
+                for event in await self._follower.next_batch():
+                    self._note_outcome(event)
+            await self._save_position(unless_within=0)
+        finally:
+            self._follower.close()
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Wake no more sessions, and wait until all have ended and reported it."""
+        self._stopping = True
+        self._follower.nudge()
+        await self._ended.wait()
+
+    async def _wake_left_open(self) -> None:
+        after = self._saved
+        for event in await self._parts.readers.run(lambda database: read_open_intents(database, after=after)):
+            self._see(event)
+
+    async def _next_batch(self) -> list[LoggedEvent]:
+        with anyio.move_on_after(SAVE_SECONDS):
+            return list(await self._follower.next_batch())
+        await self._save_position(unless_within=0)
+        return []
+
+    def _see(self, event: LoggedEvent) -> None:
+        self._note_outcome(event)
+        if not isinstance(event, PersistedEvent) or event.aggregate_kind != "thread":
+            return
+        thread_id = ThreadId(event.stream_id)
+        if event.event_type in INTENT_TYPES:
+            self._open[event.event_id] = (event.sequence, thread_id)
+            self._session(thread_id).wake()
+        elif isinstance(event.payload, ThreadDeleted):
+            self._open = {key: value for key, value in self._open.items() if value[1] != thread_id}
+            if thread_id in self._sessions:
+                self._sessions[thread_id].thread_deleted()
+
+    def _note_outcome(self, event: LoggedEvent) -> None:
+        if isinstance(event, PersistedEvent) and event.causation_event_id is not None:
+            self._open.pop(event.causation_event_id, None)
+
+    def _session(self, thread_id: ThreadId) -> ThreadSession:
+        session = self._sessions.get(thread_id)
+        if session is None:
+            session = ThreadSession(thread_id, self._parts, may_leave=self._may_leave)
+            self._sessions[thread_id] = session
+            assert self._tasks is not None, "sessions are started by run alone"
+            self._tasks.start_soon(self._run_session, session, name=f"session of {thread_id}")
+        return session
+
+    def _may_leave(self, session: ThreadSession) -> bool:
+        """Let a session go, unless something was published that it has not looked at."""
+        if session.is_awake:
+            return False
+        self._forget(session)
+        return True
+
+    def _forget(self, session: ThreadSession) -> None:
+        if self._sessions.get(session.thread_id) is session:
+            del self._sessions[session.thread_id]
+
+    async def _run_session(self, session: ThreadSession) -> None:
+        try:
+            for attempt in range(SESSION_RESTARTS + 1):
+                try:
+                    return await session.run()
+                except Exception:
+                    _logger.exception("the session of thread %s failed", session.thread_id)
+                    if self._stopping or attempt == SESSION_RESTARTS:
+                        return
+                    await anyio.sleep(FIRST_BACKOFF_SECONDS * 2**attempt)
+        finally:
+            self._forget(session)
+
+    async def _save_position(self, *, unless_within: int) -> None:
+        """Store the position: before the oldest open intent, else at the last event seen."""
+        oldest = min((sequence for sequence, _ in self._open.values()), default=None)
+        position = self._follower.position if oldest is None else min(oldest - 1, self._follower.position)
+        if position - self._saved <= unless_within:
+            return
+
+        def write(database: peewee.SqliteDatabase) -> None:
+            with write_transaction(database, durability="normal"):
+                write_reactor_position(database, REACTOR, position, self._mint.now())
+
+        await self._lane.run(write)
+        self._saved = position

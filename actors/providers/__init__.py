@@ -1,0 +1,1 @@
+"""Adapters: what an agent speaks, behind one protocol."""

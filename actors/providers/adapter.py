@@ -1,0 +1,137 @@
+"""What the runtime asks of a provider, whatever protocol its agent speaks.
+
+A `Provider` starts agents; an `AgentConnection` is one living agent process with one conversation. An adapter
+turns its agent's raw messages into `ProviderRuntimeEvent`s and the calls below into its agent's requests. Its
+protocol logic is plain data in, data out; the process and the pipes around it are small.
+
+What the runtime promises an adapter: one turn at a time; `respond` only for a request the connection reported;
+`close` exactly once, after which `events` is read to its end. What an adapter promises: events in the agent's order;
+history that an agent replays on resume is dropped; `SessionExited` is the last event, whatever happened.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+from anyio.abc import ObjectReceiveStream
+
+from ...runtime.contracts.ids import ApprovalRequestId, ProviderSessionId, ProviderThreadId, ThreadId
+from ...runtime.contracts.provider_events import ProviderRuntimeEvent
+from ...runtime.contracts.values import ApprovalDecision, Attachment, JsonObject
+
+
+@attrs.frozen(kw_only=True)
+class Capabilities:
+    """What an agent can do beyond taking turns. What is False is refused before the agent is asked."""
+
+    resume: bool
+    approvals: bool
+    model_switch: bool = False
+    roll_back: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ProcessIdentity:
+    """An agent process, told apart from a later one with the same pid by its start time.
+
+    `started_at` is in clock ticks since boot as `/proc/PID/stat` gives it, None where the platform has no such
+    figure. The process leads its own process group, whose id is `pid`.
+    """
+
+    pid: int
+    started_at: int | None
+
+
+@attrs.frozen(kw_only=True)
+class SessionRequest:
+    """What an agent is started for. `resume_cursor` is what an earlier connection of the thread left."""
+
+    thread_id: ThreadId
+    provider_session_id: ProviderSessionId
+    workspace: Path
+    resume_cursor: JsonObject | None
+    model: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TurnRequest:
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    model: str | None = None
+    effort: str | None = None
+
+
+class AgentConnection(Protocol):
+    """One living agent process. Its methods may be called from any task of the session that owns it."""
+
+    @property
+    def process(self) -> ProcessIdentity: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def provider_thread_id(self) -> ProviderThreadId | None: ...
+
+    @property
+    def resume_cursor(self) -> JsonObject | None:
+        """What `SessionRequest.resume_cursor` needs to go on with this conversation in another process."""
+
+    @property
+    def events(self) -> ObjectReceiveStream[ProviderRuntimeEvent]:
+        """The agent's events in its order. The stream is bounded: a reader that stops makes the agent wait."""
+
+    async def start_turn(self, turn: TurnRequest) -> None:
+        """Hand a turn over. Returns when the request is written; its end arrives as `TurnCompleted`.
+
+        Raises:
+            SessionLost: the agent process is gone.
+            ProviderProtocolError: the agent cannot take this turn (a model it cannot switch to, an image).
+        """
+
+    async def interrupt(self) -> None:
+        """Ask the agent to end the running turn. Its end arrives as `TurnCompleted`, or not at all.
+
+        Raises:
+            SessionLost: the agent process is gone.
+        """
+
+    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
+        """Answer an approval request.
+
+        Raises:
+            SessionLost: the agent process is gone.
+            ProviderProtocolError: the request is not open any more.
+        """
+
+    async def close(self) -> None:
+        """End the agent: end of input, then terminate, then kill, each after a grace of seconds.
+
+        Shielded from cancellation by its caller's scope; returns when no process of the agent's group is left.
+        """
+
+
+class Provider(Protocol):
+    """A way to start agents of one kind. What a host passes to `open_runtime(providers=[...])`."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name as users see it, unique among a runtime's providers."""
+
+    @property
+    def adapter_key(self) -> str:
+        """The protocol it speaks: `acp`, `codex`, `claude`."""
+
+    def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
+        """Start an agent process and open a conversation: a new one, or the one of `resume_cursor`.
+
+        Entering returns when the agent is ready for a turn; leaving closes the connection as `close` does.
+
+        Raises:
+            ProviderUnavailable: the program is missing or did not come up within its deadline.
+            ResumeRefused: the agent does not know the conversation of `resume_cursor`.
+            ProviderProtocolError: the agent answered what its protocol does not allow.
+        """

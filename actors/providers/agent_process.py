@@ -1,0 +1,191 @@
+"""An agent's process: started in a group of its own, its pipes, its end.
+
+The process leads its own session and group, so that a signal reaches everything it started and nothing else. Its
+standard error is drained all the time and its last 8 KiB are kept. `watch` is the task that does so and that notices
+the leader's death: what is left of the group is then ended too. However the agent goes, its output can be read to
+the end of what the group wrote. Leaving `agent_process` leaves no process of the group and no open pipe.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import anyio
+from anyio import to_thread
+
+from ...runtime.contracts.errors import ProviderUnavailable
+from .adapter import ProcessIdentity
+from .pipes import PipeReceiveStream, PipeSendStream
+from .process_table import end_process_group, group_is_alive, signal_group, start_time
+
+__all__ = ["AgentProcess", "agent_process", "end_process_group"]
+
+STDERR_TAIL_BYTES: Final = 8 * 1024
+
+_FIRST_POLL_SECONDS: Final = 0.001
+_LAST_POLL_SECONDS: Final = 0.05
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def agent_process(
+    command: Sequence[str], *, workspace: Path, env: Mapping[str, str] | None, grace_seconds: float
+) -> AsyncGenerator[AgentProcess]:
+    """Start `command` in `workspace` with `env` laid over the host's environment; leaving ends its group.
+
+    Raises:
+        ProviderUnavailable: the program or the workspace is missing, or the system refused to start it.
+    """
+    with anyio.CancelScope(shield=True):  # a process that was started is always handed to the block below
+        started = await to_thread.run_sync(_start, tuple(command), workspace, {**os.environ, **(env or {})})
+    process = AgentProcess(started, program=command[0], grace_seconds=grace_seconds)
+    try:
+        yield process
+    finally:
+        await process.end()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
+
+
+class AgentProcess:
+    """One process group. Methods may be called from any task; `watch` runs in one task of the owner's."""
+
+    def __init__(self, started: _Started, *, program: str, grace_seconds: float) -> None:
+        self.program = program
+        self.identity = started.identity
+        self.stdin = PipeSendStream(started.stdin)
+        self.stdout = PipeReceiveStream(started.stdout)
+        self.stderr = PipeReceiveStream(started.stderr)
+        self._popen = started.popen
+        self._grace_seconds = grace_seconds
+        self._ending = anyio.Lock()
+        self._ended = False
+        self._tail = b""
+        self._drained = anyio.Event()
+
+    @property
+    def exit_code(self) -> int | None:
+        """The leader's exit code, minus the signal that killed it, or None while it lives."""
+        return self._popen.poll()
+
+    @property
+    def stderr_tail(self) -> str:
+        return self._tail.decode("utf-8", "replace")
+
+    async def watch(self) -> None:
+        """Drain standard error; end the group when its leader dies. Returns when both are over."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._drain_stderr)
+            await self._leader_exit()
+            await self.end()
+
+    async def stderr_drained(self) -> None:
+        """Wait until `stderr_tail` is final. Needs `watch` to run, and the group to end or to close the pipe."""
+        await self._drained.wait()
+
+    async def end(self) -> None:
+        """End of input, SIGTERM, SIGKILL to the group, each followed by a wait of at most the grace.
+
+        Shielded from cancellation. Returns when no process of the group lives; a second call waits for the first.
+        """
+        with anyio.CancelScope(shield=True):
+            async with self._ending:
+                if self._ended:
+                    return
+                self.stdin.close()
+                if not await self._gone(self._grace_seconds, leader_only=True) or not await self._gone(0):
+                    await self._signal()
+                self._ended = True
+                self.stdout.writers_gone()
+                self.stderr.writers_gone()
+
+    async def _signal(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            signal_group(self.identity.pid, number)
+            if await self._gone(self._grace_seconds):
+                return
+        _log.error("process group %d of %s survived SIGKILL", self.identity.pid, self.program)
+
+    async def _gone(self, deadline_seconds: float, *, leader_only: bool = False) -> bool:
+        """Whether the leader is reaped, and by default its whole group dead, within the deadline."""
+        pause = _FIRST_POLL_SECONDS
+        deadline = anyio.current_time() + deadline_seconds
+        while True:
+            if self._popen.poll() is not None and (
+                leader_only or not await to_thread.run_sync(group_is_alive, self.identity.pid)
+            ):
+                return True
+            if anyio.current_time() >= deadline:
+                return False
+            await anyio.sleep(pause)
+            pause = min(2 * pause, _LAST_POLL_SECONDS)
+
+    async def _leader_exit(self) -> None:
+        if self._popen.poll() is not None:
+            return
+        try:
+            descriptor = os.pidfd_open(self.identity.pid)
+        except (AttributeError, OSError):
+            while self._popen.poll() is None:  # noqa: ASYNC110 - without a pidfd nothing announces an exit
+                await anyio.sleep(_LAST_POLL_SECONDS)
+            return
+        try:
+            await anyio.wait_readable(descriptor)
+        finally:
+            os.close(descriptor)
+
+    async def _drain_stderr(self) -> None:
+        while True:
+            try:
+                chunk = await self.stderr.receive()
+            except (anyio.EndOfStream, anyio.ClosedResourceError):
+                self._drained.set()
+                return
+            self._tail = (self._tail + chunk)[-STDERR_TAIL_BYTES:]
+
+
+class _Started:
+    """A process with its three pipes, and its identity read before anything could reap it."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        self.popen = popen
+        self.stdin: IO[bytes] = popen.stdin
+        self.stdout: IO[bytes] = popen.stdout
+        self.stderr: IO[bytes] = popen.stderr
+        self.identity = ProcessIdentity(pid=popen.pid, started_at=start_time(popen.pid))
+
+
+def _start(command: tuple[str, ...], workspace: Path, env: Mapping[str, str]) -> _Started:
+    program = shutil.which(command[0], path=env.get("PATH"))
+    if program is None:
+        raise ProviderUnavailable(
+            f"the program {command[0]!r} was not found: install it, or give its whole path in the command"
+        )
+    if not workspace.is_dir():
+        raise ProviderUnavailable(f"{command[0]!r} cannot start in {workspace}: there is no such directory")
+    try:
+        return _Started(
+            subprocess.Popen(
+                [os.path.abspath(program), *command[1:]],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=workspace,
+                env=dict(env),
+                start_new_session=True,
+            )
+        )
+    except OSError as error:
+        raise ProviderUnavailable(f"the program {command[0]!r} could not be started: {error}") from error

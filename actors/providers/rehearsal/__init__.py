@@ -1,0 +1,52 @@
+"""The rehearsal agent: a small agent that speaks the Agent Client Protocol and does what its prompt says.
+
+It needs no model, no network and nothing but Python's standard library, and it does the same every time. A prompt is
+a script, one directive a line; a line that begins with no directive is said as it stands. `\\n` in an argument is a
+line break. Paths are relative to the session's workspace and stay within it.
+
+    say TEXT            stream TEXT, word by word
+    think TEXT          stream a thought
+    plan A; B           show a plan with these steps
+    run TITLE           a tool call that completes
+    write PATH CONTENT  ask to edit PATH, write it when allowed, say so when not
+    ask TITLE           ask permission and say what was decided
+    recall              say how many earlier turns this session remembers, and their prompts
+    delay SECONDS       wait
+    slow SECONDS        wait so long before each chunk of text from now on
+    wait-for PATH       wait until PATH exists
+    touch PATH          create an empty file without asking
+    flood BYTES         a tool call with that much output
+    stderr TEXT         write TEXT to standard error
+    stop REASON         end the turn with this stop reason (refusal, max_tokens, max_turn_requests)
+    fail MESSAGE        answer the prompt with an error
+    exit CODE           die at once
+    garbage             send a line that is no message
+    hang                never answer, whatever the client asks
+    ignore-eof          keep running when standard input ends
+    ignore-term         keep running on SIGTERM
+    spawn               start a child that sleeps, in the same process group, and say its pid
+
+Only one prompt runs at a time. `session/cancel` ends it at the next wait, chunk or question with the stop reason
+`cancelled`, as does a permission that is answered `cancelled`. A permission that is allowed always is not asked for
+again by this process, for calls of the same kind.
+
+Sessions are kept in the state directory, one file each: a turn's prompt is on the disk before its first word is said.
+`session/load` replays them.
+"""
+
+from __future__ import annotations
+
+import sys
+from os import PathLike
+
+__all__ = ["rehearsal_command"]
+
+
+def rehearsal_command(*, state: str | PathLike[str] | None = None, resume: str = "load") -> tuple[str, ...]:
+    """The command line of a rehearsal agent, for `AcpProvider`.
+
+    `state` is where it keeps its sessions, by default in the user's state directory. `resume` is what it advertises:
+    `load`, `resume` (which does not replay) or `none`.
+    """
+    command = (sys.executable, "-P", "-m", __name__, "--resume", resume)
+    return command if state is None else (*command, "--state", str(state))

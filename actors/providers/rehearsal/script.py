@@ -1,0 +1,233 @@
+"""The rehearsal agent's scripts: a turn, performed directive by directive. The package's docstring lists them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .agent import Agent
+    from .sessions import SessionHistory
+
+__all__ = ["Cancelled", "Failed", "Performance"]
+
+_POLL_SECONDS = 0.01
+_WORD = re.compile(r"\S+\s*|\s+")
+
+
+class Cancelled(Exception):
+    """The client cancelled the turn, or the permission that the script waits for."""
+
+
+class Failed(Exception):
+    """The script asked for an error."""
+
+
+class _Stopped(Exception):
+    """The script asked for a stop reason."""
+
+
+class Performance:
+    """One turn. `cancel` may come from another thread; everything else belongs to the main thread."""
+
+    def __init__(self, agent: Agent, history: SessionHistory, workspace: str) -> None:
+        self.history = history
+        self.said = ""
+        self._agent = agent
+        self._workspace = Path(workspace)
+        self._cancelled = threading.Event()
+        self._pause = 0.0
+        self._calls = 0
+        self._directives: dict[str, Callable[[str], None]] = {
+            "say": self._say,
+            "think": self._think,
+            "plan": self._plan,
+            "run": self._run,
+            "write": self._write,
+            "ask": self._ask,
+            "recall": self._recall,
+            "delay": self._delay,
+            "slow": self._slow,
+            "wait-for": self._wait_for,
+            "touch": self._touch,
+            "flood": self._flood,
+            "stderr": self._stderr,
+            "stop": self._stop,
+            "fail": self._fail,
+            "exit": self._exit,
+            "garbage": self._garbage,
+            "hang": self._hang,
+            "ignore-eof": self._ignore_eof,
+            "ignore-term": self._ignore_term,
+            "spawn": self._spawn,
+        }
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def play(self, script: str) -> str:
+        """Perform the script and return its stop reason."""
+        self.history.begin_turn(script)
+        try:
+            for line in script.splitlines():
+                word, _, argument = line.strip().partition(" ")
+                self._directives.get(word, self._nothing(line))(argument.replace("\\n", "\n"))
+                self._check()
+        except _Stopped as stopped:
+            return str(stopped)
+        except (ValueError, OSError) as error:
+            raise Failed(f"{line.strip()}: {error}") from error
+        return "end_turn"
+
+    def _nothing(self, line: str) -> Callable[[str], None]:
+        return lambda _: self._say(line)
+
+    def _say(self, text: str) -> None:
+        if self.said:
+            self._stream("agent_message_chunk", "\n")
+            self.said += "\n"
+        for word in _WORD.findall(text):
+            self._wait(self._pause)
+            self._stream("agent_message_chunk", word)
+            self.said += word
+
+    def _think(self, text: str) -> None:
+        for word in _WORD.findall(text):
+            self._wait(self._pause)
+            self._stream("agent_thought_chunk", word)
+
+    def _plan(self, text: str) -> None:
+        entries = [{"content": step.strip(), "priority": "medium", "status": "pending"} for step in text.split(";")]
+        self._update({"sessionUpdate": "plan", "entries": entries})
+
+    def _run(self, title: str) -> None:
+        call = self._begin({"title": title, "kind": "execute", "rawInput": {"command": title}})
+        self._progress(call, status="in_progress")
+        self._progress(call, status="completed", content=[_text(f"{title}: done")])
+
+    def _write(self, argument: str) -> None:
+        path, _, content = argument.partition(" ")
+        target = self._inside(path)
+        old = target.read_text(encoding="utf-8") if target.is_file() else None
+        diff = {"type": "diff", "path": str(target), "oldText": old, "newText": content}
+        call = self._begin(
+            {"title": f"Write {path}", "kind": "edit", "locations": [{"path": str(target)}], "content": [diff]}
+        )
+        if self._allowed(call):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8")
+            self._progress(call, status="completed")
+            self._say(f"wrote {path}")
+        else:
+            self._progress(call, status="failed")
+            self._say(f"did not write {path}: rejected")
+
+    def _ask(self, title: str) -> None:
+        self._calls += 1
+        call = {"toolCallId": f"call-{self._calls}", "title": title, "kind": "other"}
+        self._say(f"{title}: {'allowed' if self._allowed(call) else 'rejected'}")
+
+    def _recall(self, _: str) -> None:
+        prompts = [prompt.replace("\n", " / ") for prompt, _ in self.history.turns[:-1]]
+        self._say(f"I remember {len(prompts)} turns: {' | '.join(prompts)}".rstrip(": "))
+
+    def _delay(self, seconds: str) -> None:
+        self._wait(float(seconds))
+
+    def _slow(self, seconds: str) -> None:
+        self._pause = float(seconds)
+
+    def _wait_for(self, path: str) -> None:
+        target = self._inside(path)
+        while not target.exists():
+            self._wait(_POLL_SECONDS)
+
+    def _touch(self, path: str) -> None:
+        self._inside(path).touch()
+
+    def _flood(self, size: str) -> None:
+        call = self._begin({"title": f"flood {size}", "kind": "execute"})
+        self._progress(call, status="completed", content=[_text("x" * int(size))])
+
+    def _stderr(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def _stop(self, reason: str) -> None:
+        raise _Stopped(reason)
+
+    def _fail(self, message: str) -> None:
+        raise Failed(message)
+
+    def _exit(self, code: str) -> None:
+        os._exit(int(code))
+
+    def _garbage(self, _: str) -> None:
+        self._agent.send_line("this is no message")
+
+    def _hang(self, _: str) -> None:
+        threading.Event().wait()
+
+    def _ignore_eof(self, _: str) -> None:
+        self._agent.ignore_eof()
+
+    def _ignore_term(self, _: str) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def _spawn(self, _: str) -> None:
+        child = subprocess.Popen(["sleep", "3600"])
+        self._say(f"spawned {child.pid}")
+
+    def _inside(self, path: str) -> Path:
+        target = (self._workspace / path).resolve()
+        if not target.is_relative_to(self._workspace.resolve()):
+            raise ValueError(f"{path} is outside the workspace")
+        return target
+
+    def _allowed(self, call: dict[str, Any]) -> bool:
+        answers = self._agent.ask(self.history.session_id, call)
+        while True:
+            with contextlib.suppress(queue.Empty):
+                outcome = answers.get(timeout=_POLL_SECONDS)
+                break
+            self._check()
+        if outcome["outcome"] != "selected":
+            raise Cancelled
+        if outcome["optionId"] == "always":
+            self._agent.allow_always(call["kind"])
+        return outcome["optionId"] in ("once", "always")
+
+    def _begin(self, call: dict[str, Any]) -> dict[str, Any]:
+        self._calls += 1
+        call = {"toolCallId": f"call-{self._calls}", **call}
+        self._update({"sessionUpdate": "tool_call", "status": "pending", **call})
+        return call
+
+    def _progress(self, call: dict[str, Any], **fields: Any) -> None:
+        self._update({"sessionUpdate": "tool_call_update", "toolCallId": call["toolCallId"], **fields})
+
+    def _stream(self, kind: str, text: str) -> None:
+        self._update({"sessionUpdate": kind, "content": {"type": "text", "text": text}})
+
+    def _update(self, update: dict[str, Any]) -> None:
+        self._agent.update(self.history.session_id, update)
+
+    def _wait(self, seconds: float) -> None:
+        self._cancelled.wait(seconds)
+        self._check()
+
+    def _check(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "content", "content": {"type": "text", "text": text}}

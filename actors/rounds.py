@@ -1,0 +1,99 @@
+"""Rounds: the projectors' transactions go to the write lane together, in one hop, at a bounded pace.
+
+What a projector does per event is cheap; waking eight tasks and crossing to another thread eight times per command is
+not. So a round has an immediate leading edge, and the next one comes no sooner than `interval_seconds` later: until
+then projectors wait at the gate (`turn`) while their batches gather. Each job is a transaction of its own, and fails
+alone. Somebody who waits for a projection asks for a round at once (`hurry`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+import attrs
+import peewee
+
+from ..persistence.lane import Job, WriteLane
+
+ROUND_INTERVAL_SECONDS: Final = 0.004
+MAILBOX_JOBS: Final = 64
+
+
+@attrs.define(eq=False)
+class _Submitted:
+    job: Job[None]
+    done: anyio.Event = attrs.field(factory=anyio.Event)
+    error: BaseException | None = None
+
+    def attempt(self, database: peewee.SqliteDatabase) -> None:
+        try:
+            self.job(database)
+        except BaseException as error:  # the projector that handed the job in decides what it means
+            self.error = error
+
+
+class Rounds:
+    """Gathers projectors' jobs and runs them on the write lane, round by round."""
+
+    def __init__(self, lane: WriteLane, *, interval_seconds: float = ROUND_INTERVAL_SECONDS) -> None:
+        self._lane = lane
+        self._interval = interval_seconds
+        self._send, self._receive = anyio.create_memory_object_stream[_Submitted](MAILBOX_JOBS)
+        self._gate: anyio.Event | None = None
+        self._hurry = anyio.Event()
+
+    async def turn(self) -> None:
+        """Wait until the next round is due; at once when none was lately."""
+        if self._gate is not None:
+            await self._gate.wait()
+
+    def hurry(self) -> None:
+        """Open the gate now instead of when the next round is due."""
+        self._hurry.set()
+
+    async def run_job(self, job: Job[None]) -> None:
+        """Run a job in the next round and wait for it. Raises what the job raises.
+
+        Shielded: a caller that is cancelled learns its job's outcome first.
+        """
+        submitted = _Submitted(job)
+        with anyio.CancelScope(shield=True):
+            await self._send.send(submitted)
+            await submitted.done.wait()
+        if submitted.error is not None:
+            raise submitted.error
+
+    def close(self) -> None:
+        """No more jobs: `run` ends."""
+        self._send.close()
+
+    async def run(self) -> None:
+        """Run rounds until closed."""
+        async for first in self._receive:
+            self._gate = anyio.Event()
+            due = anyio.current_time() + self._interval
+            await self._run_round([first, *self._gathered()])
+            with anyio.move_on_after(max(0.0, due - anyio.current_time())):
+                await self._hurry.wait()
+            self._hurry = anyio.Event()
+            gate, self._gate = self._gate, None
+            gate.set()
+
+    def _gathered(self) -> list[_Submitted]:
+        gathered: list[_Submitted] = []
+        while True:
+            try:
+                gathered.append(self._receive.receive_nowait())
+            except (anyio.WouldBlock, anyio.EndOfStream):
+                return gathered
+
+    async def _run_round(self, jobs: list[_Submitted]) -> None:
+        def run_all(database: peewee.SqliteDatabase) -> None:
+            for submitted in jobs:
+                submitted.attempt(database)
+
+        with anyio.CancelScope(shield=True):
+            await self._lane.run(run_all)
+        for submitted in jobs:
+            submitted.done.set()

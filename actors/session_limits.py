@@ -1,0 +1,21 @@
+"""The clocks of provider sessions, as data."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class SessionLimits:
+    """How long things may take. All durations are seconds."""
+
+    interrupt_deadline: float = 10.0
+    """How long an interrupted agent may take to end its turn before its process is ended."""
+    inactivity_deadline: float = 15 * 60.0
+    """How long a running turn may be silent; paused while an approval or a tool is open."""
+    idle_timeout: float = 30 * 60.0
+    """After how long without a turn an agent's process is ended; its conversation is resumed at the next turn."""
+    heartbeat_interval: float = 10.0
+    """How often a live session says so in `provider_session_runtime`."""
+    storage_deadline: float = 30.0
+    """How long a session retries what the store refuses (a full disk) before it ends its agent."""

@@ -1,0 +1,96 @@
+"""The supervisor: runs actors in the runtime's task group, and never lets their failures reach the host's code.
+
+An actor that raises is restarted, with backoff, as its policy allows. One that is beyond restarting fails the
+runtime: commands are refused from then on and `health()` says why; what the host itself is doing is not cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+import attrs
+from anyio.abc import TaskGroup
+
+_logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class RestartPolicy:
+    """At most `restarts` within `within_seconds`; before the n-th one a wait of `backoff_seconds` times 2^(n-1)."""
+
+    restarts: int = 0
+    within_seconds: float = 60.0
+    backoff_seconds: float = 0.1
+
+
+NEVER: Final = RestartPolicy()
+"""For actors whose state cannot outlive a failure: the dispatcher."""
+
+OFTEN: Final = RestartPolicy(restarts=5)
+
+
+@attrs.frozen(kw_only=True)
+class ActorFailure:
+    """Why an actor is beyond restarting."""
+
+    actor: str
+    error: BaseException
+
+
+class Supervisor:
+    """Starts actors and answers for them."""
+
+    def __init__(self, tasks: TaskGroup, *, on_failure: Callable[[ActorFailure], None]) -> None:
+        self._tasks = tasks
+        self._on_failure = on_failure
+        self._restarts: dict[str, int] = {}
+        self._failure: ActorFailure | None = None
+
+    @property
+    def failure(self) -> ActorFailure | None:
+        """The first actor that was beyond restarting."""
+        return self._failure
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each actor was restarted."""
+        return dict(self._restarts)
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]], policy: RestartPolicy = NEVER) -> anyio.Event:
+        """Run an actor. The event is set when it has ended for good."""
+        ended = anyio.Event()
+        self._tasks.start_soon(self._supervise, name, run, policy, ended, name=name)
+        return ended
+
+    async def _supervise(
+        self, name: str, run: Callable[[], Awaitable[None]], policy: RestartPolicy, ended: anyio.Event
+    ) -> None:
+        failures: deque[float] = deque(maxlen=policy.restarts + 1)
+        try:
+            while True:
+                try:
+                    return await run()
+                except Exception as error:
+                    failures.append(anyio.current_time())
+                    if self._is_beyond(failures, policy):
+                        self._give_up(ActorFailure(actor=name, error=error))
+                        return
+                    _logger.exception("%s failed and is restarted", name)
+                    self._restarts[name] = self._restarts.get(name, 0) + 1
+                    await anyio.sleep(policy.backoff_seconds * 2 ** (len(failures) - 1))
+        finally:
+            ended.set()
+
+    @staticmethod
+    def _is_beyond(failures: deque[float], policy: RestartPolicy) -> bool:
+        return len(failures) > policy.restarts and failures[-1] - failures[0] <= policy.within_seconds
+
+    def _give_up(self, failure: ActorFailure) -> None:
+        _logger.error("%s is beyond restarting", failure.actor, exc_info=failure.error)
+        if self._failure is None:
+            self._failure = failure
+        self._on_failure(failure)

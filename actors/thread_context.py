@@ -1,0 +1,68 @@
+"""What a session needs to know of its thread before it starts an agent or hands a turn over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+import orjson
+import peewee
+
+from ..persistence.provider_runtime import ProviderRuntimeRow, find_provider_runtime
+from ..persistence.snapshot import read_snapshot
+from ..runtime.contracts.errors import NotFound
+from ..runtime.contracts.ids import ThreadId
+from ..runtime.contracts.read_model import ProjectView, SnapshotRequest, ThreadView
+from ..runtime.contracts.values import JsonObject
+
+ChooseProvider: TypeAlias = Callable[[ProjectView, ThreadView], str]
+
+
+@attrs.frozen(kw_only=True)
+class ThreadContext:
+    """A thread, its project, and the runtime row that its session names."""
+
+    project: ProjectView
+    thread: ThreadView
+    runtime: ProviderRuntimeRow | None
+
+    @property
+    def workspace(self) -> Path:
+        """Where the agent works: the thread's worktree, else the project's root."""
+        return Path(self.thread.worktree_path or self.project.workspace_root)
+
+    @property
+    def highest_turn_count(self) -> int:
+        return max((turn.turn_count for turn in self.thread.turns), default=0)
+
+    @property
+    def resume_cursor(self) -> JsonObject | None:
+        """How to go on with the thread's conversation; None where no turn was ever handed over."""
+        if self.runtime is None or self.runtime.resume_cursor_json is None or not self.thread.turns:
+            return None
+        cursor: JsonObject = orjson.loads(self.runtime.resume_cursor_json)
+        return cursor
+
+    @property
+    def resume_was_refused(self) -> bool:
+        """Whether the thread's last agent did not know the conversation it was to resume."""
+        if self.runtime is None or self.runtime.runtime_payload_json is None:
+            return False
+        payload: JsonObject = orjson.loads(self.runtime.runtime_payload_json)
+        return payload.get("resumeRefused") is True
+
+
+def read_thread_context(database: peewee.SqliteDatabase, thread_id: ThreadId) -> ThreadContext | None:
+    """The context of a thread as its projections have it; None for a thread that never existed."""
+    try:
+        snapshot = read_snapshot(database, SnapshotRequest(thread_id=thread_id, detail="summary"))
+    except NotFound:
+        return None
+    thread = snapshot.threads[0]
+    session = thread.session
+    runtime = None
+    if session is not None and session.provider_session_id is not None:
+        runtime = find_provider_runtime(database, session.provider_session_id)
+    return ThreadContext(project=snapshot.projects[0], thread=thread, runtime=runtime)

@@ -1,0 +1,166 @@
+"""Running git: one door, a clean environment, a deadline, typed errors.
+
+The host's `GIT_*` variables do not reach git (a host may itself run inside a hook), except those that say where git
+and its configuration are. No hook, file system monitor, prompt, pager, signature or background gc runs, and git takes
+no lock that it could do without. The user's global configuration is read: it names the global ignore file and the
+directories that git may trust.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from ...runtime.contracts.errors import OrchestrionError
+
+_KEPT_VARIABLES: Final = frozenset(
+    {
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+        "GIT_EXEC_PATH",
+    }
+)
+
+_VARIABLES: Final = {
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+
+_SETTINGS: Final = (
+    "core.fsmonitor=false",
+    f"core.hooksPath={os.devnull}",
+    "core.logAllRefUpdates=false",
+    "core.untrackedCache=false",
+    "gc.auto=0",
+    "i18n.commitEncoding=UTF-8",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+)
+
+
+class GitUnavailable(OrchestrionError):
+    """There is no git program on the search path. Install git, or do without checkpoints."""
+
+    def __init__(self, search_path: str) -> None:
+        super().__init__(f"no git program in {search_path!r}: install git to have checkpoints")
+        self.search_path = search_path
+
+
+class CaptureFailed(OrchestrionError):
+    """Git could not read or record the workspace; `fault` is what it wrote. The workspace is as it was."""
+
+    def __init__(self, action: str, directory: Path, fault: str) -> None:
+        super().__init__(f"git {action} failed in {directory}: {fault}")
+        self.action = action
+        self.directory = directory
+        self.fault = fault
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What git wrote to its standard output, and how it exited."""
+
+    code: int
+    output: bytes
+    errors: str
+
+
+@attrs.frozen(kw_only=True)
+class Git:
+    """A git program with the directory, variables and settings it runs under."""
+
+    program: str
+    directory: Path
+    variables: Mapping[str, str] = attrs.field(factory=dict)
+    settings: tuple[str, ...] = ()
+
+    async def run(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        codes: Collection[int] = (0,),
+        variables: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Run `git ARGUMENTS` to its end.
+
+        Cancellation kills the git process before it is passed on.
+
+        Raises:
+            CaptureFailed: git could not be started, or exited with a code outside `codes`.
+        """
+        flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
+        try:
+            done = await anyio.run_process(
+                [self.program, *flags, *arguments],
+                input=stdin,
+                check=False,
+                cwd=self.directory,
+                env=_environment() | dict(self.variables) | dict(variables or {}),
+                start_new_session=True,
+            )
+        except OSError as fault:
+            raise self._failed(arguments, str(fault)) from fault
+        except ExceptionGroup as group:
+            _, other = group.split((anyio.BrokenResourceError, OSError))
+            if other is not None:
+                raise
+            raise self._failed(arguments, "it closed its input early") from group
+        errors = done.stderr.decode("utf-8", "replace").strip()
+        if done.returncode not in codes:
+            raise self._failed(arguments, errors or f"exit status {done.returncode}")
+        return Answer(code=done.returncode, output=done.stdout, errors=errors)
+
+    def _failed(self, arguments: tuple[str, ...], fault: str) -> CaptureFailed:
+        return CaptureFailed(arguments[0], self.directory, fault)
+
+
+async def find_git(search_path: str | None = None) -> str:
+    """The git program on `search_path`, by default the host's `PATH`.
+
+    Raises:
+        GitUnavailable: there is none.
+    """
+    directories = search_path if search_path is not None else os.environ.get("PATH", os.defpath)
+    program = await anyio.to_thread.run_sync(partial(shutil.which, "git", path=directories))
+    if program is None:
+        raise GitUnavailable(directories)
+    return program
+
+
+@contextmanager
+def deadline(action: str, directory: Path, seconds: float) -> Iterator[None]:
+    """Ends what runs inside after `seconds`.
+
+    Raises:
+        CaptureFailed: the deadline passed.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError as fault:
+        raise CaptureFailed(action, directory, f"it did not finish within {seconds:g} s") from fault
+
+
+def _environment() -> dict[str, str]:
+    inherited = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.upper().startswith("GIT_") or name.upper() in _KEPT_VARIABLES
+    }
+    return inherited | _VARIABLES

@@ -1,0 +1,318 @@
+"""Connections to one SQLite file: how they are opened, how a transaction is written, how failures are named.
+
+- One connection writes. It is used by one task at a time and belongs to no thread: whoever holds it may use it on
+  any thread. Each reader has a connection of its own, and no reader waits for the writer.
+- A file that is not ours, or is newer than this installation, is refused before anything is written to it.
+- A new file can be read and written by its owner alone.
+- What SQLite and the operating system raise leaves this package as a `StoreError` that names the file, with the
+  driver's exception as its cause.
+
+Everything here blocks and is called on a worker thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import peewee
+from peewee import SqliteDatabase
+
+from .. import migrations
+from ..runtime.contracts.errors import (
+    DatabaseCorrupt,
+    DatabaseTooNew,
+    ForeignDatabase,
+    StoreError,
+    StoreFull,
+)
+from ..runtime.contracts.values import Instant
+
+Durability: TypeAlias = Literal["full", "normal"]
+"""`full`: a commit survives power loss. `normal`: it survives the end of the process, and never precedes an earlier
+commit."""
+
+BUSY_TIMEOUT_SECONDS: Final = 5
+"""How long a statement waits for another process."""
+
+WAL_AUTOCHECKPOINT_PAGES: Final = 10_000
+
+_SYNCHRONOUS: Final[dict[Durability, int]] = {"normal": 1, "full": 2}
+_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+_ADVICE: Final = {
+    sqlite3.SQLITE_BUSY: "another process held it for too long: end that process and try again",
+    sqlite3.SQLITE_LOCKED: "another connection holds it: end what holds it and try again",
+    sqlite3.SQLITE_CANTOPEN: "check that the file and its directory may be read and written",
+    sqlite3.SQLITE_PERM: "check that the file and its directory may be read and written",
+    sqlite3.SQLITE_READONLY: "check that the file and its directory may be written",
+    sqlite3.SQLITE_IOERR: "check the disk, then run `orchestrion verify`",
+}
+
+
+class CommitOutcomeUnknown(StoreError):
+    """COMMIT itself failed, so the transaction may be in the file or not. `reopen`, then look what is there.
+
+    Private to `persistence`: who writes answers from the receipts, or raises the cause as `translated`.
+    """
+
+
+def prepare(path: Path, now: Instant) -> SqliteDatabase:
+    """Create the file if it is missing, migrate it, and return the writing connection.
+
+    The caller holds the file's `DatabaseLock`. `now` dates the migrations that are applied.
+
+    Raises:
+        ForeignDatabase: the file holds something else; nothing was written to it.
+        DatabaseTooNew: a newer version migrated it; nothing was written to it.
+        DatabaseCorrupt: the ledger of migrations differs from this installation, or the file is damaged.
+        StoreFull: the disk is full.
+        StoreError: the file cannot be created, opened or written.
+    """
+    path = path.resolve()
+    database = _connect_writer(path)
+    try:
+        with translate_errors(path), _translate_migration_errors(path):
+            with suppress(migrations.Outdated):
+                migrations.check(database)
+            _enter_wal(database, path)
+            migrations.migrate(database, now=now)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_writer(path: Path) -> SqliteDatabase:
+    """Open `path` for writing in WAL mode, as a new file with mode 0600 if there is none; the schema is not looked at.
+
+    Raises:
+        ForeignDatabase: the file is no SQLite database.
+        StoreFull: the disk is full.
+        StoreError: the file cannot be created, opened or written, or its file system has no WAL.
+    """
+    path = path.resolve()
+    database = _connect_writer(path)
+    try:
+        with translate_errors(path):
+            _enter_wal(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_reader(path: Path) -> SqliteDatabase:
+    """Open `path` for reading; the schema is not looked at. Works beside a runtime that writes.
+
+    A file that was left whole in a directory that may not be written is read as it stands, without locks.
+
+    Raises:
+        ForeignDatabase: the file is no SQLite database.
+        StoreError: there is no such file, or it cannot be read.
+    """
+    path = path.resolve()
+    with translate_errors(path):
+        _refuse_directory(path)
+        if not path.exists():
+            raise StoreError(f"{path} does not exist: check the path")
+        try:
+            return _connect_reader(path, "mode=ro")
+        except peewee.OperationalError:
+            if not _is_at_rest(path):
+                raise
+            return _connect_reader(path, "mode=ro&immutable=1")
+
+
+def open_for_inspection(path: Path) -> SqliteDatabase:
+    """Open `path` for reading and verify that it has this installation's schema.
+
+    Raises:
+        ForeignDatabase: the file holds something else.
+        DatabaseTooNew: a newer version migrated it.
+        DatabaseCorrupt: the ledger of migrations differs from this installation.
+        StoreError: there is no such file, it cannot be read, or migrations are pending.
+    """
+    database = open_reader(path)
+    try:
+        with translate_errors(path), _translate_migration_errors(path):
+            migrations.check(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def reopen(database: SqliteDatabase) -> None:
+    """Close a writing connection, whatever its state, and open it again; what it had not committed is gone.
+
+    Raises:
+        StoreError: the file cannot be opened any more; the connection stays closed.
+    """
+    path = Path(database.database)
+    with translate_errors(path):
+        database.close()
+        database.connect()
+
+
+@contextmanager
+def write_transaction(database: SqliteDatabase, *, durability: Durability) -> Iterator[None]:
+    """Run the body in one IMMEDIATE transaction: committed when the body ends, rolled back when it raises.
+
+    What the body raises goes on unchanged. Not reentrant: a transaction within one is an error, a savepoint is not.
+
+    Raises:
+        CommitOutcomeUnknown: COMMIT failed.
+        peewee.DatabaseError: the transaction could not begin.
+    """
+    level = _SYNCHRONOUS[durability]
+    if database.execute_sql("PRAGMA synchronous").fetchone() != (level,):
+        database.execute_sql(f"PRAGMA synchronous = {level}")
+    database.execute_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException as error:
+        _roll_back(database, error)
+        raise
+    try:
+        database.execute_sql("COMMIT")
+    except peewee.DatabaseError as error:
+        # A connection that is closed while an error still refers to its cursor would keep the write lock.
+        _roll_back(database, error)
+        raise CommitOutcomeUnknown(
+            f"{database.database}: COMMIT failed, so what it wrote may be there or not: {error}"
+        ) from error
+
+
+@contextmanager
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise what SQLite, Peewee and the operating system raise in the body as `translated` does.
+
+    Raises:
+        StoreFull, ForeignDatabase, DatabaseCorrupt, StoreError: with the driver's exception as cause.
+    """
+    try:
+        yield
+    except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error, OSError) as error:
+        raise translated(error, path) from error
+
+
+def translated(error: BaseException, path: Path) -> StoreError:
+    """The error of the contract that a failure of SQLite, Peewee or the operating system on `path` stands for."""
+    if isinstance(error, OSError):
+        if error.errno in _FULL_DISK:
+            return StoreFull(f"{path}: the disk is full: make room and try again")
+        reason = error.strerror or str(error)
+        return StoreError(f"{path}: {reason}: check that its directory exists and may be read and written")
+    match code := _primary_code(error):
+        case sqlite3.SQLITE_FULL:
+            return StoreFull(f"{path}: the disk is full: make room and try again")
+        case sqlite3.SQLITE_CORRUPT:
+            return DatabaseCorrupt(f"{path} is damaged ({error}): run `orchestrion verify`, or restore a backup")
+        case sqlite3.SQLITE_NOTADB:
+            return ForeignDatabase(f"{path} is not a database: name another file")
+        case _:
+            advice = _ADVICE.get(code, "run `orchestrion verify`")
+            return StoreError(f"{path}: {_driver_error(error)}: {advice}")
+
+
+@contextmanager
+def _translate_migration_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except migrations.NewerSchema as error:
+        raise DatabaseTooNew(f"{path} is newer than this installation: {error}: update it") from error
+    except migrations.NotOurs as error:
+        raise ForeignDatabase(
+            f"{path} is not an Orchestrion database: {error}; nothing was written to it: name another file"
+        ) from error
+    except migrations.EditedMigration as error:
+        raise DatabaseCorrupt(f"{path}: {error}: install the version that migrated it, or restore a backup") from error
+    except migrations.Outdated as error:
+        raise StoreError(f"{path}: {error}: open it once with a runtime, which applies them") from error
+    except migrations.MigrationError as error:
+        raise StoreError(f"{path} was not opened: {error}") from error
+
+
+def _connect_writer(path: Path) -> SqliteDatabase:
+    """A connection that has written nothing to a file that was there before."""
+    database = SqliteDatabase(
+        str(path),
+        pragmas={
+            "foreign_keys": 0,
+            "synchronous": _SYNCHRONOUS["full"],
+            "wal_autocheckpoint": WAL_AUTOCHECKPOINT_PAGES,
+        },
+        timeout=BUSY_TIMEOUT_SECONDS,
+        thread_safe=False,
+        autoconnect=False,
+        check_same_thread=False,
+    )
+    with translate_errors(path):
+        _refuse_directory(path)
+        # O_EXCL: a file that is there is left alone, because closing any descriptor of it would drop the locks
+        # that this process holds on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        database.connect()
+    return database
+
+
+def _connect_reader(path: Path, parameters: str) -> SqliteDatabase:
+    database = SqliteDatabase(
+        f"{path.as_uri()}?{parameters}",
+        pragmas={"query_only": 1},
+        timeout=BUSY_TIMEOUT_SECONDS,
+        thread_safe=False,
+        autoconnect=False,
+        check_same_thread=False,
+        uri=True,
+    )
+    database.connect()
+    try:
+        database.execute_sql("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _enter_wal(database: SqliteDatabase, path: Path) -> None:
+    mode = database.pragma("journal_mode", "wal")
+    if mode != "wal":
+        raise StoreError(f"{path}: its file system cannot do WAL, SQLite chose {mode}: use a local disk")
+
+
+def _roll_back(database: SqliteDatabase, error: BaseException) -> None:
+    if not database.connection().in_transaction:
+        return  # SQLite has rolled back already
+    try:
+        database.execute_sql("ROLLBACK")
+    except peewee.DatabaseError as failure:
+        error.add_note(f"ROLLBACK failed too: {failure}")
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether no process can be writing: nothing waits in a WAL and no new one can be made."""
+    log = Path(f"{path}-wal")
+    return not os.access(path.parent, os.W_OK) and (not log.exists() or log.stat().st_size == 0)
+
+
+def _refuse_directory(path: Path) -> None:
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory: name a file in it")
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """The exception of sqlite3, which Peewee wraps in its own."""
+    driver: BaseException = getattr(error, "orig", error)
+    return driver
+
+
+def _primary_code(error: BaseException) -> int:
+    code: int = getattr(_driver_error(error), "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF

@@ -1,0 +1,153 @@
+"""The log: appended by the dispatcher alone, read in order of sequence by everyone.
+
+Appending is part of the caller's transaction. Reading is paged by the caller and has no limit of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import attrs
+import peewee
+
+from ..runtime.contracts.event_codec import EventRow, decode_event, encode_event
+from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent
+from ..runtime.contracts.ids import CommandId, EventId, ThreadId
+from ..runtime.contracts.values import EPOCH, AggregateKind, Instant
+
+_COLUMNS: Final = ", ".join(EventRow._fields)
+_INSERT: Final = f"INSERT INTO orchestration_events ({_COLUMNS}) VALUES ({', '.join('?' for _ in EventRow._fields)})"
+_INTENTS: Final = ", ".join(f"'{event_type}'" for event_type in INTENT_TYPES)
+
+
+class StreamPosition(NamedTuple):
+    """The last event of a stream; zeros for a stream without events."""
+
+    version: int
+    sequence: int
+
+
+class LogHead(NamedTuple):
+    """The last event of the log; 0 and the epoch for an empty one."""
+
+    sequence: int
+    occurred_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class EventPage:
+    """A request for events after a sequence, oldest first, of one thread or of all streams."""
+
+    after: int
+    limit: int
+    up_to: int | None = None
+    thread_id: ThreadId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StreamRequest:
+    aggregate_kind: AggregateKind
+    stream_id: str
+
+
+def append_events(database: peewee.SqliteDatabase, events: list[PersistedEvent]) -> None:
+    """Write events in the caller's transaction. Their sequences were assigned by the dispatcher.
+
+    Raises:
+        peewee.IntegrityError: another writer used a sequence or a stream version.
+    """
+    database.connection().executemany(_INSERT, [encode_event(event) for event in events])
+
+
+def read_events(database: peewee.SqliteDatabase, page: EventPage) -> list[LoggedEvent]:
+    """The events of a page, decoded; rows that do not decode come as `UndecodableEvent`."""
+    return [decode_event(row) for row in read_rows(database, page)]
+
+
+def read_rows(database: peewee.SqliteDatabase, page: EventPage) -> list[EventRow]:
+    """The rows of a page as they stand in the table."""
+    clauses, parameters = ["sequence > ?"], [page.after]
+    arguments: list[Any] = parameters
+    if page.up_to is not None:
+        clauses.append("sequence <= ?")
+        arguments.append(page.up_to)
+    if page.thread_id is not None:
+        clauses.append("aggregate_kind = 'thread' AND stream_id = ?")
+        arguments.append(page.thread_id)
+    arguments.append(page.limit)
+    cursor = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events WHERE {' AND '.join(clauses)} ORDER BY sequence LIMIT ?",
+        arguments,
+    )
+    return [EventRow._make(row) for row in cursor.fetchall()]
+
+
+def read_head(database: peewee.SqliteDatabase) -> LogHead:
+    row = database.execute_sql(
+        "SELECT sequence, occurred_at FROM orchestration_events ORDER BY sequence DESC LIMIT 1"
+    ).fetchone()
+    return LogHead(0, EPOCH) if row is None else LogHead._make(row)
+
+
+def read_stream_position(database: peewee.SqliteDatabase, request: StreamRequest) -> StreamPosition:
+    row = database.execute_sql(
+        "SELECT stream_version, sequence FROM orchestration_events"
+        " WHERE aggregate_kind = ? AND stream_id = ? ORDER BY stream_version DESC LIMIT 1",
+        (request.aggregate_kind, request.stream_id),
+    ).fetchone()
+    return StreamPosition(0, 0) if row is None else StreamPosition._make(row)
+
+
+def read_first_of_command(database: peewee.SqliteDatabase, command_id: CommandId) -> EventRow | None:
+    """The first event that a command led to."""
+    row = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events WHERE command_id = ? ORDER BY sequence LIMIT 1", (command_id,)
+    ).fetchone()
+    return None if row is None else EventRow._make(row)
+
+
+def read_open_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[LoggedEvent]:
+    """The intents of a thread that no event names as its cause, oldest first."""
+    cursor = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events AS intent INDEXED BY orchestration_events_thread_intents"
+        f" WHERE stream_id = ? AND event_type IN ({_INTENTS})"
+        f" AND {_UNSETTLED} ORDER BY sequence",
+        (thread_id,),
+    )
+    return [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
+
+
+def read_open_intents(database: peewee.SqliteDatabase, *, after: int) -> list[LoggedEvent]:
+    """The open intents of all threads that live, oldest first, from a reactor's position on."""
+    cursor = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events AS intent INDEXED BY orchestration_events_intents"
+        f" WHERE sequence > ? AND event_type IN ({_INTENTS}) AND {_UNSETTLED}"
+        " AND NOT EXISTS (SELECT 1 FROM projection_threads AS thread"
+        " WHERE thread.thread_id = intent.stream_id AND thread.deleted_at IS NOT NULL)"
+        " ORDER BY sequence",
+        (after,),
+    )
+    return [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
+
+
+def read_is_settled(database: peewee.SqliteDatabase, event_id: EventId) -> bool:
+    """Whether some event names this one as its cause."""
+    return (
+        database.execute_sql(
+            "SELECT 1 FROM orchestration_events WHERE causation_event_id = ? LIMIT 1", (event_id,)
+        ).fetchone()
+        is not None
+    )
+
+
+_UNSETTLED: Final = (
+    "NOT EXISTS (SELECT 1 FROM orchestration_events AS outcome WHERE outcome.causation_event_id = intent.event_id)"
+)
+
+
+def read_event(database: peewee.SqliteDatabase, event_id: EventId) -> LoggedEvent | None:
+    """The event of this id."""
+    row = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events WHERE event_id = ?", (event_id,)
+    ).fetchone()
+    return None if row is None else decode_event(EventRow._make(row))

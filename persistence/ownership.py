@@ -1,0 +1,139 @@
+"""One runtime owns a database file, for as long as it runs.
+
+- Ownership is a lock of the operating system on `<file>.lock`: it ends with the process that holds it, however that
+  ends, so a lock file that was left behind never blocks.
+- Paths are resolved first: a symlink or a relative path names the same database. Two locks in one process exclude
+  each other like two processes.
+- Who owns the file stands in `<file>.owner`, for messages and inspection alone: it proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import attrs
+import filelock
+
+from ..runtime.contracts.errors import DatabaseInUse, StoreError
+from ..runtime.contracts.values import Instant
+from .database import translate_errors
+
+
+@attrs.frozen(kw_only=True)
+class Owner:
+    """The process that owns a database, and since when."""
+
+    pid: int
+    host: str
+    since: Instant
+
+
+class DatabaseLock:
+    """The right to write one database file. Not reentrant; `since` is what others are told.
+
+    Holding it on one thread and releasing it on another is allowed.
+    """
+
+    def __init__(self, path: Path, *, since: Instant) -> None:
+        self.path = path.resolve()
+        self._since = since
+        # No soft fallback: a lock that is a mere file would outlive a killed process.
+        self._lock = filelock.FileLock(
+            f"{self.path}.lock", mode=0o600, thread_local=False, blocking=False, fallback_to_soft=False
+        )
+
+    @property
+    def held(self) -> bool:
+        return self._lock.is_locked
+
+    def acquire(self) -> None:
+        """Take the lock, or fail at once.
+
+        Raises:
+            DatabaseInUse: a runtime of this or another process holds it.
+            StoreFull: the disk is full.
+            StoreError: the lock file cannot be created, or its file system has no locks.
+        """
+        if self.held:
+            raise self._in_use()
+        if not self.path.parent.is_dir():
+            raise StoreError(f"{self.path}: its directory does not exist: create it first")
+        with translate_errors(self.path):
+            try:
+                self._lock.acquire()
+            except filelock.Timeout:
+                raise self._in_use() from None
+            try:
+                _write_owner(self.path, Owner(pid=os.getpid(), host=socket.gethostname(), since=self._since))
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def release(self) -> None:
+        """Give the lock up. Without effect when it is not held."""
+        if not self.held:
+            return
+        with translate_errors(self.path):
+            try:
+                _owner_file(self.path).unlink(missing_ok=True)
+            finally:
+                self._lock.release()
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _in_use(self) -> DatabaseInUse:
+        owner = read_owner(self.path)
+        if owner is None:
+            return DatabaseInUse(str(self.path), None, None, None)
+        return DatabaseInUse(str(self.path), owner.pid, owner.host, owner.since)
+
+
+def read_owner(path: Path) -> Owner | None:
+    """Who says that it owns the database, or None: nobody does, or a process of this host that has ended.
+
+    Takes no lock, so it never stands in a runtime's way; a runtime that is just starting may not be seen yet.
+    """
+    try:
+        fields = json.loads(_owner_file(path.resolve()).read_text(encoding="utf-8"))
+        owner = Owner(pid=int(fields["pid"]), host=str(fields["host"]), since=Instant(str(fields["since"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return owner if owner.host != socket.gethostname() or _lives(owner.pid) else None
+
+
+def _owner_file(path: Path) -> Path:
+    return Path(f"{path}.owner")
+
+
+def _write_owner(path: Path, owner: Owner) -> None:
+    """Replace the owner's file as a whole, so that no reader meets half of it."""
+    new = Path(f"{path}.owner.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(attrs.asdict(owner), file)
+    new.replace(_owner_file(path))
+
+
+def _lives(pid: int) -> bool:
+    if sys.platform == "win32":
+        return True  # there, signal 0 ends the process it asks about
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

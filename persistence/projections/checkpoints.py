@@ -1,0 +1,58 @@
+"""`projection.checkpoints`: one row a workspace snapshot, by the count of the turn that it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import attrs
+import peewee
+
+from ...runtime.contracts.codec import dump_json
+from ...runtime.contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
+from ..models import ProjectionCheckpoint
+from .base import compiled, execute_many, parameter, upsert
+
+UPSERT: Final = upsert(
+    ProjectionCheckpoint,
+    key=[ProjectionCheckpoint.thread_id, ProjectionCheckpoint.checkpoint_turn_count],
+)
+REMOVE_ABOVE: Final = compiled(
+    ProjectionCheckpoint.delete().where(
+        ProjectionCheckpoint.thread_id == parameter("thread_id"),
+        ProjectionCheckpoint.checkpoint_turn_count > parameter("turn_count"),
+    )
+)
+
+
+@attrs.frozen
+class CheckpointsProjection:
+    name: ClassVar[str] = "projection.checkpoints"
+    version: ClassVar[int] = 1
+    model: ClassVar[type[peewee.Model]] = ProjectionCheckpoint
+    handles: ClassVar[frozenset[str]] = frozenset({ThreadTurnDiffCompleted.event_type, ThreadReverted.event_type})
+
+    def apply(self, database: peewee.SqliteDatabase, events: Sequence[PersistedEvent]) -> None:
+        rows: list[dict[str, object]] = []
+        for event in events:
+            match event.payload:
+                case ThreadTurnDiffCompleted() as completed:
+                    rows.append(_row(event.stream_id, completed))
+                case ThreadReverted(turn_count=turn_count):
+                    execute_many(database, UPSERT, rows)
+                    rows = []
+                    database.execute_sql(REMOVE_ABOVE, {"thread_id": event.stream_id, "turn_count": turn_count})
+        execute_many(database, UPSERT, rows)
+
+
+def _row(thread_id: str, completed: ThreadTurnDiffCompleted) -> dict[str, object]:
+    return {
+        "thread_id": thread_id,
+        "turn_id": completed.turn_id,
+        "checkpoint_turn_count": completed.checkpoint_turn_count,
+        "checkpoint_ref": completed.checkpoint_ref,
+        "status": completed.status,
+        "files_json": dump_json(completed.files),
+        "assistant_message_id": completed.assistant_message_id,
+        "completed_at": completed.completed_at,
+    }

@@ -1,0 +1,107 @@
+"""Rebuild: a projection's rows made anew from the log, beside the old ones, then swapped in one transaction.
+
+The replay goes into a scratch database next to the real one, whose tables are the shadow tables. Killed halfway, the
+old rows and their position stand; the scratch file is thrown away by the next rebuild.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import peewee
+
+from .. import migrations
+from ..runtime.contracts.values import EPOCH
+from .bootstrap import ReplayRequest, replay_to_head
+from .database import write_transaction
+from .positions import PositionRow, read_position, write_position
+from .projections import Projection
+
+_SCRATCH_SUFFIXES: Final = ("", "-journal", "-wal", "-shm")
+
+
+def rebuild(database: peewee.SqliteDatabase, request: ReplayRequest) -> None:
+    """Replay projections from the first event and swap their rows and positions in one transaction.
+
+    The caller holds the writing connection and the database's lock. A missing position is put back.
+
+    Raises:
+        ProjectionStalled: an event cannot be applied; the old rows stand.
+    """
+    with scratch_database(Path(database.database)) as scratch:
+        stalled = replay_to_head(scratch, request, source=database)
+        if stalled:
+            raise stalled[0]
+        database.execute_sql("ATTACH DATABASE ? AS scratch", (scratch.database,))
+        try:
+            with write_transaction(database, durability="full"):
+                for projection in request.projections:
+                    _swap(database, scratch, projection)
+        finally:
+            database.execute_sql("DETACH DATABASE scratch")
+
+
+def outdated_projections(database: peewee.SqliteDatabase, projections: Sequence[Projection]) -> list[Projection]:
+    """The projections whose rows another version of them wrote."""
+    stored = dict(database.execute_sql("SELECT projector, version FROM orchestrion_projector_versions").fetchall())
+    return [one for one in projections if stored.get(one.name, one.version) != one.version]
+
+
+def record_versions(database: peewee.SqliteDatabase, projections: Sequence[Projection]) -> None:
+    """Note which version of each projection wrote its rows; those noted already are left as they are."""
+    stored = {row[0] for row in database.execute_sql("SELECT projector FROM orchestrion_projector_versions").fetchall()}
+    missing = [projection for projection in projections if projection.name not in stored]
+    if missing:
+        with write_transaction(database, durability="normal"):
+            for projection in missing:
+                _record_version(database, projection)
+
+
+@contextmanager
+def scratch_database(beside: Path) -> Iterator[peewee.SqliteDatabase]:
+    """An empty database with our schema next to another one, deleted at the end. It is not durable."""
+    path = beside.with_name(f"{beside.name}.rebuild")
+    _delete(path)
+    scratch = peewee.SqliteDatabase(
+        str(path),
+        pragmas={"journal_mode": "off", "synchronous": 0, "locking_mode": "normal"},
+        thread_safe=False,
+        check_same_thread=False,
+    )
+    scratch.connect()
+    try:
+        migrations.migrate(scratch, now=EPOCH)
+        yield scratch
+    finally:
+        scratch.close()
+        _delete(path)
+
+
+def _swap(database: peewee.SqliteDatabase, scratch: peewee.SqliteDatabase, projection: Projection) -> None:
+    table = projection.model._meta.table_name
+    database.execute_sql(f'DELETE FROM main."{table}"')
+    database.execute_sql(f'INSERT INTO main."{table}" SELECT * FROM scratch."{table}" ORDER BY rowid')
+    position = read_position(scratch, projection.name)
+    database.execute_sql(
+        "INSERT INTO main.projection_state (projector, last_applied_sequence, updated_at) VALUES (?, 0, ?)"
+        " ON CONFLICT (projector) DO NOTHING",
+        (projection.name, EPOCH),
+    )
+    write_position(database, PositionRow(*position))
+    _record_version(database, projection)
+
+
+def _record_version(database: peewee.SqliteDatabase, projection: Projection) -> None:
+    database.execute_sql(
+        "INSERT INTO main.orchestrion_projector_versions (projector, version) VALUES (?, ?)"
+        " ON CONFLICT (projector) DO UPDATE SET version = excluded.version",
+        (projection.name, projection.version),
+    )
+
+
+def _delete(path: Path) -> None:
+    for suffix in _SCRATCH_SUFFIXES:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

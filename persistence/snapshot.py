@@ -1,0 +1,243 @@
+"""The snapshot: read from the projection tables alone, inside the read transaction of its caller.
+
+`snapshotSequence` is the least position of the eight projectors. The caller makes the cut consistent: a barrier in a
+runtime, a replayed copy in an inspection.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+import orjson
+import peewee
+
+from ..runtime.contracts.codec import read_leniently
+from ..runtime.contracts.errors import NotFound
+from ..runtime.contracts.ids import ThreadId
+from ..runtime.contracts.read_model import (
+    CheckpointView,
+    MessageView,
+    PendingApprovalView,
+    ProjectView,
+    Snapshot,
+    SnapshotRequest,
+    ThreadView,
+    TurnView,
+)
+from ..runtime.contracts.values import UNSET, Activity, ChangedFile, Instant, ProjectScript, Session, Unset
+from .positions import PositionRow, read_position
+from .projections import PROJECTIONS
+
+T = TypeVar("T")
+
+_SCRIPTS: Final = tuple[ProjectScript, ...]
+_FILES: Final = tuple[ChangedFile, ...]
+
+
+def read_cut(database: peewee.SqliteDatabase) -> PositionRow:
+    """The least position of the eight projectors.
+
+    Raises:
+        ProjectionStalled: a position is missing.
+    """
+    return min((read_position(database, one.name) for one in PROJECTIONS), key=lambda row: row.last_applied_sequence)
+
+
+def read_snapshot(database: peewee.SqliteDatabase, request: SnapshotRequest) -> Snapshot:
+    """The read model: everything, or one thread with its project.
+
+    Raises:
+        NotFound: the thread that was asked for never existed.
+        ProjectionStalled: a position is missing.
+    """
+    cut = read_cut(database)
+    threads = _read_threads(database, request)
+    if isinstance(request.thread_id, str) and not threads:
+        raise NotFound(f"thread {request.thread_id!r} does not exist")
+    only_project = threads[0].project_id if isinstance(request.thread_id, str) else None
+    return Snapshot(
+        snapshot_sequence=cut.last_applied_sequence,
+        projects=_read_projects(database, only_project),
+        threads=threads,
+        updated_at=Instant(cut.updated_at),
+    )
+
+
+def _read_projects(database: peewee.SqliteDatabase, project_id: str | None) -> tuple[ProjectView, ...]:
+    where, parameters = ("", ()) if project_id is None else (" WHERE project_id = ?", (project_id,))
+    cursor = database.execute_sql(
+        "SELECT project_id, title, workspace_root, default_model, scripts_json, created_at, updated_at, deleted_at"
+        f" FROM projection_projects{where} ORDER BY created_at, project_id",
+        parameters,
+    )
+    return tuple(
+        ProjectView(
+            id=row[0],
+            title=row[1],
+            workspace_root=row[2],
+            default_model=row[3],
+            scripts=read_leniently(orjson.loads(row[4]), _SCRIPTS),
+            created_at=row[5],
+            updated_at=row[6],
+            deleted_at=row[7],
+        )
+        for row in cursor.fetchall()
+    )
+
+
+def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> tuple[ThreadView, ...]:
+    only = None if isinstance(request.thread_id, Unset) else request.thread_id
+    reader = _ThreadReader(database, only)
+    where, parameters = reader.where()
+    cursor = database.execute_sql(
+        "SELECT thread_id, project_id, title, model, branch, worktree_path, latest_turn_id, created_at, updated_at,"
+        f" deleted_at FROM projection_threads{where} ORDER BY created_at, thread_id",
+        parameters,
+    )
+    rows = cursor.fetchall()
+    if not rows:
+        return ()
+    sessions = reader.sessions()
+    turns = reader.turns()
+    approvals = reader.pending_approvals()
+    full = request.detail == "full"
+    messages = reader.messages() if full else None
+    activities = reader.activities() if full else None
+    checkpoints = reader.checkpoints() if full else None
+    return tuple(
+        ThreadView(
+            id=row[0],
+            project_id=row[1],
+            title=row[2],
+            model=row[3],
+            branch=row[4],
+            worktree_path=row[5],
+            latest_turn_id=row[6],
+            created_at=row[7],
+            updated_at=row[8],
+            deleted_at=row[9],
+            session=next(iter(sessions[row[0]]), None),
+            turns=tuple(turns[row[0]]),
+            pending_approvals=tuple(approvals[row[0]]),
+            messages=UNSET if messages is None else tuple(messages[row[0]]),
+            activities=UNSET if activities is None else tuple(activities[row[0]]),
+            checkpoints=UNSET if checkpoints is None else tuple(checkpoints[row[0]]),
+        )
+        for row in rows
+    )
+
+
+class _ThreadReader:
+    """Reads what belongs to threads, each table once, for one thread or for all."""
+
+    def __init__(self, database: peewee.SqliteDatabase, thread_id: ThreadId | None) -> None:
+        self._database = database
+        self._thread_id = thread_id
+
+    def where(self, condition: str | None = None) -> tuple[str, tuple[str, ...]]:
+        conditions = [] if self._thread_id is None else ["thread_id = ?"]
+        if condition is not None:
+            conditions.append(condition)
+        parameters = () if self._thread_id is None else (self._thread_id,)
+        return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), parameters
+
+    def sessions(self) -> dict[str, list[Session]]:
+        return self._grouped(
+            "thread_id, status, provider_name, provider_session_id, provider_thread_id, active_turn_id, last_error,"
+            " updated_at FROM projection_thread_sessions",
+            "rowid",
+            lambda row: Session(
+                thread_id=row[0],
+                status=row[1],
+                provider_name=row[2],
+                provider_session_id=row[3],
+                provider_thread_id=row[4],
+                active_turn_id=row[5],
+                last_error=row[6],
+                updated_at=row[7],
+            ),
+        )
+
+    def turns(self) -> dict[str, list[TurnView]]:
+        return self._grouped(
+            "thread_id, turn_id, turn_count, status, user_message_id, assistant_message_id, started_at, completed_at"
+            " FROM projection_thread_turns",
+            "turn_count",
+            lambda row: TurnView(
+                turn_id=row[1],
+                turn_count=row[2],
+                status=row[3],
+                user_message_id=row[4],
+                assistant_message_id=row[5],
+                started_at=row[6],
+                completed_at=row[7],
+            ),
+        )
+
+    def pending_approvals(self) -> dict[str, list[PendingApprovalView]]:
+        return self._grouped(
+            "thread_id, request_id, turn_id, created_at FROM projection_pending_approvals",
+            "rowid",
+            lambda row: PendingApprovalView(request_id=row[1], turn_id=row[2], created_at=row[3]),
+            condition="status = 'pending'",
+        )
+
+    def messages(self) -> dict[str, list[MessageView]]:
+        return self._grouped(
+            "thread_id, message_id, role, text, turn_id, is_streaming, created_at, updated_at"
+            " FROM projection_thread_messages",
+            "rowid",
+            lambda row: MessageView(
+                id=row[1],
+                role=row[2],
+                text=row[3],
+                turn_id=row[4],
+                streaming=bool(row[5]),
+                created_at=row[6],
+                updated_at=row[7],
+            ),
+        )
+
+    def activities(self) -> dict[str, list[Activity]]:
+        return self._grouped(
+            "thread_id, activity_id, tone, kind, summary, payload_json, turn_id, created_at"
+            " FROM projection_thread_activities",
+            "rowid",
+            lambda row: Activity(
+                id=row[1],
+                tone=row[2],
+                kind=row[3],
+                summary=row[4],
+                payload=orjson.loads(row[5]),
+                turn_id=row[6],
+                created_at=row[7],
+            ),
+        )
+
+    def checkpoints(self) -> dict[str, list[CheckpointView]]:
+        return self._grouped(
+            "thread_id, turn_id, checkpoint_turn_count, checkpoint_ref, status, files_json, assistant_message_id,"
+            " completed_at FROM projection_checkpoints",
+            "checkpoint_turn_count",
+            lambda row: CheckpointView(
+                turn_id=row[1],
+                checkpoint_turn_count=row[2],
+                checkpoint_ref=row[3],
+                status=row[4],
+                files=read_leniently(orjson.loads(row[5]), _FILES),
+                assistant_message_id=row[6],
+                completed_at=row[7],
+            ),
+        )
+
+    def _grouped(
+        self, select: str, order: str, build: Callable[[Any], T], condition: str | None = None
+    ) -> dict[str, list[T]]:
+        where, parameters = self.where(condition)
+        rows: Iterable[Any] = self._database.execute_sql(f"SELECT {select}{where} ORDER BY {order}", parameters)
+        grouped: dict[str, list[T]] = defaultdict(list)
+        for row in rows:
+            grouped[row[0]].append(build(row))
+        return grouped

@@ -1,0 +1,1 @@
+"""Data that every part agrees on: ids, commands, events, provider events, the read model. No behaviour."""

@@ -1,0 +1,108 @@
+"""The door: what a command must be before anything decides on it.
+
+`parse_command` reads a mapping; `admit` takes a command however it was made, normalises it as if it had come over the
+wire, and fingerprints it. Both refuse with `InvalidCommand`, before anything is written.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from .codec import read_strictly, to_json
+from .commands import CLIENT_COMMANDS, INTERNAL_COMMANDS, Command, ThreadActivityAppend, ThreadSessionSet
+from .errors import InvalidCommand
+from .payload_bounds import bounded_payload
+from .values import MAX_COMMAND_BYTES, ActorKind, Label
+
+_COMMANDS: Final[dict[str, type[Command]]] = {
+    command.type: command for command in (*CLIENT_COMMANDS, *INTERNAL_COMMANDS)
+}
+_FINGERPRINT_BYTES: Final = 16
+
+
+@attrs.frozen(kw_only=True)
+class AdmittedCommand:
+    """A normalised command and the fingerprint of its content."""
+
+    command: Command
+    fingerprint: Label
+
+
+def parse_command(mapping: Mapping[str, Any]) -> Command:
+    """The command that a mapping in wire form (`type`, `commandId`, camelCase) describes.
+
+    Raises:
+        InvalidCommand: the type is unknown, or a field is unknown, missing or at fault.
+    """
+    if not isinstance(mapping, Mapping):
+        raise InvalidCommand("$", "expected an object")
+    command_id = mapping.get("commandId")
+    known_id = command_id if isinstance(command_id, str) else None
+    kind = mapping.get("type")
+    command_class = _COMMANDS.get(kind) if isinstance(kind, str) else None
+    if command_class is None:
+        raise InvalidCommand("type", f"{kind!r} is no command", command_id=known_id)
+    content = {name: value for name, value in mapping.items() if name != "type"}
+    return read_strictly(content, command_class, command_id=known_id)
+
+
+def command_json(command: Command) -> dict[str, Any]:
+    """A command in wire form."""
+    return {"type": command.type, **to_json(command)}
+
+
+def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
+    """`command` normalised, if this actor may send it.
+
+    Raises:
+        InvalidCommand: a field is at fault, the command is over 20 MiB, or a client sent an internal command.
+    """
+    command_id = str(command.command_id)
+    if actor == "client" and not isinstance(command, CLIENT_COMMANDS):
+        raise InvalidCommand(
+            "type",
+            f"{command.type} is an internal command: only the runtime's own actors send it",
+            command_id=command_id,
+        )
+    normalised = read_strictly(_wire_form(command), type(command), command_id=command_id)
+    if isinstance(normalised, ThreadActivityAppend):
+        normalised = _with_bounded_payload(normalised)
+    if isinstance(normalised, ThreadSessionSet) and normalised.session.thread_id != normalised.thread_id:
+        raise InvalidCommand(
+            "session.threadId",
+            f"is {normalised.session.thread_id!r}, the command's threadId is {normalised.thread_id!r}",
+            command_id=command_id,
+        )
+    content = command_json(normalised)
+    size = len(orjson.dumps(content))
+    if size > MAX_COMMAND_BYTES:
+        raise InvalidCommand("$", f"the command has {size} bytes, at most {MAX_COMMAND_BYTES}", command_id=command_id)
+    content.pop("commandId")
+    content.pop("createdAt", None)
+    text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.blake2b(text, digest_size=_FINGERPRINT_BYTES).digest()
+    return AdmittedCommand(
+        command=normalised, fingerprint=Label(base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
+    )
+
+
+def _wire_form(command: Command) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = to_json(command)
+    except Exception as error:  # a value of another class than its field's: what that breaks is open-ended
+        raise InvalidCommand("$", f"is no {command.type}: {error}", command_id=command.command_id) from None
+    return fields
+
+
+def _with_bounded_payload(command: ThreadActivityAppend) -> ThreadActivityAppend:
+    try:
+        payload = bounded_payload(command.activity.payload)
+    except ValueError as error:
+        raise InvalidCommand("activity.payload", str(error), command_id=command.command_id) from None
+    return attrs.evolve(command, activity=attrs.evolve(command.activity, payload=payload))

@@ -1,0 +1,368 @@
+"""JSON to values and back: strict on the way in, camelCase on the wire.
+
+Commands are read strictly: unknown fields, wrong types, wrong enum values and null where it is not allowed are
+refused with the JSON path of the first fault. Events that were written are read leniently: fields that a newer version
+added are left out. Decoding is compiled once a class; only a failure is decoded again, with paths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import UnionType
+from typing import Any, Final, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin
+
+import attrs
+import orjson
+from cattrs import AttributeValidationNote, ClassValidationError, Converter, ForbiddenExtraKeysError, transform_error
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.preconf.orjson import OrjsonConverter
+
+from .errors import InvalidCommand
+from .ids import IDENTIFIERS, identifier_fault
+from .values import (
+    MAX_ATTACHMENT_BYTES,
+    MAX_ATTACHMENT_NAME,
+    MAX_ATTACHMENTS,
+    MAX_MESSAGE_TEXT,
+    UNSET,
+    Attachment,
+    AttachmentName,
+    AttachmentSize,
+    Count,
+    DataUrl,
+    ImageMimeType,
+    Instant,
+    JsonObject,
+    Label,
+    MessageText,
+    Unset,
+    normalised_instant,
+)
+
+T = TypeVar("T")
+
+_MAX_JSON_INTEGER: Final = 2**63 - 1
+_MAX_JSON_DEPTH: Final = 64
+
+
+def camel_case(name: str) -> str:
+    """`snake_case` as it stands on the wire."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def to_json(value: object) -> Any:
+    """A command, event, snapshot or any other value of the contract as JSON data, camelCase."""
+    return _strict().unstructure(value)
+
+
+def dump_json(value: object) -> str:
+    """`to_json(value)` as JSON text without spaces.
+
+    Raises:
+        ValueError: the value holds what JSON cannot: a lone surrogate, an integer beyond 64 bits.
+    """
+    return orjson.dumps(_strict().unstructure(value)).decode()
+
+
+def read_strictly(data: object, cls: type[T], *, command_id: str | None = None) -> T:
+    """`data` as a `cls`, nothing unknown, missing or mistyped in it.
+
+    Raises:
+        InvalidCommand: names the first field that is at fault.
+    """
+    try:
+        return _strict().structure(data, cls)
+    except Exception:  # whatever a hook met: the slow converter below says what and where
+        _explain(data, cls, command_id, strict=True)
+
+
+def read_leniently(data: object, cls: type[T]) -> T:
+    """`data`, once written by this or a newer version, as a `cls`; unknown fields are left out.
+
+    Raises:
+        ValueError: a known field is missing or mistyped; the message has its JSON path.
+    """
+    try:
+        return _lenient().structure(data, cls)
+    except Exception:  # as above
+        try:
+            _explain(data, cls, None, strict=False)
+        except InvalidCommand as error:
+            raise ValueError(str(error)) from None
+
+
+def _explain(data: object, cls: type[Any], command_id: str | None, *, strict: bool) -> NoReturn:
+    try:
+        _detailed(strict).structure(data, cls)
+    except ClassValidationError as error:
+        first = transform_error(error, path="$", format_exception=_fault)[0]
+        fault, _, path = first.rpartition(" @ ")
+        raise InvalidCommand(_wire_path(path), fault, command_id=command_id) from None
+    except Exception as error:
+        raise InvalidCommand("$", _fault(error, None), command_id=command_id) from None
+    raise InvalidCommand("$", "a known field is mistyped", command_id=command_id)
+
+
+def _wire_path(path: str) -> str:
+    return ".".join(camel_case(part) for part in path.removeprefix("$.").split(".")) or "$"
+
+
+def _fault(error: BaseException, _expected: object) -> str:
+    match error:
+        case ForbiddenExtraKeysError():
+            return "unknown field " + ", ".join(repr(name) for name in sorted(error.extra_fields))
+        case KeyError():
+            return "required field is missing"
+        case _:
+            return str(error) or type(error).__name__
+
+
+def _make_converter(*, strict: bool, detailed: bool) -> Converter:
+    converter = OrjsonConverter(detailed_validation=detailed, forbid_extra_keys=strict, prefer_attrib_converters=False)
+    _register_scalars(converter)
+    converter.register_structure_hook_factory(_is_optional, lambda cls: _optional_hook(converter, cls))
+    converter.register_structure_hook_factory(_is_literal, _literal_hook)
+    converter.register_structure_hook_factory(_is_tuple, lambda cls: _tuple_hook(converter, cls))
+    converter.register_structure_hook_factory(attrs.has, lambda cls: _class_hook(converter, cls, strict=strict))
+    converter.register_unstructure_hook_factory(attrs.has, lambda cls: _class_writer(converter, cls))
+    return converter
+
+
+@cache
+def _strict() -> Converter:
+    return _make_converter(strict=True, detailed=False)
+
+
+@cache
+def _lenient() -> Converter:
+    return _make_converter(strict=False, detailed=False)
+
+
+@cache
+def _detailed(strict: bool) -> Converter:
+    return _make_converter(strict=strict, detailed=True)
+
+
+def _class_hook(converter: Converter, cls: type[Any], *, strict: bool) -> Callable[[Any, Any], Any]:
+    names: Any = {field.name: override(rename=camel_case(field.name)) for field in attrs.fields(cls)}
+    structure = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=strict, **names)
+    required = tuple(field.name for field in attrs.fields(cls) if _is_default_of_constructor(cls, field))
+
+    def read(data: Any, expected: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise ValueError(f"expected an object, found {_kind_of(data)}")
+        for name in required:
+            if camel_case(name) not in data:
+                raise _missing(cls, name)
+        return structure(cast("Mapping[str, Any]", data), expected)
+
+    return read
+
+
+def _missing(cls: type[Any], name: str) -> ClassValidationError:
+    """What cattrs raises for a missing field, so that the fault is found under the field's path."""
+    absent = KeyError(name)
+    absent.add_note(AttributeValidationNote(f"Structuring class {cls.__name__} @ attribute {name}", name, None))
+    return ClassValidationError(f"While structuring {cls.__name__}", [absent], cls)
+
+
+def _class_writer(converter: Converter, cls: type[Any]) -> Callable[[Any], Any]:
+    names: Any = {
+        field.name: override(
+            rename=camel_case(field.name),
+            omit_if_default=field.default is UNSET or _is_omittable(cls, field),
+        )
+        for field in attrs.fields(cls)
+    }
+    return make_dict_unstructure_fn(cls, converter, **names)
+
+
+def _is_default_of_constructor(cls: type[Any], field: attrs.Attribute[Any]) -> bool:
+    """A default that spares Python callers a word; on the wire the field is required."""
+    return field.default not in (attrs.NOTHING, UNSET) and not _is_omittable(cls, field)
+
+
+def _is_omittable(cls: type[Any], field: attrs.Attribute[Any]) -> bool:
+    """An optional field of a class that is a bag of optional fields (event metadata) is left out when None."""
+    return field.default is None and all(other.default is None for other in attrs.fields(cls))
+
+
+def _is_optional(cls: Any) -> bool:
+    return get_origin(cls) in (Union, UnionType) and (Unset in get_args(cls) or type(None) in get_args(cls))
+
+
+def _optional_hook(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
+    members = tuple(member for member in get_args(cls) if member not in (Unset, type(None)))
+    inner = members[0] if len(members) == 1 else Union[members]  # noqa: UP007 - a union of a tuple has no X | Y form
+    structure = converter.get_structure_hook(inner)
+    if type(None) not in get_args(cls):
+        return lambda data, _: structure(data, inner)
+    return lambda data, _: None if data is None else structure(data, inner)
+
+
+def _is_tuple(cls: Any) -> bool:
+    return get_origin(cls) is tuple
+
+
+def _tuple_hook(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
+    member = get_args(cls)[0]
+    members: Any = list[member]  # type: ignore[valid-type]  # the member is known at run time only
+    structure = converter.get_structure_hook(members)
+    limit = MAX_ATTACHMENTS if member is Attachment else None
+
+    def read(data: Any, _: Any) -> Any:
+        if not isinstance(data, list | tuple):
+            raise ValueError(f"expected a list, found {_kind_of(data)}")
+        if limit is not None and len(data) > limit:
+            raise ValueError(f"at most {limit} are allowed, found {len(data)}")
+        return tuple(structure(data, members))
+
+    return read
+
+
+def _is_literal(cls: Any) -> bool:
+    return get_origin(cls) is Literal
+
+
+def _literal_hook(cls: Any) -> Callable[[Any, Any], Any]:
+    members = frozenset(get_args(cls))
+
+    def read(data: Any, _: Any) -> Any:
+        if not isinstance(data, str) or data not in members:
+            raise ValueError(f"expected one of {', '.join(sorted(members))}; found {data!r}")
+        return data
+
+    return read
+
+
+def _register_scalars(converter: Converter) -> None:
+    def register(kind: Any, read: Callable[[Any], Any]) -> None:
+        converter.register_structure_hook_func(lambda cls: cls is kind, lambda data, _: read(data))
+
+    # cattrs coerces builtin classes by its own direct hooks, which precede predicates: replace those.
+    converter.register_structure_hook(str, lambda data, _: _text(data))
+    converter.register_structure_hook(int, lambda data, _: _integer(data))
+    converter.register_structure_hook(bool, lambda data, _: _boolean(data))
+    register(Instant, _instant)
+    register(Label, lambda data: _sized_text(data, 1, None))
+    register(MessageText, lambda data: _sized_text(data, 0, MAX_MESSAGE_TEXT))
+    register(AttachmentName, lambda data: _sized_text(data, 1, MAX_ATTACHMENT_NAME))
+    register(ImageMimeType, lambda data: _prefixed(data, "image/"))
+    register(DataUrl, lambda data: _prefixed(data, "data:"))
+    register(AttachmentSize, lambda data: _whole(data, MAX_ATTACHMENT_BYTES))
+    register(Count, lambda data: _whole(data, _MAX_JSON_INTEGER))
+    for kind in IDENTIFIERS:
+        register(kind, _identifier)
+    converter.register_structure_hook_func(lambda cls: cls == JsonObject, lambda data, _: _json_object(data))
+
+
+def _kind_of(data: object) -> str:
+    match data:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "text"
+        case int() | float():
+            return "a number"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return type(data).__name__
+
+
+def _text(data: Any) -> str:
+    if not isinstance(data, str):
+        raise ValueError(f"expected text, found {_kind_of(data)}")
+    if not data.isascii():
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text holds a lone surrogate, which is no character") from None
+    return data
+
+
+def _sized_text(data: Any, least: int, most: int | None) -> str:
+    text = _text(data)
+    if len(text) < least:
+        raise ValueError("the text is empty")
+    if most is not None and len(text) > most:
+        raise ValueError(f"at most {most} characters are allowed, found {len(text)}")
+    return text
+
+
+def _prefixed(data: Any, prefix: str) -> str:
+    text = _text(data)
+    if not text.startswith(prefix) or text == prefix:
+        raise ValueError(f"expected {prefix}…, found {text[:40]!r}")
+    return text
+
+
+def _identifier(data: Any) -> str:
+    text = _text(data)
+    fault = identifier_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
+    return text
+
+
+def _instant(data: Any) -> Instant:
+    return normalised_instant(_text(data))
+
+
+def _integer(data: Any) -> int:
+    if not isinstance(data, int) or isinstance(data, bool):
+        raise ValueError(f"expected a whole number, found {_kind_of(data)}")
+    if abs(data) > _MAX_JSON_INTEGER:
+        raise ValueError("the number does not fit 64 bits")
+    return data
+
+
+def _whole(data: Any, most: int) -> int:
+    number = _integer(data)
+    if not 0 <= number <= most:
+        raise ValueError(f"expected a whole number from 0 to {most}, found {number}")
+    return number
+
+
+def _boolean(data: Any) -> bool:
+    if not isinstance(data, bool):
+        raise ValueError(f"expected true or false, found {_kind_of(data)}")
+    return data
+
+
+def _json_object(data: Any) -> JsonObject:
+    if not isinstance(data, dict):
+        raise ValueError(f"expected an object, found {_kind_of(data)}")
+    _check_json(data, 0)
+    return data
+
+
+def _check_json(data: Any, depth: int) -> None:
+    if depth > _MAX_JSON_DEPTH:
+        raise ValueError(f"JSON nested deeper than {_MAX_JSON_DEPTH} levels")
+    match data:
+        case None | bool():
+            pass
+        case str():
+            _text(data)
+        case int():
+            _integer(data)
+        case float():
+            if not math.isfinite(data):
+                raise ValueError("a number that is not finite has no JSON form")
+        case list() | tuple():
+            for item in data:
+                _check_json(item, depth + 1)
+        case dict():
+            for key, item in data.items():
+                _text(key)
+                _check_json(item, depth + 1)
+        case _:
+            raise ValueError(f"{type(data).__name__} has no JSON form")

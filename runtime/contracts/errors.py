@@ -1,0 +1,191 @@
+"""Every error a host can meet, under one root. Each says whose fault it is and what to do next."""
+
+from __future__ import annotations
+
+from .ids import CommandId, ThreadId
+
+__all__ = [
+    "CommandIdReused",
+    "CommandRejected",
+    "ConcurrencyConflict",
+    "DatabaseCorrupt",
+    "DatabaseInUse",
+    "DatabaseTooNew",
+    "EventDecodeError",
+    "ForeignDatabase",
+    "InvalidCommand",
+    "InvalidRequest",
+    "MailboxClosed",
+    "NotFound",
+    "OrchestrionError",
+    "Overloaded",
+    "ProjectionStalled",
+    "ProviderError",
+    "ProviderProtocolError",
+    "ProviderUnavailable",
+    "ResumeRefused",
+    "RuntimeFailed",
+    "SequenceAheadOfLog",
+    "SessionLost",
+    "StoreError",
+    "StoreFull",
+    "TurnDiffNotFound",
+]
+
+
+class OrchestrionError(Exception):
+    """The root of all errors that Orchestrion raises on purpose."""
+
+
+class CommandRejected(OrchestrionError):
+    """The command breaches an invariant of its project or thread. The rejection is receipted: it stays."""
+
+    def __init__(self, command_id: CommandId, reason: str, *, duplicate: bool = False) -> None:
+        super().__init__(f"command {command_id!r} was rejected: {reason}")
+        self.command_id = command_id
+        self.reason = reason
+        self.duplicate = duplicate
+
+
+class CommandIdReused(OrchestrionError):
+    """The id belongs to an accepted command with other content. Send the new content under a new id."""
+
+    def __init__(self, command_id: CommandId) -> None:
+        super().__init__(
+            f"command id {command_id!r} belongs to an accepted command with other content: "
+            "send this content under an id of its own"
+        )
+        self.command_id = command_id
+
+
+class InvalidCommand(OrchestrionError):
+    """The command is not well formed; nothing was written. `field` is the JSON path of the first fault."""
+
+    def __init__(self, field: str, fault: str, *, command_id: str | None = None) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+        self.fault = fault
+        self.command_id = command_id
+
+
+class InvalidRequest(OrchestrionError):
+    """A read was asked for with arguments that name nothing."""
+
+
+class NotFound(OrchestrionError):
+    """The project or thread that a read names does not exist."""
+
+
+class ConcurrencyConflict(OrchestrionError):
+    """The stream is not at the version the caller expected. Read it again and decide anew."""
+
+    def __init__(self, stream_id: str, expected: int, found: int) -> None:
+        super().__init__(f"stream {stream_id!r} is at version {found}, the command expected {expected}: read it again")
+        self.stream_id = stream_id
+        self.expected = expected
+        self.found = found
+
+
+class StoreError(OrchestrionError):
+    """The database could not do what was asked. The driver's exception is its cause."""
+
+
+class DatabaseInUse(StoreError):
+    """Another runtime owns the database. Stop it, or read with the read-only commands."""
+
+    def __init__(self, path: str, pid: int | None, host: str | None, since: str | None) -> None:
+        owner = "another process" if pid is None else f"process {pid} on {host} since {since}"
+        super().__init__(f"{path} is in use by {owner}: stop it, or use the read-only commands")
+        self.path = path
+        self.pid = pid
+        self.host = host
+        self.since = since
+
+
+class DatabaseTooNew(StoreError):
+    """A newer version of Orchestrion migrated the database. Update this installation."""
+
+
+class ForeignDatabase(StoreError):
+    """The file is not an Orchestrion database. Nothing was written to it."""
+
+
+class DatabaseCorrupt(StoreError):
+    """The database breaks a rule that Orchestrion keeps. Run `orchestrion verify`, or restore a backup."""
+
+
+class StoreFull(StoreError):
+    """The disk is full. Make room and send the command again under the same id."""
+
+
+class EventDecodeError(StoreError):
+    """An event of a known type does not decode."""
+
+    def __init__(self, sequence: int, event_type: str, fault: str) -> None:
+        super().__init__(f"event {sequence} ({event_type}) does not decode: {fault}")
+        self.sequence = sequence
+        self.event_type = event_type
+        self.fault = fault
+
+
+class ProjectionStalled(StoreError):
+    """A projector cannot go on. Its rows stand at `position`; `orchestrion rebuild` makes them anew."""
+
+    def __init__(self, projector: str, position: int | None, fault: str) -> None:
+        super().__init__(
+            f"{projector} stands at {position}: {fault}; run: orchestrion rebuild DB --projector {projector}"
+        )
+        self.projector = projector
+        self.position = position
+        self.fault = fault
+
+
+class SequenceAheadOfLog(OrchestrionError):
+    """The position lies beyond the log's head, as after a restored backup. Take a new snapshot."""
+
+    def __init__(self, sequence: int, head: int) -> None:
+        super().__init__(f"sequence {sequence} is beyond the log's head {head}: take a new snapshot")
+        self.sequence = sequence
+        self.head = head
+
+
+class TurnDiffNotFound(OrchestrionError):
+    """No diff is stored for this range of turns."""
+
+    def __init__(self, thread_id: ThreadId, from_turn_count: int, to_turn_count: int) -> None:
+        super().__init__(f"thread {thread_id!r} has no diff from turn {from_turn_count} to {to_turn_count}")
+        self.thread_id = thread_id
+        self.from_turn_count = from_turn_count
+        self.to_turn_count = to_turn_count
+
+
+class ProviderError(OrchestrionError):
+    """An agent, or what starts it, failed."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The agent could not be started. The message says what to install or configure."""
+
+
+class ProviderProtocolError(ProviderError):
+    """The agent broke its protocol, or refused a request."""
+
+
+class ResumeRefused(ProviderError):
+    """The agent does not know the session it was asked to resume."""
+
+
+class SessionLost(ProviderError):
+    """The agent process ended while it was needed."""
+
+
+class MailboxClosed(OrchestrionError):
+    """The runtime is stopping or has stopped; the command was not taken."""
+
+
+class Overloaded(OrchestrionError):
+    """A bound was reached and the caller asked not to wait."""
+
+
+class RuntimeFailed(OrchestrionError):
+    """The runtime stopped taking commands; `health()` says why. Open it again."""

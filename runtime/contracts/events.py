@@ -1,0 +1,328 @@
+"""The sixteen event types and the persisted event.
+
+An event is a fact in the past tense: it is never rejected and never changed. Its payload carries what the decider
+resolved (turn ids, what a revert removed), so that a projector needs the event and its own rows and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, TypeAlias
+
+import attrs
+
+from .ids import (
+    ApprovalRequestId,
+    CheckpointRef,
+    CommandId,
+    EventId,
+    MessageId,
+    ProjectId,
+    ProviderItemId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ProviderTurnId,
+    ThreadId,
+    TurnId,
+)
+from .values import (
+    UNSET,
+    Activity,
+    ActorKind,
+    AggregateKind,
+    ApprovalDecision,
+    Attachment,
+    ChangedFile,
+    CheckpointStatus,
+    Count,
+    Instant,
+    Label,
+    MessageRole,
+    OpenedTurn,
+    ProjectScript,
+    Session,
+    Unset,
+)
+
+
+@attrs.frozen(kw_only=True)
+class ProjectCreated:
+    event_type: ClassVar[str] = "project.created"
+    project_id: ProjectId
+    title: Label
+    workspace_root: Label
+    default_model: Label | None
+    scripts: tuple[ProjectScript, ...]
+    created_at: Instant
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ProjectMetaUpdated:
+    event_type: ClassVar[str] = "project.meta-updated"
+    project_id: ProjectId
+    title: Label | Unset = UNSET
+    workspace_root: Label | Unset = UNSET
+    default_model: Label | Unset | None = UNSET
+    scripts: tuple[ProjectScript, ...] | Unset = UNSET
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ProjectDeleted:
+    event_type: ClassVar[str] = "project.deleted"
+    project_id: ProjectId
+    deleted_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadCreated:
+    event_type: ClassVar[str] = "thread.created"
+    thread_id: ThreadId
+    project_id: ProjectId
+    title: Label
+    model: Label
+    branch: Label | None
+    worktree_path: Label | None
+    created_at: Instant
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadMetaUpdated:
+    event_type: ClassVar[str] = "thread.meta-updated"
+    thread_id: ThreadId
+    title: Label | Unset = UNSET
+    model: Label | Unset = UNSET
+    branch: Label | Unset | None = UNSET
+    worktree_path: Label | Unset | None = UNSET
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadDeleted:
+    event_type: ClassVar[str] = "thread.deleted"
+    thread_id: ThreadId
+    deleted_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadMessageSent:
+    """A user's message, or a piece of an assistant's.
+
+    Streaming: `text` is appended. Not streaming: text "" ends the message as it is, other text replaces it.
+    """
+
+    event_type: ClassVar[str] = "thread.message-sent"
+    thread_id: ThreadId
+    message_id: MessageId
+    role: MessageRole
+    text: str
+    attachments: tuple[Attachment, ...] | Unset = UNSET
+    turn_id: TurnId | None
+    streaming: bool
+    created_at: Instant
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadTurnStartRequested:
+    event_type: ClassVar[str] = "thread.turn-start-requested"
+    thread_id: ThreadId
+    turn_id: TurnId
+    message_id: MessageId
+    model: Label | Unset = UNSET
+    effort: Label | Unset = UNSET
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadTurnInterruptRequested:
+    event_type: ClassVar[str] = "thread.turn-interrupt-requested"
+    thread_id: ThreadId
+    turn_id: TurnId
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadApprovalResponseRequested:
+    event_type: ClassVar[str] = "thread.approval-response-requested"
+    thread_id: ThreadId
+    request_id: ApprovalRequestId
+    decision: ApprovalDecision
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadCheckpointRevertRequested:
+    event_type: ClassVar[str] = "thread.checkpoint-revert-requested"
+    thread_id: ThreadId
+    turn_count: Count
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadReverted:
+    """The turns above `turn_count` are gone; `latest_turn_id` is the last one kept."""
+
+    event_type: ClassVar[str] = "thread.reverted"
+    thread_id: ThreadId
+    turn_count: Count
+    removed_turn_ids: tuple[TurnId, ...]
+    removed_message_ids: tuple[MessageId, ...]
+    latest_turn_id: TurnId | None
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadSessionStopRequested:
+    event_type: ClassVar[str] = "thread.session-stop-requested"
+    thread_id: ThreadId
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadSessionSetEvent:
+    """The session's new state. `turn` stands in the one event that opens a turn."""
+
+    event_type: ClassVar[str] = "thread.session-set"
+    thread_id: ThreadId
+    session: Session
+    turn: OpenedTurn | Unset = UNSET
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadTurnDiffCompleted:
+    event_type: ClassVar[str] = "thread.turn-diff-completed"
+    thread_id: ThreadId
+    turn_id: TurnId
+    checkpoint_turn_count: Count
+    checkpoint_ref: CheckpointRef
+    status: CheckpointStatus
+    files: tuple[ChangedFile, ...]
+    assistant_message_id: MessageId | None
+    completed_at: Instant
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadActivityAppended:
+    event_type: ClassVar[str] = "thread.activity-appended"
+    thread_id: ThreadId
+    activity: Activity
+    created_at: Instant
+
+
+ProjectPayload: TypeAlias = ProjectCreated | ProjectMetaUpdated | ProjectDeleted
+ThreadPayload: TypeAlias = (
+    ThreadCreated
+    | ThreadMetaUpdated
+    | ThreadDeleted
+    | ThreadMessageSent
+    | ThreadTurnStartRequested
+    | ThreadTurnInterruptRequested
+    | ThreadApprovalResponseRequested
+    | ThreadCheckpointRevertRequested
+    | ThreadReverted
+    | ThreadSessionStopRequested
+    | ThreadSessionSetEvent
+    | ThreadTurnDiffCompleted
+    | ThreadActivityAppended
+)
+EventPayload: TypeAlias = ProjectPayload | ThreadPayload
+
+EVENT_PAYLOADS: Final[tuple[type[EventPayload], ...]] = (
+    ProjectCreated,
+    ProjectMetaUpdated,
+    ProjectDeleted,
+    ThreadCreated,
+    ThreadMetaUpdated,
+    ThreadDeleted,
+    ThreadMessageSent,
+    ThreadTurnStartRequested,
+    ThreadTurnInterruptRequested,
+    ThreadApprovalResponseRequested,
+    ThreadCheckpointRevertRequested,
+    ThreadReverted,
+    ThreadSessionStopRequested,
+    ThreadSessionSetEvent,
+    ThreadTurnDiffCompleted,
+    ThreadActivityAppended,
+)
+
+Intent: TypeAlias = (
+    ThreadTurnStartRequested
+    | ThreadTurnInterruptRequested
+    | ThreadApprovalResponseRequested
+    | ThreadCheckpointRevertRequested
+    | ThreadSessionStopRequested
+)
+"""An event that asks for a side effect: open until an event carries its id as cause, or its thread is deleted."""
+
+INTENT_TYPES: Final = (
+    ThreadTurnStartRequested.event_type,
+    ThreadTurnInterruptRequested.event_type,
+    ThreadApprovalResponseRequested.event_type,
+    ThreadCheckpointRevertRequested.event_type,
+    ThreadSessionStopRequested.event_type,
+)
+
+
+@attrs.frozen(kw_only=True)
+class EventMetadata:
+    """What the sender of a command knew besides its content. A field that is None is not stored."""
+
+    provider_session_id: ProviderSessionId | None = None
+    provider_thread_id: ProviderThreadId | None = None
+    provider_turn_id: ProviderTurnId | None = None
+    provider_item_id: ProviderItemId | None = None
+    adapter_key: Label | None = None
+    request_id: ApprovalRequestId | None = None
+    ingested_at: Instant | None = None
+    command_fingerprint: Label | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PersistedEvent:
+    """An event as the log holds it. `sequence` counts the whole log, `stream_version` its stream, both from 1."""
+
+    sequence: int
+    event_id: EventId
+    aggregate_kind: AggregateKind
+    stream_id: str
+    stream_version: int
+    event_type: str
+    occurred_at: Instant
+    command_id: CommandId | None
+    causation_event_id: EventId | None
+    correlation_id: CommandId | None
+    actor_kind: ActorKind
+    payload: EventPayload
+    metadata: EventMetadata
+
+
+@attrs.frozen(kw_only=True)
+class UndecodableEvent:
+    """A row of the log whose payload this version cannot decode: delivered as it stands, never dropped.
+
+    `known` is False where the event type itself is unknown, as a newer version may have written it.
+    """
+
+    sequence: int
+    event_id: EventId
+    aggregate_kind: str
+    stream_id: str
+    stream_version: int
+    event_type: str
+    occurred_at: str
+    command_id: str | None
+    causation_event_id: str | None
+    correlation_id: str | None
+    actor_kind: str
+    payload_json: str
+    metadata_json: str
+    known: bool
+    fault: str
+
+
+LoggedEvent: TypeAlias = PersistedEvent | UndecodableEvent

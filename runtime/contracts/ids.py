@@ -1,0 +1,62 @@
+"""Identifiers: one `NewType` over `str` for each kind of thing, so that a type checker tells them apart.
+
+An identifier is 1 to 200 characters without control characters. Who creates an entity mints its id: a client its
+projects, threads, messages and commands; the runtime turns, events and sessions. `ThreadId` and `TurnId` are the
+host's; `ProviderThreadId` and `ProviderTurnId` are the agent's own, and neither is ever assigned to the other.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NewType
+
+ProjectId = NewType("ProjectId", str)
+ThreadId = NewType("ThreadId", str)
+CommandId = NewType("CommandId", str)
+EventId = NewType("EventId", str)
+MessageId = NewType("MessageId", str)
+TurnId = NewType("TurnId", str)
+ProviderSessionId = NewType("ProviderSessionId", str)
+"""One life of an agent process. Clients never send it."""
+ProviderThreadId = NewType("ProviderThreadId", str)
+ProviderTurnId = NewType("ProviderTurnId", str)
+ProviderItemId = NewType("ProviderItemId", str)
+ApprovalRequestId = NewType("ApprovalRequestId", str)
+CheckpointRef = NewType("CheckpointRef", str)
+ActivityId = NewType("ActivityId", str)
+
+IDENTIFIERS: Final = (
+    ProjectId,
+    ThreadId,
+    CommandId,
+    EventId,
+    MessageId,
+    TurnId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ProviderTurnId,
+    ProviderItemId,
+    ApprovalRequestId,
+    CheckpointRef,
+    ActivityId,
+)
+
+MAX_IDENTIFIER_LENGTH: Final = 200
+"""Characters."""
+
+_FIRST_PRINTABLE: Final = 0x20
+_DELETE: Final = 0x7F
+_LAST_C1_CONTROL: Final = 0x9F
+
+
+def identifier_fault(text: str) -> str | None:
+    """What keeps `text` from being an identifier, or None when nothing does."""
+    if not 1 <= len(text) <= MAX_IDENTIFIER_LENGTH:
+        return f"an identifier has 1 to {MAX_IDENTIFIER_LENGTH} characters, this one has {len(text)}"
+    if not text.isprintable() and any(_is_control(character) for character in text):
+        return "an identifier has no control characters"
+    return None
+
+
+def _is_control(character: str) -> bool:
+    code = ord(character)
+    return code < _FIRST_PRINTABLE or _DELETE <= code <= _LAST_C1_CONTROL

@@ -1,0 +1,158 @@
+"""What a provider session reports, in words of no provider: an adapter's raw events become these.
+
+Ingestion turns them into internal commands. `item` is the adapter's key of a message or tool call within its
+session: stable while the item lives, never reused in that session. Instants are left to the runtime's clock.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from .ids import (
+    ApprovalRequestId,
+    CheckpointRef,
+    ProviderItemId,
+    ProviderThreadId,
+    ProviderTurnId,
+    TurnId,
+)
+from .values import ApprovalDecision, ChangedFile, CheckpointStatus, Count, JsonObject
+
+ApprovalKind: TypeAlias = Literal["command", "fileChange", "permission"]
+TurnOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "interrupted"]
+
+
+@attrs.frozen(kw_only=True)
+class SessionStarted:
+    """The agent is up and has a conversation to take turns in."""
+
+    provider_thread_id: ProviderThreadId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ThreadStarted:
+    """The agent named its own thread."""
+
+    provider_thread_id: ProviderThreadId
+
+
+@attrs.frozen(kw_only=True)
+class TurnStarted:
+    """The agent took the turn up. The turn was opened before it was handed over: this adds its provider id."""
+
+    provider_turn_id: ProviderTurnId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class MessageDelta:
+    """Text that continues an assistant message."""
+
+    item: ProviderItemId
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class MessageCompleted:
+    item: ProviderItemId
+
+
+@attrs.frozen(kw_only=True)
+class ToolStarted:
+    item: ProviderItemId
+    title: str
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class ToolCompleted:
+    item: ProviderItemId
+    title: str
+    failed: bool = False
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class PlanUpdated:
+    summary: str
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class ReasoningCompleted:
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class ApprovalRequested:
+    """The agent waits for a decision. `request` is the adapter's key, unique within its session's process."""
+
+    request: ApprovalRequestId
+    kind: ApprovalKind
+    summary: str
+    item: ProviderItemId | None = None
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class ApprovalResolved:
+    request: ApprovalRequestId
+    decision: ApprovalDecision
+
+
+@attrs.frozen(kw_only=True)
+class TurnCompleted:
+    """The turn is over, however it ended. `error` says why where the outcome is failed."""
+
+    outcome: TurnOutcome
+    error: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CheckpointCaptured:
+    """The runtime's own: the workspace at a turn's end stands in a checkpoint."""
+
+    turn_id: TurnId
+    turn_count: Count
+    ref: CheckpointRef
+    status: CheckpointStatus
+    files: tuple[ChangedFile, ...]
+    summary: str
+
+
+@attrs.frozen(kw_only=True)
+class RuntimeErrorReported:
+    """Something failed that the user should see. Fatal: the session cannot go on."""
+
+    message: str
+    fatal: bool = False
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class SessionExited:
+    """The agent process is gone. `asked` is True where the runtime ended it; `stderr_tail` is its last words."""
+
+    asked: bool
+    exit_code: int | None = None
+    stderr_tail: str = ""
+
+
+ProviderRuntimeEvent: TypeAlias = (
+    SessionStarted
+    | ThreadStarted
+    | TurnStarted
+    | MessageDelta
+    | MessageCompleted
+    | ToolStarted
+    | ToolCompleted
+    | PlanUpdated
+    | ReasoningCompleted
+    | ApprovalRequested
+    | ApprovalResolved
+    | TurnCompleted
+    | CheckpointCaptured
+    | RuntimeErrorReported
+    | SessionExited
+)

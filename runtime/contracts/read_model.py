@@ -1,0 +1,144 @@
+"""What a user interface reads: the snapshot, a turn's diff, and the typed requests for them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from .ids import ApprovalRequestId, CheckpointRef, MessageId, ProjectId, ThreadId, TurnId
+from .values import (
+    UNSET,
+    Activity,
+    ChangedFile,
+    CheckpointStatus,
+    Count,
+    Instant,
+    MessageRole,
+    ProjectScript,
+    Session,
+    TurnStatus,
+    Unset,
+)
+
+SnapshotDetail: TypeAlias = Literal["full", "summary"]
+
+
+@attrs.frozen(kw_only=True)
+class ProjectView:
+    id: ProjectId
+    title: str
+    workspace_root: str
+    default_model: str | None
+    scripts: tuple[ProjectScript, ...]
+    created_at: Instant
+    updated_at: Instant
+    deleted_at: Instant | None
+
+
+@attrs.frozen(kw_only=True)
+class TurnView:
+    turn_id: TurnId
+    turn_count: int
+    status: TurnStatus
+    user_message_id: MessageId | None
+    assistant_message_id: MessageId | None
+    started_at: Instant
+    completed_at: Instant | None
+
+
+@attrs.frozen(kw_only=True)
+class PendingApprovalView:
+    request_id: ApprovalRequestId
+    turn_id: TurnId | None
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class MessageView:
+    id: MessageId
+    role: MessageRole
+    text: str
+    turn_id: TurnId | None
+    streaming: bool
+    created_at: Instant
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class CheckpointView:
+    turn_id: TurnId
+    checkpoint_turn_count: int
+    checkpoint_ref: CheckpointRef
+    status: CheckpointStatus
+    files: tuple[ChangedFile, ...]
+    assistant_message_id: MessageId | None
+    completed_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadView:
+    """A thread. `messages`, `activities` and `checkpoints` are absent in a summary."""
+
+    id: ThreadId
+    project_id: ProjectId
+    title: str
+    model: str
+    branch: str | None
+    worktree_path: str | None
+    latest_turn_id: TurnId | None
+    created_at: Instant
+    updated_at: Instant
+    deleted_at: Instant | None
+    session: Session | None
+    turns: tuple[TurnView, ...]
+    pending_approvals: tuple[PendingApprovalView, ...]
+    messages: tuple[MessageView, ...] | Unset = UNSET
+    activities: tuple[Activity, ...] | Unset = UNSET
+    checkpoints: tuple[CheckpointView, ...] | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """The read model at `snapshot_sequence`: every later event applies to it exactly once."""
+
+    snapshot_sequence: int
+    projects: tuple[ProjectView, ...]
+    threads: tuple[ThreadView, ...]
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class SnapshotRequest:
+    thread_id: ThreadId | Unset = UNSET
+    detail: SnapshotDetail = "full"
+
+
+@attrs.frozen(kw_only=True)
+class TurnDiffRequest:
+    thread_id: ThreadId
+    from_turn_count: int
+    to_turn_count: int
+
+
+@attrs.frozen(kw_only=True)
+class TurnDiff:
+    """The unified diff of the workspace from the end of one turn to the end of another; "" where they are one."""
+
+    thread_id: ThreadId
+    from_turn_count: Count
+    to_turn_count: Count
+    diff: str
+
+
+@attrs.frozen(kw_only=True)
+class ReplayRequest:
+    from_sequence_exclusive: Count
+
+
+@attrs.frozen(kw_only=True)
+class DispatchResult:
+    """`sequence` is that of the command's last event; `duplicate` says that it was accepted before."""
+
+    sequence: int
+    duplicate: bool

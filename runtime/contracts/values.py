@@ -1,0 +1,195 @@
+"""Values that commands, events and the read model share.
+
+JSON on the wire is camelCase, attributes are snake_case; the codec translates. A field that may be absent has the
+default `UNSET`, which is not None: absent leaves a value as it is, null (where a field allows it) clears it.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NewType, TypeAlias
+
+import attrs
+
+from .ids import (
+    ActivityId,
+    MessageId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ThreadId,
+    TurnId,
+)
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object: string keys; null, booleans, 64-bit integers, finite numbers, text, lists and objects below."""
+
+Instant = NewType("Instant", str)
+"""ISO-8601 in UTC with milliseconds and `Z`, so that instants sort as text."""
+
+EPOCH: Final = Instant("1970-01-01T00:00:00.000Z")
+
+Label = NewType("Label", str)
+"""Text that is not empty: titles, models, workspace roots."""
+
+MessageText = NewType("MessageText", str)
+"""What a user wrote: at most 120,000 characters."""
+
+AttachmentName = NewType("AttachmentName", str)
+"""A file name of 1 to 255 characters."""
+
+ImageMimeType = NewType("ImageMimeType", str)
+"""`image/` and a subtype."""
+
+DataUrl = NewType("DataUrl", str)
+"""A `data:` URL with the attachment's bytes."""
+
+AttachmentSize = NewType("AttachmentSize", int)
+"""Bytes, at most 10 MiB."""
+
+Count = NewType("Count", int)
+"""A whole number that is not negative."""
+
+MAX_MESSAGE_TEXT: Final = 120_000
+MAX_ATTACHMENTS: Final = 8
+MAX_ATTACHMENT_BYTES: Final = 10 * 1024 * 1024
+MAX_ATTACHMENT_NAME: Final = 255
+MAX_COMMAND_BYTES: Final = 20 * 1024 * 1024
+MAX_ACTIVITY_PAYLOAD_BYTES: Final = 64 * 1024
+
+
+class Unset(enum.Enum):
+    """The type of `UNSET`, the value of a field that is absent."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET: Final = Unset.UNSET
+
+AggregateKind: TypeAlias = Literal["project", "thread"]
+ActorKind: TypeAlias = Literal["client", "server", "provider"]
+ReceiptStatus: TypeAlias = Literal["accepted", "rejected"]
+RuntimeStatus: TypeAlias = Literal["starting", "running", "stopped", "error"]
+MessageRole: TypeAlias = Literal["user", "assistant", "system"]
+Tone: TypeAlias = Literal["info", "tool", "approval", "error"]
+SessionStatus: TypeAlias = Literal["idle", "starting", "running", "ready", "interrupted", "stopped", "error"]
+TurnStatus: TypeAlias = Literal["running", "completed", "interrupted", "error"]
+CheckpointStatus: TypeAlias = Literal["ready", "missing", "error"]
+ApprovalStatus: TypeAlias = Literal["pending", "resolved"]
+ApprovalDecision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
+ScriptIcon: TypeAlias = Literal["play", "test", "lint", "configure", "build", "debug"]
+FileChangeKind: TypeAlias = Literal["added", "modified", "deleted", "renamed"]
+
+
+@attrs.frozen(kw_only=True)
+class ProjectScript:
+    """A command that a host offers in a project."""
+
+    id: Label
+    name: Label
+    command: str
+    icon: ScriptIcon
+    run_on_worktree_create: bool
+
+
+@attrs.frozen(kw_only=True)
+class Attachment:
+    """An image that goes with a message."""
+
+    type: Literal["image"]
+    name: AttachmentName
+    mime_type: ImageMimeType
+    size_bytes: AttachmentSize
+    data_url: DataUrl
+
+
+@attrs.frozen(kw_only=True)
+class UserMessage:
+    """What the user says at the start of a turn."""
+
+    message_id: MessageId
+    role: Literal["user"] = "user"
+    text: MessageText
+    attachments: tuple[Attachment, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """What a thread's provider session is doing, as its users see it."""
+
+    thread_id: ThreadId
+    status: SessionStatus
+    provider_name: Label | None
+    provider_session_id: ProviderSessionId | None
+    provider_thread_id: ProviderThreadId | None
+    active_turn_id: TurnId | None
+    last_error: str | None
+    updated_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class Activity:
+    """One line of a thread's history that is not a message: a tool, a plan, an approval, an error."""
+
+    id: ActivityId
+    tone: Tone
+    kind: Label
+    summary: str
+    payload: JsonObject
+    turn_id: TurnId | None
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ChangedFile:
+    """One file of a turn's diff. `additions` and `deletions` count lines."""
+
+    path: Label
+    kind: FileChangeKind
+    additions: Count
+    deletions: Count
+
+
+@attrs.frozen(kw_only=True)
+class OpenedTurn:
+    """What a `session-set` that opens a turn records of it."""
+
+    turn_count: Count
+    user_message_id: MessageId | None
+    started_at: Instant
+
+
+_CANONICAL_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def instant(moment: datetime) -> Instant:
+    """The `Instant` of an aware `datetime`, cut to milliseconds.
+
+    Raises:
+        ValueError: `moment` has no offset, so it names no instant.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset names no instant: add Z or +00:00")
+    return Instant(moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].zfill(23) + "Z")
+
+
+def normalised_instant(text: str) -> Instant:
+    """`text` as an `Instant`: any ISO-8601 offset and precision is taken to UTC milliseconds.
+
+    Raises:
+        ValueError: `text` is not an ISO-8601 date and time, or has no offset.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        if _CANONICAL_INSTANT.fullmatch(text):
+            return Instant(text)
+        return instant(moment)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the years 1 to 9999") from None

@@ -1,0 +1,159 @@
+"""What clients may ask of a thread."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+from ..contracts.commands import (
+    ThreadApprovalRespond,
+    ThreadCheckpointRevert,
+    ThreadDelete,
+    ThreadMetaUpdate,
+    ThreadSessionStop,
+    ThreadTurnInterrupt,
+    ThreadTurnStart,
+)
+from ..contracts.events import (
+    ThreadApprovalResponseRequested,
+    ThreadCheckpointRevertRequested,
+    ThreadDeleted,
+    ThreadMessageSent,
+    ThreadMetaUpdated,
+    ThreadSessionStopRequested,
+    ThreadTurnInterruptRequested,
+    ThreadTurnStartRequested,
+)
+from ..contracts.values import UNSET
+from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
+from .state import DecisionState, ThreadState
+
+ThreadClientCommand: TypeAlias = (
+    ThreadMetaUpdate
+    | ThreadDelete
+    | ThreadTurnStart
+    | ThreadTurnInterrupt
+    | ThreadApprovalRespond
+    | ThreadCheckpointRevert
+    | ThreadSessionStop
+)
+
+
+def decide_thread(
+    state: DecisionState, thread: ThreadState, command: ThreadClientCommand, request: DecisionRequest
+) -> Decision:
+    """Decide a client's command for a thread that exists."""
+    match command:
+        case ThreadMetaUpdate():
+            return one(
+                ThreadMetaUpdated(
+                    thread_id=thread.thread_id,
+                    title=command.title,
+                    model=command.model,
+                    branch=command.branch,
+                    worktree_path=command.worktree_path,
+                    updated_at=request.now,
+                ),
+                request.now,
+                request,
+            )
+        case ThreadDelete():
+            return one(ThreadDeleted(thread_id=thread.thread_id, deleted_at=request.now), request.now, request)
+        case ThreadTurnStart():
+            return _start_turn(state, thread, command, request)
+        case ThreadTurnInterrupt():
+            return _interrupt_turn(thread, command, request)
+        case ThreadApprovalRespond():
+            return _respond_to_approval(thread, command, request)
+        case ThreadCheckpointRevert():
+            return _request_revert(thread, command, request)
+        case ThreadSessionStop():
+            return one(
+                ThreadSessionStopRequested(thread_id=thread.thread_id, created_at=command.created_at),
+                command.created_at,
+                request,
+            )
+        case _:
+            assert_never(command)
+
+
+def _start_turn(
+    state: DecisionState, thread: ThreadState, command: ThreadTurnStart, request: DecisionRequest
+) -> Decision:
+    message = command.message
+    if state.message(message.message_id) is not None:
+        return Rejection(reason=f"message {message.message_id!r} exists already")
+    sent = ThreadMessageSent(
+        thread_id=thread.thread_id,
+        message_id=message.message_id,
+        role=message.role,
+        text=message.text,
+        attachments=message.attachments,
+        turn_id=None,
+        streaming=False,
+        created_at=command.created_at,
+        updated_at=command.created_at,
+    )
+    requested = ThreadTurnStartRequested(
+        thread_id=thread.thread_id,
+        turn_id=request.turn_id,
+        message_id=message.message_id,
+        model=command.model,
+        effort=command.effort,
+        created_at=command.created_at,
+    )
+    return (
+        DraftEvent(payload=sent, occurred_at=command.created_at, caused_by=request.caused_by),
+        DraftEvent(payload=requested, occurred_at=command.created_at, caused_by_first=True),
+    )
+
+
+def _interrupt_turn(thread: ThreadState, command: ThreadTurnInterrupt, request: DecisionRequest) -> Decision:
+    queued = thread.queued_starts
+    if command.turn_id is UNSET:
+        turn_id = thread.running_turn_id or (queued[0].turn_id if queued else None)
+        if turn_id is None:
+            return Rejection(reason=f"thread {thread.thread_id!r} has no running or queued turn")
+    else:
+        turn_id = command.turn_id
+        if turn_id != thread.running_turn_id and thread.queued_start(turn_id) is None:
+            return Rejection(reason=f"turn {turn_id!r} is not running or queued on thread {thread.thread_id!r}")
+    return one(
+        ThreadTurnInterruptRequested(thread_id=thread.thread_id, turn_id=turn_id, created_at=command.created_at),
+        command.created_at,
+        request,
+    )
+
+
+def _respond_to_approval(thread: ThreadState, command: ThreadApprovalRespond, request: DecisionRequest) -> Decision:
+    approval = thread.approvals.get(command.request_id)
+    if approval is None or not approval.pending:
+        return Rejection(
+            reason=f"approval request {command.request_id!r} is not pending on thread {thread.thread_id!r}"
+        )
+    return one(
+        ThreadApprovalResponseRequested(
+            thread_id=thread.thread_id,
+            request_id=command.request_id,
+            decision=command.decision,
+            created_at=command.created_at,
+        ),
+        command.created_at,
+        request,
+    )
+
+
+def _request_revert(thread: ThreadState, command: ThreadCheckpointRevert, request: DecisionRequest) -> Decision:
+    highest = max(thread.checkpoint_counts, default=0)
+    if command.turn_count > highest:
+        return Rejection(
+            reason=f"thread {thread.thread_id!r} has checkpoints up to turn {highest}, not up to {command.turn_count}"
+        )
+    if thread.running_turn_id is not None:
+        return Rejection(reason=f"turn {thread.running_turn_id!r} runs on thread {thread.thread_id!r}")
+    return one(
+        ThreadCheckpointRevertRequested(
+            thread_id=thread.thread_id, turn_count=command.turn_count, created_at=command.created_at
+        ),
+        command.created_at,
+        request,
+    )

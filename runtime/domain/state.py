@@ -1,0 +1,109 @@
+"""What decisions need to know, and no more: which ids exist, turns, approvals, open intents, stream versions.
+
+States are frozen: `evolve` gives the next one, so a group of commands is decided on staged states that are adopted
+after its commit or dropped with it. Message text is never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, TypeAlias
+
+import attrs
+
+from ..contracts.ids import ApprovalRequestId, CommandId, EventId, MessageId, ProjectId, ThreadId, TurnId
+from ..contracts.values import MessageRole, Session
+
+IntentKind: TypeAlias = Literal[
+    "turn-start", "turn-interrupt", "approval-response", "checkpoint-revert", "session-stop"
+]
+
+
+@attrs.frozen(kw_only=True)
+class TurnFact:
+    turn_count: int
+    user_message_id: MessageId | None
+
+
+@attrs.frozen(kw_only=True)
+class MessageFact:
+    """`last_sequence` is that of the last event that touched the message; `removed` says that a revert did."""
+
+    last_sequence: int
+    thread_id: ThreadId
+    role: MessageRole
+    turn_id: TurnId | None
+    streaming: bool
+    removed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class OpenIntent:
+    """An event that asked for a side effect which has no outcome yet."""
+
+    event_id: EventId
+    sequence: int
+    kind: IntentKind
+    correlation_id: CommandId | None
+    turn_id: TurnId | None = None
+    message_id: MessageId | None = None
+    turn_count: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ApprovalFact:
+    pending: bool
+    turn_id: TurnId | None
+
+
+@attrs.frozen(kw_only=True)
+class ProjectState:
+    """`version` and `last_sequence` are those of the last event that touched this state."""
+
+    project_id: ProjectId
+    deleted: bool
+    version: int
+    last_sequence: int
+    live_threads: int
+
+
+@attrs.frozen(kw_only=True)
+class ThreadState:
+    """A thread as deciders see it."""
+
+    thread_id: ThreadId
+    project_id: ProjectId
+    deleted: bool
+    version: int
+    last_sequence: int
+    session: Session | None = None
+    running_turn_id: TurnId | None = None
+    turns: Mapping[TurnId, TurnFact] = attrs.field(factory=dict)
+    checkpoint_counts: frozenset[int] = frozenset()
+    approvals: Mapping[ApprovalRequestId, ApprovalFact] = attrs.field(factory=dict)
+    open_intents: Mapping[EventId, OpenIntent] = attrs.field(factory=dict)
+
+    @property
+    def highest_turn_count(self) -> int:
+        return max((turn.turn_count for turn in self.turns.values()), default=0)
+
+    @property
+    def queued_starts(self) -> tuple[OpenIntent, ...]:
+        """The open turn-start requests, oldest first."""
+        return tuple(intent for intent in self.open_intents.values() if intent.kind == "turn-start")
+
+    def queued_start(self, turn_id: TurnId | None) -> OpenIntent | None:
+        return next((intent for intent in self.queued_starts if intent.turn_id == turn_id), None)
+
+
+class DecisionState(Protocol):
+    """Where a decider looks things up. None: the id was never used."""
+
+    def project(self, project_id: ProjectId) -> ProjectState | None: ...
+
+    def thread(self, thread_id: ThreadId) -> ThreadState | None: ...
+
+    def message(self, message_id: MessageId) -> MessageFact | None: ...
+
+    def messages_of(self, thread_id: ThreadId, turn_ids: frozenset[TurnId]) -> tuple[MessageId, ...]:
+        """The thread's messages that belong to these turns, in order of arrival."""

@@ -1,0 +1,70 @@
+"""What a runtime says of itself at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+import attrs
+
+from ..actors.dispatcher import Dispatcher
+from ..actors.event_log import EventLog
+from ..actors.projector import ProjectorHealth
+from ..actors.projectors import Projectors
+from ..actors.session_health import SessionHealth
+from ..actors.supervisor import Supervisor
+from ..persistence.lane import WriteLane
+
+RuntimeStatus: TypeAlias = Literal["running", "failed", "stopping"]
+
+
+@attrs.frozen(kw_only=True)
+class Health:
+    """`status` is `failed` once commands are refused for good; `failure` then says why."""
+
+    status: RuntimeStatus
+    failure: str | None
+    head: int
+    mailbox_depth: int
+    lane_depth: int
+    followers: int
+    projectors: tuple[ProjectorHealth, ...]
+    sessions: tuple[SessionHealth, ...]
+    restarts: Mapping[str, int]
+
+    @property
+    def quarantined(self) -> int:
+        """Events that at least one projector skipped because they do not decode."""
+        return max((projector.quarantined for projector in self.projectors), default=0)
+
+
+@attrs.frozen(kw_only=True)
+class HealthSource:
+    """The parts that `Health` is read from."""
+
+    dispatcher: Dispatcher
+    log: EventLog
+    lane: WriteLane
+    projectors: Projectors
+    supervisor: Supervisor
+    sessions: Callable[[], tuple[SessionHealth, ...]]
+    is_stopping: Callable[[], bool]
+
+    def read(self) -> Health:
+        failure = self._failure()
+        status: RuntimeStatus = "stopping" if self.is_stopping() else "running"
+        return Health(
+            status="failed" if failure is not None else status,
+            failure=failure,
+            head=self.log.head,
+            mailbox_depth=self.dispatcher.depth,
+            lane_depth=self.lane.depth,
+            followers=self.log.followers,
+            projectors=tuple(projector.health() for projector in self.projectors.all),
+            sessions=self.sessions(),
+            restarts=self.supervisor.restarts,
+        )
+
+    def _failure(self) -> str | None:
+        failure = self.supervisor.failure
+        return None if failure is None else f"{failure.actor}: {failure.error}"

@@ -1,0 +1,28 @@
+"""What a host may set. Every default is what a desktop host wants; every bound is named here."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..actors.minting import Mint, SystemMint
+from ..actors.session_limits import SessionLimits
+from ..actors.thread_context import ChooseProvider
+from ..persistence.bootstrap import ProgressListener
+
+
+@attrs.frozen(kw_only=True)
+class RuntimeOptions:
+    """Options of one runtime."""
+
+    sessions: SessionLimits = attrs.field(factory=SessionLimits)
+    choose_provider: ChooseProvider | None = None
+    """The name of the provider for a thread's first session. Needed with more than one provider."""
+    progress: ProgressListener | None = None
+    """Called on a worker thread while projections are brought to the head, with events applied and the head."""
+    reader_connections: int = 4
+    loaded_threads: int = 1000
+    """About how many threads' decision states are kept in memory."""
+    shutdown_deadline: float = 10.0
+    """Seconds that a clean stop may take before its actors are cancelled."""
+    mint: Mint = attrs.field(factory=SystemMint)
+    """Where instants and ids come from."""

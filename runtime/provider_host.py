@@ -1,0 +1,157 @@
+"""The half of the house that drives agents: recovery, the router with its sessions, the checkpointer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+import peewee
+from anyio.to_thread import run_sync
+
+from ..actors.checkpointer import Checkpointer
+from ..actors.command_group import CommandEnvelope, CommandGroup
+from ..actors.dispatcher import Dispatcher
+from ..actors.event_log import EventLog
+from ..actors.intent_notes import IntentNotes
+from ..actors.projectors import Projectors
+from ..actors.provider_router import ProviderRouter
+from ..actors.providers.adapter import ProcessIdentity, Provider
+from ..actors.providers.agent_process import end_process_group
+from ..actors.session_health import SessionHealth
+from ..actors.session_starter import SessionStarter
+from ..actors.session_voice import SessionVoice
+from ..actors.supervisor import OFTEN, Supervisor
+from ..actors.thread_session import SessionParts
+from ..persistence.database import write_transaction
+from ..persistence.lane import WriteLane
+from ..persistence.provider_runtime import ProviderRuntimeRow, read_live_runtimes, set_runtime_status
+from ..persistence.readers import ReaderPool
+from ..persistence.recovery_rows import read_abandoned_threads
+from .contracts.admission import admit
+from .contracts.errors import InvalidRequest
+from .contracts.events import PersistedEvent
+from .contracts.ids import ProviderSessionId
+from .domain.recover import RecoveryCommand, recover
+from .options import RuntimeOptions
+
+ORPHAN_GRACE_SECONDS = 2.0
+"""How long a dead host's agent may take to end when asked, before it is killed."""
+
+
+class ProviderHost:
+    """Recovers what a dead host left, then performs intents. Without providers it is passive: it does neither."""
+
+    def __init__(
+        self,
+        *,
+        providers: Sequence[Provider],
+        options: RuntimeOptions,
+        lane: WriteLane,
+        readers: ReaderPool,
+        log: EventLog,
+        group: CommandGroup,
+        dispatcher: Dispatcher,
+        projectors: Projectors,
+        reactor_position: int,
+    ) -> None:
+        by_name = {provider.name: provider for provider in providers}
+        if len(by_name) != len(providers):
+            raise InvalidRequest(f"providers have one name each, these do not: {[one.name for one in providers]}")
+        self._is_passive = not providers
+        self._options = options
+        self._lane = lane
+        self._log = log
+        self._group = group
+        self._projectors = projectors
+        self._reactor_position = reactor_position
+        voice = SessionVoice(dispatcher, storage_deadline=options.sessions.storage_deadline)
+        self._checkpointer = Checkpointer(lane, voice, options.mint)
+        self._parts = SessionParts(
+            readers=readers,
+            projectors=projectors,
+            starter=SessionStarter(
+                providers=by_name,
+                choose_provider=options.choose_provider,
+                lane=lane,
+                voice=voice,
+                mint=options.mint,
+            ),
+            checkpointer=self._checkpointer,
+            notes=IntentNotes(voice, options.mint),
+            limits=options.sessions,
+        )
+        self._router: ProviderRouter | None = None
+
+    def sessions(self) -> tuple[SessionHealth, ...]:
+        return () if self._router is None else self._router.sessions()
+
+    async def recover(self) -> None:
+        """Settle what a dead host left, in one transaction, before the first command.
+
+        1. Agents of the dead host that still live are ended.
+        2. What they were doing is settled by internal commands.
+        3. Their runtime rows become stopped, cursors kept.
+        """
+        if self._is_passive:
+            return
+        live = await self._lane.run(read_live_runtimes)
+        for row in live:
+            await _end_orphan(row)
+        events = await self._lane.run(self._settle)
+        self._log.publish(events)
+        await self._lane.run(lambda database: self._close_lives(database, live))
+
+    def start(self, supervisor: Supervisor) -> None:
+        if self._is_passive:
+            return
+        self._router = ProviderRouter(
+            self._log, self._lane, self._parts, self._options.mint, position=self._reactor_position
+        )
+        supervisor.start("checkpointer", self._checkpointer.run, OFTEN)
+        supervisor.start("provider-router", self._router.run)
+
+    async def stop(self) -> None:
+        """End sessions and agents; captures that were asked for are done."""
+        if self._router is not None:
+            await self._router.stop()
+        self._checkpointer.close()
+
+    def _settle(self, database: peewee.SqliteDatabase) -> tuple[PersistedEvent, ...]:
+        mint = self._options.mint
+        threads = read_abandoned_threads(database, intents_after=self._reactor_position)
+        commands = recover(threads, recovery_id=mint.new_id(), now=mint.now())
+        if not commands:
+            return ()
+        outcome = self._group.handle([_envelope(command) for command in commands], self._projectors.positions())
+        for answer in outcome.answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return outcome.events
+
+    def _close_lives(self, database: peewee.SqliteDatabase, live: Sequence[ProviderRuntimeRow]) -> None:
+        if not live:
+            return
+        with write_transaction(database, durability="full"):
+            for row in live:
+                session = ProviderSessionId(row.provider_session_id)
+                set_runtime_status(database, session, "stopped", self._options.mint.now())
+
+
+def _envelope(recovered: RecoveryCommand) -> CommandEnvelope:
+    admitted = admit(recovered.command, "server")
+    return CommandEnvelope(
+        command=admitted.command,
+        fingerprint=admitted.fingerprint,
+        actor="server",
+        caused_by=recovered.caused_by,
+        correlation_id=recovered.correlation_id,
+    )
+
+
+async def _end_orphan(row: ProviderRuntimeRow) -> None:
+    """End the agent process of a dead host, if it is the one that the row names."""
+    payload = orjson.loads(row.runtime_payload_json or "{}")
+    pid, started_at = payload.get("pid"), payload.get("startedAt")
+    if isinstance(pid, int):
+        identity = ProcessIdentity(pid=pid, started_at=started_at)
+        await run_sync(lambda: end_process_group(identity, grace_seconds=ORPHAN_GRACE_SECONDS))

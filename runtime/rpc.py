@@ -1,0 +1,92 @@
+"""The read model and commands by name: what a transport carries. JSON data in, JSON data out, errors as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+
+import attrs
+
+from .contracts.admission import parse_command
+from .contracts.codec import camel_case, read_strictly, to_json
+from .contracts.errors import InvalidCommand, InvalidRequest, OrchestrionError
+from .contracts.event_codec import event_json
+from .contracts.ids import ThreadId
+from .contracts.values import UNSET, Count, Unset
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+T = TypeVar("T")
+
+Method: TypeAlias = Literal[
+    "orchestration.getSnapshot",
+    "orchestration.dispatchCommand",
+    "orchestration.getTurnDiff",
+    "orchestration.replayEvents",
+]
+
+
+@attrs.frozen(kw_only=True)
+class _SnapshotParams:
+    thread_id: ThreadId | Unset = UNSET
+    detail: Literal["full", "summary"] | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class _TurnDiffParams:
+    thread_id: ThreadId
+    from_turn_count: int
+    to_turn_count: int
+
+
+@attrs.frozen(kw_only=True)
+class _ReplayParams:
+    from_sequence_exclusive: Count
+
+
+async def handle(runtime: Runtime, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer one request: `{"result": …}`, or `{"error": {"code", "message", "data"}}` for an error of ours."""
+    try:
+        return {"result": await _answer(runtime, method, params)}
+    except OrchestrionError as error:
+        return {"error": error_json(error)}
+
+
+def error_json(error: OrchestrionError) -> dict[str, Any]:
+    """An error as data. `code` is the error's class, `data` its fields."""
+    fields = {camel_case(name): value for name, value in vars(error).items() if not name.startswith("_")}
+    return {"code": type(error).__name__, "message": str(error), "data": fields}
+
+
+async def _answer(runtime: Runtime, method: str, params: Mapping[str, Any]) -> Any:
+    match method:
+        case "orchestration.getSnapshot":
+            asked = _read(params, _SnapshotParams)
+            detail = "full" if isinstance(asked.detail, Unset) else asked.detail
+            return to_json(await runtime.get_snapshot(thread_id=asked.thread_id, detail=detail))
+        case "orchestration.dispatchCommand":
+            return {"sequence": (await runtime.dispatch(parse_command(params))).sequence}
+        case "orchestration.getTurnDiff":
+            range_ = _read(params, _TurnDiffParams)
+            return to_json(await runtime.get_turn_diff(range_.thread_id, range_.from_turn_count, range_.to_turn_count))
+        case "orchestration.replayEvents":
+            after = _read(params, _ReplayParams).from_sequence_exclusive
+            return [event_json(event) async for event in runtime.replay_events(after)]
+        case _:
+            raise InvalidRequest(f"no such method: {method!r}; there are: {', '.join(METHODS)}")
+
+
+METHODS: Final = (
+    "orchestration.getSnapshot",
+    "orchestration.dispatchCommand",
+    "orchestration.getTurnDiff",
+    "orchestration.replayEvents",
+)
+
+
+def _read(params: Mapping[str, Any], cls: type[T]) -> T:
+    try:
+        return read_strictly(params, cls)
+    except InvalidCommand as error:
+        raise InvalidRequest(str(error)) from None

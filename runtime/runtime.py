@@ -1,0 +1,190 @@
+"""The runtime as a host sees it: commands in, reads out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any
+
+from ..actors.command_group import CommandEnvelope
+from ..actors.dispatcher import Dispatcher, Submission
+from ..actors.event_log import EventLog
+from ..actors.projectors import Projectors
+from ..actors.subscriptions import Subscription
+from ..persistence.diff_blobs import find_diff
+from ..persistence.readers import ReaderPool
+from ..persistence.snapshot import read_cut, read_snapshot
+from .contracts.admission import admit
+from .contracts.commands import Command
+from .contracts.errors import InvalidRequest, ProjectionStalled, TurnDiffNotFound
+from .contracts.events import LoggedEvent
+from .contracts.ids import ThreadId
+from .contracts.read_model import (
+    DispatchResult,
+    Snapshot,
+    SnapshotDetail,
+    SnapshotRequest,
+    TurnDiff,
+    TurnDiffRequest,
+)
+from .contracts.values import UNSET, ActorKind, Count, Unset
+from .health import Health, HealthSource
+from .rpc import Method, handle
+
+
+class Runtime:
+    """An open database with everything that runs on it. Made by `open_runtime`; its methods may be called by any task.
+
+    Every method raises `RuntimeFailed` or `MailboxClosed` once the runtime has stopped.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        log: EventLog,
+        projectors: Projectors,
+        readers: ReaderPool,
+        health: HealthSource,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._log = log
+        self._projectors = projectors
+        self._readers = readers
+        self._health = health
+
+    async def submit(
+        self, command: Command, *, actor: ActorKind = "client", expected_version: int | None = None
+    ) -> Submission:
+        """Put a command into the mailbox, behind every command submitted before, and return at once.
+
+        Waits while the mailbox is full. `await submission.result()` gives the outcome; whether it is awaited or not,
+        the command is handled.
+
+        Raises:
+            InvalidCommand: a field is at fault, or a client sent an internal command. Nothing was submitted.
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        admitted = admit(command, actor)
+        return await self._dispatcher.submit(
+            CommandEnvelope(
+                command=admitted.command,
+                fingerprint=admitted.fingerprint,
+                actor=actor,
+                expected_version=expected_version,
+            )
+        )
+
+    async def dispatch(
+        self,
+        command: Command,
+        *,
+        actor: ActorKind = "client",
+        expected_version: int | None = None,
+        wait_for: Collection[str] = (),
+    ) -> DispatchResult:
+        """Decide a command and commit its events; returns when they are durable.
+
+        The same command may be sent again at any time: it is decided once and answered the same, `duplicate` set.
+        `wait_for` names projectors whose rows are to show the events before this returns. Cancelled, the command's
+        outcome is unknown until it is sent again.
+
+        Raises:
+            InvalidCommand: a field is at fault, or a client sent an internal command. Nothing was written.
+            CommandRejected: the command breaches an invariant. The rejection is receipted.
+            CommandIdReused: the id belongs to an accepted command with other content.
+            ConcurrencyConflict: the stream is not at `expected_version`.
+            ProjectionStalled: a projector in `wait_for` has halted; the command is accepted.
+            StoreError: nothing was written, the same command may be sent again.
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        submission = await self.submit(command, actor=actor, expected_version=expected_version)
+        result = await submission.result()
+        if wait_for:
+            await self._projectors.wait_until(result.sequence, wait_for)
+        return result
+
+    async def get_snapshot(
+        self,
+        *,
+        thread_id: ThreadId | Unset = UNSET,
+        detail: SnapshotDetail = "full",
+        allow_stalled: bool = False,
+    ) -> Snapshot:
+        """The read model at one sequence, at least the log's head when asked.
+
+        Every event after `snapshot_sequence` applies to it exactly once. With `allow_stalled`, a projector that has
+        halted does not fail the snapshot: the rows come as they are, and `health` says who is behind.
+
+        Raises:
+            NotFound: the thread never existed.
+            ProjectionStalled: a projector has halted, or keeps retrying; names it.
+        """
+        request = SnapshotRequest(thread_id=thread_id, detail=detail)
+        try:
+            async with self._projectors.cut(read_cut) as (pinned, _):
+                return await pinned.run(lambda database: read_snapshot(database, request))
+        except ProjectionStalled:
+            if not allow_stalled:
+                raise
+        async with self._readers.pinned(read_cut) as (pinned, _):
+            return await pinned.run(lambda database: read_snapshot(database, request))
+
+    async def get_turn_diff(self, thread_id: ThreadId, from_turn_count: int, to_turn_count: int) -> TurnDiff:
+        """The workspace's unified diff between the ends of two turns; "" where they are the same turn.
+
+        Raises:
+            InvalidRequest: a count is negative, or the range runs backwards.
+            TurnDiffNotFound: no diff is stored for the range.
+        """
+        if not 0 <= from_turn_count <= to_turn_count:
+            raise InvalidRequest(
+                f"no range of turns: from {from_turn_count} to {to_turn_count}; counts start at 0 and go up"
+            )
+        request = TurnDiffRequest(thread_id=thread_id, from_turn_count=from_turn_count, to_turn_count=to_turn_count)
+        diff: str | None = ""
+        if from_turn_count < to_turn_count:
+            diff = await self._readers.run(lambda database: find_diff(database, request))
+        if diff is None:
+            raise TurnDiffNotFound(thread_id, from_turn_count, to_turn_count)
+        return TurnDiff(
+            thread_id=thread_id,
+            from_turn_count=Count(from_turn_count),
+            to_turn_count=Count(to_turn_count),
+            diff=diff,
+        )
+
+    async def replay_events(self, from_sequence_exclusive: int) -> AsyncIterator[LoggedEvent]:
+        """Every event after a sequence up to the log's head at the first step, in order, read page by page.
+
+        Raises:
+            SequenceAheadOfLog: the sequence is beyond the head.
+        """
+        head = self._log.head
+        async with self.subscribe(from_sequence_exclusive) as events:
+            while events.position < head:
+                yield await anext(events)
+
+    def subscribe(self, from_sequence_exclusive: int, thread_id: ThreadId | None = None) -> Subscription:
+        """Every event after a sequence, and those still to come, once and in order; of one thread or of all.
+
+        Raises:
+            SequenceAheadOfLog: the sequence is beyond the head.
+        """
+        return Subscription(self._log, from_sequence_exclusive, thread_id)
+
+    async def wait_until_projected(self, sequence: int) -> None:
+        """Wait until every projection shows the events up to `sequence`.
+
+        Raises:
+            ProjectionStalled: a projector has halted before it.
+        """
+        await self._projectors.wait_until(sequence)
+
+    def health(self) -> Health:
+        """The runtime at this moment: positions, lag, queue depths, sessions, quarantined events, restarts."""
+        return self._health.read()
+
+    async def handle(self, method: Method | str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """An RPC by name, JSON data in and out: `{"result": …}`, or `{"error": {code, message, data}}`."""
+        return await handle(self, method, params)

@@ -1,0 +1,443 @@
+"""Builders of commands and values for tests: every field has a sensible default, ids are plain text.
+
+Long because there are seventeen commands, and one builder to each.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+from orchestrion.runtime.contracts.commands import (
+    ProjectCreate,
+    ProjectDelete,
+    ProjectMetaUpdate,
+    ThreadActivityAppend,
+    ThreadApprovalRespond,
+    ThreadCheckpointRevert,
+    ThreadCreate,
+    ThreadDelete,
+    ThreadMessageAssistantComplete,
+    ThreadMessageAssistantDelta,
+    ThreadMetaUpdate,
+    ThreadRevertComplete,
+    ThreadSessionSet,
+    ThreadSessionStop,
+    ThreadTurnDiffComplete,
+    ThreadTurnInterrupt,
+    ThreadTurnStart,
+)
+from orchestrion.runtime.contracts.ids import (
+    ActivityId,
+    ApprovalRequestId,
+    CheckpointRef,
+    CommandId,
+    MessageId,
+    ProjectId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ThreadId,
+    TurnId,
+)
+from orchestrion.runtime.contracts.values import (
+    UNSET,
+    Activity,
+    ApprovalDecision,
+    Attachment,
+    AttachmentName,
+    AttachmentSize,
+    ChangedFile,
+    CheckpointStatus,
+    Count,
+    DataUrl,
+    ImageMimeType,
+    Instant,
+    JsonObject,
+    Label,
+    MessageText,
+    ProjectScript,
+    Session,
+    SessionStatus,
+    Tone,
+    Unset,
+    UserMessage,
+    instant,
+)
+
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(index: int) -> Instant:
+    """The instant `index` seconds after the tests' first."""
+    return instant(_START + timedelta(seconds=index))
+
+
+class CommandIds:
+    """Command ids in order: `<prefix>-1`, `<prefix>-2`, …"""
+
+    def __init__(self, prefix: str = "command") -> None:
+        self._prefix = prefix
+        self._numbers = count(1)
+
+    def __call__(self) -> CommandId:
+        return CommandId(f"{self._prefix}-{next(self._numbers)}")
+
+
+next_command_id: Final = CommandIds()
+
+
+def _id(command_id: str | None) -> CommandId:
+    return next_command_id() if command_id is None else CommandId(command_id)
+
+
+def script(name: str = "test") -> ProjectScript:
+    return ProjectScript(
+        id=Label(f"script-{name}"), name=Label(name), command=f"make {name}", icon="test", run_on_worktree_create=False
+    )
+
+
+def image(name: str = "shot.png", *, size_bytes: int = 3) -> Attachment:
+    return Attachment(
+        type="image",
+        name=AttachmentName(name),
+        mime_type=ImageMimeType("image/png"),
+        size_bytes=AttachmentSize(size_bytes),
+        data_url=DataUrl("data:image/png;base64,AAAA"),
+    )
+
+
+def changed_file(path: str = "a.txt", *, additions: int = 1, deletions: int = 0) -> ChangedFile:
+    return ChangedFile(path=Label(path), kind="modified", additions=Count(additions), deletions=Count(deletions))
+
+
+def session(
+    status: SessionStatus = "ready",
+    *,
+    thread_id: str = "t1",
+    active_turn_id: str | None = None,
+    provider_session_id: str | None = "s1",
+    provider_thread_id: str | None = None,
+    provider_name: str | None = "scripted",
+    last_error: str | None = None,
+    updated_at: Instant | None = None,
+) -> Session:
+    return Session(
+        thread_id=ThreadId(thread_id),
+        status=status,
+        provider_name=None if provider_name is None else Label(provider_name),
+        provider_session_id=None if provider_session_id is None else ProviderSessionId(provider_session_id),
+        provider_thread_id=None if provider_thread_id is None else ProviderThreadId(provider_thread_id),
+        active_turn_id=None if active_turn_id is None else TurnId(active_turn_id),
+        last_error=last_error,
+        updated_at=at(0) if updated_at is None else updated_at,
+    )
+
+
+def activity(
+    activity_id: str = "a1",
+    *,
+    kind: str = "tool.started",
+    tone: Tone = "tool",
+    summary: str = "something happened",
+    payload: JsonObject | None = None,
+    turn_id: str | None = None,
+    created_at: Instant | None = None,
+) -> Activity:
+    return Activity(
+        id=ActivityId(activity_id),
+        tone=tone,
+        kind=Label(kind),
+        summary=summary,
+        payload={} if payload is None else payload,
+        turn_id=None if turn_id is None else TurnId(turn_id),
+        created_at=at(0) if created_at is None else created_at,
+    )
+
+
+def project_create(
+    project_id: str = "p1",
+    *,
+    title: str = "A project",
+    workspace_root: str = "/workspace",
+    default_model: str | Unset = UNSET,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ProjectCreate:
+    return ProjectCreate(
+        command_id=_id(command_id),
+        project_id=ProjectId(project_id),
+        title=Label(title),
+        workspace_root=Label(workspace_root),
+        default_model=UNSET if default_model is UNSET else Label(default_model),
+        created_at=created_at or at(0),
+    )
+
+
+def project_meta_update(project_id: str = "p1", *, command_id: str | None = None, **changes: Any) -> ProjectMetaUpdate:
+    """`changes`: title, workspace_root, default_model, scripts."""
+    return ProjectMetaUpdate(command_id=_id(command_id), project_id=ProjectId(project_id), **changes)
+
+
+def project_delete(project_id: str = "p1", *, command_id: str | None = None) -> ProjectDelete:
+    return ProjectDelete(command_id=_id(command_id), project_id=ProjectId(project_id))
+
+
+def thread_create(
+    thread_id: str = "t1",
+    *,
+    project_id: str = "p1",
+    title: str = "A thread",
+    model: str = "model-1",
+    branch: str | None = None,
+    worktree_path: str | None = None,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadCreate:
+    return ThreadCreate(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        project_id=ProjectId(project_id),
+        title=Label(title),
+        model=Label(model),
+        branch=None if branch is None else Label(branch),
+        worktree_path=None if worktree_path is None else Label(worktree_path),
+        created_at=created_at or at(0),
+    )
+
+
+def thread_meta_update(thread_id: str = "t1", *, command_id: str | None = None, **changes: Any) -> ThreadMetaUpdate:
+    """`changes`: title, model, branch, worktree_path."""
+    return ThreadMetaUpdate(command_id=_id(command_id), thread_id=ThreadId(thread_id), **changes)
+
+
+def thread_delete(thread_id: str = "t1", *, command_id: str | None = None) -> ThreadDelete:
+    return ThreadDelete(command_id=_id(command_id), thread_id=ThreadId(thread_id))
+
+
+def turn_start(
+    thread_id: str = "t1",
+    message_id: str = "m1",
+    *,
+    text: str = "please",
+    attachments: tuple[Attachment, ...] = (),
+    model: str | Unset = UNSET,
+    effort: str | Unset = UNSET,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadTurnStart:
+    return ThreadTurnStart(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        message=UserMessage(message_id=MessageId(message_id), text=MessageText(text), attachments=attachments),
+        model=UNSET if model is UNSET else Label(model),
+        effort=UNSET if effort is UNSET else Label(effort),
+        created_at=created_at or at(0),
+    )
+
+
+def turn_interrupt(
+    thread_id: str = "t1",
+    turn_id: str | Unset = UNSET,
+    *,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadTurnInterrupt:
+    return ThreadTurnInterrupt(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        turn_id=UNSET if turn_id is UNSET else TurnId(turn_id),
+        created_at=created_at or at(0),
+    )
+
+
+def approval_respond(
+    thread_id: str = "t1",
+    request_id: str = "r1",
+    decision: ApprovalDecision = "accept",
+    *,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadApprovalRespond:
+    return ThreadApprovalRespond(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        request_id=ApprovalRequestId(request_id),
+        decision=decision,
+        created_at=created_at or at(0),
+    )
+
+
+def checkpoint_revert(
+    thread_id: str = "t1", turn_count: int = 0, *, created_at: Instant | None = None, command_id: str | None = None
+) -> ThreadCheckpointRevert:
+    return ThreadCheckpointRevert(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        turn_count=Count(turn_count),
+        created_at=created_at or at(0),
+    )
+
+
+def session_stop(
+    thread_id: str = "t1", *, created_at: Instant | None = None, command_id: str | None = None
+) -> ThreadSessionStop:
+    return ThreadSessionStop(command_id=_id(command_id), thread_id=ThreadId(thread_id), created_at=created_at or at(0))
+
+
+def session_set(
+    status: SessionStatus = "ready",
+    *,
+    thread_id: str = "t1",
+    active_turn_id: str | None = None,
+    provider_session_id: str | None = "s1",
+    provider_thread_id: str | None = None,
+    provider_name: str | None = "scripted",
+    last_error: str | None = None,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadSessionSet:
+    moment = created_at or at(0)
+    return ThreadSessionSet(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        session=session(
+            status,
+            thread_id=thread_id,
+            active_turn_id=active_turn_id,
+            provider_session_id=provider_session_id,
+            provider_thread_id=provider_thread_id,
+            provider_name=provider_name,
+            last_error=last_error,
+            updated_at=moment,
+        ),
+        created_at=moment,
+    )
+
+
+def assistant_delta(
+    message_id: str = "m2",
+    delta: str = "text",
+    *,
+    thread_id: str = "t1",
+    turn_id: str | Unset = UNSET,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadMessageAssistantDelta:
+    return ThreadMessageAssistantDelta(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        message_id=MessageId(message_id),
+        delta=delta,
+        turn_id=UNSET if turn_id is UNSET else TurnId(turn_id),
+        created_at=created_at or at(0),
+    )
+
+
+def assistant_complete(
+    message_id: str = "m2",
+    *,
+    thread_id: str = "t1",
+    turn_id: str | Unset = UNSET,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadMessageAssistantComplete:
+    return ThreadMessageAssistantComplete(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        message_id=MessageId(message_id),
+        turn_id=UNSET if turn_id is UNSET else TurnId(turn_id),
+        created_at=created_at or at(0),
+    )
+
+
+def diff_complete(
+    turn_id: str = "turn-1",
+    checkpoint_turn_count: int = 1,
+    *,
+    thread_id: str = "t1",
+    checkpoint_ref: str = "checkpoint/1",
+    status: CheckpointStatus = "ready",
+    files: tuple[ChangedFile, ...] = (),
+    assistant_message_id: str | Unset = UNSET,
+    completed_at: Instant | None = None,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadTurnDiffComplete:
+    return ThreadTurnDiffComplete(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        turn_id=TurnId(turn_id),
+        completed_at=completed_at or at(0),
+        checkpoint_ref=CheckpointRef(checkpoint_ref),
+        status=status,
+        files=files,
+        assistant_message_id=UNSET if assistant_message_id is UNSET else MessageId(assistant_message_id),
+        checkpoint_turn_count=Count(checkpoint_turn_count),
+        created_at=created_at or at(0),
+    )
+
+
+def activity_append(
+    value: Activity | None = None,
+    *,
+    thread_id: str = "t1",
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadActivityAppend:
+    return ThreadActivityAppend(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        activity=value or activity(),
+        created_at=created_at or at(0),
+    )
+
+
+def approval_requested(
+    request_id: str = "r1", *, thread_id: str = "t1", turn_id: str | None = None, command_id: str | None = None
+) -> ThreadActivityAppend:
+    """The activity that opens an approval."""
+    return activity_append(
+        activity(
+            f"asked-{request_id}",
+            kind="approval.requested",
+            tone="approval",
+            payload={"requestId": request_id, "requestKind": "command"},
+            turn_id=turn_id,
+        ),
+        thread_id=thread_id,
+        command_id=command_id,
+    )
+
+
+def approval_resolved(
+    request_id: str = "r1",
+    decision: ApprovalDecision = "accept",
+    *,
+    thread_id: str = "t1",
+    turn_id: str | None = None,
+    command_id: str | None = None,
+) -> ThreadActivityAppend:
+    """The activity that resolves an approval."""
+    return activity_append(
+        activity(
+            f"answered-{request_id}",
+            kind="approval.resolved",
+            tone="approval",
+            payload={"requestId": request_id, "decision": decision},
+            turn_id=turn_id,
+        ),
+        thread_id=thread_id,
+        command_id=command_id,
+    )
+
+
+def revert_complete(
+    thread_id: str = "t1", turn_count: int = 0, *, created_at: Instant | None = None, command_id: str | None = None
+) -> ThreadRevertComplete:
+    return ThreadRevertComplete(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        turn_count=Count(turn_count),
+        created_at=created_at or at(0),
+    )

@@ -1,0 +1,181 @@
+"""A dispatcher in memory: admits, decides and folds as the real one does, without a task, a clock or a database.
+
+Sequences and stream versions start at 1 without gaps. Ids are minted by number (`event-7` is the event of sequence 7,
+`turn-2` the second turn that was asked for), the clock goes one second a dispatch: two hosts that are given the same
+commands hold equal logs. Receipts are not modelled: each command is given once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from orchestrion.runtime.contracts.admission import admit
+from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command
+from orchestrion.runtime.contracts.events import (
+    EventMetadata,
+    PersistedEvent,
+    ThreadCreated,
+    ThreadDeleted,
+    ThreadMessageSent,
+    ThreadReverted,
+    ThreadTurnStartRequested,
+)
+from orchestrion.runtime.contracts.ids import CommandId, EventId, MessageId, ProjectId, ThreadId, TurnId
+from orchestrion.runtime.contracts.values import ActorKind, AggregateKind, Label
+from orchestrion.runtime.domain.decide import aggregate_of, decide
+from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
+from orchestrion.runtime.domain.evolve import evolve_message, evolve_project, evolve_thread
+from orchestrion.runtime.domain.state import MessageFact, ProjectState, ThreadState
+from tests.support.builders import at
+
+NO_METADATA = EventMetadata()
+
+
+class ModelHost:
+    """The log and the decision states after every command so far; it is its own `DecisionState`."""
+
+    def __init__(self, log: Iterable[PersistedEvent] = ()) -> None:
+        self.log: list[PersistedEvent] = []
+        self.projects: dict[ProjectId, ProjectState] = {}
+        self.threads: dict[ThreadId, ThreadState] = {}
+        self.messages: dict[MessageId, MessageFact] = {}
+        self._correlations: dict[EventId, CommandId | None] = {}
+        self._dispatched = 0
+        self._turns = 0
+        for event in log:
+            self.append(event)
+
+    def project(self, project_id: ProjectId) -> ProjectState | None:
+        return self.projects.get(project_id)
+
+    def thread(self, thread_id: ThreadId) -> ThreadState | None:
+        return self.threads.get(thread_id)
+
+    def message(self, message_id: MessageId) -> MessageFact | None:
+        return self.messages.get(message_id)
+
+    def messages_of(self, thread_id: ThreadId, turn_ids: frozenset[TurnId]) -> tuple[MessageId, ...]:
+        return tuple(
+            message_id
+            for message_id, fact in self.messages.items()
+            if fact.thread_id == thread_id and fact.turn_id in turn_ids
+        )
+
+    @property
+    def head(self) -> int:
+        return len(self.log)
+
+    def dispatch(
+        self, command: Command, *, caused_by: str | None = None, metadata: EventMetadata = NO_METADATA
+    ) -> list[PersistedEvent] | Rejection:
+        """The events that `command` appended, or its rejection.
+
+        Raises:
+            InvalidCommand: the command is not well formed; nothing was appended.
+        """
+        actor = actor_of(command, metadata)
+        admitted = admit(command, actor)
+        self._dispatched += 1
+        decision = decide(
+            self,
+            DecisionRequest(
+                command=admitted.command,
+                now=at(self._dispatched),
+                turn_id=TurnId(f"turn-{self._turns + 1}"),
+                caused_by=None if caused_by is None else EventId(caused_by),
+                metadata=metadata,
+            ),
+        )
+        if isinstance(decision, Rejection):
+            return decision
+        events = self._numbered(admitted.command, decision, actor, metadata, admitted.fingerprint)
+        for event in events:
+            self.append(event)
+        return events
+
+    def append(self, event: PersistedEvent) -> None:
+        """Fold an event that continues the log."""
+        assert event.sequence == self.head + 1, f"event {event.sequence} does not continue {self.head}"
+        self.log.append(event)
+        self._correlations[event.event_id] = event.correlation_id
+        payload = event.payload
+        if isinstance(payload, ThreadTurnStartRequested):
+            self._turns += 1
+        self._fold_messages(event)
+        if event.aggregate_kind == "project":
+            project_id = ProjectId(event.stream_id)
+            project = evolve_project(self.projects.get(project_id), event)
+            if project is not None:
+                self.projects[project_id] = project
+            return
+        thread_id = ThreadId(event.stream_id)
+        thread = evolve_thread(self.threads.get(thread_id), event)
+        if thread is None:
+            return
+        self.threads[thread_id] = thread
+        if isinstance(payload, ThreadCreated | ThreadDeleted):
+            owner = evolve_project(self.projects.get(thread.project_id), event)
+            if owner is not None:
+                self.projects[thread.project_id] = owner
+
+    def _fold_messages(self, event: PersistedEvent) -> None:
+        match event.payload:
+            case ThreadMessageSent() as sent:
+                known = self.messages.get(sent.message_id)
+                self.messages[sent.message_id] = evolve_message(known, event, sent)
+            case ThreadReverted() as reverted:
+                for message_id in reverted.removed_message_ids:
+                    self.messages.pop(message_id, None)
+            case _:
+                pass
+
+    def _numbered(
+        self,
+        command: Command,
+        drafts: tuple[DraftEvent, ...],
+        actor: ActorKind,
+        metadata: EventMetadata,
+        fingerprint: Label,
+    ) -> list[PersistedEvent]:
+        kind, stream_id = aggregate_of(command)
+        version = self._version(kind, stream_id)
+        first = EventId(f"event-{self.head + 1}")
+        correlation: CommandId | None = None
+        events: list[PersistedEvent] = []
+        for offset, draft in enumerate(drafts, start=1):
+            cause = first if draft.caused_by_first else draft.caused_by
+            if actor == "client":
+                correlation = command.command_id
+            elif cause is not None and not draft.caused_by_first:
+                correlation = self._correlations.get(cause)
+            events.append(
+                PersistedEvent(
+                    sequence=self.head + offset,
+                    event_id=EventId(f"event-{self.head + offset}"),
+                    aggregate_kind=kind,
+                    stream_id=stream_id,
+                    stream_version=version + offset,
+                    event_type=draft.payload.event_type,
+                    occurred_at=draft.occurred_at,
+                    command_id=command.command_id,
+                    causation_event_id=cause,
+                    correlation_id=correlation,
+                    actor_kind=actor,
+                    payload=draft.payload,
+                    metadata=attrs.evolve(metadata, command_fingerprint=fingerprint) if offset == 1 else metadata,
+                )
+            )
+        return events
+
+    def _version(self, kind: AggregateKind, stream_id: str) -> int:
+        state = self.projects.get(ProjectId(stream_id)) if kind == "project" else self.threads.get(ThreadId(stream_id))
+        return 0 if state is None else state.version
+
+
+def actor_of(command: Command, metadata: EventMetadata) -> ActorKind:
+    """The door a command of this kind comes through."""
+    if isinstance(command, CLIENT_COMMANDS):
+        return "client"
+    return "server" if metadata.provider_session_id is None else "provider"
