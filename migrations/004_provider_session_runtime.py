@@ -15,7 +15,8 @@ STATEMENTS: tuple[str, ...] = (
             CHECK (status IN ('starting', 'running', 'stopped', 'error')),
         last_seen_at TEXT NOT NULL,
         resume_cursor_json TEXT
-            CONSTRAINT ck_provider_session_runtime_resume_cursor_json CHECK (resume_cursor_json IS NULL OR json_valid(resume_cursor_json)),
+            CONSTRAINT ck_provider_session_runtime_resume_cursor_json
+            CHECK (resume_cursor_json IS NULL OR json_valid(resume_cursor_json)),
         runtime_payload_json TEXT
             CONSTRAINT ck_provider_session_runtime_runtime_payload_json
             CHECK (runtime_payload_json IS NULL OR json_valid(runtime_payload_json))

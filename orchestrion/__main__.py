@@ -15,9 +15,12 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    from orchestrion.runtime.cli.app import run
+    try:
+        from orchestrion.runtime.cli.app import run
 
-    sys.exit(run())
+        sys.exit(run())
+    except KeyboardInterrupt:  # before the command began
+        sys.exit(130)
 
 
 if __name__ == "__main__":

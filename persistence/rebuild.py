@@ -67,7 +67,7 @@ def scratch_database(beside: Path) -> Iterator[peewee.SqliteDatabase]:
     _delete(path)
     scratch = peewee.SqliteDatabase(
         str(path),
-        pragmas={"journal_mode": "off", "synchronous": 0, "locking_mode": "normal"},
+        pragmas={"journal_mode": "memory", "synchronous": 0, "locking_mode": "normal"},
         thread_safe=False,
         check_same_thread=False,
     )

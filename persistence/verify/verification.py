@@ -1,0 +1,93 @@
+"""Verification: every rule that the tables keep among themselves, checked on a copy of one moment.
+
+The copy is made by SQLite's online backup into a temporary directory, so a runtime that owns the database is neither
+waited for nor disturbed, and nothing is written to the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import peewee
+
+from ... import migrations
+from ...runtime.contracts.values import EPOCH
+from ..bootstrap import ProgressListener
+from ..database import open_writer, translate_errors
+from ..event_store import LogHead, read_head
+from ..inspection import copy_database, open_read_only
+from .file_checks import check_integrity, check_schema, is_readable
+from .findings import Check, Finding, VerifyReport, listed
+from .log_checks import check_positions, check_receipts, check_sequences, check_streams
+from .replay_checks import check_replay
+
+_CONTENT_CHECKS: Final[tuple[Check, ...]] = ("sequences", "streams", "receipts", "positions", "payloads", "rows")
+
+
+def verify_database(path: Path, *, progress: ProgressListener | None = None) -> VerifyReport:
+    """Check a database against its own log. Works beside a runtime; `progress` is told how the replay goes.
+
+    A damaged file, or a table that is not as the migrations make it, leaves the checks of the content out.
+
+    Raises:
+        ForeignDatabase: the file holds something else.
+        DatabaseTooNew: a newer version migrated it.
+        DatabaseCorrupt: the ledger of migrations differs from this installation, or the file cannot be read at all.
+        StoreFull: there is no room for the copy.
+        StoreError: there is no such file, or it cannot be read.
+    """
+    with TemporaryDirectory(prefix="orchestrion-") as directory:
+        copy = Path(directory) / "copy.db"
+        with open_read_only(path) as original:
+            copy_database(original, copy)
+        with (
+            translate_errors(path),
+            closing(open_writer(copy)) as database,  # a read-only connection leaves CHECKs out of its integrity check
+            _scratch(Path(directory) / "replay.db") as scratch,
+        ):
+            return _verify(database, scratch, progress)
+
+
+def _verify(
+    database: peewee.SqliteDatabase, scratch: peewee.SqliteDatabase, progress: ProgressListener | None
+) -> VerifyReport:
+    integrity = tuple(listed(check_integrity(database)))
+    if not all(is_readable(finding) for finding in integrity):
+        return VerifyReport(head=0, findings=integrity, left_out=("schema", *_CONTENT_CHECKS))
+    schema = tuple(listed(check_schema(database, scratch)))
+    if any(finding.where.startswith("table ") for finding in schema):
+        return VerifyReport(head=0, findings=integrity + schema, left_out=_CONTENT_CHECKS)
+    head = read_head(database)
+    content = tuple(_check_content(database, scratch, head, progress))
+    return VerifyReport(head=head.sequence, findings=integrity + schema + content, left_out=())
+
+
+def _check_content(
+    database: peewee.SqliteDatabase,
+    scratch: peewee.SqliteDatabase,
+    head: LogHead,
+    progress: ProgressListener | None,
+) -> Iterator[Finding]:
+    yield from listed(check_sequences(database))
+    yield from listed(check_streams(database))
+    yield from listed(check_receipts(database, head))
+    yield from listed(check_positions(database, head))
+    replay = list(check_replay(database, scratch, progress))
+    yield from listed(finding for finding in replay if finding.check == "payloads")
+    yield from (finding for finding in replay if finding.check == "rows")
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[peewee.SqliteDatabase]:
+    """An empty database with our schema. It is not durable, but its transactions roll back."""
+    scratch = peewee.SqliteDatabase(
+        str(path), pragmas={"journal_mode": "memory", "synchronous": 0}, thread_safe=False, check_same_thread=False
+    )
+    scratch.connect()
+    with closing(scratch):
+        migrations.migrate(scratch, now=EPOCH)
+        yield scratch

@@ -1,0 +1,91 @@
+"""The group of all commands, and how errors become one line and an exit status.
+
+0 done, 1 finding or refusal, 2 usage, 130 interrupted, 143 terminated. A reader of the output that goes away ends the
+command silently with 1.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any, Final
+
+import click
+
+from ..contracts.errors import OrchestrionError
+from .backup import backup
+from .demo import demo
+from .dispatch import dispatch
+from .events import events
+from .rebuild import rebuild
+from .sessions import sessions
+from .snapshot import snapshot
+from .turn_diff import turn_diff
+from .verify import verify
+
+_NAME: Final = "orchestrion"
+_STANDARD_ERROR: Final = 2
+
+
+@click.group(name=_NAME, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="orchestrion", prog_name=_NAME)
+def app() -> None:
+    """The log, the read model and the sessions of an Orchestrion database."""
+
+
+for _command in (demo, dispatch, snapshot, events, turn_diff, sessions, rebuild, verify, backup):
+    app.add_command(_command)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command that `arguments` (of the process, if None) name, and return its exit status."""
+    _open_missing_streams()
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        with app.make_context(_NAME, sys.argv[1:] if arguments is None else arguments) as context:
+            app.invoke(context)
+            sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        _forget_output()
+        return 1
+    except (OrchestrionError, OSError) as error:
+        print(f"{_NAME}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _open_missing_streams() -> None:
+    """Where the process was started without a standard stream, connect it to nowhere.
+
+    Otherwise the next file that is opened, the database for one, would take its place.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        continue
+    os.close(opened)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(_STANDARD_ERROR, "w", closefd=False)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> Any:
+    """End as an exception would, so that temporary files go and locks are released."""
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _forget_output() -> None:
+    """Let the interpreter flush what is left to nowhere instead of complaining."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

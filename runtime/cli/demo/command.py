@@ -1,0 +1,108 @@
+"""The command: plays the story, prints what happened, and exits 0 only if every guarantee held."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import click
+from rich.console import Console
+
+from ...contracts.codec import to_json
+from ...contracts.event_codec import event_json
+from ..output import print_line, print_table, stderr_console, stdout_console, write_bytes, write_json
+from ..parameters import json_option
+from ..snapshot_tables import print_snapshot
+from .checks import Check, checks
+from .script import Stage
+from .story import Story, play
+from .timeline import summary_of
+
+
+@click.command()
+@json_option
+@click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the database and the workspace in DIR, which must be empty or not exist.",
+)
+@click.pass_context
+def demo(context: click.Context, as_json: bool, keep: Path | None) -> None:
+    """Play the main job end to end: a turn, a killed host, recovery, a resumed agent.
+
+    Uses the agent that ships with Orchestrion, in a temporary git workspace; no network, no model.
+    """
+    say = _teller(as_json)
+    with _stage(keep) as stage:
+        story = anyio.run(play, stage, say)
+        results = checks(story)
+        if as_json:
+            write_json(_document(story, results, stage if keep else None))
+        else:
+            _print(stdout_console(), story, results)
+            if keep is not None:
+                click.echo(f"Kept in {stage.directory}")
+    context.exit(0 if all(check.held for check in results) else 1)
+
+
+def _teller(as_json: bool) -> Callable[[str], None]:
+    console = stderr_console() if as_json else stdout_console()
+    return lambda line: print_line(console, line)
+
+
+@contextmanager
+def _stage(keep: Path | None) -> Iterator[Stage]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="orchestrion-demo-") as directory:
+            yield Stage(directory=Path(directory).resolve())
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise click.UsageError(f"{keep} is not empty")
+    yield Stage(directory=keep.resolve())
+
+
+def _document(story: Story, results: tuple[Check, ...], kept: Stage | None) -> dict[str, object]:
+    return {
+        "ok": all(check.held for check in results),
+        "checks": to_json(results),
+        "recovery": [event_json(event) for event in story.timeline if event.actor_kind == "server"],
+        "timeline": [event_json(event) for event in story.timeline],
+        "snapshot": to_json(story.snapshot),
+        "turnDiff": to_json(story.diff),
+        "directory": None if kept is None else str(kept.directory),
+    }
+
+
+def _print(console: Console, story: Story, results: tuple[Check, ...]) -> None:
+    print_table(
+        console,
+        "Timeline",
+        ("sequence", "by", "event", "what"),
+        ((event.sequence, event.actor_kind, event.event_type, summary_of(event)) for event in story.timeline),
+    )
+    print_snapshot(console, story.snapshot)
+    print_line(console, "Diff of turn 1")
+    write_bytes(story.diff.diff.encode())
+    print_table(
+        console,
+        "What recovery did",
+        ("sequence", "event", "what"),
+        (
+            (event.sequence, event.event_type, summary_of(event))
+            for event in story.timeline
+            if event.actor_kind == "server"
+        ),
+    )
+    print_table(
+        console,
+        "Guarantees",
+        ("held", "guarantee", "seen"),
+        (("yes" if check.held else "NO", check.guarantee, check.seen) for check in results),
+    )
+    held = sum(check.held for check in results)
+    print_line(console, f"{held} of {len(results)} guarantees held")

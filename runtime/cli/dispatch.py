@@ -1,0 +1,189 @@
+"""`orchestrion dispatch`: commands from standard input, one answer line each, in the order of the input.
+
+- A line that is no command is answered and does not end the run. Blank lines are skipped.
+- Commands enter the dispatcher's mailbox in the order of their lines. At most `concurrency` of them are unanswered:
+  the next line is read when one of those answers has been written and flushed.
+- The end of the input, or SIGTERM, ends the run after the last answer.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import attrs
+import click
+import orjson
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.to_thread import run_sync
+
+from ...actors.dispatcher import Submission
+from ..contracts.admission import parse_command
+from ..contracts.commands import INTERNAL_COMMANDS, Command
+from ..contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError
+from ..contracts.values import ActorKind
+from ..host import open_runtime
+from ..runtime import Runtime
+from .command_lines import CommandLines
+from .output import write_json
+from .parameters import database_argument
+
+_ERRORS: Final = frozenset({"invalid", "reused", "failed"})
+
+
+@click.command()
+@database_argument
+@click.option("--internal", is_flag=True, help="Allow internal commands too, as actor `provider`.")
+@click.option(
+    "--concurrency",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many commands may be unanswered.",
+)
+@click.pass_context
+def dispatch(context: click.Context, database: Path, internal: bool, concurrency: int) -> None:
+    """Dispatch commands: JSON Lines on standard input, one answer line each on standard output.
+
+    Creates DB if it is missing. Runs no agents and recovers nothing. Exits with 1 if any line was answered `invalid`,
+    `reused` or `failed`.
+    """
+    context.exit(anyio.run(partial(_dispatch, database, internal=internal, concurrency=concurrency)))
+
+
+async def _dispatch(database: Path, *, internal: bool, concurrency: int) -> int:
+    async with open_runtime(database) as runtime:
+        run = _Run(runtime, internal=internal, concurrency=concurrency)
+        await run.answer_all(CommandLines(sys.stdin.fileno()))
+    return 1 if run.failed else 0
+
+
+@attrs.frozen(kw_only=True)
+class _Asked:
+    """A line that waits to be answered: its submission, or the error that kept it from the mailbox."""
+
+    command_id: str | None
+    outcome: Submission | Exception
+
+
+class _Run:
+    """One run over the input. `failed` says whether any line was answered with an error."""
+
+    def __init__(self, runtime: Runtime, *, internal: bool, concurrency: int) -> None:
+        self._runtime = runtime
+        self._internal = internal
+        self._unanswered = anyio.Semaphore(concurrency)
+        self._output_error: OSError | None = None
+        self.failed = False
+
+    async def answer_all(self, lines: CommandLines) -> None:
+        """Answer every line.
+
+        Raises:
+            OSError: the output cannot be written. Commands that were submitted are handled all the same.
+        """
+        send, receive = anyio.create_memory_object_stream[_Asked](math.inf)  # bounded by the semaphore
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            async with anyio.create_task_group() as tasks:
+                reading = anyio.CancelScope()
+
+                async def stop_reading() -> None:
+                    async for _ in signals:
+                        reading.cancel()
+
+                async def write_answers() -> None:
+                    async with receive:
+                        await self._write_answers(receive)
+                    tasks.cancel_scope.cancel()
+
+                tasks.start_soon(stop_reading)
+                tasks.start_soon(write_answers)
+                async with send:
+                    with reading:
+                        await self._submit_lines(lines, send)
+        if self._output_error is not None:
+            raise self._output_error
+
+    async def _submit_lines(self, lines: CommandLines, asked: MemoryObjectSendStream[_Asked]) -> None:
+        while True:
+            await self._unanswered.acquire()
+            line = b""
+            while not line.strip():
+                try:
+                    taken = await lines.next_line()
+                except InvalidCommand as error:
+                    asked.send_nowait(_Asked(command_id=None, outcome=error))
+                    break
+                if taken is None:
+                    return
+                line = taken
+            else:
+                with anyio.CancelScope(shield=True):  # a command that is in the mailbox is answered
+                    asked.send_nowait(await self._submitted(line))
+
+    async def _submitted(self, line: bytes) -> _Asked:
+        command_id: str | None = None
+        try:
+            content = _parsed_object(line)
+            stated = content.get("commandId")
+            command_id = stated if isinstance(stated, str) else None
+            command = parse_command(content)
+            submission = await self._runtime.submit(command, actor=self._actor_of(command))
+        except Exception as error:  # whatever it is, it is this line's answer
+            return _Asked(command_id=command_id, outcome=error)
+        return _Asked(command_id=command_id, outcome=submission)
+
+    def _actor_of(self, command: Command) -> ActorKind:
+        return "provider" if self._internal and isinstance(command, INTERNAL_COMMANDS) else "client"
+
+    async def _write_answers(self, asked: MemoryObjectReceiveStream[_Asked]) -> None:
+        async for one in asked:
+            answer = await _answer(one)
+            self.failed = self.failed or answer["status"] in _ERRORS
+            try:
+                await run_sync(write_json, answer)
+            except OSError as error:
+                self._output_error = error
+                return
+            self._unanswered.release()
+
+
+def _parsed_object(line: bytes) -> dict[str, Any]:
+    """The object on a line.
+
+    Raises:
+        InvalidCommand: the line is not JSON, or not an object.
+    """
+    try:
+        content = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InvalidCommand("$", f"the line is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InvalidCommand("$", "expected an object")
+    return content
+
+
+async def _answer(asked: _Asked) -> dict[str, Any]:
+    try:
+        if isinstance(asked.outcome, Exception):
+            raise asked.outcome
+        result = await asked.outcome.result()
+    except CommandRejected as error:
+        outcome: dict[str, Any] = {"status": "rejected", "error": error.reason, "duplicate": error.duplicate}
+    except CommandIdReused as error:
+        outcome = {"status": "reused", "error": str(error)}
+    except InvalidCommand as error:
+        outcome = {"status": "invalid", "error": str(error)}
+    except OrchestrionError as error:
+        outcome = {"status": "failed", "error": str(error)}
+    except Exception as error:  # a defect: no receipt, no event, and still an answer
+        outcome = {"status": "failed", "error": repr(error)}
+    else:
+        outcome = {"status": "accepted", "sequence": result.sequence, "duplicate": result.duplicate}
+    return {"commandId": asked.command_id, **outcome}

@@ -1,0 +1,67 @@
+"""What commands print: JSON for programs as bytes, tables for people with rich.
+
+Ids, titles and texts come from agents and hosts, so a table shows no control character of theirs. Colours are left out
+and nothing is cut to a width where the output is no terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_UNBOUNDED_WIDTH: Final = 10_000
+_EXCERPT: Final = 100
+
+
+def write_json(value: Any) -> None:
+    """One line of JSON, flushed."""
+    write_bytes(orjson.dumps(value) + b"\n")
+
+
+def write_bytes(content: bytes) -> None:
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def stdout_console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _UNBOUNDED_WIDTH, highlight=False)
+
+
+def stderr_console() -> Console:
+    return Console(stderr=True, width=None if sys.stderr.isatty() else _UNBOUNDED_WIDTH, highlight=False)
+
+
+def print_table(console: Console, title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table with a title, or one line that says there is nothing of the kind."""
+    table = Table(title=cell(title), title_justify="left", title_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    if table.row_count:
+        console.print(table)
+    else:
+        print_line(console, f"{title}: none")
+
+
+def print_line(console: Console, text: str) -> None:
+    console.print(cell(text), soft_wrap=True)
+
+
+def cell(value: object) -> Text:
+    """A value as it stands in a table: no markup, no control characters, a dash for None."""
+    if value is None:
+        return Text("-", style="dim")
+    return Text("".join(shown if shown.isprintable() else " " for shown in str(value)))
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, on one line, with what is missing said."""
+    line = " ".join(text.split())
+    return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}… ({len(text)} characters)"

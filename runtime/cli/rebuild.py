@@ -1,0 +1,52 @@
+"""`orchestrion rebuild`: rows of projections made anew from the log."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from ...persistence import rebuild as persisted
+from ...persistence.bootstrap import ReplayRequest
+from ...persistence.database import prepare, translate_errors
+from ...persistence.event_store import read_head
+from ...persistence.ownership import DatabaseLock
+from ...persistence.projections import PROJECTIONS
+from ..contracts.errors import StoreError
+from ..contracts.values import instant
+from .output import print_line, stdout_console
+from .parameters import database_argument
+from .progress import replay_progress
+
+
+@click.command()
+@database_argument
+@click.option(
+    "--projector",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    type=click.Choice([projection.name for projection in PROJECTIONS]),
+    help="Rebuild this one; may be given several times. Without it, all.",
+)
+def rebuild(database: Path, names: tuple[str, ...]) -> None:
+    """Replay projections from the first event and swap their rows and positions at once.
+
+    Needs DB for itself: no runtime may own it. Interrupted, the old rows stand.
+    """
+    projections = [one for one in PROJECTIONS if not names or one.name in names]
+    path = database.resolve()
+    if not path.exists():
+        raise StoreError(f"{path} does not exist: check the path")
+    now = instant(datetime.now(UTC))
+    with (
+        DatabaseLock(path, since=now),
+        closing(prepare(path, now)) as writer,
+        replay_progress("rebuilding") as progress,
+        translate_errors(path),
+    ):
+        head = read_head(writer).sequence
+        persisted.rebuild(writer, ReplayRequest(projections=projections, progress=progress))
+    print_line(stdout_console(), f"Rebuilt from {head} events: {', '.join(one.name for one in projections)}")

@@ -1,0 +1,88 @@
+"""Exit status and what is said on standard error, for every command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import dispatch_script, done, orchestrion
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("usage") / "state.db"
+    dispatch_script(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sing"],
+        ["--loud"],
+        ["snapshot"],
+        ["snapshot", "state.db", "extra"],
+        ["dispatch", "state.db", "--concurrency", "0"],
+        ["dispatch", "state.db", "--concurrency", "many"],
+        ["events", "state.db", "--after", "-1"],
+        ["turn-diff", "state.db", "thread", "2", "1"],
+        ["turn-diff", "state.db", "thread", "one", "2"],
+        ["backup", "state.db"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_how(arguments: list[str]) -> None:
+    ended = orchestrion(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("Usage: orchestrion")
+    assert "Error: " in ended.stderr
+
+
+def test_help_lists_the_commands_and_the_version_is_told() -> None:
+    for command in ("dispatch", "snapshot", "events", "turn-diff", "sessions", "rebuild", "verify", "backup"):
+        assert command in done("--help")
+    assert done("--version").startswith("orchestrion, version ")
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_missing_extra_names_the_command_that_installs_it(missing: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None\nfrom orchestrion.__main__ import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert missing in ended.stderr
+    assert "pip install 'orchestrion[cli]'" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["snapshot", "events", "sessions", "verify", "dispatch"])
+def test_output_that_nobody_reads_ends_the_command_silently(database: Path, command: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "orchestrion", command, database],
+            input=b"no command\n",
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_missing_standard_streams_are_no_file_of_the_database(tmp_path: Path) -> None:
+    database = tmp_path / "state.db"
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m orchestrion dispatch "$1" <&- >&- 2>&-', sys.executable, database],
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0
+    assert "Nothing found: 0 events" in done("verify", database)
