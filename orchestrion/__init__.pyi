@@ -163,3 +163,5 @@ from .runtime.health import Health as Health
 from .runtime.host import open_runtime as open_runtime
 from .runtime.options import RuntimeOptions as RuntimeOptions
 from .runtime.runtime import Runtime as Runtime
+
+__all__: list[str]

@@ -1,9 +1,12 @@
-"""An agent's process: started in a group of its own, its pipes, its end.
+"""An agent's process: started under a guardian of its own, its pipes, its end.
 
-The process leads its own session and group, so that a signal reaches everything it started and nothing else. Its
-standard error is drained all the time and its last 8 KiB are kept. `watch` is the task that does so and that notices
-the leader's death: what is left of the group is then ended too. However the agent goes, its output can be read to
-the end of what the group wrote. Leaving `agent_process` leaves no process of the group and no open pipe.
+What the host starts is the guardian, which starts the agent and outlives all that the agent starts: its end is the
+end of everything, its exit code the agent's. The host asks it to end, by SIGTERM, and kills what it leaves only when it
+does not answer; a host that is gone has let go of the guardian's lifeline, and the guardian ends all by itself.
+
+Standard error is drained all the time and its last 8 KiB are kept. `watch` is the task that does so and that notices
+the guardian's end. However the agent goes, its output can be read to the end of what its processes wrote. Leaving
+`agent_process` leaves no process of the agent and no open pipe.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -23,8 +25,9 @@ from anyio import to_thread
 
 from ...runtime.contracts.errors import ProviderUnavailable
 from .adapter import ProcessIdentity
+from .guardian import guarded_command
 from .pipes import PipeReceiveStream, PipeSendStream
-from .process_table import end_process_group, group_is_alive, signal_group, start_time
+from .process_table import end_process_group, kill_processes, start_time
 
 __all__ = ["AgentProcess", "agent_process", "end_process_group"]
 
@@ -32,6 +35,8 @@ STDERR_TAIL_BYTES: Final = 8 * 1024
 
 _FIRST_POLL_SECONDS: Final = 0.001
 _LAST_POLL_SECONDS: Final = 0.05
+_GUARDIAN_SECONDS: Final = 2.0
+"""What a guardian may take beyond the agent's grace before it is killed itself."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,13 +44,15 @@ _log = logging.getLogger(__name__)
 async def agent_process(
     command: Sequence[str], *, workspace: Path, env: Mapping[str, str] | None, grace_seconds: float
 ) -> AsyncGenerator[AgentProcess]:
-    """Start `command` in `workspace` with `env` laid over the host's environment; leaving ends its group.
+    """Start `command` in `workspace` with `env` laid over the host's environment; leaving ends all it started.
 
     Raises:
         ProviderUnavailable: the program or the workspace is missing, or the system refused to start it.
     """
     with anyio.CancelScope(shield=True):  # a process that was started is always handed to the block below
-        started = await to_thread.run_sync(_start, tuple(command), workspace, {**os.environ, **(env or {})})
+        started = await to_thread.run_sync(
+            _start, tuple(command), workspace, {**os.environ, **(env or {})}, grace_seconds
+        )
     process = AgentProcess(started, program=command[0], grace_seconds=grace_seconds)
     try:
         yield process
@@ -53,10 +60,11 @@ async def agent_process(
         await process.end()
         for pipe in (process.stdin, process.stdout, process.stderr):
             pipe.close()
+        os.close(started.lifeline)
 
 
 class AgentProcess:
-    """One process group. Methods may be called from any task; `watch` runs in one task of the owner's."""
+    """An agent under its guardian. Methods may be called from any task; `watch` runs in one task of the owner's."""
 
     def __init__(self, started: _Started, *, program: str, grace_seconds: float) -> None:
         self.program = program
@@ -73,7 +81,7 @@ class AgentProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """The leader's exit code, minus the signal that killed it, or None while it lives."""
+        """The agent's exit code, minus the signal that killed it, or None while anything of it lives."""
         return self._popen.poll()
 
     @property
@@ -81,54 +89,54 @@ class AgentProcess:
         return self._tail.decode("utf-8", "replace")
 
     async def watch(self) -> None:
-        """Drain standard error; end the group when its leader dies. Returns when both are over."""
+        """Drain standard error; sweep when the guardian has ended. Returns when both are over."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._drain_stderr)
-            await self._leader_exit()
+            await self._guardian_exit()
             await self.end()
 
     async def stderr_drained(self) -> None:
-        """Wait until `stderr_tail` is final. Needs `watch` to run, and the group to end or to close the pipe."""
+        """Wait until `stderr_tail` is final. Needs `watch` to run, and the agent to end or to close the pipe."""
         await self._drained.wait()
 
     async def end(self) -> None:
-        """End of input, SIGTERM, SIGKILL to the group, each followed by a wait of at most the grace.
+        """End of input, SIGTERM, SIGKILL, each but the last followed by a wait of at most the grace.
 
-        Shielded from cancellation. Returns when no process of the group lives; a second call waits for the first.
+        Shielded from cancellation. Returns when no process of the agent lives; a second call waits for the first.
         """
         with anyio.CancelScope(shield=True):
             async with self._ending:
                 if self._ended:
                     return
                 self.stdin.close()
-                if not await self._gone(self._grace_seconds, leader_only=True) or not await self._gone(0):
-                    await self._signal()
+                if not await self._gone(self._grace_seconds):
+                    self._popen.terminate()
+                    await self._gone(self._grace_seconds + _GUARDIAN_SECONDS)
+                await to_thread.run_sync(self._sweep)
                 self._ended = True
                 self.stdout.writers_gone()
                 self.stderr.writers_gone()
 
-    async def _signal(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            signal_group(self.identity.pid, number)
-            if await self._gone(self._grace_seconds):
-                return
-        _log.error("process group %d of %s survived SIGKILL", self.identity.pid, self.program)
+    def _sweep(self) -> None:
+        """Kill what a guardian left that was killed itself, or that does not answer."""
+        left = kill_processes(self.identity, deadline_seconds=_GUARDIAN_SECONDS)
+        if left:
+            _log.error("processes %s of %s survived SIGKILL", left, self.program)
+        else:
+            self._popen.wait()
 
-    async def _gone(self, deadline_seconds: float, *, leader_only: bool = False) -> bool:
-        """Whether the leader is reaped, and by default its whole group dead, within the deadline."""
+    async def _gone(self, deadline_seconds: float) -> bool:
+        """Whether the guardian is reaped within the deadline."""
         pause = _FIRST_POLL_SECONDS
         deadline = anyio.current_time() + deadline_seconds
-        while True:
-            if self._popen.poll() is not None and (
-                leader_only or not await to_thread.run_sync(group_is_alive, self.identity.pid)
-            ):
-                return True
+        while self._popen.poll() is None:
             if anyio.current_time() >= deadline:
                 return False
             await anyio.sleep(pause)
             pause = min(2 * pause, _LAST_POLL_SECONDS)
+        return True
 
-    async def _leader_exit(self) -> None:
+    async def _guardian_exit(self) -> None:
         if self._popen.poll() is not None:
             return
         try:
@@ -153,20 +161,21 @@ class AgentProcess:
 
 
 class _Started:
-    """A process with its three pipes, and its identity read before anything could reap it."""
+    """A guardian with its four pipes, and its identity read before anything could reap it."""
 
-    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], lifeline: int) -> None:
         assert popen.stdin is not None
         assert popen.stdout is not None
         assert popen.stderr is not None
         self.popen = popen
+        self.lifeline = lifeline
         self.stdin: IO[bytes] = popen.stdin
         self.stdout: IO[bytes] = popen.stdout
         self.stderr: IO[bytes] = popen.stderr
         self.identity = ProcessIdentity(pid=popen.pid, started_at=start_time(popen.pid))
 
 
-def _start(command: tuple[str, ...], workspace: Path, env: Mapping[str, str]) -> _Started:
+def _start(command: tuple[str, ...], workspace: Path, env: Mapping[str, str], grace_seconds: float) -> _Started:
     program = shutil.which(command[0], path=env.get("PATH"))
     if program is None:
         raise ProviderUnavailable(
@@ -174,18 +183,22 @@ def _start(command: tuple[str, ...], workspace: Path, env: Mapping[str, str]) ->
         )
     if not workspace.is_dir():
         raise ProviderUnavailable(f"{command[0]!r} cannot start in {workspace}: there is no such directory")
+    guarded, host = os.pipe()
     try:
-        return _Started(
-            subprocess.Popen(
-                [os.path.abspath(program), *command[1:]],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=workspace,
-                env=dict(env),
-                start_new_session=True,
-            )
+        popen = subprocess.Popen(
+            guarded_command([os.path.abspath(program), *command[1:]], grace_seconds=grace_seconds, lifeline=guarded),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=workspace,
+            env=dict(env),
+            pass_fds=(guarded,),
+            start_new_session=True,
         )
     except OSError as error:
+        os.close(host)
         raise ProviderUnavailable(f"the program {command[0]!r} could not be started: {error}") from error
+    finally:
+        os.close(guarded)
+    return _Started(popen, host)

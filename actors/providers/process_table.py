@@ -1,8 +1,9 @@
-"""What the operating system knows of processes: start times, who lives in a process group, signals to a group.
+"""What the operating system knows of an agent's processes: which of them live, and how they are ended.
 
-A process group outlives its leader while a member lives, and the kernel does not give its number to a new process
-until then. A zombie is a member that only waits to be reaped: it does not count as alive. Start times and members
-come from `/proc`; where there is none, a start time is None and a group's zombies count as members.
+An agent's processes are its guardian, what descends from it or is in its group, and what bears its mark in its
+environment: a process that was started by one of them and whose parents are gone. A zombie only waits to be reaped:
+it does not count. Start times, members and marks come from `/proc`; where there is none, a start time is None and
+only the guardian's group is seen.
 """
 
 from __future__ import annotations
@@ -14,75 +15,99 @@ from pathlib import Path
 from typing import Final
 
 from .adapter import ProcessIdentity
+from .guardian import MARK, descendants, living_processes
 
-__all__ = ["end_process_group", "group_is_alive", "signal_group", "start_time"]
+__all__ = ["end_process_group", "kill_processes", "processes_of", "start_time"]
 
 _PROC: Final = Path("/proc")
 _POLL_SECONDS: Final = 0.01
 
-# Positions in /proc/PID/stat behind the command's closing parenthesis, which is field 2; see proc_pid_stat(5).
-_STATE: Final = 0
-_GROUP: Final = 2
+# Position in /proc/PID/stat behind the command's closing parenthesis, which is field 2; see proc_pid_stat(5).
 _START_TIME: Final = 19
 
 
 def start_time(pid: int) -> int | None:
     """Clock ticks from boot to the start of `pid`, or None where there is no such process or no `/proc`."""
-    fields = _stat(pid)
-    return None if fields is None else int(fields[_START_TIME])
-
-
-def group_is_alive(group: int) -> bool:
-    """Whether a process of the group lives that is no zombie. Reads the whole process table: not for the loop."""
-    try:
-        os.killpg(group, 0)
-        signalled = True
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        signalled = False
-    if start_time(os.getpid()) is None:
-        return signalled
-    members = (_stat(int(name)) for name in os.listdir(_PROC) if name.isdecimal())
-    return any(
-        fields is not None and int(fields[_GROUP]) == group and fields[_STATE] not in (b"Z", b"X") for fields in members
-    )
-
-
-def signal_group(group: int, number: signal.Signals) -> None:
-    """Signal every process of the group; one that is gone or not ours is no error."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
-def end_process_group(identity: ProcessIdentity, *, grace_seconds: float) -> bool:
-    """End what a dead host left of an agent's group: SIGTERM, then SIGKILL after `grace_seconds`.
-
-    True when the leader still lived and its group was signalled, False when there was nothing to end: the process is
-    gone, or `identity.pid` belongs to another by now, or its start time was never known. Blocks until no process of
-    the group lives, at most twice `grace_seconds`; call it in a thread.
-    """
-    if identity.started_at is None or start_time(identity.pid) != identity.started_at:
-        return False
-    if not group_is_alive(identity.pid):
-        return False
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        signal_group(identity.pid, number)
-        deadline = time.monotonic() + grace_seconds
-        while group_is_alive(identity.pid):
-            if time.monotonic() >= deadline:
-                break
-            time.sleep(_POLL_SECONDS)
-        else:
-            return True
-    return True
-
-
-def _stat(pid: int) -> list[bytes] | None:
     try:
         text = (_PROC / str(pid) / "stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
-    return text.rpartition(b")")[2].split()
+    return int(text.rpartition(b")")[2].split()[_START_TIME])
+
+
+def processes_of(identity: ProcessIdentity) -> list[int]:
+    """The pids of an agent's living processes. Reads the whole process table: not for the event loop.
+
+    A process that got the guardian's pid later is not taken for it, nor its group and descendants. Where there is no
+    `/proc`, the group as a whole is given, as `os.kill` takes it: its id, negative.
+    """
+    table = living_processes()
+    if table is None:
+        return _group_without_proc(identity.pid)
+    found: set[int] = set()
+    if start_time(identity.pid) == identity.started_at:
+        found.update(pid for pid, _, group in table if group == identity.pid)
+        found.update(descendants(identity.pid, table))
+    mark = f"{MARK}={identity.pid}.{identity.started_at}".encode()
+    found.update(pid for pid, _, _ in table if mark in _environment(pid))
+    return sorted(found)
+
+
+def kill_processes(identity: ProcessIdentity, *, deadline_seconds: float) -> list[int]:
+    """SIGKILL to every process of an agent until none is left; what is left after the deadline is returned.
+
+    Blocks; call it in a thread.
+    """
+    return _signal_until_gone(identity, signal.SIGKILL, deadline_seconds)
+
+
+def end_process_group(identity: ProcessIdentity, *, grace_seconds: float) -> bool:
+    """End what a dead host left of an agent: SIGTERM, then SIGKILL after `grace_seconds`.
+
+    True when something was left and signalled, False when there was nothing to end: the processes are gone, or
+    `identity.pid` belongs to another by now, or its start time was never known. Blocks until no process of the agent
+    lives, at most twice `grace_seconds`; call it in a thread.
+    """
+    if identity.started_at is None or not processes_of(identity):
+        return False
+    if _signal_until_gone(identity, signal.SIGTERM, grace_seconds):
+        kill_processes(identity, deadline_seconds=grace_seconds)
+    return True
+
+
+def _signal_until_gone(identity: ProcessIdentity, number: signal.Signals, deadline_seconds: float) -> list[int]:
+    deadline = time.monotonic() + deadline_seconds
+    signalled: set[int] = set()
+    while left := processes_of(identity):
+        for pid in left:
+            if pid not in signalled:
+                signalled.add(pid)
+                _signal(pid, number)
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL_SECONDS)
+    return left
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _group_without_proc(group: int) -> list[int]:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return []
+    except PermissionError:
+        pass
+    return [-group]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []

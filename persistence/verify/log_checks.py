@@ -47,6 +47,14 @@ _EVENTS_WITHOUT_RECEIPT: Final = """
     ORDER BY sequence
 """
 
+_ORPHANS: Final = """
+    SELECT DISTINCT thread_id FROM {table} AS row WHERE NOT EXISTS (
+        SELECT 1 FROM orchestration_events AS event
+        WHERE event.aggregate_kind = 'thread' AND event.stream_id = row.thread_id
+    )
+    ORDER BY thread_id
+"""
+
 
 def check_sequences(database: peewee.SqliteDatabase) -> Iterator[Finding]:
     """Sequences count from 1 without gaps."""
@@ -76,18 +84,25 @@ def check_receipts(database: peewee.SqliteDatabase, head: LogHead) -> Iterator[F
         yield Finding(check="receipts", where=f"event {sequence}", fault=f"its command {command_id!r} has no receipt")
 
 
+def check_orphans(database: peewee.SqliteDatabase) -> Iterator[Finding]:
+    """Diffs and provider sessions belong to threads that were created."""
+    for table in ("checkpoint_diff_blobs", "provider_session_runtime"):
+        for (thread_id,) in database.execute_sql(_ORPHANS.format(table=table)):
+            yield Finding(check="orphans", where=table, fault=f"thread {thread_id!r} was never created")
+
+
 def check_positions(database: peewee.SqliteDatabase, head: LogHead) -> Iterator[Finding]:
     """Every projector has a position, none is beyond the head, and each is dated by the event it stands at."""
     positions = read_positions(database)
     known = {projection.name for projection in PROJECTIONS}
     for name in sorted(known - positions.keys()):
-        yield Finding(check="positions", where=name, fault="its position is missing")
+        yield Finding(check="positions", where=name, fault="its position is missing", projector=name)
     for name, row in sorted(positions.items()):
         fault = _position_fault(database, row, head)
         if name not in known and not name.startswith(REACTOR_PREFIX):
             fault = "there is no projector of this name"
         if fault is not None:
-            yield Finding(check="positions", where=name, fault=fault)
+            yield Finding(check="positions", where=name, fault=fault, projector=name if name in known else None)
 
 
 def _receipt_fault(row: Any, head: int) -> str | None:

@@ -50,9 +50,11 @@ def check_replay(
         if progress is not None:
             progress(ReplayProgress(after, head))
     for one in replayed:
-        finding = one.failure or compare_rows(database, scratch, one.projection)
-        if finding is not None:
-            yield finding
+        difference = compare_rows(database, scratch, one.projection)
+        if one.failure is not None:
+            yield one.failure
+        elif difference is not None:
+            yield attrs.evolve(difference, projector=one.projection.name)
 
 
 def _undecodable(event: UndecodableEvent) -> Finding:

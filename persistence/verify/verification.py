@@ -18,14 +18,22 @@ from ... import migrations
 from ...runtime.contracts.values import EPOCH
 from ..bootstrap import ProgressListener
 from ..database import open_writer, translate_errors
-from ..event_store import LogHead, read_head
+from ..event_store import LogHead, read_head, read_open_intents
 from ..inspection import copy_database, open_read_only
 from .file_checks import check_integrity, check_schema, is_readable
 from .findings import Check, Finding, VerifyReport, listed
-from .log_checks import check_positions, check_receipts, check_sequences, check_streams
+from .log_checks import check_orphans, check_positions, check_receipts, check_sequences, check_streams
 from .replay_checks import check_replay
 
-_CONTENT_CHECKS: Final[tuple[Check, ...]] = ("sequences", "streams", "receipts", "positions", "payloads", "rows")
+_CONTENT_CHECKS: Final[tuple[Check, ...]] = (
+    "sequences",
+    "streams",
+    "receipts",
+    "orphans",
+    "positions",
+    "payloads",
+    "rows",
+)
 
 
 def verify_database(path: Path, *, progress: ProgressListener | None = None) -> VerifyReport:
@@ -63,7 +71,12 @@ def _verify(
         return VerifyReport(head=0, findings=integrity + schema, left_out=_CONTENT_CHECKS)
     head = read_head(database)
     content = tuple(_check_content(database, scratch, head, progress))
-    return VerifyReport(head=head.sequence, findings=integrity + schema + content, left_out=())
+    return VerifyReport(
+        head=head.sequence,
+        findings=integrity + schema + content,
+        left_out=(),
+        open_intents=len(read_open_intents(database, after=0)),
+    )
 
 
 def _check_content(
@@ -75,6 +88,7 @@ def _check_content(
     yield from listed(check_sequences(database))
     yield from listed(check_streams(database))
     yield from listed(check_receipts(database, head))
+    yield from listed(check_orphans(database))
     yield from listed(check_positions(database, head))
     replay = list(check_replay(database, scratch, progress))
     yield from listed(finding for finding in replay if finding.check == "payloads")

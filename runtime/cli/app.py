@@ -19,7 +19,9 @@ from .backup import backup
 from .demo import demo
 from .dispatch import dispatch
 from .events import events
+from .health import health
 from .rebuild import rebuild
+from .repair import repair
 from .sessions import sessions
 from .snapshot import snapshot
 from .turn_diff import turn_diff
@@ -35,7 +37,7 @@ def app() -> None:
     """The log, the read model and the sessions of an Orchestrion database."""
 
 
-for _command in (demo, dispatch, snapshot, events, turn_diff, sessions, rebuild, verify, backup):
+for _command in (demo, dispatch, snapshot, events, turn_diff, sessions, health, rebuild, verify, repair, backup):
     app.add_command(_command)
 
 

@@ -35,12 +35,16 @@ def _print_report(report: VerifyReport) -> None:
     console = stdout_console()
     if not report.findings:
         print_line(console, f"Nothing found: {report.head} events and all that is derived from them are in order")
+        print_line(console, f"Intents without an outcome yet: {report.open_intents}")
         return
     print_table(
         console,
         f"Findings ({len(report.findings)})",
-        ("check", "where", "fault"),
-        ((one.check, one.where, one.fault) for one in report.findings),
+        ("check", "where", "fault", "repair"),
+        (
+            (one.check, one.where, one.fault, "restore a backup" if one.projector is None else "orchestrion repair")
+            for one in report.findings
+        ),
     )
     if report.left_out:
         print_line(console, f"Not checked because of that: {', '.join(report.left_out)}")

@@ -13,7 +13,8 @@ import attrs
 import orjson
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from ....actors.providers.process_table import group_is_alive, start_time
+from ....actors.providers.adapter import ProcessIdentity
+from ....actors.providers.process_table import processes_of, start_time
 from ....persistence.verify import Finding, verify_database
 from ...contracts.errors import CommandRejected, OrchestrionError
 from ...contracts.events import LoggedEvent
@@ -92,6 +93,7 @@ async def _first_half(stage: Stage, say: Callable[[str], None]) -> FirstHost:
             with anyio.fail_after(DEADLINE_SECONDS):
                 while "ready" not in (line := orjson.loads(await lines.receive_until(b"\n", _MAX_LINE))):
                     sequences[line["commandId"]] = line["sequence"]
+            started_at = start_time(line["agentPid"])
         except (anyio.IncompleteRead, TimeoutError) as error:
             raise DemoFailed("the first host did not come to its second turn") from error
         finally:
@@ -100,7 +102,7 @@ async def _first_half(stage: Stage, say: Callable[[str], None]) -> FirstHost:
         return FirstHost(
             pid=host.pid,
             agent_pid=line["agentPid"],
-            agent_started_at=start_time(line["agentPid"]),
+            agent_started_at=started_at,
             provider_session_id=line["providerSessionId"],
             sequences=sequences,
         )
@@ -160,9 +162,10 @@ async def _third_turn(runtime: Runtime, after: int) -> None:
 
 
 def _agent_lives(first: FirstHost) -> bool:
-    """Whether the process that the first host had started still runs, or one of its group does."""
-    is_the_same = first.agent_started_at is not None and start_time(first.agent_pid) == first.agent_started_at
-    return is_the_same and group_is_alive(first.agent_pid)
+    """Whether anything of the agent that the first host had started still lives."""
+    if first.agent_started_at is None:
+        return False
+    return bool(processes_of(ProcessIdentity(pid=first.agent_pid, started_at=first.agent_started_at)))
 
 
 def _is_pending(snapshot: Snapshot, request: str) -> bool:

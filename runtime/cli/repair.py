@@ -1,0 +1,57 @@
+"""`orchestrion repair`: what can be repaired by replaying the log, and nothing else."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from ...persistence.bootstrap import ReplayRequest
+from ...persistence.database import prepare, translate_errors
+from ...persistence.ownership import DatabaseLock
+from ...persistence.projections import PROJECTIONS
+from ...persistence.rebuild import rebuild
+from ...persistence.verify import verify_database
+from ..contracts.values import instant
+from .output import print_line, print_table, stdout_console
+from .parameters import database_argument
+from .progress import replay_progress
+
+
+@click.command()
+@database_argument
+@click.pass_context
+def repair(context: click.Context, database: Path) -> None:
+    """Rebuild the projections whose rows or positions `verify` finds at fault.
+
+    Needs DB for itself. The log, receipts, diffs and cursors are never changed: a fault in those wants a backup. Exits
+    with 1 if anything is left that a replay cannot repair.
+    """
+    console = stdout_console()
+    path = database.resolve()
+    with replay_progress("verifying") as progress:
+        before = verify_database(path, progress=progress)
+    if before.repairable:
+        now = instant(datetime.now(UTC))
+        projections = [one for one in PROJECTIONS if one.name in before.repairable]
+        with (
+            DatabaseLock(path, since=now),
+            closing(prepare(path, now)) as writer,
+            replay_progress("rebuilding") as progress,
+            translate_errors(path),
+        ):
+            rebuild(writer, ReplayRequest(projections=projections, progress=progress))
+        print_line(console, f"Rebuilt: {', '.join(before.repairable)}")
+    else:
+        print_line(console, "Nothing that a replay could repair")
+    left = [one for one in before.findings if one.projector is None]
+    if left:
+        print_table(
+            console,
+            f"Left as they are: restore a backup ({len(left)})",
+            ("check", "where", "fault"),
+            ((one.check, one.where, one.fault) for one in left),
+        )
+    context.exit(1 if left else 0)
