@@ -22,6 +22,7 @@ from .events import events
 from .health import health
 from .rebuild import rebuild
 from .repair import repair
+from .run import run as run_turn
 from .sessions import sessions
 from .snapshot import snapshot
 from .turn_diff import turn_diff
@@ -37,7 +38,20 @@ def app() -> None:
     """The log, the read model and the sessions of an Orchestrion database."""
 
 
-for _command in (demo, dispatch, snapshot, events, turn_diff, sessions, health, rebuild, verify, repair, backup):
+for _command in (
+    demo,
+    run_turn,
+    dispatch,
+    snapshot,
+    events,
+    turn_diff,
+    sessions,
+    health,
+    rebuild,
+    verify,
+    repair,
+    backup,
+):
     app.add_command(_command)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from ...persistence.event_store import read_head
 from ...persistence.ownership import DatabaseLock
 from ...persistence.projections import PROJECTIONS
 from ..contracts.errors import StoreError
-from ..contracts.values import instant
+from .clock import now
 from .output import print_line, stdout_console
 from .parameters import database_argument
 from .progress import replay_progress
@@ -40,10 +39,10 @@ def rebuild(database: Path, names: tuple[str, ...]) -> None:
     path = database.resolve()
     if not path.exists():
         raise StoreError(f"{path} does not exist: check the path")
-    now = instant(datetime.now(UTC))
+    opened_at = now()
     with (
-        DatabaseLock(path, since=now),
-        closing(prepare(path, now)) as writer,
+        DatabaseLock(path, since=opened_at),
+        closing(prepare(path, opened_at)) as writer,
         replay_progress("rebuilding") as progress,
         translate_errors(path),
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from ...persistence.ownership import DatabaseLock
 from ...persistence.projections import PROJECTIONS
 from ...persistence.rebuild import rebuild
 from ...persistence.verify import verify_database
-from ..contracts.values import instant
+from .clock import now
 from .output import print_line, print_table, stdout_console
 from .parameters import database_argument
 from .progress import replay_progress
@@ -34,11 +33,11 @@ def repair(context: click.Context, database: Path) -> None:
     with replay_progress("verifying") as progress:
         before = verify_database(path, progress=progress)
     if before.repairable:
-        now = instant(datetime.now(UTC))
+        opened_at = now()
         projections = [one for one in PROJECTIONS if one.name in before.repairable]
         with (
-            DatabaseLock(path, since=now),
-            closing(prepare(path, now)) as writer,
+            DatabaseLock(path, since=opened_at),
+            closing(prepare(path, opened_at)) as writer,
             replay_progress("rebuilding") as progress,
             translate_errors(path),
         ):

@@ -13,8 +13,9 @@ import anyio
 from ...contracts.commands import Command
 from ...host import open_runtime
 from ...runtime import Runtime
+from ..clock import now
 from ..output import write_json
-from .script import Stage, acceptance, captured_turn, now, requested_approval, setting, turn_start
+from .script import Stage, acceptance, captured_turn, requested_approval, setting, turn_start
 
 
 async def play(stage: Stage) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ from ....actors.providers.rehearsal import rehearsal_command
 from ...contracts.commands import Command, ProjectCreate, ThreadApprovalRespond, ThreadCreate, ThreadTurnStart
 from ...contracts.events import LoggedEvent, PersistedEvent, ThreadActivityAppended
 from ...contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
-from ...contracts.values import Instant, Label, MessageText, UserMessage, instant
+from ...contracts.values import Instant, Label, MessageText, UserMessage
 
 PROJECT: Final = ProjectId("demo-project")
 THREAD: Final = ThreadId("demo-thread")
@@ -49,10 +48,6 @@ class Stage:
     @property
     def provider(self) -> AcpProvider:
         return AcpProvider(rehearsal_command(state=self.directory / "agent"), name="rehearsal")
-
-
-def now() -> Instant:
-    return instant(datetime.now(UTC))
 
 
 def setting(stage: Stage, created_at: Instant) -> tuple[Command, ...]:

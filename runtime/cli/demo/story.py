@@ -21,7 +21,8 @@ from ...contracts.events import LoggedEvent
 from ...contracts.read_model import DispatchResult, Snapshot, TurnDiff
 from ...host import open_runtime
 from ...runtime import Runtime
-from .script import THREAD, Stage, acceptance, captured_turn, now, requested_approval, setting, turn_start
+from ..clock import now
+from .script import THREAD, Stage, acceptance, captured_turn, requested_approval, setting, turn_start
 
 DEADLINE_SECONDS: Final = 60.0
 """How long each half of the story may take."""

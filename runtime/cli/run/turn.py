@@ -1,0 +1,125 @@
+"""One turn as a terminal follows it: which events are its own, what they say, and how it ended. No input or output."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from ...contracts.events import (
+    LoggedEvent,
+    PersistedEvent,
+    ThreadActivityAppended,
+    ThreadMessageSent,
+    ThreadSessionSetEvent,
+    ThreadTurnStartRequested,
+)
+from ...contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
+
+Outcome: TypeAlias = Literal["completed", "interrupted", "error"]
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """Text that continues what the agent says."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class SaidAll:
+    """A message of the agent is complete."""
+
+
+@attrs.frozen(kw_only=True)
+class Noted:
+    """A line beside the text: a tool, a plan, an error."""
+
+    text: str
+    is_error: bool
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """The agent waits for a decision."""
+
+    request: ApprovalRequestId
+    question: str
+
+
+@attrs.frozen(kw_only=True)
+class Resolved:
+    """A decision was made, by whomever; the question is not open any more."""
+
+    request: ApprovalRequestId
+
+
+@attrs.frozen(kw_only=True)
+class Ended:
+    """The turn is over."""
+
+    outcome: Outcome
+    error: str | None
+
+
+Sight: TypeAlias = Said | SaidAll | Noted | Asked | Resolved | Ended
+
+
+@attrs.define(kw_only=True)
+class FollowedTurn:
+    """The turn that a command asked for, followed through the thread's events in their order."""
+
+    command_id: CommandId
+    turn_id: TurnId | None = None
+    _intent: EventId | None = None
+    _is_open: bool = False
+
+    def see(self, event: LoggedEvent) -> Sight | None:
+        """What an event of the thread shows of this turn."""
+        if not isinstance(event, PersistedEvent):
+            return None
+        match event.payload:
+            case ThreadTurnStartRequested() as requested if event.command_id == self.command_id:
+                self.turn_id, self._intent = requested.turn_id, event.event_id
+            case ThreadSessionSetEvent() as changed:
+                return self._see_session(changed)
+            case ThreadMessageSent(role="assistant") as sent if self._is_open and sent.turn_id == self.turn_id:
+                return Said(text=sent.text) if sent.streaming else SaidAll()
+            case ThreadActivityAppended() as appended:
+                return self._see_activity(event, appended)
+            case _:
+                pass
+        return None
+
+    def _see_session(self, changed: ThreadSessionSetEvent) -> Ended | None:
+        session = changed.session
+        if session.active_turn_id == self.turn_id and self.turn_id is not None:
+            self._is_open = True
+            return None
+        if not self._is_open:
+            return None
+        self._is_open = False
+        match session.status:
+            case "ready" | "idle":
+                return Ended(outcome="completed", error=None)
+            case "error":
+                return Ended(outcome="error", error=session.last_error)
+            case _:
+                return Ended(outcome="interrupted", error=None)
+
+    def _see_activity(self, event: PersistedEvent, appended: ThreadActivityAppended) -> Sight | None:
+        activity = appended.activity
+        if self._intent is not None and event.causation_event_id == self._intent:
+            outcome: Outcome = "interrupted" if activity.kind == "turn.cancelled" else "error"
+            return Ended(outcome=outcome, error=activity.summary)
+        if not self._is_open or activity.turn_id != self.turn_id:
+            return None
+        match activity.kind:
+            case "approval.requested":
+                return Asked(request=ApprovalRequestId(str(activity.payload["requestId"])), question=activity.summary)
+            case "approval.resolved":
+                return Resolved(request=ApprovalRequestId(str(activity.payload["requestId"])))
+            case "tool.started" | "plan.updated":
+                return Noted(text=activity.summary, is_error=False)
+            case _:
+                return Noted(text=activity.summary, is_error=True) if activity.tone == "error" else None

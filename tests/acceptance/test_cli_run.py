@@ -1,0 +1,167 @@
+"""`orchestrion run`: one turn from a terminal, with the agent that ships."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+_DEADLINE_SECONDS = 60
+
+
+@attrs.frozen(kw_only=True)
+class Desk:
+    """A database, a workspace, and where the agent keeps its sessions."""
+
+    directory: Path
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "state.db"
+
+    @property
+    def workspace(self) -> Path:
+        return self.directory / "workspace"
+
+    def command(self, *arguments: str) -> list[str]:
+        agent = ("--agent", "rehearsal", "--workspace", str(self.workspace))
+        return [sys.executable, "-m", "orchestrion", "run", str(self.database), *agent, *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "XDG_STATE_HOME": str(self.directory / "state"), "PYTHONUNBUFFERED": "1"}
+
+    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=_DEADLINE_SECONDS,
+            env=self.environment,
+            check=False,
+        )
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            self.command(*arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def thread(self, thread_id: str) -> Any:
+        return json.loads(self._look("snapshot", str(self.database), "--thread", thread_id, "--json"))["threads"][0]
+
+    def event_types(self) -> list[str]:
+        return [json.loads(line)["eventType"] for line in self._look("events", str(self.database)).splitlines()]
+
+    def _look(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "orchestrion", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_SECONDS, check=True).stdout
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(directory=tmp_path)
+    desk.workspace.mkdir()
+    return desk
+
+
+def test_turn_streams_to_standard_output_and_names_its_thread(desk: Desk) -> None:
+    finished = desk.run("--thread", "t1", "say Hello from the agent")
+    assert (finished.returncode, finished.stdout) == (0, "Hello from the agent\n")
+    assert "--thread t1" in finished.stderr
+    assert [turn["status"] for turn in desk.thread("t1")["turns"]] == ["completed"]
+
+
+def test_thread_goes_on_in_the_conversation_it_was_in(desk: Desk) -> None:
+    desk.run("--thread", "t1", "say One")
+    finished = desk.run("--thread", "t1", "recall")
+    assert "I remember 1 turn" in finished.stdout
+    assert len(desk.thread("t1")["turns"]) == 2
+
+
+@pytest.mark.parametrize(("approve", "exists"), [("always", True), ("never", False)])
+def test_approvals_are_decided_as_the_option_says(desk: Desk, approve: str, exists: bool) -> None:
+    finished = desk.run("--approve", approve, "write notes.txt hello")
+    assert finished.returncode == 0
+    assert (desk.workspace / "notes.txt").exists() is exists
+
+
+@pytest.mark.parametrize(("typed", "exists"), [("perhaps\ny\n", True), ("n\n", False), ("", False)])
+def test_approvals_are_asked_on_the_terminal_until_the_answer_is_one(desk: Desk, typed: str, exists: bool) -> None:
+    finished = desk.run("write notes.txt hello", typed=typed)
+    assert "[y]es, [a]lways, [n]o, [c]ancel" in finished.stderr
+    assert (desk.workspace / "notes.txt").exists() is exists
+
+
+def test_failed_turn_exits_with_1_and_says_why(desk: Desk) -> None:
+    finished = desk.run("--thread", "t1", "fail The model is away")
+    assert finished.returncode == 1
+    assert "The model is away" in finished.stderr
+
+
+def test_interrupt_ends_the_turn_and_keeps_the_thread(desk: Desk) -> None:
+    with desk.started("--thread", "t1", "say Working\nrun Step\nwait-for never.txt") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Working\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(_DEADLINE_SECONDS) == 130
+    assert [turn["status"] for turn in desk.thread("t1")["turns"]] == ["interrupted"]
+    assert "I remember 1 turn" in desk.run("--thread", "t1", "recall").stdout
+
+
+def test_interrupt_takes_an_open_question_back(desk: Desk) -> None:
+    with desk.started("--thread", "t1", "ask May I") as process:
+        assert process.stderr is not None
+        while "[y]es" not in process.stderr.readline():
+            continue
+        process.send_signal(signal.SIGINT)
+        assert process.wait(_DEADLINE_SECONDS) == 130
+    thread = desk.thread("t1")
+    assert thread["pendingApprovals"] == []
+    assert [turn["status"] for turn in thread["turns"]] == ["interrupted"]
+
+
+def test_second_interrupt_ends_the_host(desk: Desk) -> None:
+    with desk.started("--thread", "t1", "say Working\nrun Step\nhang") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Working\n"
+        process.send_signal(signal.SIGINT)
+        while "thread.turn-interrupt-requested" not in desk.event_types():
+            continue
+        process.send_signal(signal.SIGINT)
+        assert process.wait(_DEADLINE_SECONDS) == 130
+    assert [turn["status"] for turn in desk.thread("t1")["turns"]] == ["interrupted"]
+
+
+@pytest.mark.parametrize("agent", ["nobody", "acp:", "acp: "])
+def test_unknown_agent_is_a_usage_error(desk: Desk, agent: str) -> None:
+    finished = desk.run("--agent", agent, "hello")
+    assert finished.returncode == 2
+    assert "use codex, claude, rehearsal, or acp:COMMAND" in finished.stderr
+    assert not desk.database.exists()
+
+
+def test_missing_program_fails_visibly(desk: Desk) -> None:
+    finished = desk.run("--agent", "acp:no-such-agent", "hello")
+    assert finished.returncode == 1
+    assert "no-such-agent" in finished.stderr
