@@ -3,13 +3,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := orchestrion runtime actors persistence migrations tests benchmarks
 
-.PHONY: run test check lint types format clean
+.PHONY: run test agents torture mutants check lint types format clean
 
 run: .venv/run
 	$(BIN)/orchestrion demo
 
 test: .venv/dev
 	$(BIN)/pytest
+
+# Real Codex and real Claude, for the tests that otherwise skip.
+agents: .venv/agents
+
+# Minutes: a host killed at every crash point and at random instants, on both backends.
+torture: .venv/dev
+	$(BIN)/python -m tests.support.torture --kills $(or $(KILLS),300)
+
+# Minutes: guards removed one by one, and the tests that then have to fail.
+mutants: .venv/dev
+	$(BIN)/python -m tests.support.mutants
 
 check: lint types test
 
@@ -34,6 +45,10 @@ format: .venv/dev
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cli,dev]'
 	touch $@ .venv/run
+
+.venv/agents: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cli,dev,codex,claude]'
+	touch $@
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

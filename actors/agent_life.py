@@ -1,14 +1,18 @@
 """One life of an agent process: its connection, the turn it runs, and the task that reads what it reports.
 
-What the agent reports is coalesced, ingested and sent in its order, each command answered before the next event is
-read: a slow store makes the agent wait. The session that owns the life hands turns over and ends it; both sides send
-through `_sending`, so commands keep their numbers' order.
+- What the agent reports is coalesced, ingested and sent in its order, each command answered before the next event is
+  read: a slow store makes the agent wait. A command that the store refuses for long stays first in line.
+- The session that owns the life hands turns over and ends it; both sides send through `_sending`, so commands keep
+  their numbers' order.
+- Whatever ends it (the agent, the adapter, the store), a life that was bound is over only when its end is reported.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -16,9 +20,9 @@ import attrs
 from anyio.abc import TaskStatus
 
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
-from ..runtime.contracts.errors import OrchestrionError, StoreError
-from ..runtime.contracts.events import PersistedEvent
-from ..runtime.contracts.ids import ApprovalRequestId, CommandId, ProviderItemId, TurnId
+from ..runtime.contracts.errors import OrchestrionError, ProviderProtocolError, StoreError
+from ..runtime.contracts.events import EventMetadata, PersistedEvent
+from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId, ProviderItemId, TurnId
 from ..runtime.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -30,10 +34,10 @@ from ..runtime.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
 )
-from ..runtime.contracts.values import SessionStatus
 from ..runtime.domain.approvals import RESOLVED
 from ..runtime.domain.coalesce import HeldText, hold, release
-from ..runtime.domain.ingest import IngestedCommand, IngestState, ingest, numbered, own_request_id, session_set
+from ..runtime.domain.ingest import ingest
+from ..runtime.domain.session_commands import IngestedCommand, IngestState, numbered, request_id, session_set
 from .minting import Mint
 from .providers.adapter import AgentConnection, Provider, SessionRequest
 from .session_voice import SessionVoice
@@ -43,22 +47,43 @@ _NO_TEXT: Final = HeldText()
 _logger = logging.getLogger(__name__)
 
 
+@attrs.frozen
+class _Outgoing:
+    """A command that was not answered yet, with the intent that it settles and the client command at its root."""
+
+    ingested: IngestedCommand
+    caused_by: EventId | None
+    correlation_id: CommandId | None
+
+
 class AgentLife:
     """A living agent process. `changed` is called whenever its owner may have something to do."""
 
-    def __init__(self, state: IngestState, voice: SessionVoice, mint: Mint, *, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state: IngestState,
+        voice: SessionVoice,
+        mint: Mint,
+        *,
+        correlation_id: CommandId | None,
+        changed: Callable[[], None],
+    ) -> None:
         self._state = state
         self._voice = voice
         self._mint = mint
         self._changed = changed
         self._sending = anyio.Lock()
+        self._unsent: deque[_Outgoing] = deque()
         self._connection: AgentConnection | None = None
+        self._workspace: Path | None = None
         self._held = _NO_TEXT
         self._open_tools: set[ProviderItemId] = set()
         self._open_approvals: set[ApprovalRequestId] = set()
-        self._answers: dict[ApprovalRequestId, PersistedEvent] = {}
+        self._answers: dict[str, PersistedEvent] = {}
         self._ending: PersistedEvent | None = None
-        self._correlation_id: CommandId | None = None
+        self._correlation_id = correlation_id
+        self._failure: Exception | None = None
+        self._exited = False
         self.ended = anyio.Event()
         self.heard_at = anyio.current_time()
         self.idle_since = anyio.current_time()
@@ -73,6 +98,11 @@ class AgentLife:
         return self._connection
 
     @property
+    def workspace(self) -> Path | None:
+        """Where the agent was started."""
+        return self._workspace
+
+    @property
     def running_turn_id(self) -> TurnId | None:
         return self._state.turn_id
 
@@ -85,31 +115,48 @@ class AgentLife:
     def open_approvals(self) -> int:
         return len(self._open_approvals)
 
-    def has_open_approval(self, request: ApprovalRequestId) -> bool:
-        return request in self._open_approvals
+    def open_approval(self, asked: ApprovalRequestId) -> ApprovalRequestId | None:
+        """The agent's own id of a request that it waits on; None where it waits on no such request."""
+        session = self._state.provider_session_id
+        return next((own for own in self._open_approvals if request_id(session, own) == asked), None)
+
+    async def bind(self) -> None:
+        """Make this the thread's current session. Its metadata names no session: it replaces the one before."""
+        async with self._sending:
+            starting = session_set(self._state, "starting", self._mint.now())
+            self._state = numbered(self._state, starting)
+            replacing = EventMetadata(adapter_key=self._state.adapter_key)
+            self._put_in_line(attrs.evolve(starting, metadata=replacing))
+            await self._deliver()
 
     async def run(self, provider: Provider, request: SessionRequest, *, task_status: TaskStatus[None]) -> None:
         """Start the agent, then read it until it is gone. Started once it is ready for a turn.
 
-        Raises, before it is started, what `Provider.connect` raises.
+        Raises, before it is started, what `Provider.connect` raises. Afterwards a failure ends the life, and is what
+        `end` reports.
         """
+        self._workspace = request.workspace
         try:
             async with provider.connect(request) as connection:
                 self._connection = connection
                 task_status.started()
                 await self._read(connection)
-        except (OrchestrionError, OSError) as error:
+        except Exception as error:
             if self._connection is None:
-                raise
-            _logger.error("session %s ends: %s", self._state.provider_session_id, error)
+                if isinstance(error, OrchestrionError):
+                    raise
+                raise ProviderProtocolError(f"the agent of {provider.name} could not be started: {error}") from error
+            _logger.exception("session %s ends", self._state.provider_session_id)
+            self._failure = error
         finally:
             self.ended.set()
             self._changed()
 
-    async def opened(self, turn_id: TurnId, intent: PersistedEvent) -> bool:
+    async def claim(self, turn_id: TurnId, intent: PersistedEvent) -> bool:
         """Claim the intent: the commit that opens the turn, the last one before the turn is handed over."""
-        claimed = attrs.evolve(self._state, turn_id=turn_id, provider_turn_id=None)
         async with self._sending:
+            await self._deliver()
+            claimed = attrs.evolve(self._state, turn_id=turn_id, provider_turn_id=None)
             command = session_set(claimed, "running", self._mint.now())
             self._state = numbered(self._state, command)
             result = await self._voice.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)
@@ -127,35 +174,46 @@ class AgentLife:
             await self._ingest(event)
         self._changed()
 
-    async def report_status(self, status: SessionStatus) -> None:
-        """Set the session's status outside of any turn."""
+    async def end(self, *, because: Exception | None = None) -> None:
+        """End the agent and wait until its end is reported, by its reader or, where that failed, from here.
+
+        Raises:
+            StoreError: the store does not take the report. Call again: nothing of it is lost.
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        if self._connection is not None:
+            await self._connection.close()
+            await self.ended.wait()
         async with self._sending:
-            await self._send((session_set(self._state, status, self._mint.now()),))
+            await self._flush()
+            if not self._exited:
+                failure = because or self._failure
+                if failure is not None and self._state.fatal_error is None:
+                    self._state = attrs.evolve(self._state, fatal_error=str(failure))
+                await self._ingest(SessionExited(asked=True))
+            await self._deliver()
 
     def expect_end(self, intent: PersistedEvent) -> None:
         """The next end of a turn, or of the session, is this intent's outcome."""
         self._ending = intent
 
-    def expect_answer(self, request: ApprovalRequestId, intent: PersistedEvent) -> None:
+    def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> None:
         """The resolution of this request is the intent's outcome."""
-        self._answers[request] = intent
+        self._answers[asked] = intent
 
-    def forget_answer(self, request: ApprovalRequestId) -> None:
-        self._answers.pop(request, None)
+    def forget_answer(self, asked: ApprovalRequestId) -> None:
+        self._answers.pop(asked, None)
 
     async def _read(self, connection: AgentConnection) -> None:
         while True:
             event = await self._next_event(connection)
-            try:
-                async with self._sending:
-                    if event is None:
-                        await self._flush()
-                        continue
-                    self.heard_at = anyio.current_time()
-                    await self._take(event)
-            except StoreError:
-                await connection.close()
-                raise
+            async with self._sending:
+                if event is None:
+                    await self._flush()
+                    continue
+                self.heard_at = anyio.current_time()
+                await self._take(event)
             if isinstance(event, TurnCompleted | ApprovalRequested | ApprovalResolved | SessionExited):
                 self._changed()
             if isinstance(event, SessionExited):
@@ -189,14 +247,11 @@ class AgentLife:
 
     async def _ingest(self, event: ProviderRuntimeEvent) -> None:
         self._note(event)
-        if isinstance(event, TurnCompleted) and self._state.turn_id is None:
-            return
         self._state, commands = ingest(self._state, event, self._mint.now())
-        await self._send(commands, already_numbered=True)
+        self._put_in_line(*commands)
         if self._state.turn_id is None:
             self._correlation_id = None
-        if isinstance(event, TurnCompleted | SessionStarted | RuntimeErrorReported):
-            self.idle_since = anyio.current_time()
+        await self._deliver()
 
     def _note(self, event: ProviderRuntimeEvent) -> None:
         match event:
@@ -213,17 +268,29 @@ class AgentLife:
                 self._open_approvals.clear()
             case _:
                 pass
+        self._exited = self._exited or isinstance(event, SessionExited)
+        if isinstance(event, TurnCompleted | SessionStarted | RuntimeErrorReported):
+            self.idle_since = anyio.current_time()
 
-    async def _send(self, commands: tuple[IngestedCommand, ...], *, already_numbered: bool = False) -> None:
-        if not already_numbered:
-            self._state = numbered(self._state, *commands)
+    def _put_in_line(self, *commands: IngestedCommand) -> None:
         for command in commands:
             intent = self._intent_settled_by(command)
-            await self._voice.send(
-                command,
-                caused_by=None if intent is None else intent.event_id,
-                correlation_id=self._correlation_id if intent is None else intent.correlation_id,
-            )
+            caused_by = None if intent is None else intent.event_id
+            correlation_id = self._correlation_id if intent is None else intent.correlation_id
+            self._unsent.append(_Outgoing(command, caused_by, correlation_id))
+
+    async def _deliver(self) -> None:
+        """Send what is in line. What the store refuses stays there; what fails otherwise would fail again."""
+        while self._unsent:
+            first = self._unsent[0]
+            try:
+                await self._voice.send(first.ingested, caused_by=first.caused_by, correlation_id=first.correlation_id)
+            except StoreError:
+                raise
+            except Exception:
+                self._unsent.popleft()
+                raise
+            self._unsent.popleft()
 
     def _intent_settled_by(self, ingested: IngestedCommand) -> PersistedEvent | None:
         """The interrupt, stop or approval response whose outcome this command reports."""
@@ -232,7 +299,6 @@ class AgentLife:
                 ending, self._ending = self._ending, None
                 return ending
             case ThreadActivityAppend(activity=activity) if activity.kind == RESOLVED:
-                own = own_request_id(self._state.provider_session_id, activity.payload["requestId"])
-                return None if own is None else self._answers.pop(own, None)
+                return self._answers.pop(activity.payload["requestId"], None)
             case _:
                 return None

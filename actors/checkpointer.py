@@ -1,38 +1,52 @@
 """The checkpointer: what each turn did to its workspace, captured beside the session.
 
 - Captures of one thread run in the order they were asked for: a turn's hand-over waits for the end of the turn before
-  and for its own baseline, nothing else waits.
+  and for its own baseline, nothing else waits. Captures of one thread cost the others nothing.
+- What belongs to a turn is the difference from its own baseline to its own end. Edits between turns are nobody's; where
+  turns of several threads were at work in one workspace, each thread is told whom its turn met.
+- Every turn that is over has a checkpoint: `ready`, `error` where a capture failed, or `missing` where a host stopped
+  before the end was captured. An end is never captured late: after a crash a ref that is there is used.
 - A diff is durable before the event that relies on it. Doing a capture again gives the same refs, diff and event.
-- A workspace that is no git repository has no checkpoints. A capture that fails is reported in the thread; the
-  session goes on.
+- Where there is no git program there are no checkpoints, the thread is told once, and the session goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import anyio
 import attrs
-import peewee
 from anyio.abc import TaskGroup
 
-from ..persistence.database import write_transaction
-from ..persistence.diff_blobs import DiffBlobRow, put_diff
+from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
 from ..runtime.contracts.commands import ThreadActivityAppend
-from ..runtime.contracts.errors import OrchestrionError
+from ..runtime.contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
 from ..runtime.contracts.events import EventMetadata
 from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId
 from ..runtime.contracts.provider_events import CheckpointCaptured
-from ..runtime.contracts.values import Activity, Count, Label
-from ..runtime.domain.ingest import IngestedCommand, checkpoint_commands
+from ..runtime.contracts.values import Activity, CheckpointStatus, Count, JsonObject, Label, Tone
+from ..runtime.domain.ingest import checkpoint_commands
+from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
 from .session_voice import SessionVoice
-from .workspace import CaptureFailed, GitWorkspace, baseline_ref, checkpoint_ref
+from .turn_diffs import TurnDiffs
+from .workspace import Capture, CaptureFailed, GitUnavailable, GitWorkspace, WorkspaceDiff, baseline_ref, checkpoint_ref
+from .workspace_use import WorkspaceUse
 
 MAILBOX_CAPTURES: Final = 64
+
+BASELINE_SECONDS: Final = 120.0
+"""How long a turn's hand-over waits for its baseline at most. Without one the turn runs, and has no diff."""
+
+END_SECONDS: Final = 600.0
+"""How long the capture of an end may take, beside the session."""
+
+_PREFIX: Final = "checkpoint/"
 
 _logger = logging.getLogger(__name__)
 
@@ -45,41 +59,68 @@ class TurnWorkspace:
     turn_id: TurnId
     turn_count: int
     path: Path
+    correlation_id: CommandId | None = None
 
 
 class Checkpointer:
     """Captures workspaces at turns' starts and ends. Owns the order of captures of each thread."""
 
-    def __init__(self, lane: WriteLane, voice: SessionVoice, mint: Mint) -> None:
-        self._lane = lane
+    def __init__(self, lane: WriteLane, voice: SessionVoice, mint: Mint, use: WorkspaceUse, database: Path) -> None:
+        self._diffs = TurnDiffs(lane, mint)
         self._voice = voice
         self._mint = mint
+        self._use = use
+        self._database = database
         self._send, self._receive = anyio.create_memory_object_stream[tuple[TurnWorkspace, anyio.Event, anyio.Event]](
             MAILBOX_CAPTURES
         )
         self._last: dict[ThreadId, anyio.Event] = {}
+        self._without_start: set[TurnId] = set()
+        self._left: list[tuple[TurnWorkspace, anyio.Event, anyio.Event]] = []
+
+    def settle_first(self, turns: Sequence[TurnWorkspace]) -> None:
+        """Turns that a dead host left without a checkpoint: `run` settles them before any capture of their threads."""
+        self._left = [(turn, *self._queue(turn.thread_id)) for turn in turns]
 
     async def capture_baseline(self, turn: TurnWorkspace) -> None:
         """Capture the workspace as the turn finds it, after the thread's captures asked for before.
 
-        A failure is reported in the thread and does not keep the turn from running.
+        From now on the turn is at work in the workspace, until its end is captured or `forget` is called. Waits while
+        a revert holds the workspace. A failure is reported in the thread and does not keep the turn from running.
+        Cancelled, the captures asked for before still come first.
         """
         before, done = self._queue(turn.thread_id)
         try:
             await before.wait()
-            workspace = await GitWorkspace.open(turn.path)
-            if workspace is not None:
-                ref = baseline_ref(turn.thread_id, turn.turn_count)
-                await workspace.capture(ref, f"before turn {turn.turn_id}")
-        except OrchestrionError as error:
-            await self._report_failure(turn, "baseline", error)
+            await self._use.begin_turn(turn.thread_id, turn.path)
+            workspace = await self._open(turn, deadline_seconds=BASELINE_SECONDS)
+            await workspace.capture(baseline_ref(turn.thread_id, turn.turn_count), _before(turn))
+        except GitUnavailable as error:
+            await self._report_no_git(turn, error)
+        except (OrchestrionError, OSError) as error:
+            self._without_start.add(turn.turn_id)
+            await self._report_failure(turn, "start", error)
+        except BaseException:
+            self.forget(turn)
+            raise
         finally:
-            self._dequeue(turn.thread_id, done)
+            self._dequeue(turn.thread_id, before, done)
+
+    def forget(self, turn: TurnWorkspace) -> None:
+        """The turn does not run after all: it is not at work in its workspace."""
+        self._without_start.discard(turn.turn_id)
+        self._use.end_turn(turn.thread_id)
 
     async def capture_end(self, turn: TurnWorkspace) -> None:
         """Ask for the workspace to be captured as the turn leaves it. Returns once its place in the order is taken."""
         before, done = self._queue(turn.thread_id)
         await self._send.send((turn, before, done))
+
+    async def settled(self, thread_id: ThreadId) -> None:
+        """Wait until the thread's captures that were asked for are done."""
+        last = self._last.get(thread_id)
+        if last is not None:
+            await last.wait()
 
     def close(self) -> None:
         """Take no more captures; those asked for are done."""
@@ -88,71 +129,158 @@ class Checkpointer:
     async def run(self) -> None:
         """Do captures, those of different threads side by side, until closed."""
         async with anyio.create_task_group() as captures:
+            left, self._left = self._left, []
+            for turn, before, done in left:
+                captures.start_soon(self._settle, turn, before, done)
             await self._serve(captures)
 
     async def _serve(self, captures: TaskGroup) -> None:
         async for turn, before, done in self._receive:
             captures.start_soon(self._capture_end, turn, before, done)
+        self._receive.close()
 
     async def _capture_end(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> None:
         try:
             await before.wait()
-            workspace = await GitWorkspace.open(turn.path)
-            if workspace is not None:
-                await self._capture_in(workspace, turn)
-        except OrchestrionError as error:
-            await self._report_failure(turn, "checkpoint", error)
+            workspace = await self._open(turn)
+            end = await workspace.capture(checkpoint_ref(turn.thread_id, turn.turn_count), _after(turn))
+            crash_point("checkpoint.end-captured")
+            met = self._use.met(turn.thread_id)
+            await self._report_end(workspace, turn, end)
+            await self._report_met(turn, met)
+        except GitUnavailable:
+            _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
+        except (MailboxClosed, RuntimeFailed) as error:
+            _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error)
+        except Exception as error:
+            if turn.turn_id not in self._without_start:
+                await self._report_failure(turn, "end", error)
+            await self._report_without_diff(turn, "error")
         finally:
-            self._dequeue(turn.thread_id, done)
+            self._without_start.discard(turn.turn_id)
+            self._use.end_turn(turn.thread_id)
+            self._dequeue(turn.thread_id, before, done)
 
-    async def _capture_in(self, workspace: GitWorkspace, turn: TurnWorkspace) -> None:
+    async def _settle(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> None:
+        """Report what a dead host had captured of a turn's end, or that it had not."""
+        try:
+            await before.wait()
+            workspace = await self._open(turn)
+            end = await workspace.existing(checkpoint_ref(turn.thread_id, turn.turn_count))
+            if end is None or end.message != _after(turn):
+                await self._report_without_diff(turn, "missing")
+            else:
+                await self._report_end(workspace, turn, end)
+        except GitUnavailable:
+            _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
+        except (MailboxClosed, RuntimeFailed) as error:
+            _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error)
+        except Exception as error:
+            _logger.warning("turn %s of thread %s: %s", turn.turn_id, turn.thread_id, error, exc_info=error)
+            await self._report_without_diff(turn, "missing")
+        finally:
+            self._dequeue(turn.thread_id, before, done)
+
+    async def _open(self, turn: TurnWorkspace, *, deadline_seconds: float = END_SECONDS) -> GitWorkspace:
+        workspace = await GitWorkspace.open(turn.path, database=self._database, deadline_seconds=deadline_seconds)
+        if workspace is None:
+            raise CaptureFailed("open", turn.path, "it is no directory, or lies inside a git directory")
+        return workspace
+
+    async def _report_end(self, workspace: GitWorkspace, turn: TurnWorkspace, end: Capture) -> None:
+        """Make the turn's diffs durable, then say that its checkpoint is ready."""
         baseline = await workspace.existing(baseline_ref(turn.thread_id, turn.turn_count))
-        if baseline is None:
-            raise CaptureFailed(
-                action="compare the turn's end with its start",
-                directory=turn.path,
-                fault="the start was not captured",
-            )
-        end = await workspace.capture(checkpoint_ref(turn.thread_id, turn.turn_count), f"after turn {turn.turn_id}")
-        diff = await workspace.diff(baseline, end)
-        await self._store_diff(turn, diff.text)
+        if baseline is None or baseline.message != _before(turn):
+            await self._report_without_diff(turn, "error")  # the failure was reported when the turn started
+            return
+        diff = await self._diffs.store(workspace, turn.thread_id, turn.turn_count, baseline=baseline, end=end)
+        crash_point("checkpoint.diff-stored")
         captured = CheckpointCaptured(
             turn_id=turn.turn_id,
             turn_count=Count(turn.turn_count),
-            ref=CheckpointRef(end.ref),
+            ref=end.ref,
             status="ready",
             files=diff.files,
-            summary=f"Turn {turn.turn_count} changed {len(diff.files)} {'file' if len(diff.files) == 1 else 'files'}",
+            summary=_summary(turn, diff),
         )
-        for command in checkpoint_commands(turn.thread_id, "checkpoint/", captured, self._mint.now()):
-            await self._voice.send(command)
+        for command in checkpoint_commands(turn.thread_id, _PREFIX, captured, self._mint.now()):
+            await self._voice.send(command, correlation_id=turn.correlation_id)
+            crash_point("checkpoint.reported")
 
-    async def _store_diff(self, turn: TurnWorkspace, text: str) -> None:
-        row = DiffBlobRow(turn.thread_id, turn.turn_count - 1, turn.turn_count, text, self._mint.now())
+    async def _report_without_diff(self, turn: TurnWorkspace, status: CheckpointStatus) -> None:
+        """Say that the turn has no diff; the ref names where its end would have been kept."""
+        missing = CheckpointCaptured(
+            turn_id=turn.turn_id,
+            turn_count=Count(turn.turn_count),
+            ref=CheckpointRef(checkpoint_ref(turn.thread_id, turn.turn_count)),
+            status=status,
+            files=(),
+            summary=f"The end of turn {turn.turn_count} was not captured: the host stopped before",
+        )
+        completed, noted = checkpoint_commands(turn.thread_id, _PREFIX, missing, self._mint.now())
+        try:
+            for command in (completed, noted) if status == "missing" else (completed,):
+                await self._voice.send(command, correlation_id=turn.correlation_id)
+        except OrchestrionError as failure:
+            _logger.warning("turn %s of thread %s: %s", turn.turn_id, turn.thread_id, failure)
 
-        def write(database: peewee.SqliteDatabase) -> None:
-            with write_transaction(database, durability="full"):
-                put_diff(database, row)
+    async def _report_met(self, turn: TurnWorkspace, met: frozenset[ThreadId]) -> None:
+        if not met:
+            return
+        others = sorted(met)
+        await self._report(
+            turn,
+            f"checkpoint/shared/{turn.turn_id}",
+            tone="info",
+            kind="checkpoint.workspace.shared",
+            summary=f"Other threads worked here during turn {turn.turn_count}: its diff may show their edits",
+            payload={"turnCount": turn.turn_count, "threadIds": list(others)},
+        )
 
-        await self._lane.run(write)
-
-    async def _report_failure(self, turn: TurnWorkspace, what: str, error: OrchestrionError) -> None:
-        _logger.warning("the %s of turn %s of thread %s failed: %s", what, turn.turn_id, turn.thread_id, error)
-        now = self._mint.now()
-        command_id = CommandId(f"checkpoint/{what}-failed/{turn.turn_id}")
-        activity = Activity(
-            id=ActivityId(command_id),
-            tone="error",
-            kind=Label("checkpoint.capture.failed"),
+    async def _report_failure(self, turn: TurnWorkspace, what: Literal["start", "end"], error: Exception) -> None:
+        _logger.warning("the %s of turn %s of thread %s: %s", what, turn.turn_id, turn.thread_id, error, exc_info=error)
+        await self._report(
+            turn,
+            f"checkpoint/{what}-failed/{turn.turn_id}",
+            kind="checkpoint.capture.failed",
             summary=f"The {what} of turn {turn.turn_count} could not be captured",
             payload={"turnCount": turn.turn_count, "error": str(error)},
-            turn_id=turn.turn_id,
+        )
+
+    async def _report_no_git(self, turn: TurnWorkspace, error: GitUnavailable) -> None:
+        """Tell the thread once, whatever becomes of this runtime: the command's id is the thread's own."""
+        digest = hashlib.blake2b(turn.thread_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        await self._report(
+            turn,
+            f"checkpoint/unavailable/{digest}",
+            kind="checkpoint.unavailable",
+            summary="There are no checkpoints: the git program was not found",
+            payload={"turnCount": turn.turn_count, "error": str(error)},
+        )
+
+    async def _report(
+        self, turn: TurnWorkspace, key: str, *, kind: str, summary: str, payload: JsonObject, tone: Tone = "error"
+    ) -> None:
+        """Append a line to the thread's history; a store that does not take it costs the line alone."""
+        now = self._mint.now()
+        activity = Activity(
+            id=ActivityId(key),
+            tone=tone,
+            kind=Label(kind),
+            summary=summary,
+            payload=payload,
+            turn_id=None,
             created_at=now,
         )
         command = ThreadActivityAppend(
-            command_id=command_id, thread_id=turn.thread_id, activity=activity, created_at=now
+            command_id=CommandId(key), thread_id=turn.thread_id, activity=activity, created_at=now
         )
-        await self._voice.send(IngestedCommand(command=command, metadata=EventMetadata()))
+        try:
+            await self._voice.send(
+                IngestedCommand(command=command, metadata=EventMetadata()), correlation_id=turn.correlation_id
+            )
+        except OrchestrionError as failure:
+            _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure)
 
     def _queue(self, thread_id: ThreadId) -> tuple[anyio.Event, anyio.Event]:
         """Take the next place in the thread's order: what to wait for, and what to set when done."""
@@ -163,7 +291,26 @@ class Checkpointer:
             before.set()
         return before, done
 
-    def _dequeue(self, thread_id: ThreadId, done: anyio.Event) -> None:
+    def _dequeue(self, thread_id: ThreadId, before: anyio.Event, done: anyio.Event) -> None:
+        """Leave the thread's order. Who was cancelled before its turn came leaves its place to who came before."""
         done.set()
         if self._last.get(thread_id) is done:
-            del self._last[thread_id]
+            if before.is_set():
+                del self._last[thread_id]
+            else:
+                self._last[thread_id] = before
+
+
+def _before(turn: TurnWorkspace) -> str:
+    return f"before turn {turn.turn_id}"
+
+
+def _after(turn: TurnWorkspace) -> str:
+    return f"after turn {turn.turn_id}"
+
+
+def _summary(turn: TurnWorkspace, diff: WorkspaceDiff) -> str:
+    count = diff.changed_files
+    listed = "" if count == len(diff.files) else f", of which {len(diff.files)} are listed"
+    cut = ", its diff is cut" if diff.is_cut else ""
+    return f"Turn {turn.turn_count} changed {count} {'file' if count == 1 else 'files'}{listed}{cut}"

@@ -3,7 +3,8 @@
 1. The receipts of the whole group are looked up in one query.
 2. Each command is decided in order, on the states its neighbours before it staged. One that has a receipt, or is
    rejected, costs its neighbours nothing.
-3. All events and all receipts are written in one transaction, durable before anybody is answered.
+3. All events and all receipts are written in one transaction, durable before anybody is answered. With a
+   `thread.reverted`, the diffs of the turns that it removes go.
 
 If a statement fails, the transaction is rolled back, what was staged is dropped, and the commands are decided and
 committed one by one, so that a bad one fails alone. If the commit itself fails, its outcome is unknown: the connection
@@ -20,8 +21,10 @@ from typing import TypeAlias
 import attrs
 import peewee
 
-from ..persistence.database import CommitOutcomeUnknown, reopen, translated, write_transaction
+from ..persistence.crash_points import crash_point
+from ..persistence.database import CommitOutcomeUnknown, Durability, reopen, translated, write_transaction
 from ..persistence.decision_states import DecisionStates
+from ..persistence.diff_blobs import drop_diffs_above
 from ..persistence.event_store import append_events, read_first_of_command, read_head
 from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
 from ..runtime.contracts.commands import INTERNAL_COMMANDS, Command
@@ -33,7 +36,7 @@ from ..runtime.contracts.errors import (
     StoreError,
 )
 from ..runtime.contracts.event_codec import decode_event
-from ..runtime.contracts.events import EventMetadata, PersistedEvent
+from ..runtime.contracts.events import EventMetadata, PersistedEvent, ThreadReverted
 from ..runtime.contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId
 from ..runtime.contracts.read_model import DispatchResult
 from ..runtime.contracts.values import ActorKind, Instant, Label
@@ -79,10 +82,18 @@ class _Plan:
 class CommandGroup:
     """Decides and commits groups of commands. Lives on the write lane: only its thread calls `handle`."""
 
-    def __init__(self, database: peewee.SqliteDatabase, states: DecisionStates, mint: Mint) -> None:
+    def __init__(
+        self,
+        database: peewee.SqliteDatabase,
+        states: DecisionStates,
+        mint: Mint,
+        *,
+        durability: Durability = "full",
+    ) -> None:
         self._database = database
         self._states = states
         self._mint = mint
+        self._durability: Durability = durability
         self._path = Path(database.database)
         self._head = read_head(database).sequence
 
@@ -99,13 +110,14 @@ class CommandGroup:
         """
         try:
             outcome = self._attempt(envelopes)
-            self._states.evict(positions)
-            return outcome
         except RuntimeFailed:
             raise
         except Exception as error:  # a failed statement: the commands are tried again one by one
             if len(envelopes) == 1:
                 return GroupOutcome(answers=(self._named(error),), events=())
+        else:
+            self._states.evict(positions)
+            return outcome
         outcomes = [self.handle((envelope,), positions) for envelope in envelopes]
         return GroupOutcome(
             answers=tuple(answer for outcome in outcomes for answer in outcome.answers),
@@ -118,10 +130,15 @@ class CommandGroup:
             known = find_receipts(self._database, [envelope.command.command_id for envelope in envelopes])
             for envelope in envelopes:
                 plan.answers.append(self._decide(envelope, plan, known))
+            crash_point("command.decided")
             if plan.receipts:
-                with write_transaction(self._database, durability="full"):
+                with write_transaction(self._database, durability=self._durability):
                     append_events(self._database, plan.events)
+                    crash_point("append.events-written")
+                    self._drop_reverted_diffs(plan.events)
                     insert_receipts(self._database, list(plan.receipts.values()))
+                    crash_point("append.receipts-written")
+                crash_point("append.committed")
         except CommitOutcomeUnknown as error:
             self._resolve(plan, error)
         except BaseException:
@@ -130,6 +147,12 @@ class CommandGroup:
         self._states.adopt()
         self._head = plan.head
         return GroupOutcome(answers=tuple(plan.answers), events=tuple(plan.events))
+
+    def _drop_reverted_diffs(self, events: Sequence[PersistedEvent]) -> None:
+        """Diffs cannot be replayed: those of turns that a revert removes go with the event that says so."""
+        for event in events:
+            if isinstance(event.payload, ThreadReverted):
+                drop_diffs_above(self._database, event.payload.thread_id, event.payload.turn_count)
 
     def _decide(self, envelope: CommandEnvelope, plan: _Plan, known: dict[str, ReceiptRow]) -> Answer:
         command_id = envelope.command.command_id

@@ -16,6 +16,7 @@ from typing import Final
 import anyio
 import attrs
 
+from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
 from ..runtime.contracts.errors import MailboxClosed, RuntimeFailed
 from ..runtime.contracts.read_model import DispatchResult
@@ -153,7 +154,9 @@ class Dispatcher:
             for submission in group:
                 submission.answer(RuntimeFailed(f"the runtime stopped: {error}"))
             raise
+        crash_point("dispatch.committed")
         self._log.publish(outcome.events)
+        crash_point("dispatch.published")
         for submission, answer in zip(group, outcome.answers, strict=True):
             submission.answer(answer)
 

@@ -45,6 +45,11 @@ class EventLog:
         return self._head
 
     @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will be published."""
+        return self._closed
+
+    @property
     def followers(self) -> int:
         return len(self._channels)
 

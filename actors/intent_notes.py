@@ -11,7 +11,7 @@ from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
 from ..runtime.contracts.events import EventMetadata, PersistedEvent
 from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, TurnId
 from ..runtime.contracts.values import Activity, JsonObject, Label, Session, Tone
-from ..runtime.domain.ingest import IngestedCommand
+from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
 from .session_voice import SessionVoice
 
@@ -54,14 +54,24 @@ class IntentNotes:
             payload={"error": reason},
         )
 
-    async def revert_refused(self, intent: PersistedEvent) -> None:
-        """The agent cannot follow a revert, so nothing is touched."""
+    async def revert_refused(self, intent: PersistedEvent, reason: str) -> None:
+        """Nothing of the revert is done."""
         await self._note(
             intent,
             "error",
             "checkpoint.revert.refused",
-            "The thread was not reverted: its agent cannot roll its conversation back",
-            payload={},
+            f"The thread was not reverted: {reason}",
+            payload={"error": reason},
+        )
+
+    async def revert_failed(self, intent: PersistedEvent, error: str, safety_ref: str) -> None:
+        """The revert ended half way; `safety_ref` keeps what stood in the workspace before it."""
+        await self._note(
+            intent,
+            "error",
+            "checkpoint.revert.failed",
+            f"The revert ended half way: {error}",
+            payload={"error": error, "safetyRef": safety_ref},
         )
 
     async def session_stopped(self, intent: PersistedEvent, before: Session | None) -> None:

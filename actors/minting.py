@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
+from base64 import b32hexencode
 from datetime import UTC, datetime
-from typing import Protocol
-from uuid import UUID
+from random import Random
+from typing import Final, Protocol
 
 from ..runtime.contracts.values import Instant, instant
 
-_VERSION_7 = 0x7 << 76
-_RFC_VARIANT = 0b10 << 62
-_BELOW_VERSION = (1 << 76) - 1
-_BELOW_VARIANT = (1 << 62) - 1
+_RANDOM_BITS: Final = 72
+_ID_BYTES: Final = 15
 
 
 class Mint(Protocol):
@@ -25,13 +23,19 @@ class Mint(Protocol):
 
 
 class SystemMint:
-    """The machine's clock, and UUIDs of version 7 (RFC 9562): 48 bits of milliseconds, then random bits."""
+    """The machine's clock, and ids of 24 characters: 48 bits of milliseconds, then 72 random bits, in base32hex.
+
+    Base32hex (RFC 4648) keeps the order of the bits. An id stands in half a dozen places of a row and its indexes, so
+    a third less than a UUID's text is worth having. May be used by any thread.
+    """
+
+    def __init__(self) -> None:
+        self._random = Random()
 
     def now(self) -> Instant:
         return instant(datetime.now(UTC))
 
     def new_id(self) -> str:
         milliseconds = time.time_ns() // 1_000_000
-        noise = int.from_bytes(os.urandom(10), "big")
-        high = (milliseconds << 80) | _VERSION_7 | (noise & _BELOW_VERSION & ~((1 << 64) - 1))
-        return str(UUID(int=high | _RFC_VARIANT | (noise & _BELOW_VARIANT)))
+        number = (milliseconds << _RANDOM_BITS) | self._random.getrandbits(_RANDOM_BITS)
+        return b32hexencode(number.to_bytes(_ID_BYTES, "big")).decode().lower()

@@ -5,14 +5,13 @@
 - A batch without events that it handles moves its position lazily: when idle, after a bound of events, at a barrier,
   at the end.
 - An event whose payload does not decode is quarantined: skipped, counted, reported. A transient storage error is
-  tried again with backoff. Any other failure is traced to its event by halving the batch, and halts this projector
-  alone at its last good position.
+  tried again with backoff; a commit of unknown outcome is looked up before it is tried again. Any other failure is
+  traced to its event by halving the batch, and halts this projector alone at its last good position.
 """
 
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -20,10 +19,11 @@ import anyio
 import attrs
 import peewee
 
-from ..persistence.database import write_transaction
-from ..persistence.positions import PositionRow, write_position
+from ..persistence.crash_points import crash_point
+from ..persistence.database import CommitOutcomeUnknown, is_transient, reopen, write_transaction
+from ..persistence.positions import PositionRow, read_position, write_position
 from ..persistence.projections import Projection
-from ..runtime.contracts.errors import ProjectionStalled
+from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
 from .barrier import Barrier
 from .event_log import EventLog
@@ -69,6 +69,7 @@ class Projector:
         self._waiting: list[tuple[int, anyio.Event]] = []
         self._status: ProjectorStatus = "live"
         self._fault: str | None = None
+        self._backoff = FIRST_BACKOFF_SECONDS
         self._quarantined = 0
 
     @property
@@ -103,10 +104,13 @@ class Projector:
 
         Raises:
             ProjectionStalled: the projector has halted before it.
+            MailboxClosed: the projector has stopped before it.
         """
         while self.position < sequence:
-            if self._status in ("halted", "stopped"):
+            if self._status == "halted":
                 raise self.stalled()
+            if self._status == "stopped":
+                raise MailboxClosed(f"{self.name} has stopped at {self.position}: the runtime takes no more events")
             woken = anyio.Event()
             self._waiting.append((sequence, woken))
             self._rounds.hurry()
@@ -125,15 +129,19 @@ class Projector:
         """Apply the log until it ends, then move the position to its end."""
         try:
             while True:
-                await self._stop_at_barrier()
-                batch = await self._next_batch()
+                # The gate first: what is published while it is closed waits in the channel and wakes nobody.
                 await self._rounds.turn()
-                await self._apply_all([*batch, *self._follower.next_batch_nowait()])
+                await self._stop_at_barrier()
+                await self._apply_all(list(await self._next_batch()))
         except anyio.EndOfStream:
             await self._save_position()
             self._status = "stopped"
+        except MailboxClosed as closed:
+            _logger.warning("%s ends at %d: %s", self.name, self.position, closed)
         except ProjectionStalled as stalled:
             self._halt(stalled.fault)
+        except Exception as error:  # a defect stops this projector alone
+            self._halt(repr(error))
         finally:
             self._follower.close()
             if self._status != "halted":
@@ -142,11 +150,23 @@ class Projector:
 
     async def _next_batch(self) -> Sequence[LoggedEvent]:
         if self._saved == self.position:
-            return await self._follower.next_batch()
+            return await self._read_on()
+        if batch := self._follower.next_batch_nowait():
+            return batch
         with anyio.move_on_after(IDLE_SECONDS):
-            return await self._follower.next_batch()
+            return await self._read_on()
         await self._save_position()
         return ()
+
+    async def _read_on(self) -> Sequence[LoggedEvent]:
+        while True:
+            try:
+                batch = await self._follower.next_batch()
+            except StoreError as error:
+                await self._back_off(error)
+            else:
+                self._go_on()
+                return batch
 
     async def _apply_all(self, batch: list[LoggedEvent]) -> None:
         """Apply a batch; a barrier that is raised cuts it in two."""
@@ -161,9 +181,10 @@ class Projector:
             await self._stop_at_barrier()
 
     async def _stop_at_barrier(self) -> None:
-        while self._barrier is not None and self._barrier.target <= self.position:
-            barrier, self._barrier = self._barrier, None
+        while (barrier := self._barrier) is not None and barrier.target <= self.position:
             await self._save_position()
+            if self._barrier is barrier:
+                self._barrier = None
             barrier.arrive(self.name)
             await barrier.released()
 
@@ -176,6 +197,8 @@ class Projector:
             return
         try:
             await self._commit(handled, position)
+        except (MailboxClosed, ProjectionStalled):
+            raise
         except Exception as error:
             if len(batch) == 1:
                 raise ProjectionStalled(self.name, self.position, f"event {last.sequence}: {error!r}") from error
@@ -200,21 +223,40 @@ class Projector:
         def write(database: peewee.SqliteDatabase) -> None:
             with write_transaction(database, durability="normal"):
                 self._projection.apply(database, events)
+                crash_point("projector.rows-written")
                 write_position(database, position)
+                crash_point("projector.position-written")
+            crash_point("projector.committed")
 
-        backoff = FIRST_BACKOFF_SECONDS
+        def write_unless_written(database: peewee.SqliteDatabase) -> None:
+            reopen(database)
+            if read_position(database, self.name).last_applied_sequence < position.last_applied_sequence:
+                write(database)
+
+        job = write
         while True:
             try:
-                await self._rounds.run_job(write)
+                await self._rounds.run_job(job)
                 break
-            except (peewee.OperationalError, sqlite3.OperationalError) as error:
-                self._status, self._fault = "retrying", str(error)
-                _logger.warning("%s retries after event %d: %s", self.name, self.position, error)
-                await anyio.sleep(backoff)
-                backoff = min(backoff * 2, LAST_BACKOFF_SECONDS)
-        self._status, self._fault = "live", None
+            except CommitOutcomeUnknown as error:
+                job = write_unless_written
+                await self._back_off(error)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                await self._back_off(error)
+        self._go_on()
         self._saved = position.last_applied_sequence
         self._advance(position)
+
+    async def _back_off(self, error: Exception) -> None:
+        self._status, self._fault = "retrying", str(error)
+        _logger.warning("%s retries after event %d: %s", self.name, self.position, error)
+        await anyio.sleep(self._backoff)
+        self._backoff = min(self._backoff * 2, LAST_BACKOFF_SECONDS)
+
+    def _go_on(self) -> None:
+        self._status, self._fault, self._backoff = "live", None, FIRST_BACKOFF_SECONDS
 
     async def _save_position(self) -> None:
         if self._saved != self.position:

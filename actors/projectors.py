@@ -9,7 +9,7 @@ from typing import TypeVar
 import anyio
 
 from ..persistence.readers import Pinned, ReaderPool
-from ..runtime.contracts.errors import InvalidRequest
+from ..runtime.contracts.errors import InvalidRequest, MailboxClosed
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .projector import Projector
@@ -39,18 +39,27 @@ class Projectors:
         """The head of the log that they apply."""
         return self._log.head
 
-    async def wait_until(self, sequence: int, names: Collection[str] = ()) -> None:
-        """Wait until these projectors, all of them by default, have applied every event up to `sequence`.
+    def check_names(self, names: Collection[str]) -> None:
+        """Check that each name is a projector's.
 
         Raises:
-            ProjectionStalled: one of them has halted before it.
-            InvalidRequest: a name is no projector's.
+            InvalidRequest: one is not.
         """
         unknown = set(names) - set(self._by_name)
         if unknown:
             raise InvalidRequest(
                 f"no such projector: {', '.join(sorted(unknown))}; there are: {', '.join(self._by_name)}"
             )
+
+    async def wait_until(self, sequence: int, names: Collection[str] = ()) -> None:
+        """Wait until these projectors, all of them by default, have applied every event up to `sequence`.
+
+        Raises:
+            ProjectionStalled: one of them has halted before it.
+            InvalidRequest: a name is no projector's.
+            MailboxClosed: the runtime has stopped before it.
+        """
+        self.check_names(names)
         for name in names or self._by_name:
             await self._by_name[name].wait_until(sequence)
 
@@ -62,7 +71,10 @@ class Projectors:
 
         Raises:
             ProjectionStalled: a projector has halted, or has kept retrying for two seconds.
+            MailboxClosed: the runtime has stopped.
         """
+        if self._log.has_ended:
+            raise MailboxClosed("the runtime has stopped and reads no more")
         barrier = await self._join_barrier()
         joined = True
         try:

@@ -3,7 +3,9 @@
 - It follows the log from its position. The position stops before the oldest intent that is open, so that a start of
   the runtime finds every intent that nothing settled, however long ago it was asked for.
 - It never waits for a session, and gives it nothing but a wake-up: intents are read from the log.
-- A session that fails is started again, with backoff; a slow or hung one delays its own thread alone.
+- A session that fails is run again, with backoff, for as long as the runtime runs: what it has open is not forgotten.
+  A slow or hung one delays its own thread alone.
+- A store that cannot be read or written for a while delays it, no more.
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ import anyio
 import peewee
 from anyio.abc import TaskGroup
 
-from ..persistence.database import write_transaction
+from ..persistence.crash_points import crash_point
 from ..persistence.event_store import read_open_intents
 from ..persistence.lane import WriteLane
 from ..persistence.positions import write_reactor_position
+from ..persistence.single_write import write_alone
+from ..runtime.contracts.errors import MailboxClosed, RuntimeFailed, StoreError
 from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
 from ..runtime.contracts.ids import EventId, ThreadId
 from .event_log import EventLog, LogFollower
 from .minting import Mint
 from .session_health import SessionHealth
-from .thread_session import SessionParts, ThreadSession
+from .thread_session import OVERTAKING, SessionParts, ThreadSession
 
 REACTOR: Final = "reactor.provider-router"
 
@@ -34,8 +38,8 @@ SAVE_EVENTS: Final = 1000
 SAVE_SECONDS: Final = 1.0
 """After how long without events a position that lags is stored."""
 
-SESSION_RESTARTS: Final = 5
 FIRST_BACKOFF_SECONDS: Final = 0.2
+LAST_BACKOFF_SECONDS: Final = 30.0
 
 _logger = logging.getLogger(__name__)
 
@@ -91,8 +95,12 @@ class ProviderRouter:
             self._see(event)
 
     async def _next_batch(self) -> list[LoggedEvent]:
-        with anyio.move_on_after(SAVE_SECONDS):
-            return list(await self._follower.next_batch())
+        try:
+            with anyio.move_on_after(SAVE_SECONDS):
+                return list(await self._follower.next_batch())
+        except StoreError as error:
+            _logger.warning("the log cannot be read on: %s", error)
+            await anyio.sleep(SAVE_SECONDS)
         await self._save_position(unless_within=0)
         return []
 
@@ -103,7 +111,11 @@ class ProviderRouter:
         thread_id = ThreadId(event.stream_id)
         if event.event_type in INTENT_TYPES:
             self._open[event.event_id] = (event.sequence, thread_id)
-            self._session(thread_id).wake()
+            session = self._session(thread_id)
+            if isinstance(event.payload, OVERTAKING):
+                session.overtake()
+            else:
+                session.wake()
         elif isinstance(event.payload, ThreadDeleted):
             self._open = {key: value for key, value in self._open.items() if value[1] != thread_id}
             if thread_id in self._sessions:
@@ -134,15 +146,22 @@ class ProviderRouter:
             del self._sessions[session.thread_id]
 
     async def _run_session(self, session: ThreadSession) -> None:
+        backoff = FIRST_BACKOFF_SECONDS
         try:
-            for attempt in range(SESSION_RESTARTS + 1):
+            while True:
+                began = anyio.current_time()
                 try:
                     return await session.run()
+                except (MailboxClosed, RuntimeFailed):
+                    return
                 except Exception:
                     _logger.exception("the session of thread %s failed", session.thread_id)
-                    if self._stopping or attempt == SESSION_RESTARTS:
-                        return
-                    await anyio.sleep(FIRST_BACKOFF_SECONDS * 2**attempt)
+                if self._stopping:
+                    return
+                if anyio.current_time() - began > LAST_BACKOFF_SECONDS:
+                    backoff = FIRST_BACKOFF_SECONDS
+                await session.rest(backoff)
+                backoff = min(2 * backoff, LAST_BACKOFF_SECONDS)
         finally:
             self._forget(session)
 
@@ -154,8 +173,12 @@ class ProviderRouter:
             return
 
         def write(database: peewee.SqliteDatabase) -> None:
-            with write_transaction(database, durability="normal"):
-                write_reactor_position(database, REACTOR, position, self._mint.now())
+            write_reactor_position(database, REACTOR, position, self._mint.now())
 
-        await self._lane.run(write)
+        try:
+            await self._lane.run(lambda database: write_alone(database, write, durability="normal"))
+        except StoreError as error:
+            _logger.warning("the router's position %d was not stored: %s", position, error)
+            return
+        crash_point("reactor.position-written")
         self._saved = position

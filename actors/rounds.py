@@ -15,6 +15,7 @@ import attrs
 import peewee
 
 from ..persistence.lane import Job, WriteLane
+from ..runtime.contracts.errors import MailboxClosed
 
 ROUND_INTERVAL_SECONDS: Final = 0.004
 MAILBOX_JOBS: Final = 64
@@ -56,10 +57,16 @@ class Rounds:
         """Run a job in the next round and wait for it. Raises what the job raises.
 
         Shielded: a caller that is cancelled learns its job's outcome first.
+
+        Raises:
+            MailboxClosed: the rounds have ended; the job was not run.
         """
         submitted = _Submitted(job)
         with anyio.CancelScope(shield=True):
-            await self._send.send(submitted)
+            try:
+                await self._send.send(submitted)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                raise MailboxClosed("the rounds of projections have ended") from None
             await submitted.done.wait()
         if submitted.error is not None:
             raise submitted.error
@@ -69,16 +76,28 @@ class Rounds:
         self._send.close()
 
     async def run(self) -> None:
-        """Run rounds until closed."""
-        async for first in self._receive:
-            self._gate = anyio.Event()
-            due = anyio.current_time() + self._interval
-            await self._run_round([first, *self._gathered()])
-            with anyio.move_on_after(max(0.0, due - anyio.current_time())):
-                await self._hurry.wait()
-            self._hurry = anyio.Event()
-            gate, self._gate = self._gate, None
-            gate.set()
+        """Run rounds until closed. However it ends, no job is left without an answer."""
+        try:
+            async for first in self._receive:
+                self._gate = anyio.Event()
+                due = anyio.current_time() + self._interval
+                await self._run_round([first, *self._gathered()])
+                with anyio.move_on_after(max(0.0, due - anyio.current_time())):
+                    await self._hurry.wait()
+                self._hurry = anyio.Event()
+                self._open_gate()
+        finally:
+            self._send.close()
+            for submitted in self._gathered():
+                submitted.error = MailboxClosed("the rounds of projections have ended")
+                submitted.done.set()
+            self._receive.close()
+            self._open_gate()
+
+    def _open_gate(self) -> None:
+        if self._gate is not None:
+            self._gate.set()
+            self._gate = None
 
     def _gathered(self) -> list[_Submitted]:
         gathered: list[_Submitted] = []
@@ -93,7 +112,13 @@ class Rounds:
             for submitted in jobs:
                 submitted.attempt(database)
 
-        with anyio.CancelScope(shield=True):
-            await self._lane.run(run_all)
-        for submitted in jobs:
-            submitted.done.set()
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._lane.run(run_all)
+        except Exception as error:
+            for submitted in jobs:
+                submitted.error = error
+            raise
+        finally:
+            for submitted in jobs:
+                submitted.done.set()

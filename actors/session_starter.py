@@ -1,34 +1,39 @@
 """Starting an agent for a thread: the provider's choice, the runtime row, the binding, the connection.
 
 Starting claims nothing: a crash anywhere in here leaves the turn's intent open, and it runs again. The runtime row is
-written before the session names it, with the cursor it resumes from, so that no crash loses the cursor.
+written before the session names it, with the cursor it resumes from, so that no crash loses the cursor. A start that
+fails or is cancelled leaves no agent behind, and a session that says so.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import anyio
 import attrs
 import orjson
 import peewee
 from anyio.abc import TaskGroup
 
-from ..persistence.database import write_transaction
+from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
 from ..persistence.provider_runtime import ProviderRuntimeRow, drop_cursors, put_provider_runtime
-from ..runtime.contracts.errors import ProviderUnavailable, ResumeRefused
-from ..runtime.contracts.events import EventMetadata
-from ..runtime.contracts.ids import ProviderSessionId, ThreadId
+from ..persistence.single_write import write_alone
+from ..runtime.contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
+from ..runtime.contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ..runtime.contracts.values import JsonObject, Label, RuntimeStatus
-from ..runtime.domain.ingest import IngestState, numbered, session_set
+from ..runtime.domain.session_commands import IngestState
 from .agent_life import AgentLife
 from .minting import Mint
 from .providers.adapter import Provider, SessionRequest
 from .session_voice import SessionVoice
 from .thread_context import ChooseProvider, ThreadContext
+
+_logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,8 +46,17 @@ class SessionStarter:
     voice: SessionVoice
     mint: Mint
 
-    async def start(self, context: ThreadContext, tasks: TaskGroup, changed: Callable[[], None]) -> AgentLife:
+    async def start(
+        self,
+        context: ThreadContext,
+        tasks: TaskGroup,
+        *,
+        correlation_id: CommandId | None,
+        changed: Callable[[], None],
+    ) -> AgentLife:
         """Start an agent for the thread, or resume its conversation, and bind it as the thread's session.
+
+        Cancelled, it ends the agent that it was starting.
 
         Raises:
             ProviderUnavailable: no provider serves the thread, or its agent does not come up.
@@ -59,8 +73,8 @@ class SessionStarter:
         )
         cursor = context.resume_cursor
         await self.record(state, "starting", cursor, {})
-        state = await self._bind(state)
-        life = AgentLife(state, self.voice, self.mint, changed=changed)
+        crash_point("session.recorded")
+        life = AgentLife(state, self.voice, self.mint, correlation_id=correlation_id, changed=changed)
         request = SessionRequest(
             thread_id=context.thread.id,
             provider_session_id=state.provider_session_id,
@@ -69,25 +83,39 @@ class SessionStarter:
             model=None,
         )
         try:
+            await life.bind()
+            crash_point("session.bound")
             await tasks.start(life.run, provider, request)
-        except Exception as error:
-            refused = {"resumeRefused": True} if isinstance(error, ResumeRefused) else {}
-            await self.record(state, "error", cursor, refused)
-            await self.voice.send(session_set(state, "error", self.mint.now(), error=str(error)))
+            crash_point("session.connected")
+            await self.record_life(life, "running")
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await self._give_up(life, cursor, error)
             raise
-        await self.record_life(life, "running")
         return life
 
     async def record_life(self, life: AgentLife, status: RuntimeStatus) -> None:
-        """Write a life's runtime row as it stands now: the heartbeat, a moved cursor, the end."""
-        process = life.connection.process
-        identity = {"pid": process.pid, "startedAt": process.started_at}
-        await self.record(life.state, status, life.connection.resume_cursor, identity)
+        """Write a life's runtime row as it stands now: the heartbeat, a moved cursor, the end.
+
+        Raises:
+            StoreError: the store refused it.
+        """
+        connection = life.connection
+        identity: JsonObject = {"pid": connection.process.pid, "startedAt": connection.process.started_at}
+        if connection.capabilities.roll_back:
+            identity["rollBack"] = True
+        provider_thread_id = connection.provider_thread_id or life.state.provider_thread_id
+        state = attrs.evolve(life.state, provider_thread_id=provider_thread_id)
+        await self.record(state, status, connection.resume_cursor, identity)
 
     async def record(
         self, state: IngestState, status: RuntimeStatus, cursor: JsonObject | None, payload: Mapping[str, Any]
     ) -> None:
-        """Write a runtime row, durably: a cursor cannot be replayed."""
+        """Write a runtime row, durably: a cursor cannot be replayed.
+
+        Raises:
+            StoreError: the store refused it.
+        """
         host = {"host": socket.gethostname(), "hostPid": os.getpid(), **payload}
         row = ProviderRuntimeRow(
             provider_session_id=state.provider_session_id,
@@ -103,8 +131,23 @@ class SessionStarter:
         await self._write(lambda database: put_provider_runtime(database, row))
 
     async def drop_cursors(self, thread_id: ThreadId) -> None:
-        """Forget the thread's conversation: its next session is a fresh one."""
+        """Forget the thread's conversation: its next session is a fresh one.
+
+        Raises:
+            StoreError: the store refused it.
+        """
         await self._write(lambda database: drop_cursors(database, thread_id))
+
+    async def _give_up(self, life: AgentLife, cursor: JsonObject | None, error: BaseException) -> None:
+        """End what a start began: an agent that came up too late, the session, its runtime row."""
+        because = error if isinstance(error, Exception) else None
+        refused = {"resumeRefused": True} if isinstance(error, ResumeRefused) else {}
+        try:
+            await life.end(because=because)
+            await self.record(life.state, "stopped" if because is None else "error", cursor, refused)
+        except OrchestrionError as failure:
+            session = life.state.provider_session_id
+            _logger.warning("the start of session %s was given up, which was not recorded: %s", session, failure)
 
     def _provider_of(self, context: ThreadContext) -> Provider:
         if context.runtime is not None:
@@ -125,15 +168,5 @@ class SessionStarter:
             )
         return self.providers[name]
 
-    async def _bind(self, state: IngestState) -> IngestState:
-        """Make this the thread's current session. Its metadata names no session: it replaces the one before."""
-        starting = session_set(state, "starting", self.mint.now())
-        await self.voice.send(attrs.evolve(starting, metadata=EventMetadata(adapter_key=state.adapter_key)))
-        return numbered(state, starting)
-
     async def _write(self, statement: Callable[[peewee.SqliteDatabase], None]) -> None:
-        def write(database: peewee.SqliteDatabase) -> None:
-            with write_transaction(database, durability="full"):
-                statement(database)
-
-        await self.lane.run(write)
+        await self.lane.run(lambda database: write_alone(database, statement, durability="full"))

@@ -1,7 +1,9 @@
 """How a provider session speaks to the dispatcher: one command at a time, in order, until each is answered.
 
-A command that the store refuses is kept and sent again, under its id and as it was, until the deadline: while it is,
-the agent is not read, so nothing is dropped. A rejection is final: the session was replaced, or its thread deleted.
+- A command that the store refuses is kept and sent again, under its id and as it was, until the deadline: while it
+  is, the agent is not read, so nothing is dropped.
+- A rejection is final: the session was replaced, or its thread deleted.
+- An activity whose detail no event can carry is sent without it: what it tells of has happened all the same.
 """
 
 from __future__ import annotations
@@ -10,17 +12,21 @@ import logging
 from typing import Final
 
 import anyio
+import attrs
 
-from ..runtime.contracts.admission import admit
-from ..runtime.contracts.errors import CommandIdReused, CommandRejected, StoreError
+from ..runtime.contracts.admission import AdmittedCommand, admit
+from ..runtime.contracts.commands import InternalCommand, ThreadActivityAppend
+from ..runtime.contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, StoreError
 from ..runtime.contracts.ids import CommandId, EventId
 from ..runtime.contracts.read_model import DispatchResult
-from ..runtime.domain.ingest import IngestedCommand
+from ..runtime.contracts.values import JsonObject
+from ..runtime.domain.session_commands import IngestedCommand
 from .command_group import CommandEnvelope
 from .dispatcher import Dispatcher
 
 _FIRST_BACKOFF_SECONDS: Final = 0.05
 _LAST_BACKOFF_SECONDS: Final = 1.0
+_KEPT_DETAIL: Final = ("itemId", "requestId", "requestKind", "decision", "failed")
 
 _logger = logging.getLogger(__name__)
 
@@ -39,14 +45,18 @@ class SessionVoice:
         caused_by: EventId | None = None,
         correlation_id: CommandId | None = None,
     ) -> DispatchResult | None:
-        """Dispatch a command and wait for its answer; None when it was rejected.
+        """Dispatch a command and wait for its answer; None when it was rejected, or is no command.
 
         Raises:
             StoreError: the store kept refusing it until the deadline.
             MailboxClosed: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
-        admitted = admit(ingested.command, "provider")
+        try:
+            admitted = _admitted(ingested.command)
+        except InvalidCommand:
+            _logger.exception("command %s of a session cannot be recorded", ingested.command.command_id)
+            return None
         envelope = CommandEnvelope(
             command=admitted.command,
             fingerprint=admitted.fingerprint,
@@ -69,3 +79,15 @@ class SessionVoice:
                 _logger.warning("command %s is sent again: %s", admitted.command.command_id, error)
                 await anyio.sleep(backoff)
                 backoff = min(backoff * 2, _LAST_BACKOFF_SECONDS)
+
+
+def _admitted(command: InternalCommand) -> AdmittedCommand:
+    try:
+        return admit(command, "provider")
+    except InvalidCommand as error:
+        if not isinstance(command, ThreadActivityAppend):
+            raise
+        whole = command.activity.payload
+        kept: JsonObject = {key: whole[key] for key in _KEPT_DETAIL if key in whole}
+        bare = attrs.evolve(command.activity, payload={**kept, "leftOut": str(error)})
+        return admit(attrs.evolve(command, activity=bare), "provider")

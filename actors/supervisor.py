@@ -1,7 +1,8 @@
 """The supervisor: runs actors in the runtime's task group, and never lets their failures reach the host's code.
 
-An actor that raises is restarted, with backoff, as its policy allows. One that is beyond restarting fails the
-runtime: commands are refused from then on and `health()` says why; what the host itself is doing is not cancelled.
+- An actor that raises is restarted, with backoff, as its policy allows. One that is beyond restarting fails the
+  runtime: commands are refused from then on and `health()` says why; what the host itself is doing is not cancelled.
+- A cancellation of the host's code does not reach actors: they are stopped in order, or ended by `cancel`.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ class ActorFailure:
 class Supervisor:
     """Starts actors and answers for them."""
 
-    def __init__(self, tasks: TaskGroup, *, on_failure: Callable[[ActorFailure], None]) -> None:
-        self._tasks = tasks
+    def __init__(self, *, on_failure: Callable[[ActorFailure], None]) -> None:
+        self._tasks: TaskGroup | None = None
+        self._scopes: list[anyio.CancelScope] = []
         self._on_failure = on_failure
         self._restarts: dict[str, int] = {}
         self._failure: ActorFailure | None = None
@@ -60,11 +62,34 @@ class Supervisor:
         """How often each actor was restarted."""
         return dict(self._restarts)
 
+    def run_in(self, tasks: TaskGroup) -> None:
+        """Start actors in this task group from now on."""
+        self._tasks = tasks
+
     def start(self, name: str, run: Callable[[], Awaitable[None]], policy: RestartPolicy = NEVER) -> anyio.Event:
         """Run an actor. The event is set when it has ended for good."""
+        assert self._tasks is not None, "actors start after run_in"
         ended = anyio.Event()
-        self._tasks.start_soon(self._supervise, name, run, policy, ended, name=name)
+        scope = anyio.CancelScope(shield=True)
+        self._scopes.append(scope)
+        self._tasks.start_soon(self._run, scope, name, run, policy, ended, name=name)
         return ended
+
+    def cancel(self) -> None:
+        """End every actor that has not ended yet."""
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def _run(
+        self,
+        scope: anyio.CancelScope,
+        name: str,
+        run: Callable[[], Awaitable[None]],
+        policy: RestartPolicy,
+        ended: anyio.Event,
+    ) -> None:
+        with scope:
+            await self._supervise(name, run, policy, ended)
 
     async def _supervise(
         self, name: str, run: Callable[[], Awaitable[None]], policy: RestartPolicy, ended: anyio.Event

@@ -48,10 +48,19 @@ class ThreadContext:
     @property
     def resume_was_refused(self) -> bool:
         """Whether the thread's last agent did not know the conversation it was to resume."""
+        return self._runtime_payload.get("resumeRefused") is True
+
+    @property
+    def can_roll_back(self) -> bool:
+        """Whether the thread's last agent could roll its conversation back."""
+        return self._runtime_payload.get("rollBack") is True
+
+    @property
+    def _runtime_payload(self) -> JsonObject:
         if self.runtime is None or self.runtime.runtime_payload_json is None:
-            return False
+            return {}
         payload: JsonObject = orjson.loads(self.runtime.runtime_payload_json)
-        return payload.get("resumeRefused") is True
+        return payload
 
 
 def read_thread_context(database: peewee.SqliteDatabase, thread_id: ThreadId) -> ThreadContext | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -111,11 +111,18 @@ def check(database: peewee.SqliteDatabase, migrations: Sequence[Migration] | Non
         raise Outdated(f"migrations are pending: {names}")
 
 
-def migrate(database: peewee.SqliteDatabase, *, now: str, migrations: Sequence[Migration] | None = None) -> list[str]:
+def migrate(
+    database: peewee.SqliteDatabase,
+    *,
+    now: str,
+    migrations: Sequence[Migration] | None = None,
+    applied: Callable[[str], object] | None = None,
+) -> list[str]:
     """Apply what is pending in one IMMEDIATE transaction and return the names applied, none when up to date.
 
-    `now` is the instant that the ledger records. Of processes that race, one applies and the others find nothing
-    left to do. Takes no write lock when nothing is pending.
+    `now` is the instant that the ledger records; `applied` is told each name, before the transaction commits. Of
+    processes that race, one applies and the others find nothing left to do. Takes no write lock when nothing is
+    pending.
 
     Raises:
         NotOurs: the file holds another program's tables or application id.
@@ -139,6 +146,8 @@ def migrate(database: peewee.SqliteDatabase, *, now: str, migrations: Sequence[M
                 f"INSERT INTO {_LEDGER} (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
                 (migration.version, migration.name, migration.checksum, now),
             )
+            if applied is not None:
+                applied(migration.name)
         database.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     return [migration.name for migration in pending]
 

@@ -12,7 +12,11 @@ _NAMES = {
     ".actors.dispatcher": "Submission",
     ".actors.projector": "ProjectorHealth",
     ".actors.providers.acp": "AcpProvider",
-    ".actors.providers.adapter": "AgentConnection Capabilities ProcessIdentity Provider SessionRequest TurnRequest",
+    ".actors.providers.claude": "ClaudeProvider",
+    ".actors.providers.codex": "CodexProvider",
+    ".actors.providers.adapter": (
+        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest TurnRequest"
+    ),
     ".actors.session_health": "SessionHealth",
     ".actors.session_limits": "SessionLimits",
     ".actors.subscriptions": "Subscription",
@@ -27,17 +31,18 @@ _NAMES = {
     ),
     ".runtime.contracts.errors": (
         "CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt DatabaseInUse DatabaseTooNew "
-        "EventDecodeError ForeignDatabase InvalidCommand InvalidRequest MailboxClosed NotFound OrchestrionError "
-        "Overloaded ProjectionStalled ProviderError ProviderProtocolError ProviderUnavailable ResumeRefused "
-        "RuntimeFailed SequenceAheadOfLog SessionLost StoreError StoreFull TurnDiffNotFound"
+        "EventDecodeError ForeignDatabase InvalidCommand InvalidRequest MailboxClosed NotFound "
+        "OrchestrionError Overloaded ProjectionStalled ProviderError ProviderProtocolError "
+        "ProviderUnavailable ResumeRefused RuntimeFailed SequenceAheadOfLog SessionLost StoreError StoreFull "
+        "TurnDiffNotFound"
     ),
     ".runtime.contracts.event_codec": "event_json",
     ".runtime.contracts.events": (
         "EventMetadata EventPayload Intent LoggedEvent PersistedEvent ProjectCreated ProjectDeleted "
         "ProjectMetaUpdated ProjectPayload ThreadActivityAppended ThreadApprovalResponseRequested "
         "ThreadCheckpointRevertRequested ThreadCreated ThreadDeleted ThreadMessageSent ThreadMetaUpdated "
-        "ThreadPayload ThreadReverted ThreadSessionSetEvent ThreadSessionStopRequested ThreadTurnDiffCompleted "
-        "ThreadTurnInterruptRequested ThreadTurnStartRequested UndecodableEvent"
+        "ThreadPayload ThreadReverted ThreadSessionSetEvent ThreadSessionStopRequested "
+        "ThreadTurnDiffCompleted ThreadTurnInterruptRequested ThreadTurnStartRequested UndecodableEvent"
     ),
     ".runtime.contracts.ids": (
         "ActivityId ApprovalRequestId CheckpointRef CommandId EventId MessageId ProjectId ProviderItemId "
@@ -45,8 +50,8 @@ _NAMES = {
     ),
     ".runtime.contracts.provider_events": (
         "ApprovalKind ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted MessageDelta "
-        "PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported SessionExited SessionStarted "
-        "ThreadStarted ToolCompleted ToolStarted TurnCompleted TurnOutcome TurnStarted"
+        "PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported SessionExited "
+        "SessionStarted ThreadStarted ToolCompleted ToolStarted TurnCompleted TurnOutcome TurnStarted"
     ),
     ".runtime.contracts.read_model": (
         "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView Snapshot SnapshotDetail "
@@ -55,8 +60,8 @@ _NAMES = {
     ".runtime.contracts.values": (
         "Activity ActorKind AggregateKind ApprovalDecision ApprovalStatus Attachment AttachmentName "
         "AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FileChangeKind ImageMimeType Instant "
-        "JsonObject Label MessageRole MessageText OpenedTurn ProjectScript ReceiptStatus RuntimeStatus ScriptIcon "
-        "Session SessionStatus Tone TurnStatus UNSET Unset UserMessage instant"
+        "JsonObject Label MessageRole MessageText OpenedTurn ProjectScript ReceiptStatus RuntimeStatus "
+        "ScriptIcon Session SessionStatus Tone TurnStatus UNSET Unset UserMessage instant"
     ),
     ".runtime.health": "Health",
     ".runtime.host": "open_runtime",

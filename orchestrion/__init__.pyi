@@ -5,8 +5,11 @@ from .actors.providers.adapter import AgentConnection as AgentConnection
 from .actors.providers.adapter import Capabilities as Capabilities
 from .actors.providers.adapter import ProcessIdentity as ProcessIdentity
 from .actors.providers.adapter import Provider as Provider
+from .actors.providers.adapter import RollsBack as RollsBack
 from .actors.providers.adapter import SessionRequest as SessionRequest
 from .actors.providers.adapter import TurnRequest as TurnRequest
+from .actors.providers.claude import ClaudeProvider as ClaudeProvider
+from .actors.providers.codex import CodexProvider as CodexProvider
 from .actors.session_health import SessionHealth as SessionHealth
 from .actors.session_limits import SessionLimits as SessionLimits
 from .actors.subscriptions import Subscription as Subscription

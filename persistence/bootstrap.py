@@ -6,7 +6,6 @@ keeps the runtime from opening is its caller's rule.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -15,7 +14,8 @@ import peewee
 
 from ..runtime.contracts.errors import ProjectionStalled
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent
-from .database import write_transaction
+from .crash_points import crash_point
+from .database import CommitOutcomeUnknown, is_transient, write_transaction
 from .event_store import EventPage, read_events, read_head
 from .positions import PositionRow, read_position, write_position
 from .projections import Projection
@@ -70,7 +70,8 @@ def replay_to_head(
 
     Raises:
         ProjectionStalled: a position is missing.
-        peewee.OperationalError: the storage failed; every projection stands where its position says.
+        peewee.OperationalError, CommitOutcomeUnknown: the storage failed; every projection stands where its position
+            says.
     """
     log = target if source is None else source
     head = read_head(log).sequence
@@ -101,11 +102,15 @@ def _apply_page(target: peewee.SqliteDatabase, one: _Replaying, page: Sequence[L
         with write_transaction(target, durability="normal"):
             if handled:
                 one.projection.apply(target, handled)
+            crash_point("replay.rows-written")
             write_position(target, PositionRow(one.projection.name, last.sequence, last.occurred_at))
+        crash_point("replay.page-applied")
         one.position = last.sequence
-    except (peewee.OperationalError, sqlite3.OperationalError, ProjectionStalled):
+    except (CommitOutcomeUnknown, ProjectionStalled):
         raise
     except Exception as error:
+        if is_transient(error):
+            raise
         if len(fresh) == 1:
             one.stalled = ProjectionStalled(one.projection.name, one.position, f"event {last.sequence}: {error!r}")
             return

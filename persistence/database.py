@@ -32,6 +32,7 @@ from ..runtime.contracts.errors import (
     StoreFull,
 )
 from ..runtime.contracts.values import Instant
+from .crash_points import crash_point
 
 Durability: TypeAlias = Literal["full", "normal"]
 """`full`: a commit survives power loss. `normal`: it survives the end of the process, and never precedes an earlier
@@ -79,8 +80,11 @@ def prepare(path: Path, now: Instant) -> SqliteDatabase:
         with translate_errors(path), _translate_migration_errors(path):
             with suppress(migrations.Outdated):
                 migrations.check(database)
+            _let_the_file_shrink(database)
             _enter_wal(database, path)
-            migrations.migrate(database, now=now)
+            crash_point("migration.ledger-checked")
+            migrations.migrate(database, now=now, applied=lambda _: crash_point("migration.one-applied"))
+            crash_point("migration.committed")
     except BaseException:
         database.close()
         raise
@@ -201,6 +205,13 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise translated(error, path) from error
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether a statement failed for a reason outside it: a full disk, a lock, an I/O error. It may be tried again."""
+    if not isinstance(error, peewee.OperationalError | sqlite3.OperationalError):
+        return False
+    return _primary_code(error) != sqlite3.SQLITE_ERROR
+
+
 def translated(error: BaseException, path: Path) -> StoreError:
     """The error of the contract that a failure of SQLite, Peewee or the operating system on `path` stands for."""
     if isinstance(error, OSError):
@@ -279,6 +290,12 @@ def _connect_reader(path: Path, parameters: str) -> SqliteDatabase:
         database.close()
         raise
     return database
+
+
+def _let_the_file_shrink(database: SqliteDatabase) -> None:
+    """Let a new file give freed pages back (`maintenance`). It is laid out so before SQLite first writes to it."""
+    if database.pragma("page_count") == 0:
+        database.execute_sql("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def _enter_wal(database: SqliteDatabase, path: Path) -> None:

@@ -29,6 +29,13 @@ def put_diff(database: peewee.SqliteDatabase, row: DiffBlobRow) -> None:
     )
 
 
+def drop_diffs_above(database: peewee.SqliteDatabase, thread_id: str, turn_count: int) -> None:
+    """Remove the diffs of turns that a revert removes: those that end after `turn_count`."""
+    database.execute_sql(
+        "DELETE FROM checkpoint_diff_blobs WHERE thread_id = ? AND to_turn_count > ?", (thread_id, turn_count)
+    )
+
+
 def find_diff(database: peewee.SqliteDatabase, request: TurnDiffRequest) -> str | None:
     row = database.execute_sql(
         "SELECT diff FROM checkpoint_diff_blobs WHERE thread_id = ? AND from_turn_count = ? AND to_turn_count = ?",

@@ -54,7 +54,7 @@ def append_events(database: peewee.SqliteDatabase, events: list[PersistedEvent])
     """Write events in the caller's transaction. Their sequences were assigned by the dispatcher.
 
     Raises:
-        peewee.IntegrityError: another writer used a sequence or a stream version.
+        sqlite3.IntegrityError: another writer used a sequence or a stream version.
     """
     database.connection().executemany(_INSERT, [encode_event(event) for event in events])
 

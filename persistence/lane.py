@@ -84,7 +84,6 @@ class WriteLane:
         self._slots.put(None)
         with anyio.CancelScope(shield=True):
             await run_sync(self._thread.join)
-        self._database.close()
 
     def _serve(self) -> None:
         while (slot := self._slots.get()) is not None:
@@ -93,6 +92,7 @@ class WriteLane:
                 slot.post(lambda slot=slot: self._answer(slot))  # type: ignore[misc]  # binds this turn's slot
             except RuntimeError:  # the loop is gone: nobody waits any more
                 self._waiting -= 1
+        self._database.close()
 
     def _answer(self, slot: _Slot[Any]) -> None:
         self._waiting -= 1

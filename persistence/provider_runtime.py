@@ -34,7 +34,7 @@ class ProviderRuntimeRow(NamedTuple):
 
 
 def put_provider_runtime(database: peewee.SqliteDatabase, row: ProviderRuntimeRow) -> None:
-    """Write a row, or all columns of it anew."""
+    """Write a row; of one that is there, everything but whose it is."""
     database.execute_sql(
         f"INSERT INTO provider_session_runtime ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (provider_session_id) DO UPDATE SET status = excluded.status,"

@@ -16,6 +16,7 @@ import peewee
 from .. import migrations
 from ..runtime.contracts.values import EPOCH
 from .bootstrap import ReplayRequest, replay_to_head
+from .crash_points import crash_point
 from .database import write_transaction
 from .positions import PositionRow, read_position, write_position
 from .projections import Projection
@@ -35,11 +36,14 @@ def rebuild(database: peewee.SqliteDatabase, request: ReplayRequest) -> None:
         stalled = replay_to_head(scratch, request, source=database)
         if stalled:
             raise stalled[0]
+        crash_point("rebuild.replayed")
         database.execute_sql("ATTACH DATABASE ? AS scratch", (scratch.database,))
         try:
             with write_transaction(database, durability="full"):
                 for projection in request.projections:
                     _swap(database, scratch, projection)
+                    crash_point("rebuild.one-swapped")
+            crash_point("rebuild.committed")
         finally:
             database.execute_sql("DETACH DATABASE scratch")
 

@@ -3,12 +3,13 @@
 Start-up: lock, migrate, check positions, bring projections to the head, recover, and only then the first command.
 A clean stop: refuse commands, end sessions, handle what is in the mailbox, let projectors reach the head, release.
 
-The runtime's actors never cancel the host's code, and an exception of the host's body leaves `open_runtime` as it is.
+The runtime's actors never cancel the host's code, a cancellation of the host's code reaches them as a clean stop, and
+an exception of the host's body leaves `open_runtime` as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import peewee
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
+from ..actors.caretaker import Caretaker
 from ..actors.command_group import CommandGroup
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
@@ -26,7 +28,7 @@ from ..actors.projectors import Projectors
 from ..actors.provider_router import REACTOR
 from ..actors.providers.adapter import Provider
 from ..actors.rounds import Rounds
-from ..actors.supervisor import OFTEN, Supervisor
+from ..actors.supervisor import Supervisor
 from ..persistence.bootstrap import ReplayRequest, check_positions, replay_to_head
 from ..persistence.database import prepare, translate_errors
 from ..persistence.decision_states import DECISION_PROJECTORS, DecisionStates
@@ -38,7 +40,7 @@ from ..persistence.readers import ReaderPool
 from ..persistence.rebuild import outdated_projections, rebuild, record_versions
 from .health import HealthSource
 from .options import RuntimeOptions
-from .provider_host import ProviderHost
+from .provider_host import ProviderHost, providers_by_name
 from .runtime import Runtime
 
 
@@ -55,6 +57,7 @@ async def open_runtime(
     intents. Leaving the block stops it cleanly, within `options.shutdown_deadline`, cancellation included.
 
     Raises:
+        InvalidRequest: two providers have one name.
         DatabaseInUse: another runtime owns the database.
         DatabaseTooNew: a newer version migrated it.
         ForeignDatabase: the file holds something else.
@@ -63,14 +66,19 @@ async def open_runtime(
         StoreError: the file cannot be opened or written.
     """
     options = options or RuntimeOptions()
+    by_name = providers_by_name(providers)
     path = await run_sync(Path(database).resolve)
     async with AsyncExitStack() as stack:
         lock = DatabaseLock(path, since=options.mint.now())
         await run_sync(lock.acquire)
         stack.callback(lock.release)
         prepared = await run_sync(_prepare, path, options)
-        stack.callback(prepared.writer.close)
-        async with _running(prepared, providers, options) as runtime:
+        lane = WriteLane(prepared.writer)
+        stack.push_async_callback(lane.close)
+        readers = ReaderPool(path, size=options.reader_connections)
+        stack.push_async_callback(readers.close)  # before the lane: the last connection to close tidies the WAL
+        house = _House(prepared, lane, readers, by_name, options)
+        async with _running(house, options.shutdown_deadline) as runtime:
             yield runtime
 
 
@@ -100,7 +108,7 @@ def _prepare(path: Path, options: RuntimeOptions) -> _Prepared:
         states = DecisionStates(writer, limit=options.loaded_threads)
         return _Prepared(
             writer=writer,
-            group=CommandGroup(writer, states, options.mint),
+            group=CommandGroup(writer, states, options.mint, durability=options.durability),
             positions=read_positions(writer),
         )
     except BaseException:
@@ -109,26 +117,21 @@ def _prepare(path: Path, options: RuntimeOptions) -> _Prepared:
 
 
 @asynccontextmanager
-async def _running(
-    prepared: _Prepared, providers: Sequence[Provider], options: RuntimeOptions
-) -> AsyncIterator[Runtime]:
-    """The actors, from the first task to the last; the writer is theirs."""
+async def _running(house: _House, shutdown_deadline: float) -> AsyncIterator[Runtime]:
+    """The actors, from the first task to the last."""
     body_error: BaseException | None = None
     async with anyio.create_task_group() as tasks:
-        house = _House(prepared, providers, options, tasks)
         try:
-            await house.start()
+            await house.start(tasks)
             yield house.runtime
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as error:  # the host's own: it leaves unwrapped, below
             body_error = error
         finally:
-            with anyio.move_on_after(options.shutdown_deadline, shield=True):
+            with anyio.move_on_after(shutdown_deadline, shield=True):
                 await house.stop()
-            tasks.cancel_scope.cancel()
-    with anyio.CancelScope(shield=True):
-        await house.close()
+            house.cancel()
     if body_error is not None:
         raise body_error
 
@@ -137,17 +140,20 @@ class _House:
     """Everything that runs on one open database, and the order in which it starts and stops."""
 
     def __init__(
-        self, prepared: _Prepared, providers: Sequence[Provider], options: RuntimeOptions, tasks: TaskGroup
+        self,
+        prepared: _Prepared,
+        lane: WriteLane,
+        readers: ReaderPool,
+        providers: Mapping[str, Provider],
+        options: RuntimeOptions,
     ) -> None:
-        lane = self._lane = WriteLane(prepared.writer)
-        readers = self._readers = ReaderPool(Path(prepared.writer.database), size=options.reader_connections)
         log = self._log = EventLog(readers, head=prepared.group.head)
         rounds = self._rounds = Rounds(lane)
         projectors = self._projectors = Projectors(
             [Projector(one, log, rounds, prepared.positions[one.name]) for one in PROJECTIONS], log, readers
         )
         dispatcher = self._dispatcher = Dispatcher(lane, prepared.group, log, projectors.positions)
-        supervisor = self._supervisor = Supervisor(tasks, on_failure=lambda failure: dispatcher.fail(failure.error))
+        supervisor = self._supervisor = Supervisor(on_failure=lambda failure: dispatcher.fail(failure.error))
         self._providers = ProviderHost(
             providers=providers,
             options=options,
@@ -158,7 +164,9 @@ class _House:
             dispatcher=dispatcher,
             projectors=projectors,
             reactor_position=_reactor_position(prepared.positions),
+            database=Path(prepared.writer.database),
         )
+        self._caretaker = Caretaker(lane, log)
         self._stopping = False
         self._dispatcher_ended: anyio.Event | None = None
         self._projectors_ended: list[anyio.Event] = []
@@ -173,14 +181,16 @@ class _House:
         )
         self.runtime = Runtime(dispatcher, log, projectors, readers, health)
 
-    async def start(self) -> None:
+    async def start(self, tasks: TaskGroup) -> None:
         """Recover what a dead host left, then run all actors."""
         await self._providers.recover()
+        self._supervisor.run_in(tasks)
         self._dispatcher_ended = self._supervisor.start("dispatcher", self._dispatcher.run)
         self._supervisor.start("rounds", self._rounds.run)
         self._projectors_ended = [
-            self._supervisor.start(projector.name, projector.run, OFTEN) for projector in self._projectors.all
+            self._supervisor.start(projector.name, projector.run) for projector in self._projectors.all
         ]
+        self._supervisor.start("caretaker", self._caretaker.run)
         self._providers.start(self._supervisor)
 
     async def stop(self) -> None:
@@ -195,11 +205,11 @@ class _House:
         for ended in self._projectors_ended:
             await ended.wait()
         self._rounds.close()
+        await self._caretaker.finish()
 
-    async def close(self) -> None:
-        """Release what the actors stood on. They have all ended."""
-        await self._lane.close()
-        self._readers.close()
+    def cancel(self) -> None:
+        """End the actors that a clean stop did not end in time."""
+        self._supervisor.cancel()
 
 
 def _reactor_position(positions: dict[str, PositionRow]) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import attrs
 
 from ..actors.minting import Mint, SystemMint
+from ..actors.reverter import RevertPolicy
 from ..actors.session_limits import SessionLimits
 from ..actors.thread_context import ChooseProvider
 from ..persistence.bootstrap import ProgressListener
+from ..persistence.database import Durability
 
 
 @attrs.frozen(kw_only=True)
@@ -17,8 +19,12 @@ class RuntimeOptions:
     sessions: SessionLimits = attrs.field(factory=SessionLimits)
     choose_provider: ChooseProvider | None = None
     """The name of the provider for a thread's first session. Needed with more than one provider."""
+    revert_policy: RevertPolicy = "start-afresh"
+    """What a revert does where the agent cannot roll its conversation back: end it with a stated loss, or refuse."""
     progress: ProgressListener | None = None
     """Called on a worker thread while projections are brought to the head, with events applied and the head."""
+    durability: Durability = "full"
+    """`normal`: an acknowledged command survives the end of the process, but the last ones not a loss of power."""
     reader_connections: int = 4
     loaded_threads: int = 1000
     """About how many threads' decision states are kept in memory."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
+import anyio
 import orjson
 import peewee
 from anyio.to_thread import run_sync
 
-from ..actors.checkpointer import Checkpointer
+from ..actors.checkpointer import Checkpointer, TurnWorkspace
 from ..actors.command_group import CommandEnvelope, CommandGroup
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
@@ -17,18 +21,22 @@ from ..actors.projectors import Projectors
 from ..actors.provider_router import ProviderRouter
 from ..actors.providers.adapter import ProcessIdentity, Provider
 from ..actors.providers.agent_process import end_process_group
+from ..actors.reverter import Reverter
 from ..actors.session_health import SessionHealth
 from ..actors.session_starter import SessionStarter
 from ..actors.session_voice import SessionVoice
 from ..actors.supervisor import OFTEN, Supervisor
 from ..actors.thread_session import SessionParts
-from ..persistence.database import write_transaction
+from ..actors.workspace_use import WorkspaceUse
+from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
+from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
 from ..persistence.provider_runtime import ProviderRuntimeRow, read_live_runtimes, set_runtime_status
 from ..persistence.readers import ReaderPool
 from ..persistence.recovery_rows import read_abandoned_threads
+from ..persistence.single_write import write_alone
 from .contracts.admission import admit
-from .contracts.errors import InvalidRequest
+from .contracts.errors import CommandRejected, InvalidRequest
 from .contracts.events import PersistedEvent
 from .contracts.ids import ProviderSessionId
 from .domain.recover import RecoveryCommand, recover
@@ -37,6 +45,20 @@ from .options import RuntimeOptions
 ORPHAN_GRACE_SECONDS = 2.0
 """How long a dead host's agent may take to end when asked, before it is killed."""
 
+_logger = logging.getLogger(__name__)
+
+
+def providers_by_name(providers: Sequence[Provider]) -> dict[str, Provider]:
+    """The providers by their names.
+
+    Raises:
+        InvalidRequest: two have one name.
+    """
+    by_name = {provider.name: provider for provider in providers}
+    if len(by_name) != len(providers):
+        raise InvalidRequest(f"providers have one name each, these do not: {[one.name for one in providers]}")
+    return by_name
+
 
 class ProviderHost:
     """Recovers what a dead host left, then performs intents. Without providers it is passive: it does neither."""
@@ -44,7 +66,7 @@ class ProviderHost:
     def __init__(
         self,
         *,
-        providers: Sequence[Provider],
+        providers: Mapping[str, Provider],
         options: RuntimeOptions,
         lane: WriteLane,
         readers: ReaderPool,
@@ -53,33 +75,22 @@ class ProviderHost:
         dispatcher: Dispatcher,
         projectors: Projectors,
         reactor_position: int,
+        database: Path,
     ) -> None:
-        by_name = {provider.name: provider for provider in providers}
-        if len(by_name) != len(providers):
-            raise InvalidRequest(f"providers have one name each, these do not: {[one.name for one in providers]}")
+        self._providers = providers
+        self._database = database
+        self._uncaptured: tuple[TurnWorkspace, ...] = ()
         self._is_passive = not providers
         self._options = options
+        self._dispatcher = dispatcher
+        self._readers = readers
         self._lane = lane
         self._log = log
         self._group = group
         self._projectors = projectors
         self._reactor_position = reactor_position
-        voice = SessionVoice(dispatcher, storage_deadline=options.sessions.storage_deadline)
-        self._checkpointer = Checkpointer(lane, voice, options.mint)
-        self._parts = SessionParts(
-            readers=readers,
-            projectors=projectors,
-            starter=SessionStarter(
-                providers=by_name,
-                choose_provider=options.choose_provider,
-                lane=lane,
-                voice=voice,
-                mint=options.mint,
-            ),
-            checkpointer=self._checkpointer,
-            notes=IntentNotes(voice, options.mint),
-            limits=options.sessions,
-        )
+        self._checkpointer: Checkpointer | None = None
+        self._captures_ended: anyio.Event | None = None
         self._router: ProviderRouter | None = None
 
     def sessions(self) -> tuple[SessionHealth, ...]:
@@ -94,27 +105,64 @@ class ProviderHost:
         """
         if self._is_passive:
             return
+        uncaptured = await self._lane.run(read_uncaptured_turns)
+        self._uncaptured = tuple(_turn_workspace(turn) for turn in uncaptured)
         live = await self._lane.run(read_live_runtimes)
-        for row in live:
-            await _end_orphan(row)
+        async with anyio.create_task_group() as endings:
+            for row in live:
+                endings.start_soon(_end_orphan, row)
+        crash_point("recovery.agents-ended")
         events = await self._lane.run(self._settle)
+        crash_point("recovery.settled")
         self._log.publish(events)
-        await self._lane.run(lambda database: self._close_lives(database, live))
+        crash_point("recovery.published")
+        if live:
+            close = partial(self._close_lives, live=live)
+            await self._lane.run(lambda database: write_alone(database, close, durability="full"))
 
     def start(self, supervisor: Supervisor) -> None:
         if self._is_passive:
             return
-        self._router = ProviderRouter(
-            self._log, self._lane, self._parts, self._options.mint, position=self._reactor_position
+        options, mint = self._options, self._options.mint
+        voice = SessionVoice(self._dispatcher, storage_deadline=options.sessions.storage_deadline)
+        use = WorkspaceUse()
+        notes = IntentNotes(voice, mint)
+        self._checkpointer = Checkpointer(self._lane, voice, mint, use, self._database)
+        self._checkpointer.settle_first(self._uncaptured)
+        parts = SessionParts(
+            readers=self._readers,
+            projectors=self._projectors,
+            starter=SessionStarter(
+                providers=self._providers,
+                choose_provider=options.choose_provider,
+                lane=self._lane,
+                voice=voice,
+                mint=mint,
+            ),
+            checkpointer=self._checkpointer,
+            reverter=Reverter(
+                use=use,
+                voice=voice,
+                notes=notes,
+                mint=mint,
+                database=self._database,
+                policy=options.revert_policy,
+            ),
+            notes=notes,
+            limits=options.sessions,
         )
-        supervisor.start("checkpointer", self._checkpointer.run, OFTEN)
+        self._router = ProviderRouter(self._log, self._lane, parts, mint, position=self._reactor_position)
+        self._captures_ended = supervisor.start("checkpointer", self._checkpointer.run, OFTEN)
         supervisor.start("provider-router", self._router.run)
 
     async def stop(self) -> None:
         """End sessions and agents; captures that were asked for are done."""
         if self._router is not None:
             await self._router.stop()
-        self._checkpointer.close()
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+        if self._captures_ended is not None:
+            await self._captures_ended.wait()
 
     def _settle(self, database: peewee.SqliteDatabase) -> tuple[PersistedEvent, ...]:
         mint = self._options.mint
@@ -124,17 +172,16 @@ class ProviderHost:
             return ()
         outcome = self._group.handle([_envelope(command) for command in commands], self._projectors.positions())
         for answer in outcome.answers:
-            if isinstance(answer, Exception):
+            if isinstance(answer, CommandRejected):
+                _logger.error("recovery could not settle everything: %s", answer)
+            elif isinstance(answer, Exception):
                 raise answer
         return outcome.events
 
     def _close_lives(self, database: peewee.SqliteDatabase, live: Sequence[ProviderRuntimeRow]) -> None:
-        if not live:
-            return
-        with write_transaction(database, durability="full"):
-            for row in live:
-                session = ProviderSessionId(row.provider_session_id)
-                set_runtime_status(database, session, "stopped", self._options.mint.now())
+        for row in live:
+            session = ProviderSessionId(row.provider_session_id)
+            set_runtime_status(database, session, "stopped", self._options.mint.now())
 
 
 def _envelope(recovered: RecoveryCommand) -> CommandEnvelope:
@@ -145,6 +192,15 @@ def _envelope(recovered: RecoveryCommand) -> CommandEnvelope:
         actor="server",
         caused_by=recovered.caused_by,
         correlation_id=recovered.correlation_id,
+    )
+
+
+def _turn_workspace(turn: UncapturedTurn) -> TurnWorkspace:
+    return TurnWorkspace(
+        thread_id=turn.thread_id,
+        turn_id=turn.turn_id,
+        turn_count=turn.turn_count,
+        path=Path(turn.workspace),
     )
 
 

@@ -34,7 +34,8 @@ from .rpc import Method, handle
 class Runtime:
     """An open database with everything that runs on it. Made by `open_runtime`; its methods may be called by any task.
 
-    Every method raises `RuntimeFailed` or `MailboxClosed` once the runtime has stopped.
+    Once the runtime has stopped, commands and reads raise `MailboxClosed`. Once it has failed, commands raise
+    `RuntimeFailed`, and reads go on.
     """
 
     def __init__(
@@ -93,11 +94,13 @@ class Runtime:
             CommandRejected: the command breaches an invariant. The rejection is receipted.
             CommandIdReused: the id belongs to an accepted command with other content.
             ConcurrencyConflict: the stream is not at `expected_version`.
+            InvalidRequest: a name in `wait_for` is no projector's. Nothing was written.
             ProjectionStalled: a projector in `wait_for` has halted; the command is accepted.
             StoreError: nothing was written, the same command may be sent again.
             MailboxClosed: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
+        self._projectors.check_names(wait_for)
         submission = await self.submit(command, actor=actor, expected_version=expected_version)
         result = await submission.result()
         if wait_for:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import attrs
 from anyio.abc import ObjectReceiveStream
@@ -35,10 +35,11 @@ class Capabilities:
 
 @attrs.frozen(kw_only=True)
 class ProcessIdentity:
-    """An agent process, told apart from a later one with the same pid by its start time.
+    """The process that stands for an agent, told apart from a later one with the same pid by its start time.
 
+    It is the agent's guardian: it lives as long as anything of the agent does, and SIGTERM to it ends all of that.
     `started_at` is in clock ticks since boot as `/proc/PID/stat` gives it, None where the platform has no such
-    figure. The process leads its own process group, whose id is `pid`.
+    figure.
     """
 
     pid: int
@@ -110,7 +111,20 @@ class AgentConnection(Protocol):
     async def close(self) -> None:
         """End the agent: end of input, then terminate, then kill, each after a grace of seconds.
 
-        Shielded from cancellation by its caller's scope; returns when no process of the agent's group is left.
+        Shielded from cancellation by its caller's scope; returns when no process of the agent is left.
+        """
+
+
+@runtime_checkable
+class RollsBack(Protocol):
+    """A connection whose agent can forget the end of its conversation; its capabilities say `roll_back`."""
+
+    async def roll_back(self, turns_kept: int) -> None:
+        """Forget every turn after the first `turns_kept` of the conversation. Asked again, it does nothing more.
+
+        Raises:
+            SessionLost: the agent process is gone.
+            ProviderProtocolError: the agent did not roll back; its conversation is what it was.
         """
 
 

@@ -1,19 +1,34 @@
-"""Checkpoints of a workspace that is a git work tree: capture it beside the user's own git, and diff two captures."""
+"""Checkpoints of a workspace: capture it beside the user's own git, diff two captures, and go back to one."""
 
 from __future__ import annotations
 
 from .capture import Capture, GitWorkspace
-from .diff import WorkspaceDiff
+from .diff import DiffLimits, WorkspaceDiff
 from .git import CaptureFailed, GitUnavailable, find_git
-from .refs import baseline_ref, checkpoint_ref
+from .kept import KeptRef
+from .refs import RefName, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
+from .restore import Restored, RestoreFailed, RestoreRefused
+from .scratch import CaptureLimits
+from .shadow import shadow_home
 
 __all__ = [
     "Capture",
     "CaptureFailed",
+    "CaptureLimits",
+    "DiffLimits",
     "GitUnavailable",
     "GitWorkspace",
+    "KeptRef",
+    "RefName",
+    "RestoreFailed",
+    "RestoreRefused",
+    "Restored",
     "WorkspaceDiff",
     "baseline_ref",
     "checkpoint_ref",
     "find_git",
+    "parse_ref",
+    "safety_ref",
+    "shadow_home",
+    "thread_component",
 ]

@@ -1,4 +1,4 @@
-"""Captures of a workspace: commits of their own, under refs of their own.
+"""Captures of a workspace: commits of their own, under refs of their own; and the way back to them.
 
 A capture is a commit whose tree is the workspace's part of the repository's top-level tree: for a workspace that is a
 subdirectory, only what lies below it, under its path from the top. Paths in diffs are paths from the top as well.
@@ -8,12 +8,17 @@ ref, once written under a message, keeps that capture: a second `capture` answer
 message the ref moves on, and the capture it held stays reachable as the new one's parent; so a message names the
 turn, whose count may be used again after a revert.
 
+A restore writes to the workspace's files, to nothing else of the user's; `restore.py` says what it may touch.
+
+A workspace without a repository has a shadow repository beside the database, if it is opened with one.
+
 What is refused: refs outside `refs/orchestrion/`.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,10 +26,14 @@ import anyio.to_thread
 import attrs
 
 from ...runtime.contracts.ids import CheckpointRef
-from .diff import WorkspaceDiff, tree_diff
+from .diff import DiffLimits, WorkspaceDiff, tree_diff
 from .git import CaptureFailed, Git, deadline, find_git
+from .kept import KeptRef, list_refs, prune_refs
+from .recording import write_tree
 from .refs import NAMESPACE
-from .scratch import Layout, write_tree
+from .restore import Restored, RestoreFailed, restore_tree
+from .scratch import CaptureLimits, Layout
+from .shadow import own_paths, shadow_layout
 
 _DEFAULT_DEADLINE: Final = 600.0
 """Seconds. The first capture of a large repository reads every file once."""
@@ -35,6 +44,7 @@ _IDENTITY: Final = {
     for field, text in (("NAME", "Orchestrion"), ("EMAIL", "orchestrion@localhost"))
 }
 
+_SAFETY_ATTEMPTS: Final = 1000
 _NOT_A_REPOSITORY: Final = "not a git repository"
 _EXIT_FATAL: Final = 128
 
@@ -58,10 +68,20 @@ class GitWorkspace:
     _deadline: float
 
     @classmethod
-    async def open(cls, path: Path, *, deadline_seconds: float = _DEFAULT_DEADLINE) -> Self | None:
-        """The workspace at `path`, or None when `path` is not a directory in a git work tree.
+    async def open(
+        cls,
+        path: Path,
+        *,
+        database: Path | None = None,
+        limits: CaptureLimits | None = None,
+        makes_shadow: bool = True,
+        deadline_seconds: float = _DEFAULT_DEADLINE,
+    ) -> Self | None:
+        """The workspace at `path`, or None when `path` is not a directory that can have captures.
 
-        `deadline_seconds` bounds each later call as a whole.
+        A directory in no git work tree can have them if `database` is given: the runtime's database, whose own files
+        no capture takes in; without `makes_shadow`, only if it has some already. `deadline_seconds` bounds each later
+        call as a whole.
 
         Raises:
             GitUnavailable: there is no git program.
@@ -70,8 +90,9 @@ class GitWorkspace:
         if not await anyio.to_thread.run_sync(os.path.isdir, path):
             return None
         git = Git(program=await find_git(), directory=path)
+        limits = limits or CaptureLimits()
         with deadline("rev-parse", path, deadline_seconds):
-            layout = await _layout(git)
+            layout = await _layout(git, database, limits, makes_shadow=makes_shadow)
         if layout is None:
             return None
         variables = {"GIT_DIR": str(layout.git_dir), "GIT_WORK_TREE": str(layout.top)}
@@ -119,7 +140,7 @@ class GitWorkspace:
                 return present
             return Capture(ref=ref, commit=commit, tree=tree, message=message.strip("\n"))
 
-    async def diff(self, from_capture: Capture, to_capture: Capture) -> WorkspaceDiff:
+    async def diff(self, from_capture: Capture, to_capture: Capture, limits: DiffLimits | None = None) -> WorkspaceDiff:
         """What `git diff` prints between two captures, renames found, with the user's `.gitattributes` for diffs.
 
         Text that is not UTF-8 has replacement characters. Lines of a binary file count as 0.
@@ -128,7 +149,69 @@ class GitWorkspace:
             CaptureFailed: a capture is no longer there, or the deadline passed.
         """
         with deadline("diff", self.top, self._deadline):
-            return await tree_diff(self._git, from_capture.tree, to_capture.tree)
+            return await tree_diff(self._git, from_capture.tree, to_capture.tree, limits or DiffLimits())
+
+    async def restore(
+        self, target: Capture, safety: Callable[[int], CheckpointRef], message: str
+    ) -> tuple[Capture, Restored]:
+        """Make the workspace's files what `target` holds; answers with the capture of what stood there before.
+
+        That capture is kept under `safety(1)` with `message`. Where an earlier attempt left one there, it stays, and
+        what stands there now is kept under `safety(2)` and so on, unless it is known already. So a restore that was
+        cut off can be done again.
+
+        Raises:
+            RestoreRefused: it would lose something. Nothing was touched.
+            CaptureFailed: the present could not be captured, or the target is gone. Nothing was touched.
+            RestoreFailed: files could not be written or removed, or the deadline passed half way.
+        """
+        kept: list[Capture] = []
+
+        async def keep(tree: str) -> str:
+            for attempt in range(1, _SAFETY_ATTEMPTS):
+                ref = _own(safety(attempt))
+                found = await self._read(ref)
+                if found is None and kept and tree == target.tree:
+                    break
+                if found is None:
+                    commit = await self._commit(tree, message, None)
+                    await self._git.run("update-ref", "--no-deref", ref, commit, "0" * len(commit))
+                    found = Capture(ref=ref, commit=commit, tree=tree, message=message.strip("\n"))
+                kept.append(found)
+                if tree == found.tree:
+                    break
+            return kept[0].ref
+
+        try:
+            with deadline("restore", self.top, self._deadline):
+                restored = await restore_tree(self._git, self._layout, target.tree, keep)
+        except CaptureFailed as fault:
+            if not kept:
+                raise
+            raise RestoreFailed(self.top, kept[0].ref, fault.fault) from fault
+        return kept[0], restored
+
+    async def refs(self) -> tuple[KeptRef, ...]:
+        """The refs that keep captures in this repository, of every thread and every database that uses it.
+
+        Raises:
+            CaptureFailed: git could not list them, or the deadline passed.
+        """
+        with deadline("for-each-ref", self.top, self._deadline):
+            return await list_refs(self._git)
+
+    async def prune(self, refs: Collection[CheckpointRef]) -> int:
+        """Delete these refs, those that are gone already included; the bytes that nothing keeps any more.
+
+        In a repository of the user's they go with git's next collection of garbage, in a shadow repository at once.
+
+        Raises:
+            CaptureFailed: a ref was moved meanwhile or git could not delete it; none is deleted.
+        """
+        for ref in refs:
+            _own(ref)
+        with deadline("prune", self.top, self._deadline):
+            return await prune_refs(self._git, refs, at_once=self._layout.is_shadow)
 
     async def _read(self, ref: CheckpointRef) -> Capture | None:
         fields = "--format=%(refname)%00%(objectname)%00%(tree)%00%(contents)"
@@ -154,7 +237,7 @@ def _own(ref: CheckpointRef) -> CheckpointRef:
     return ref
 
 
-async def _layout(git: Git) -> Layout | None:
+async def _layout(git: Git, database: Path | None, limits: CaptureLimits, *, makes_shadow: bool) -> Layout | None:
     """Where the repository around `git.directory` is. One question at a time: a path may hold a newline."""
 
     async def ask(*question: str) -> str:
@@ -164,14 +247,19 @@ async def _layout(git: Git) -> Layout | None:
     inside = await git.run("rev-parse", "--is-inside-work-tree", codes=(0, _EXIT_FATAL))
     if inside.code == _EXIT_FATAL:
         if _NOT_A_REPOSITORY in inside.errors:
-            return None
+            if database is None:
+                return None
+            return await shadow_layout(git, git.directory, database, limits, makes=makes_shadow)
         raise CaptureFailed("rev-parse", git.directory, inside.errors)
     if inside.output.strip() != b"true":
         return None
+    top = Path(await ask("--show-toplevel"))
     return Layout(
-        top=Path(await ask("--show-toplevel")),
+        top=top,
         prefix=await ask("--show-prefix"),
         git_dir=Path(await ask("--absolute-git-dir")),
         common_dir=Path(await ask("--git-common-dir")),
         object_format=await ask("--show-object-format"),
+        own_paths=() if database is None else await anyio.to_thread.run_sync(own_paths, database, top),
+        limits=limits,
     )

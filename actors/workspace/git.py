@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 import attrs
+from anyio.abc import ByteReceiveStream
 
 from ...runtime.contracts.errors import OrchestrionError
 
@@ -44,6 +46,8 @@ _VARIABLES: Final = {
 
 _SETTINGS: Final = (
     "core.fsmonitor=false",
+    "core.fsync=objects,reference",
+    "core.fsyncMethod=batch",
     f"core.hooksPath={os.devnull}",
     "core.logAllRefUpdates=false",
     "core.untrackedCache=false",
@@ -52,6 +56,9 @@ _SETTINGS: Final = (
     "maintenance.auto=false",
     "submodule.recurse=false",
 )
+
+
+_ERROR_BYTES: Final = 4096
 
 
 class GitUnavailable(OrchestrionError):
@@ -125,6 +132,45 @@ class Git:
         if done.returncode not in codes:
             raise self._failed(arguments, errors or f"exit status {done.returncode}")
         return Answer(code=done.returncode, output=done.stdout, errors=errors)
+
+    async def read(self, *arguments: str, limit: int) -> tuple[bytes, bool]:
+        """The first `limit` bytes that `git ARGUMENTS` writes, and whether that is all; git is killed where it is not.
+
+        Raises:
+            CaptureFailed: git could not be started, or exited with an error.
+        """
+        flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
+        output = bytearray()
+        errors = bytearray()
+
+        async def read_errors(stream: ByteReceiveStream) -> None:
+            async for chunk in stream:
+                errors.extend(chunk[: max(0, _ERROR_BYTES - len(errors))])
+
+        try:
+            process = await anyio.open_process(
+                [self.program, *flags, *arguments],
+                stdin=subprocess.DEVNULL,
+                cwd=self.directory,
+                env=_environment() | dict(self.variables),
+                start_new_session=True,
+            )
+        except OSError as fault:
+            raise self._failed(arguments, str(fault)) from fault
+        async with process:
+            async with anyio.create_task_group() as tasks:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                tasks.start_soon(read_errors, process.stderr)
+                async for chunk in process.stdout:
+                    output.extend(chunk)
+                    if len(output) > limit:
+                        process.kill()
+                        break
+            code = await process.wait()
+        if code != 0 and len(output) <= limit:
+            raise self._failed(arguments, errors.decode("utf-8", "replace").strip() or f"exit status {code}")
+        return bytes(output[:limit]), len(output) <= limit
 
     def _failed(self, arguments: tuple[str, ...], fault: str) -> CaptureFailed:
         return CaptureFailed(arguments[0], self.directory, fault)

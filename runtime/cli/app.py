@@ -16,6 +16,7 @@ import click
 
 from ..contracts.errors import OrchestrionError
 from .backup import backup
+from .checkpoints import checkpoints
 from .demo import demo
 from .dispatch import dispatch
 from .events import events
@@ -25,6 +26,7 @@ from .repair import repair
 from .run import run as run_turn
 from .sessions import sessions
 from .snapshot import snapshot
+from .stats import stats
 from .turn_diff import turn_diff
 from .verify import verify
 
@@ -43,8 +45,10 @@ for _command in (
     run_turn,
     dispatch,
     snapshot,
+    stats,
     events,
     turn_diff,
+    checkpoints,
     sessions,
     health,
     rebuild,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from ..contracts.errors import TurnDiffNotFound
 from ..contracts.ids import ThreadId
 from ..contracts.read_model import TurnDiff, TurnDiffRequest
 from ..contracts.values import Count
-from .output import write_bytes, write_json
+from .output import cell, stdout_console, write_bytes, write_json
 from .parameters import database_argument, json_option
 
 
@@ -26,7 +27,8 @@ from .parameters import database_argument, json_option
 def turn_diff(database: Path, thread: str, from_turn: int, to_turn: int, as_json: bool) -> None:
     """Print the unified diff of THREAD's workspace from the end of turn FROM to the end of turn TO.
 
-    Turn 0 is the state before the first one. Reads only. With --json, the result of `orchestration.getTurnDiff`.
+    FROM is TO - 1 for one turn's own changes, or 0 for everything since the first turn began, edits between turns
+    included. In colour on a terminal. Reads only. With --json, the result of `orchestration.getTurnDiff`.
     """
     if from_turn > to_turn:
         raise click.UsageError(f"FROM {from_turn} is after TO {to_turn}")
@@ -39,5 +41,37 @@ def turn_diff(database: Path, thread: str, from_turn: int, to_turn: int, as_json
     if as_json:
         found = TurnDiff(thread_id=thread_id, from_turn_count=Count(from_turn), to_turn_count=Count(to_turn), diff=diff)
         write_json(to_json(found))
+    elif sys.stdout.isatty():
+        _print_in_colour(diff)
     else:
         write_bytes(diff.encode())
+
+
+def _print_in_colour(diff: str) -> None:
+    """The diff for a person: lines coloured by what they are. Content comes from agents: no control character of it."""
+    console = stdout_console()
+    in_hunk = False
+    for line in diff.split("\n")[:-1]:
+        if line.startswith("diff --git "):
+            in_hunk = False
+        elif line.startswith("@@"):
+            in_hunk = True
+        shown = cell(line.expandtabs())
+        shown.stylize(_style(line, in_hunk=in_hunk))
+        console.print(shown, soft_wrap=True)
+
+
+def _style(line: str, *, in_hunk: bool) -> str:
+    if not in_hunk:
+        return "bold"
+    match line[:1]:
+        case "+":
+            return "green"
+        case "-":
+            return "red"
+        case "@":
+            return "cyan"
+        case "\\" | "#":
+            return "dim"
+        case _:
+            return ""

@@ -1,38 +1,23 @@
 """Ingestion: what an agent reports becomes internal commands. Pure; the session that owns the agent sends them.
 
-Ids are derived, never minted: command ids are `<providerSessionId>/<count>`, given here, after coalescing, so that a
-command that was not answered is sent again as it was. Messages and approval requests of an agent get ids below its
-session's, so that two lives of an agent never share one.
+Commands are numbered here, after coalescing. What an agent says of a turn that is over leads to nothing that could
+open or end one; what it says in an event's detail never replaces the ids that the runtime gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, assert_never
 
 import attrs
 
 from ..contracts.commands import (
-    InternalCommand,
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
     ThreadMessageAssistantDelta,
-    ThreadSessionSet,
     ThreadTurnDiffComplete,
 )
 from ..contracts.events import EventMetadata
-from ..contracts.ids import (
-    ActivityId,
-    ApprovalRequestId,
-    CommandId,
-    MessageId,
-    ProviderItemId,
-    ProviderSessionId,
-    ProviderThreadId,
-    ProviderTurnId,
-    ThreadId,
-    TurnId,
-)
+from ..contracts.ids import ActivityId, CommandId, MessageId, ProviderItemId, ThreadId
 from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -51,10 +36,21 @@ from ..contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ..contracts.values import UNSET, Activity, Instant, JsonObject, Label, Session, SessionStatus, Tone
+from ..contracts.values import UNSET, Activity, Instant, Label, SessionStatus
 from .approvals import REQUESTED, RESOLVED
+from .session_commands import (
+    IngestedCommand,
+    IngestState,
+    activity,
+    command,
+    identifier_or_none,
+    message_id,
+    numbered,
+    request_id,
+    session_set,
+    without_surrogates,
+)
 
-_SUMMARY_CHARACTERS: Final = 200
 _AFTER_TURN: Final[dict[str, SessionStatus]] = {
     "completed": "ready",
     "failed": "error",
@@ -63,130 +59,39 @@ _AFTER_TURN: Final[dict[str, SessionStatus]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class IngestState:
-    """One life of an agent process, as far as its commands need it. `count` numbers the commands."""
-
-    thread_id: ThreadId
-    provider_session_id: ProviderSessionId
-    provider_name: Label
-    adapter_key: Label
-    provider_thread_id: ProviderThreadId | None = None
-    provider_turn_id: ProviderTurnId | None = None
-    turn_id: TurnId | None = None
-    streaming: tuple[MessageId, ...] = ()
-    fatal_error: str | None = None
-    count: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class IngestedCommand:
-    """An internal command with the metadata that travels beside it."""
-
-    command: InternalCommand
-    metadata: EventMetadata
-
-
-def message_id(session: ProviderSessionId, item: ProviderItemId) -> MessageId:
-    """The id of an agent's message."""
-    return MessageId(f"{session}/{item}")
-
-
-def request_id(session: ProviderSessionId, request: ApprovalRequestId) -> ApprovalRequestId:
-    """The id of an agent's approval request: its own, below its session's."""
-    return ApprovalRequestId(f"{session}/{request}")
-
-
-def own_request_id(session: ProviderSessionId, request: ApprovalRequestId) -> ApprovalRequestId | None:
-    """The agent's own id of a request; None for a request of another session."""
-    prefix = f"{session}/"
-    return ApprovalRequestId(request.removeprefix(prefix)) if request.startswith(prefix) else None
-
-
-def session_set(
-    state: IngestState, status: SessionStatus, now: Instant, *, error: str | None = None
-) -> IngestedCommand:
-    """The command that reports the session's status; `state.turn_id` is the turn it names as active."""
-    session = Session(
-        thread_id=state.thread_id,
-        status=status,
-        provider_name=state.provider_name,
-        provider_session_id=state.provider_session_id,
-        provider_thread_id=state.provider_thread_id,
-        active_turn_id=state.turn_id,
-        last_error=error,
-        updated_at=now,
-    )
-    return _command(
-        state,
-        lambda command_id: ThreadSessionSet(
-            command_id=command_id, thread_id=state.thread_id, session=session, created_at=now
-        ),
-    )
-
-
-def activity(
-    state: IngestState,
-    now: Instant,
-    *,
-    tone: Tone,
-    kind: str,
-    summary: str,
-    payload: JsonObject,
-    item: ProviderItemId | None = None,
-    request: ApprovalRequestId | None = None,
-) -> IngestedCommand:
-    """The command that appends a line to the thread's history, in the running turn if there is one."""
-    return _command(
-        state,
-        lambda command_id: ThreadActivityAppend(
-            command_id=command_id,
-            thread_id=state.thread_id,
-            activity=Activity(
-                id=ActivityId(command_id),
-                tone=tone,
-                kind=Label(kind),
-                summary=summary[:_SUMMARY_CHARACTERS],
-                payload=payload,
-                turn_id=state.turn_id,
-                created_at=now,
-            ),
-            created_at=now,
-        ),
-        item=item,
-        request=request,
-    )
-
-
-def numbered(state: IngestState, *commands: IngestedCommand) -> IngestState:
-    """The state after these commands took their numbers."""
-    return attrs.evolve(state, count=state.count + len(commands))
-
-
 def ingest(
     state: IngestState, event: ProviderRuntimeEvent, now: Instant
 ) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
     """The state after an agent's event, and the commands that it leads to, in order."""
     match event:
         case SessionStarted(provider_thread_id=thread) | ThreadStarted(provider_thread_id=thread):
-            attached = attrs.evolve(state, provider_thread_id=thread or state.provider_thread_id)
+            named = None if thread is None else identifier_or_none(thread)
+            attached = attrs.evolve(state, provider_thread_id=named or state.provider_thread_id)
             return _sent(attached, session_set(attached, "ready" if state.turn_id is None else "running", now))
         case TurnStarted():
-            return attrs.evolve(state, provider_turn_id=event.provider_turn_id), ()
+            turn = event.provider_turn_id
+            return attrs.evolve(state, provider_turn_id=None if turn is None else identifier_or_none(turn)), ()
         case MessageDelta():
             return _delta(state, event, now)
         case MessageCompleted():
             message = message_id(state.provider_session_id, event.item)
             remaining = tuple(other for other in state.streaming if other != message)
-            completed = _complete(state, message, now)
+            completed = _complete(state, message, now, item=event.item)
             return _sent(attrs.evolve(state, streaming=remaining), completed)
+        case TurnCompleted() if state.turn_id is None:
+            return state, ()
         case TurnCompleted():
             return _end_turn(state, _AFTER_TURN[event.outcome], now, error=event.error)
         case SessionExited():
             return _exit(state, event, now)
         case RuntimeErrorReported():
             reported = activity(
-                state, now, tone="error", kind="runtime.error", summary=event.message, payload=dict(event.detail)
+                state,
+                now,
+                tone="error",
+                kind="runtime.error",
+                summary=event.message,
+                payload={**event.detail, "message": event.message},
             )
             after, commands = _sent(state, reported)
             if not event.fatal:
@@ -239,46 +144,30 @@ def _sent(state: IngestState, *commands: IngestedCommand) -> tuple[IngestState, 
     return numbered(state, *commands), commands
 
 
-def _command(
-    state: IngestState,
-    build: Callable[[CommandId], InternalCommand],
-    *,
-    item: ProviderItemId | None = None,
-    request: ApprovalRequestId | None = None,
-) -> IngestedCommand:
-    return IngestedCommand(
-        command=build(CommandId(f"{state.provider_session_id}/{state.count + 1}")),
-        metadata=EventMetadata(
-            provider_session_id=state.provider_session_id,
-            provider_thread_id=state.provider_thread_id,
-            provider_turn_id=state.provider_turn_id if state.turn_id is not None else None,
-            provider_item_id=item,
-            adapter_key=state.adapter_key,
-            request_id=request,
-        ),
-    )
-
-
 def _delta(state: IngestState, event: MessageDelta, now: Instant) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
     message = message_id(state.provider_session_id, event.item)
     known = state if message in state.streaming else attrs.evolve(state, streaming=(*state.streaming, message))
-    delta = _command(
+    delta = command(
         state,
         lambda command_id: ThreadMessageAssistantDelta(
             command_id=command_id,
             thread_id=state.thread_id,
             message_id=message,
-            delta=event.text,
+            delta=without_surrogates(event.text),
             turn_id=UNSET if state.turn_id is None else state.turn_id,
             created_at=now,
         ),
         item=event.item,
     )
-    return _sent(known, delta)
+    # What a whole session has in common is said once, by its session-sets, not by each piece of text.
+    of_text = attrs.evolve(delta.metadata, provider_thread_id=None, adapter_key=None)
+    return _sent(known, attrs.evolve(delta, metadata=of_text))
 
 
-def _complete(state: IngestState, message: MessageId, now: Instant) -> IngestedCommand:
-    return _command(
+def _complete(
+    state: IngestState, message: MessageId, now: Instant, *, item: ProviderItemId | None = None
+) -> IngestedCommand:
+    return command(
         state,
         lambda command_id: ThreadMessageAssistantComplete(
             command_id=command_id,
@@ -287,6 +176,7 @@ def _complete(state: IngestState, message: MessageId, now: Instant) -> IngestedC
             turn_id=UNSET if state.turn_id is None else state.turn_id,
             created_at=now,
         ),
+        item=item,
     )
 
 
@@ -305,12 +195,14 @@ def _end_turn(
 
 
 def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
-    if event.asked:
-        status: SessionStatus = "stopped" if state.fatal_error is None else "error"
-        return _end_turn(state, status, now, error=state.fatal_error)
-    code = "" if event.exit_code is None else f" with exit status {event.exit_code}"
-    tail = event.stderr_tail.strip()
-    return _end_turn(state, "error", now, error=f"the agent process ended{code}{': ' if tail else ''}{tail}")
+    """A status that no session follows: stopped where it was asked for, else why it ended."""
+    error = state.fatal_error
+    if error is None and not event.asked:
+        code = "" if event.exit_code is None else f" with exit status {event.exit_code}"
+        tail = event.stderr_tail.strip()
+        error = f"the agent process ended{code}{': ' if tail else ''}{tail}"
+    ended = attrs.evolve(state, fatal_error=error)
+    return _end_turn(ended, "stopped" if error is None else "error", now, error=error)
 
 
 def _activity_of(
@@ -326,7 +218,7 @@ def _activity_of(
                 tone="tool",
                 kind="tool.started",
                 summary=event.title,
-                payload={"itemId": event.item, **event.detail},
+                payload={**event.detail, "itemId": event.item},
                 item=event.item,
             )
         case ToolCompleted():
@@ -336,7 +228,7 @@ def _activity_of(
                 tone="tool",
                 kind="tool.completed",
                 summary=event.title,
-                payload={"itemId": event.item, "failed": event.failed, **event.detail},
+                payload={**event.detail, "itemId": event.item, "failed": event.failed},
                 item=event.item,
             )
         case PlanUpdated():
@@ -355,7 +247,7 @@ def _activity_of(
                 tone="approval",
                 kind=REQUESTED,
                 summary=event.summary,
-                payload={"requestId": request, "requestKind": event.kind, **event.detail},
+                payload={**event.detail, "requestId": request, "requestKind": event.kind},
                 item=event.item,
                 request=request,
             )

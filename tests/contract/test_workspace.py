@@ -11,6 +11,7 @@ import pytest
 from orchestrion.actors.workspace import (
     Capture,
     CaptureFailed,
+    DiffLimits,
     GitUnavailable,
     GitWorkspace,
     baseline_ref,
@@ -535,6 +536,23 @@ async def test_the_users_taste_in_diffs_does_not_change_ours(repository: Reposit
     assert (await workspace.diff(start, end)).text == plain
     unchanged = await workspace.diff(end, end)
     assert (unchanged.text, unchanged.files) == ("", ())
+
+
+async def test_a_diff_is_cut_at_its_bounds_with_a_marker(repository: Repository) -> None:
+    workspace = await opened(repository.top)
+    start = await workspace.capture(baseline_ref(THREAD, 1), "start")
+    for name in "abcde":
+        repository.write(name, f"{name}\n" * 5000)
+    end = await workspace.capture(checkpoint_ref(THREAD, 1), "end")
+    plain = repository.git("diff", start.commit, end.commit).decode()
+    whole = await workspace.diff(start, end)
+    assert (whole.text, whole.is_cut, whole.changed_files, len(whole.files)) == (plain, False, 5, 5)
+    cut = await workspace.diff(start, end, DiffLimits(text_bytes=20_001, files=2))
+    *lines, marker = cut.text.splitlines(keepends=True)
+    assert marker == "# The diff is cut here: it is longer than 20001 bytes\n"
+    assert plain.startswith("".join(lines))
+    assert 19_900 < len("".join(lines)) <= 20_001
+    assert (cut.is_cut, cut.changed_files, [file.path for file in cut.files]) == (True, 5, ["a", "b"])
 
 
 async def test_a_diff_of_a_capture_that_is_gone_is_an_error(repository: Repository) -> None:

@@ -10,8 +10,14 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
-from orchestrion.actors.providers.adapter import AgentConnection, Provider, SessionRequest, TurnRequest
-from orchestrion.actors.providers.process_table import group_is_alive
+from orchestrion.actors.providers.adapter import (
+    AgentConnection,
+    ProcessIdentity,
+    Provider,
+    SessionRequest,
+    TurnRequest,
+)
+from orchestrion.actors.providers.process_table import processes_of
 from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId
 from orchestrion.runtime.contracts.provider_events import (
     MessageDelta,
@@ -21,7 +27,7 @@ from orchestrion.runtime.contracts.provider_events import (
 )
 from orchestrion.runtime.contracts.values import JsonObject
 
-__all__ = ["ReadSession", "group_has_ended", "session"]
+__all__ = ["ReadSession", "all_have_ended", "session"]
 
 SAFETY_NET_SECONDS = 30
 
@@ -80,18 +86,25 @@ class ReadSession:
 async def session(
     provider: Provider, workspace: Path, *, cursor: JsonObject | None = None
 ) -> AsyncIterator[ReadSession]:
-    """A session of `provider` in `workspace`, under a safety net of time."""
+    """A session of `provider` in `workspace`, under a safety net of time. It leaves no process, however it ends."""
     request = SessionRequest(
         thread_id=ThreadId("thread"),
         provider_session_id=ProviderSessionId("session"),
         workspace=workspace,
         resume_cursor=cursor,
     )
-    with anyio.fail_after(SAFETY_NET_SECONDS):
-        async with provider.connect(request) as connection:
-            yield ReadSession(connection)
+    identity: ProcessIdentity | None = None
+    try:
+        with anyio.fail_after(SAFETY_NET_SECONDS):
+            async with provider.connect(request) as connection:
+                identity = connection.process
+                yield ReadSession(connection)
+    finally:
+        if identity is not None:
+            with anyio.CancelScope(shield=True):
+                assert await all_have_ended(identity)
 
 
-async def group_has_ended(group: int) -> bool:
-    """Whether no process of the group lives."""
-    return not await to_thread.run_sync(group_is_alive, group)
+async def all_have_ended(identity: ProcessIdentity) -> bool:
+    """Whether no process of the agent lives."""
+    return await to_thread.run_sync(processes_of, identity) == []

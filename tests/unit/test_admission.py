@@ -243,7 +243,8 @@ def test_a_command_is_an_object_with_a_type() -> None:
 
 
 def test_a_refusal_names_the_command_where_it_can() -> None:
-    assert _refused({**EVERY_FIELD["project.delete"], "projectId": ""}).command_id == "command-3"
+    command = EVERY_FIELD["project.delete"]
+    assert _refused({**command, "projectId": ""}).command_id == command["commandId"]
     assert _refused({**EVERY_FIELD["project.delete"], "commandId": 5}).command_id is None
 
 

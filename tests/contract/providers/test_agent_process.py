@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,8 +15,8 @@ import pytest
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
 from orchestrion.actors.providers.agent_process import agent_process, end_process_group
-from orchestrion.actors.providers.process_table import group_is_alive, start_time
-from tests.support.provider_session import group_has_ended
+from orchestrion.actors.providers.process_table import processes_of, start_time
+from tests.support.provider_session import all_have_ended
 
 SAFETY_NET_SECONDS = 30
 
@@ -39,7 +40,7 @@ def leftover() -> Iterator[Callable[[str], ProcessIdentity]]:
 
     yield start
     for popen in started:
-        if group_is_alive(popen.pid):
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(popen.pid, signal.SIGKILL)
         popen.communicate()
 
@@ -49,7 +50,7 @@ class TestRecovery:
     def test_a_leftover_group_is_ended(self, leftover: Callable[[str], ProcessIdentity], program: str) -> None:
         identity = leftover(program)
         assert end_process_group(identity, grace_seconds=0.2)
-        assert not group_is_alive(identity.pid)
+        assert processes_of(identity) == []
         assert not end_process_group(identity, grace_seconds=0.2)
 
     def test_a_process_with_another_start_time_is_left_alone(self, leftover: Callable[[str], ProcessIdentity]) -> None:
@@ -57,19 +58,19 @@ class TestRecovery:
         assert identity.started_at is not None
         reused = ProcessIdentity(pid=identity.pid, started_at=identity.started_at - 1)
         assert not end_process_group(reused, grace_seconds=0.2)
-        assert group_is_alive(identity.pid)
+        assert processes_of(identity)
 
     def test_a_process_whose_start_time_was_never_known_is_left_alone(
         self, leftover: Callable[[str], ProcessIdentity]
     ) -> None:
         identity = leftover(PARENT)
         assert not end_process_group(ProcessIdentity(pid=identity.pid, started_at=None), grace_seconds=0.2)
-        assert group_is_alive(identity.pid)
+        assert processes_of(identity)
 
 
 @pytest.mark.anyio
 class TestAgentProcess:
-    async def test_output_is_read_to_the_end_although_a_stranger_holds_the_pipe(self, tmp_path: Path) -> None:
+    async def test_output_is_read_to_the_end_although_a_stray_holds_the_pipe(self, tmp_path: Path) -> None:
         program = "import subprocess; print(subprocess.Popen(['sleep', '3600'], start_new_session=True).pid)"
         output = b""
         with anyio.fail_after(SAFETY_NET_SECONDS):
@@ -81,7 +82,7 @@ class TestAgentProcess:
                     async for chunk in process.stdout:
                         output += chunk
                 assert process.exit_code == 0
-        os.killpg(int(output), signal.SIGKILL)
+        assert start_time(int(output)) is None
 
     async def test_a_second_end_waits_for_the_first(self, tmp_path: Path) -> None:
         with anyio.fail_after(SAFETY_NET_SECONDS):
@@ -93,7 +94,7 @@ class TestAgentProcess:
                     tasks.start_soon(process.end)
                     await anyio.wait_all_tasks_blocked()
                     await process.end()
-                    assert await group_has_ended(process.identity.pid)
+                    assert await all_have_ended(process.identity)
                 assert process.exit_code == -signal.SIGKILL
 
     async def test_the_end_is_shielded_from_cancellation(self, tmp_path: Path) -> None:
@@ -105,4 +106,4 @@ class TestAgentProcess:
                 with anyio.CancelScope() as scope:
                     scope.cancel()
                     await process.end()
-                assert await group_has_ended(process.identity.pid)
+                assert await all_have_ended(process.identity)

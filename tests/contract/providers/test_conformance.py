@@ -26,7 +26,7 @@ from orchestrion.runtime.contracts.provider_events import (
 )
 from orchestrion.runtime.contracts.values import ApprovalDecision
 from tests.support.provider_case import ProviderCase
-from tests.support.provider_session import group_has_ended, session
+from tests.support.provider_session import all_have_ended, session
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +77,7 @@ async def test_an_accepted_request_is_carried_out(
         assert not await anyio.Path(workspace / "notes.txt").exists()
         await read.connection.respond(asked.request, decision)
         assert (await read.until(TurnCompleted)).outcome == "completed"
-        assert await anyio.Path(workspace / "notes.txt").read_text() == "hello"
+        assert (await anyio.Path(workspace / "notes.txt").read_text()).removesuffix("\n") == "hello"
         assert read.of(ApprovalResolved) == [ApprovalResolved(request=asked.request, decision=decision)]
 
 
@@ -141,7 +141,7 @@ async def test_closing_ends_the_process_and_reports_it_last(case: ProviderCase, 
         await read.turn(case.say("hello"))
         exited = await read.closed()
         assert exited.asked
-        assert await group_has_ended(read.connection.process.pid)
+        assert await all_have_ended(read.connection.process)
         with pytest.raises(SessionLost):
             await read.connection.start_turn(TurnRequest(text=case.say("too late")))
 
@@ -157,7 +157,7 @@ async def test_closing_in_the_middle_of_a_turn_does_not_complete_it(case: Provid
 async def test_leaving_ends_the_process(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
-    assert await group_has_ended(read.connection.process.pid)
+    assert await all_have_ended(read.connection.process)
 
 
 async def test_leaving_by_cancellation_ends_the_process(case: ProviderCase, workspace: Path) -> None:
@@ -165,14 +165,14 @@ async def test_leaving_by_cancellation_ends_the_process(case: ProviderCase, work
         async with session(case.provider, workspace) as read:
             scope.cancel()
             await anyio.sleep_forever()
-    assert await group_has_ended(read.connection.process.pid)
+    assert await all_have_ended(read.connection.process)
 
 
 async def test_an_error_of_the_body_leaves_as_it_is(case: ProviderCase, workspace: Path) -> None:
     with pytest.raises(LookupError, match="the body's own"):
         async with session(case.provider, workspace) as read:
             raise LookupError("the body's own")
-    assert await group_has_ended(read.connection.process.pid)
+    assert await all_have_ended(read.connection.process)
 
 
 async def test_an_agent_that_is_killed_exits_unasked(case: ProviderCase, workspace: Path) -> None:

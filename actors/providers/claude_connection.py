@@ -1,0 +1,334 @@
+"""One living Claude Code process behind the SDK's client.
+
+A `ClaudeConnection` joins four parts: the process, the SDK's client over our transport, the `Conversation` that knows
+the messages, and the queue of events. What the agent says is handled in its order by the one task that reads (`run`);
+the SDK answers and awaits control requests in tasks of its own, which it ends with `disconnect`. The conversation
+lives on one event loop and is changed between awaits only.
+
+The id of a new session is chosen here, so that its resume cursor is known before the first turn. The agent writes its
+transcript late: one that is killed in the first seconds of its first turn may have none, and refuses to resume.
+Importing this module needs the extra `claude`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+from uuid import uuid4
+
+import anyio
+from anyio.abc import ObjectReceiveStream, TaskGroup
+from claude_agent_sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    ToolPermissionContext,
+)
+
+from ...runtime.contracts.errors import (
+    ProviderError,
+    ProviderProtocolError,
+    ProviderUnavailable,
+    ResumeRefused,
+    SessionLost,
+)
+from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId
+from ...runtime.contracts.provider_events import (
+    ProviderRuntimeEvent,
+    RuntimeErrorReported,
+    SessionExited,
+    SessionStarted,
+)
+from ...runtime.contracts.values import ApprovalDecision, JsonObject
+from .acp_tools import object_of
+from .adapter import Capabilities, ProcessIdentity, TurnRequest
+from .agent_process import AgentProcess
+from .claude_lines import MessageLines
+from .claude_permissions import NOBODY_TO_ASK, PendingDecision, permission_result
+from .claude_protocol import Conversation, Step, refusal
+from .claude_transport import ProcessTransport
+from .event_queue import EventQueue
+from .jsonrpc_protocol import Malformed
+
+__all__ = ["ClaudeConnection"]
+
+_EVENT_CAPACITY: Final = 64
+_MALFORMED_REPORTS: Final = 5
+_CONTROL: Final = frozenset({"control_request", "control_response", "control_cancel_request"})
+_OWN_REQUESTS: Final = "orchestrion-"
+
+
+class ClaudeConnection:
+    def __init__(
+        self,
+        process: AgentProcess,
+        *,
+        session_id: ProviderThreadId,
+        resumes: bool,
+        model: str | None,
+        deadline_seconds: float,
+    ) -> None:
+        self._process = process
+        self._session_id = session_id
+        self._resumes = resumes
+        self._deadline_seconds = deadline_seconds
+        self._default_model = self._model = model
+        self._effort: str | None = None
+        self._transport = ProcessTransport(process, deadline_seconds=deadline_seconds)
+        self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._ask), transport=self._transport)
+        self._events = EventQueue(_EVENT_CAPACITY)
+        self._conversation = Conversation()
+        self._decisions: dict[ApprovalRequestId, PendingDecision] = {}
+        self._own_requests: dict[str, _OwnRequest] = {}
+        self._own_request_count = 0
+        self._tasks: TaskGroup | None = None
+        self._refusal: str | None = None
+        self._malformed_reports = 0
+        self._opened = self._asked = self._over = False
+
+    @property
+    def process(self) -> ProcessIdentity:
+        return self._process.identity
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(resume=True, approvals=True, model_switch=True)
+
+    @property
+    def provider_thread_id(self) -> ProviderThreadId | None:
+        return self._session_id
+
+    @property
+    def resume_cursor(self) -> JsonObject | None:
+        return {"sessionId": self._session_id}
+
+    @property
+    def events(self) -> ObjectReceiveStream[ProviderRuntimeEvent]:
+        return self._events
+
+    async def run(self) -> None:
+        """Read the agent to its end, end what is left of it, and report its exit last."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._process.watch)
+                async with anyio.create_task_group() as self._tasks:
+                    await self._read()
+                    self._tasks.cancel_scope.cancel()
+                await self._process.end()
+        finally:
+            self._events.end(
+                SessionExited(
+                    asked=self._asked, exit_code=self._process.exit_code, stderr_tail=self._process.stderr_tail
+                )
+            )
+
+    async def open(self, start_deadline_seconds: float) -> None:
+        """Shake hands, as the SDK does. Raises as `Provider.connect` does."""
+        program = self._process.program
+        try:
+            with anyio.fail_after(start_deadline_seconds):
+                await self._client.connect()
+        except TimeoutError as error:
+            raise ProviderUnavailable(
+                f"{program} did not come up: no answer within {start_deadline_seconds:g} s"
+            ) from error
+        except Exception as error:
+            if not self._over and not isinstance(error, SessionLost):
+                raise ProviderProtocolError(
+                    f"{program} does not speak as the Claude Agent SDK does: {error}"
+                ) from error
+            await self._process.end()
+            await self._process.stderr_drained()
+            if self._resumes and self._refusal is not None:
+                raise ResumeRefused(f"the agent does not resume {self._session_id!r}: {self._refusal}") from error
+            words = self._refusal or self._process.stderr_tail.strip() or "no last words"
+            raise ProviderUnavailable(
+                f"{program} exited with code {self._process.exit_code} before it was ready: {words}"
+            ) from error
+        self._opened = True
+        self._events.put_nowait(SessionStarted(provider_thread_id=self._session_id))
+
+    async def start_turn(self, turn: TurnRequest) -> None:
+        self._not_over()
+        prompt = _prompt(turn)
+        self._conversation.begin_turn(prompt["uuid"])
+        try:
+            await self._switch(turn.model or self._default_model, turn.effort)
+            await self._client.query(_only(prompt))
+        except BaseException:
+            self._conversation.cut_off()
+            raise
+
+    async def interrupt(self) -> None:
+        self._not_over()
+        self._perform_nowait(self._conversation.interrupted())
+
+    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
+        self._not_over()
+        step = self._conversation.decided(request, decision)
+        self._decisions[request].make(decision)
+        self._perform_nowait(step)
+
+    async def close(self) -> None:
+        if not self._over and self._process.exit_code is None:
+            self._asked = True
+        await self._client.disconnect()
+        await self._process.end()
+
+    async def _read(self) -> None:
+        lines = MessageLines()
+        try:
+            async for chunk in self._process.stdout:
+                for message in lines.feed(chunk):
+                    await self._handle(message)
+        except ProviderError as error:
+            await self._events.put(RuntimeErrorReported(message=str(error), fatal=True))
+        except anyio.ClosedResourceError:
+            pass
+        finally:
+            self._over = True
+            self._conversation.cut_off()
+            self._transport.end()
+            for own in self._own_requests.values():
+                own.settle({"subtype": "error", "error": "the agent is gone"})
+
+    async def _handle(self, message: JsonObject | Malformed) -> None:
+        if isinstance(message, Malformed):
+            await self._report_malformed(message)
+        elif message.get("type") in _CONTROL:
+            response = object_of(message.get("response"))
+            own = self._own_requests.get(str(response.get("request_id")))
+            if own is None:
+                await self._transport.pass_on(message)
+            else:
+                own.settle(response)
+        elif not self._opened and message.get("type") == "result" and message.get("is_error") is True:
+            self._refusal = refusal(message)
+        else:
+            step = self._conversation.received(message)
+            for event in step.events:
+                await self._events.put(event)
+            if step.interrupt:
+                self._interrupt_soon()
+
+    async def _ask(
+        self, tool_name: str, given: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        """The SDK's question, answered by `respond`; the SDK cancels it when the agent does not wait any more."""
+        request, step = self._conversation.permission_asked(
+            tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason
+        )
+        if request is None:
+            return PermissionResultDeny(message=NOBODY_TO_ASK)
+        decision = self._decisions[request] = PendingDecision()
+        for event in step.events:
+            self._events.put_nowait(event)
+        try:
+            return permission_result(await decision.made(), tool_name, context.suggestions)
+        finally:
+            del self._decisions[request]
+            for event in self._conversation.withdrawn(request).events:
+                self._events.put_nowait(event)
+
+    def _perform_nowait(self, step: Step) -> None:
+        for event in step.events:
+            self._events.put_nowait(event)
+        if step.interrupt:
+            self._interrupt_soon()
+
+    def _interrupt_soon(self) -> None:
+        """In a task of its own: its answer is read by the task that reads, which may be the one that asks."""
+        assert self._tasks is not None, "a connection is handed out while it reads"
+        self._tasks.start_soon(self._interrupt)
+
+    async def _interrupt(self) -> None:
+        try:
+            await self._within_deadline("interrupt", self._client.interrupt)
+        except SessionLost:
+            return
+        except ProviderError as error:
+            self._events.put_nowait(RuntimeErrorReported(message=str(error)))
+
+    async def _switch(self, model: str | None, effort: str | None) -> None:
+        if model != self._model:
+            await self._within_deadline(f"model {model!r}", lambda: self._client.set_model(model))
+            self._model = model
+        if effort != self._effort:
+            await self._within_deadline(f"effort {effort!r}", lambda: self._set_effort(effort))
+            self._effort = effort
+
+    async def _set_effort(self, effort: str | None) -> None:
+        """A control request that the SDK's client has no method for."""
+        self._own_request_count += 1
+        request_id = f"{_OWN_REQUESTS}{self._own_request_count}"
+        own = self._own_requests[request_id] = _OwnRequest()
+        request = {"subtype": "apply_flag_settings", "settings": {"effortLevel": effort}}
+        message = {"type": "control_request", "request_id": request_id, "request": request}
+        try:
+            await self._transport.write(json.dumps(message) + "\n")
+            await own.answered()
+        finally:
+            del self._own_requests[request_id]
+
+    async def _within_deadline(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with anyio.fail_after(self._deadline_seconds):
+                await ask()
+        except SessionLost:
+            raise
+        except TimeoutError:
+            raise ProviderProtocolError(
+                f"the agent did not answer within {self._deadline_seconds:g} s: {what}"
+            ) from None
+        except Exception as error:  # the SDK raises a plain Exception for what the agent refuses
+            self._not_over()
+            raise ProviderProtocolError(f"the agent refused {what}: {error}") from error
+
+    async def _report_malformed(self, line: Malformed) -> None:
+        self._malformed_reports += 1
+        if self._malformed_reports <= _MALFORMED_REPORTS:
+            await self._events.put(
+                RuntimeErrorReported(
+                    message=f"{self._process.program} sent a line that is no message: {line.fault}",
+                    detail={"excerpt": line.excerpt},
+                )
+            )
+
+    def _not_over(self) -> None:
+        if self._over or self._asked:
+            raise SessionLost(f"{self._process.program} is gone")
+
+
+class _OwnRequest:
+    def __init__(self) -> None:
+        self._settled = anyio.Event()
+        self._response: JsonObject = {}
+
+    def settle(self, response: JsonObject) -> None:
+        self._response = response
+        self._settled.set()
+
+    async def answered(self) -> None:
+        """Raises: ProviderProtocolError: the agent refused the request."""
+        await self._settled.wait()
+        if self._response.get("subtype") == "error":
+            raise ProviderProtocolError(str(self._response.get("error")))
+
+
+def _prompt(turn: TurnRequest) -> JsonObject:
+    images = [
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": image.mime_type, "data": image.data_url.partition(",")[2]},
+        }
+        for image in turn.attachments
+    ]
+    content = [*images, {"type": "text", "text": turn.text}]
+    message = {"role": "user", "content": content}
+    return {"type": "user", "uuid": str(uuid4()), "message": message, "parent_tool_use_id": None}
+
+
+async def _only(message: JsonObject) -> AsyncIterator[JsonObject]:
+    yield message

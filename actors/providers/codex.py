@@ -1,0 +1,253 @@
+"""Codex through its app-server, which speaks JSON-RPC without the `jsonrpc` member on standard input and output.
+
+A `_CodexConnection` is a `StdioConnection` with a `Conversation`, which knows the protocol. The program that is started
+is the native one: behind its Node launcher it would outlive the launcher's death with the thread's writer lock.
+
+A Codex whose home is new sets it up as it starts, and two that do so at once fail. So a provider's starts come one
+after the other until one has succeeded.
+
+A turn's model and effort hold for that turn. Codex keeps them for the turns that follow, so every turn names its
+model, and its effort once one was named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+import anyio
+import attrs
+
+from ...runtime.contracts.errors import ProviderUnavailable, SessionLost
+from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId
+from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
+from ...runtime.contracts.values import ApprovalDecision, JsonObject
+from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
+from .agent_process import AgentProcess
+from .codex_handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
+from .codex_protocol import Conversation, Step
+from .jsonrpc_protocol import JsonRpcProtocol, Notification, Reply, Request
+from .stdio_connection import StdioConnection, connected
+
+__all__ = ["ApprovalPolicy", "CodexProvider", "SandboxMode"]
+
+
+@attrs.frozen(kw_only=True)
+class _Settings:
+    sandbox: SandboxMode
+    approval_policy: ApprovalPolicy
+    model: str | None
+    request_deadline_seconds: float
+
+
+class CodexProvider:
+    """Starts `command` for each session, by default the program of the `openai-codex` package with `app-server`.
+
+    `env` is laid over the host's environment. `sandbox` and `approval_policy` bound what the agent does without asking,
+    in new and in resumed threads; `model` is the one of turns that name none, None the one of Codex's own
+    configuration. `start_deadline_seconds` bounds the start up to the agent's `initialize` reply,
+    `request_deadline_seconds` every later request and every write, `end_grace_seconds` each step of ending the
+    process.
+    """
+
+    def __init__(
+        self,
+        *,
+        command: Sequence[str] | None = None,
+        name: str = "codex",
+        env: Mapping[str, str] | None = None,
+        sandbox: SandboxMode = "workspace-write",
+        approval_policy: ApprovalPolicy = "on-request",
+        model: str | None = None,
+        start_deadline_seconds: float = 30.0,
+        request_deadline_seconds: float = 30.0,
+        end_grace_seconds: float = 2.0,
+    ) -> None:
+        if command is not None and not command:
+            raise ValueError("an agent's command names at least its program")
+        self._command = None if command is None else tuple(command)
+        self._name = name
+        self._env = env
+        self._settings = _Settings(
+            sandbox=sandbox,
+            approval_policy=approval_policy,
+            model=model,
+            request_deadline_seconds=request_deadline_seconds,
+        )
+        self._start_deadline_seconds = start_deadline_seconds
+        self._end_grace_seconds = end_grace_seconds
+        self._has_started = False
+        self._starting = anyio.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def adapter_key(self) -> str:
+        return "codex"
+
+    def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
+        """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped.
+
+        Without a command, a missing `openai-codex` package is a `ProviderUnavailable` that says how to install it.
+        """
+        return self._connected(request)
+
+    @asynccontextmanager
+    async def _connected(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
+        opening = connected(
+            self._command or _bundled_command(),
+            workspace=request.workspace,
+            env=self._env,
+            start_deadline_seconds=self._start_deadline_seconds,
+            end_grace_seconds=self._end_grace_seconds,
+            connection_over=lambda process: _CodexConnection(process, request, self._settings),
+        )
+        async with AsyncExitStack() as stack:
+            yield await self._entered(opening, stack)
+
+    async def _entered(
+        self, opening: AbstractAsyncContextManager[AgentConnection], stack: AsyncExitStack
+    ) -> AgentConnection:
+        if not self._has_started:
+            async with self._starting:
+                if not self._has_started:
+                    connection = await stack.enter_async_context(opening)
+                    self._has_started = True
+                    return connection
+        return await stack.enter_async_context(opening)
+
+
+class _CodexConnection(StdioConnection):
+    def __init__(self, process: AgentProcess, request: SessionRequest, settings: _Settings) -> None:
+        super().__init__(
+            process,
+            deadline_seconds=settings.request_deadline_seconds,
+            protocol=JsonRpcProtocol(jsonrpc_member=False),
+        )
+        self._request = request
+        self._settings = settings
+        self._thread: OpenThread | None = None
+        self._conversation: Conversation | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(resume=True, approvals=True, model_switch=True)
+
+    @property
+    def provider_thread_id(self) -> ProviderThreadId | None:
+        return None if self._thread is None else self._thread.thread_id
+
+    @property
+    def resume_cursor(self) -> JsonObject | None:
+        return None if self._thread is None else self._thread.cursor()
+
+    async def open(self, start_deadline_seconds: float) -> None:
+        async with self._coming_up():
+            await initialize(self._peer, deadline_seconds=start_deadline_seconds)
+            thread = await open_thread(
+                self._peer,
+                self._request,
+                sandbox=self._settings.sandbox,
+                approval_policy=self._settings.approval_policy,
+                model=self._settings.model,
+                deadline_seconds=self._deadline_seconds,
+            )
+        self._thread = thread
+        self._conversation = Conversation(thread.thread_id)
+        self._events.put_nowait(SessionStarted(provider_thread_id=thread.thread_id))
+
+    async def start_turn(self, turn: TurnRequest) -> None:
+        thread, conversation = self._opened()
+        conversation.begin_turn()
+        try:
+            params = await self._turn_params(thread, turn)
+            with self._write_deadline():
+                await self._peer.send_request("turn/start", params, on_reply=self._turn_replied)
+        except BaseException:
+            conversation.cut_off()
+            raise
+
+    async def interrupt(self) -> None:
+        _, conversation = self._opened()
+        if self._over:
+            raise SessionLost(f"{self._process.program} is gone, and its turn with it")
+        await self._carry_out(conversation.interrupted())
+
+    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
+        _, conversation = self._opened()
+        await self._carry_out(conversation.decided(request, decision))
+
+    async def _take(self, message: Request | Notification) -> None:
+        conversation = self._conversation
+        match message:
+            case Notification(method=method, params=params):
+                if conversation is not None:
+                    await self._perform(conversation.notified(method, params))
+            case Request(id=request_id, method=method, params=params):
+                step = None if conversation is None else conversation.asked(request_id, method, params)
+                if step is None:
+                    await self._refuse(message)
+                else:
+                    await self._perform(step)
+
+    def _cut_off(self) -> Iterable[ProviderRuntimeEvent]:
+        return () if self._conversation is None else self._conversation.cut_off().events
+
+    async def _turn_replied(self, reply: Reply) -> None:
+        await self._perform(self._opened()[1].replied(reply))
+
+    async def _interrupt_replied(self, reply: Reply) -> None:
+        await self._perform(self._opened()[1].interrupt_replied(reply))
+
+    async def _perform(self, step: Step) -> None:
+        """What follows from a message: the runtime may be slow to read, and the agent waits then."""
+        thread, conversation = self._opened()
+        if thread.unused and conversation.had_turn:
+            self._thread = attrs.evolve(thread, unused=False)
+        for event in step.events:
+            await self._events.put(event)
+        await self._send(step)
+
+    async def _carry_out(self, step: Step) -> None:
+        """What follows from a call of the runtime, which may be the one that reads the events."""
+        for event in step.events:
+            self._events.put_nowait(event)
+        await self._send(step)
+
+    async def _send(self, step: Step) -> None:
+        with self._write_deadline():
+            for answer in step.answers:
+                await self._peer.respond(answer.id, answer.value)
+            for call in step.calls:
+                await self._peer.send_request(call.method, call.params, on_reply=self._interrupt_replied)
+
+    async def _turn_params(self, thread: OpenThread, turn: TurnRequest) -> JsonObject:
+        effort = turn.effort or thread.effort
+        if effort is None and thread.current_effort is not None:
+            effort = await default_effort(
+                self._peer, turn.model or thread.model, deadline_seconds=self._deadline_seconds
+            )
+        self._thread = attrs.evolve(thread, current_effort=effort or thread.current_effort)
+        said: list[JsonObject] = [{"type": "text", "text": turn.text}]
+        said += [{"type": "image", "url": image.data_url} for image in turn.attachments]
+        chosen = (("model", turn.model or thread.model), ("effort", effort))
+        return {
+            "threadId": thread.thread_id,
+            "input": said,
+            **{key: value for key, value in chosen if value is not None},
+        }
+
+    def _opened(self) -> tuple[OpenThread, Conversation]:
+        assert self._thread is not None, "a connection is handed out after its thread is open"
+        assert self._conversation is not None, "a connection is handed out after its thread is open"
+        return self._thread, self._conversation
+
+
+def _bundled_command() -> tuple[str, ...]:
+    try:
+        from codex_cli_bin import bundled_codex_path
+    except ImportError as error:
+        raise ProviderUnavailable("Codex is not installed: pip install 'orchestrion[codex]'") from error
+    return (str(bundled_codex_path()), "app-server")

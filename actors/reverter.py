@@ -1,0 +1,291 @@
+"""The reverter: takes a thread's workspace and its agent's conversation back to the end of an earlier turn.
+
+- Refused before anything is touched: the target was not captured, another thread's turn is at work in the workspace,
+  the agent cannot follow and the host does not let it start afresh, or files would be lost.
+- Then: what stands in the workspace is kept under the revert's safety ref, files are put back, the agent follows, and
+  one transaction appends `thread.reverted`, settles the request and removes the diffs of the turns that are gone.
+- The safety ref is the journal, keyed by the request: while a request is open and its ref is there, the revert is
+  done again from the start, each step to the same absolute target. What cannot be finished is put back, and said.
+
+The thread's own session performs it, so no turn of the thread runs meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Final, Literal, Protocol, TypeAlias
+
+import anyio
+import attrs
+
+from ..persistence.crash_points import crash_point
+from ..runtime.contracts.commands import ThreadActivityAppend, ThreadRevertComplete
+from ..runtime.contracts.errors import OrchestrionError, ProviderError
+from ..runtime.contracts.events import EventMetadata, PersistedEvent
+from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId
+from ..runtime.contracts.read_model import ThreadView
+from ..runtime.contracts.values import Activity, Count, JsonObject, Label
+from ..runtime.domain.session_commands import IngestedCommand
+from .intent_notes import IntentNotes
+from .minting import Mint
+from .session_voice import SessionVoice
+from .workspace import (
+    Capture,
+    CaptureFailed,
+    GitUnavailable,
+    GitWorkspace,
+    Restored,
+    RestoreFailed,
+    RestoreRefused,
+    baseline_ref,
+    checkpoint_ref,
+    safety_ref,
+)
+from .workspace_use import WorkspaceBusy, WorkspaceUse
+
+RevertPolicy: TypeAlias = Literal["start-afresh", "refuse"]
+"""What a revert does with an agent that cannot roll its conversation back."""
+
+Following: TypeAlias = Literal["rolls-back", "starts-afresh", "has-nothing"]
+"""How an agent follows a revert; `has-nothing`: there is no conversation that it could remember."""
+
+_NO_METADATA: Final = EventMetadata()
+_NAMED_LEFT_ALONE: Final = 20
+
+_logger = logging.getLogger(__name__)
+
+
+class Conversation(Protocol):
+    """The conversation of a thread's agent, as far as a revert has to do with it."""
+
+    async def following(self, turn_count: int) -> Following:
+        """How the agent would follow.
+
+        Raises:
+            ProviderError: the agent could be asked to roll back, but does not come up.
+        """
+
+    async def roll_back(self, turn_count: int) -> None:
+        """Forget what came after the end of this turn.
+
+        Raises:
+            ProviderError: the agent did not.
+        """
+
+    async def start_afresh(self) -> None:
+        """End the agent and forget how to resume it: the next turn has a new conversation."""
+
+
+@attrs.frozen(kw_only=True)
+class RevertOrder:
+    """A request to revert, with its thread as it stands."""
+
+    intent: PersistedEvent
+    turn_count: int
+    thread: ThreadView
+    workspace: Path
+
+
+class _Refused(OrchestrionError):
+    """The revert is refused; nothing was touched."""
+
+
+_NOT_DONE: Final = (
+    _Refused,
+    WorkspaceBusy,
+    RestoreRefused,
+    RestoreFailed,
+    CaptureFailed,
+    GitUnavailable,
+    ProviderError,
+)
+
+
+@attrs.define(eq=False)
+class _Progress:
+    """How far a revert has come: the workspace, once it is open, and whether files may have been touched."""
+
+    workspace: GitWorkspace | None = None
+    begun: bool = False
+
+
+class Reverter:
+    """Performs reverts. Holds nothing between them."""
+
+    def __init__(
+        self,
+        *,
+        use: WorkspaceUse,
+        voice: SessionVoice,
+        notes: IntentNotes,
+        mint: Mint,
+        database: Path,
+        policy: RevertPolicy,
+    ) -> None:
+        self._use = use
+        self._voice = voice
+        self._notes = notes
+        self._mint = mint
+        self._database = database
+        self._policy = policy
+
+    async def revert(self, order: RevertOrder, conversation: Conversation) -> None:
+        """Revert the thread, or settle the request with the reason why not.
+
+        Cancelled while it waits, the request stays open. Once files are touched it goes on to its end.
+
+        Raises:
+            StoreError: the outcome could not be recorded; the request stays open.
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        progress = _Progress()
+        try:
+            await self._revert(order, conversation, progress)
+        except _NOT_DONE as error:
+            _logger.warning("thread %s is not reverted: %s", order.thread.id, error)
+            if progress.begun and progress.workspace is not None:
+                await self._put_back(progress.workspace, order, str(error))
+            else:
+                await self._notes.revert_refused(order.intent, str(error))
+
+    async def _revert(self, order: RevertOrder, conversation: Conversation, progress: _Progress) -> None:
+        if not order.thread.turns:
+            await self._complete(order)
+            return
+        workspace = await GitWorkspace.open(order.workspace, database=self._database)
+        if workspace is None:
+            raise _Refused(f"{order.workspace} is not there, or can have no checkpoints")
+        safety = safety_ref(order.thread.id, order.intent.event_id)
+        progress.workspace = workspace
+        progress.begun = await workspace.existing(safety) is not None
+        target = await _target(workspace, order)
+        if not progress.begun:
+            await self._check_agent(order, conversation)
+        async with self._use.revert(order.thread.id, order.workspace, waits=progress.begun):
+            with anyio.CancelScope(shield=True):
+                restored = await self._restore(workspace, target, order, progress)
+                progress.begun = True
+                crash_point("revert.files-restored")
+                await self._follow(order, conversation, restored, safety)
+                crash_point("revert.agent-followed")
+                await self._complete(order)
+
+    async def _check_agent(self, order: RevertOrder, conversation: Conversation) -> None:
+        following = await conversation.following(order.turn_count)
+        if following == "starts-afresh" and self._policy == "refuse":
+            raise _Refused("its agent cannot roll its conversation back")
+
+    async def _restore(
+        self, workspace: GitWorkspace, target: Capture, order: RevertOrder, progress: _Progress
+    ) -> Restored:
+        thread_id, request = order.thread.id, order.intent.event_id
+        message = f"before the revert to turn {order.turn_count}"
+        try:
+            kept, restored = await workspace.restore(
+                target, lambda attempt: safety_ref(thread_id, request, attempt), message
+            )
+        except RestoreFailed:
+            progress.begun = True
+            raise
+        _logger.info("thread %s: %s keeps what stood there before", thread_id, kept.ref)
+        return restored
+
+    async def _follow(
+        self, order: RevertOrder, conversation: Conversation, restored: Restored, safety: CheckpointRef
+    ) -> None:
+        """Let the agent follow, and tell the thread what happened, before what it tells of can be forgotten."""
+        following = await conversation.following(order.turn_count)
+        if following == "rolls-back":
+            await conversation.roll_back(order.turn_count)
+        loses_context = following == "starts-afresh" and order.turn_count > 0
+        state = "its first turn's start" if order.turn_count == 0 else f"the end of turn {order.turn_count}"
+        loss = "; the agent starts afresh and does not remember the conversation" if loses_context else ""
+        payload: JsonObject = {
+            "turnCount": order.turn_count,
+            "safetyRef": safety,
+            "written": restored.written,
+            "removed": restored.removed,
+            "leftAlone": list(restored.left_alone[:_NAMED_LEFT_ALONE]),
+            "contextLost": loses_context,
+        }
+        await self._note(order, f"The workspace stands as at {state}{loss}", payload)
+        if following == "starts-afresh":
+            await conversation.start_afresh()
+
+    async def _put_back(self, workspace: GitWorkspace, order: RevertOrder, reason: str) -> None:
+        """The files go back to where they were before the revert, so that nothing of it is done."""
+        thread_id, request = order.thread.id, order.intent.event_id
+        safety = safety_ref(thread_id, request)
+        try:
+            kept = await workspace.existing(safety)
+            if kept is None:
+                raise _Refused(f"{safety} is gone")
+            await workspace.restore(kept, lambda attempt: safety_ref(thread_id, f"{request}-back", attempt), "put back")
+        except _NOT_DONE as error:
+            _logger.error("the files of thread %s could not be put back: %s", thread_id, error)
+            await self._notes.revert_failed(order.intent, f"{reason}; the files are not put back: {error}", safety)
+        else:
+            await self._notes.revert_refused(order.intent, reason)
+
+    async def _complete(self, order: RevertOrder) -> None:
+        command = ThreadRevertComplete(
+            command_id=CommandId(f"revert/{order.intent.event_id}"),
+            thread_id=order.thread.id,
+            turn_count=Count(order.turn_count),
+            created_at=self._mint.now(),
+        )
+        result = await self._voice.send(
+            IngestedCommand(command=command, metadata=_NO_METADATA),
+            caused_by=order.intent.event_id,
+            correlation_id=order.intent.correlation_id,
+        )
+        crash_point("revert.completed")
+        if result is None:
+            safety = safety_ref(order.thread.id, order.intent.event_id)
+            await self._notes.revert_failed(order.intent, "the thread does not take the revert any more", safety)
+
+    async def _note(self, order: RevertOrder, summary: str, payload: JsonObject) -> None:
+        """Tell the thread. It does not settle the request: a crash after it leaves the revert to be done again."""
+        now = self._mint.now()
+        key = f"revert/noted/{order.intent.event_id}"
+        activity = Activity(
+            id=ActivityId(key),
+            tone="info",
+            kind=Label("checkpoint.reverted"),
+            summary=summary,
+            payload=payload,
+            turn_id=None,
+            created_at=now,
+        )
+        command = ThreadActivityAppend(
+            command_id=CommandId(key), thread_id=order.thread.id, activity=activity, created_at=now
+        )
+        await self._voice.send(
+            IngestedCommand(command=command, metadata=_NO_METADATA), correlation_id=order.intent.correlation_id
+        )
+
+
+async def _target(workspace: GitWorkspace, order: RevertOrder) -> Capture:
+    """The capture to go back to: the end of the turn with this count, or the start of the first.
+
+    Raises:
+        _Refused: it was not captured.
+    """
+    count = order.turn_count
+    turn = next((one for one in order.thread.turns if one.turn_count == max(count, 1)), None)
+    if turn is None:
+        raise _Refused(f"the thread has no turn {max(count, 1)}")
+    ref, message = _captured_as(order.thread.id, count, turn.turn_id)
+    capture = await workspace.existing(ref)
+    if capture is None or capture.message != message:
+        what = "the start of turn 1" if count == 0 else f"the end of turn {count}"
+        raise _Refused(f"{what} was not captured")
+    return capture
+
+
+def _captured_as(thread_id: ThreadId, count: int, turn_id: str) -> tuple[CheckpointRef, str]:
+    if count == 0:
+        return baseline_ref(thread_id, 1), f"before turn {turn_id}"
+    return checkpoint_ref(thread_id, count), f"after turn {turn_id}"

@@ -1,0 +1,174 @@
+"""The agent of one thread: at most one life at a time, its clocks, its runtime row, the turn it works on.
+
+- A life is the thread's until its end is reported, however often that has to be tried.
+- Everything is bounded: an interrupted agent by its escalation, a silent turn by its clock, an idle agent by its
+  retirement.
+- When a turn has ended, its workspace is captured, beside the session.
+
+Belongs to the task of its session.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..persistence.crash_points import crash_point
+from ..runtime.contracts.errors import StoreError
+from ..runtime.contracts.events import PersistedEvent
+from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
+from ..runtime.contracts.provider_events import RuntimeErrorReported
+from .agent_life import AgentLife
+from .checkpointer import Checkpointer, TurnWorkspace
+from .session_clocks import SessionClocks
+from .session_health import SessionHealth
+from .session_limits import SessionLimits
+from .session_starter import SessionStarter
+from .thread_context import ThreadContext
+
+_logger = logging.getLogger(__name__)
+
+
+class ThreadAgent:
+    """Keeps the thread's agent. `changed` is called when its session should look, `turn_ended` when a turn is over."""
+
+    def __init__(
+        self,
+        *,
+        starter: SessionStarter,
+        checkpointer: Checkpointer,
+        limits: SessionLimits,
+        changed: Callable[[], None],
+        turn_ended: Callable[[], None],
+    ) -> None:
+        self._starter = starter
+        self._checkpointer = checkpointer
+        self._limits = limits
+        self._changed = changed
+        self._report_turn_ended = turn_ended
+        self._clocks = SessionClocks(limits)
+        self._life: AgentLife | None = None
+        self._turn: TurnWorkspace | None = None
+        self._saved_cursor: object = None
+
+    @property
+    def life(self) -> AgentLife | None:
+        """The agent that lives, or whose end is not recorded yet."""
+        return self._life
+
+    @property
+    def running_turn_id(self) -> TurnId | None:
+        return None if self._life is None else self._life.running_turn_id
+
+    def lives_elsewhere(self, workspace: Path) -> bool:
+        """Whether the agent works in another directory: the thread has moved since it was started."""
+        return self._life is not None and self._life.workspace != workspace
+
+    def seconds_to_next_clock(self) -> float:
+        return self._clocks.seconds_to_next(self._life, anyio.current_time())
+
+    def works_on(self, turn: TurnWorkspace) -> None:
+        """The agent's turn was claimed."""
+        self._turn = turn
+
+    async def living(self, context: ThreadContext, tasks: TaskGroup, *, correlation_id: CommandId | None) -> AgentLife:
+        """The thread's agent, started in `tasks` if none lives. Raises what `SessionStarter.start` raises."""
+        if self._life is None:
+            life = await self._starter.start(context, tasks, correlation_id=correlation_id, changed=self._changed)
+            self._life, self._saved_cursor = life, life.connection.resume_cursor
+            self._clocks.beaten(anyio.current_time())
+        return self._life
+
+    async def interrupt(self, intent: PersistedEvent) -> None:
+        """Ask the agent to end its turn. What ends the turn, the deadline included, is the first such intent's outcome.
+
+        Raises:
+            ProviderError: the agent was not asked; the deadline stands.
+        """
+        assert self._life is not None, "a running turn has an agent"
+        if not self._clocks.is_interrupting:
+            self._life.expect_end(intent)
+            self._clocks.interrupted(anyio.current_time())
+        await self._life.connection.interrupt()
+
+    async def tend(self) -> None:
+        """Do what the agent's state and the clocks ask for: end of turn, heartbeat, escalation, silence, death."""
+        life = self._life
+        if life is None:
+            return
+        if life.ended.is_set():
+            await self.end()
+            return
+        if life.running_turn_id is None:
+            await self._settle_turn()
+        due = self._clocks.due(life, anyio.current_time())
+        if "heartbeat" in due or life.connection.resume_cursor != self._saved_cursor:
+            await self._beat(life)
+        if "escalation" in due:
+            await self.end()
+        elif "silence" in due:
+            seconds = self._limits.inactivity_deadline
+            message = f"the agent said nothing for {seconds:g} seconds"
+            await life.report(RuntimeErrorReported(message=message, fatal=True))
+            await self.end()
+
+    async def retire_if_due(self) -> None:
+        """End an agent that has been without a turn for long; its conversation is resumed at the next one."""
+        life = self._life
+        if life is not None and "retirement" in self._clocks.due(life, anyio.current_time()):
+            await self.end()
+
+    async def end(self) -> None:
+        """End the agent, if one lives, and record that it ended.
+
+        Raises:
+            StoreError: the end of its turn or session is not reported yet: call again.
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        life = self._life
+        if life is None:
+            return
+        await life.end()
+        self._life = None
+        await self._settle_turn()
+        try:
+            await self._starter.record_life(life, "stopped" if life.state.fatal_error is None else "error")
+        except StoreError as error:
+            _logger.warning("the end of session %s was not recorded: %s", life.state.provider_session_id, error)
+
+    def health(self, thread_id: ThreadId, last_error: str | None) -> SessionHealth:
+        life = self._life
+        connected = life is not None and not life.ended.is_set()
+        return SessionHealth(
+            thread_id=thread_id,
+            provider_name=None if life is None else life.state.provider_name,
+            provider_session_id=None if life is None else life.state.provider_session_id,
+            pid=life.connection.process.pid if life is not None and connected else None,
+            running_turn_id=self.running_turn_id,
+            silent_seconds=0.0 if life is None else anyio.current_time() - life.heard_at,
+            open_approvals=0 if life is None else life.open_approvals,
+            last_error=last_error,
+        )
+
+    async def _beat(self, life: AgentLife) -> None:
+        self._clocks.beaten(anyio.current_time())
+        cursor = life.connection.resume_cursor
+        try:
+            await self._starter.record_life(life, "running")
+        except StoreError as error:
+            _logger.warning("session %s has not said that it lives: %s", life.state.provider_session_id, error)
+        else:
+            self._saved_cursor = cursor
+
+    async def _settle_turn(self) -> None:
+        self._clocks.turn_ended()
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            self._report_turn_ended()
+            crash_point("turn.ended")
+            await self._checkpointer.capture_end(turn)

@@ -1,0 +1,339 @@
+"""Putting a captured tree back into the workspace, without losing anything that no capture holds.
+
+1. The workspace is compared with the target. What stands in the way of a file of the target and is in no capture (an
+   ignored file, one above the size limit) is taken into the present's tree, whatever its size.
+2. What cannot be put back without loss is refused here: a nested repository or a special file in the way.
+3. The present's tree is kept under the safety ref. Nothing was touched before.
+4. What changed since 1 is refused as well. Then files go and files come; each file of the target that differs is
+   written with its bytes and its mode, and directories that this empties go.
+
+Only what captures know is touched. A file that the target's `.gitignore` ignores stays, also where it is captured now,
+unless it stands in the way. Nested repositories and files above the size limit are left alone, and named.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+import attrs
+
+from ...persistence.crash_points import crash_point
+from ...runtime.contracts.errors import OrchestrionError
+from .git import CaptureFailed, Git
+from .recording import NOTE_BYTES, is_note, paths_of, record, record_workspace
+from .scratch import Layout, keep_index, scratch_repository
+
+_REPOSITORY: Final = b"160000"
+_NOTHING: Final = b"000000"
+_PLAIN: Final = b"./"
+"""Before a path, it keeps git from reading `:` as pathspec magic where literal pathspecs are not supported."""
+
+
+class RestoreRefused(OrchestrionError):
+    """The files cannot be put back without loss, or not now. Nothing was touched; `fault` says what to do."""
+
+    def __init__(self, directory: Path, fault: str) -> None:
+        super().__init__(f"{directory} is not restored: {fault}")
+        self.directory = directory
+        self.fault = fault
+
+
+class RestoreFailed(OrchestrionError):
+    """Putting files back failed half way. What stood there before is kept under `safety_ref`."""
+
+    def __init__(self, directory: Path, safety_ref: str, fault: str) -> None:
+        super().__init__(f"restoring {directory} failed: {fault}; what stood there before is kept as {safety_ref}")
+        self.directory = directory
+        self.safety_ref = safety_ref
+        self.fault = fault
+
+
+@attrs.frozen(kw_only=True)
+class Restored:
+    """How many files were written and removed, and what was left alone though it differs."""
+
+    written: int
+    removed: int
+    left_alone: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class _Change:
+    """A path that differs between the present and the target, with mode and blob on each side."""
+
+    path: bytes
+    present_mode: bytes
+    target_mode: bytes
+    present_blob: bytes
+    target_blob: bytes
+
+
+@attrs.frozen(kw_only=True)
+class _Plan:
+    """What is to be written and removed, and `in_the_way`: what no capture holds yet and would be lost."""
+
+    written: tuple[bytes, ...]
+    removed: frozenset[bytes]
+    in_the_way: tuple[bytes, ...]
+    left_alone: tuple[bytes, ...]
+
+
+async def restore_tree(git: Git, layout: Layout, target: str, keep: Callable[[str], Awaitable[str]]) -> Restored:
+    """Make the workspace what the tree `target` holds. `keep` makes the present's tree safe and names its ref.
+
+    Cancelled, it leaves files of both; restoring again goes on from there.
+
+    Raises:
+        RestoreRefused: it would lose something. Nothing was touched.
+        CaptureFailed: the present could not be captured. Nothing was touched.
+        RestoreFailed: files could not be written or removed.
+    """
+    async with scratch_repository(git, layout, warm=True) as (scratch, directory):
+        await record_workspace(git, scratch, layout)
+        present = await _write_tree(scratch)
+        plan = await _plan(scratch, layout, present, target, directory)
+        await record(scratch, layout, plan.in_the_way, whole=True)
+        safety_ref = await keep(await _write_tree(scratch) if plan.in_the_way else present)
+        await _check_unchanged(scratch, layout, plan)
+        await anyio.to_thread.run_sync(keep_index, directory, layout)
+        crash_point("revert.safety-kept")
+        try:
+            await anyio.to_thread.run_sync(_clear, layout, plan)
+            crash_point("revert.files-cleared")
+            await _write_files(_beside(scratch, directory, "target-index"), plan.written)
+        except (CaptureFailed, OSError) as fault:
+            raise RestoreFailed(layout.top, safety_ref, str(fault)) from fault
+    return Restored(
+        written=len(plan.written),
+        removed=len(plan.removed),
+        left_alone=tuple(path.decode("utf-8", "replace") for path in plan.left_alone),
+    )
+
+
+async def _write_tree(scratch: Git) -> str:
+    return (await scratch.run("write-tree")).output.decode("ascii").strip()
+
+
+def _beside(scratch: Git, directory: Path, index: str) -> Git:
+    return attrs.evolve(scratch, variables={**scratch.variables, "GIT_INDEX_FILE": str(directory / index)})
+
+
+async def _plan(scratch: Git, layout: Layout, present: str, target: str, directory: Path) -> _Plan:
+    changes = [change for change in await _changes(scratch, present, target) if not layout.is_own(change.path)]
+    notes = await _notes(scratch, changes)
+    alone = {change.path for change in changes if _is_left_alone(change, notes)}
+    nested_in_target = frozenset(change.path for change in changes if change.target_mode == _REPOSITORY)
+    nested_in_present = frozenset(change.path for change in changes if change.present_mode == _REPOSITORY)
+    written = [one for one in changes if one.path not in alone and one.target_mode != _NOTHING]
+    gone = {one.path for one in changes if one.path not in alone and one.target_mode == _NOTHING}
+    for change in written:
+        above = nested_in_present.intersection((change.path, *_parents(change.path)))
+        if above:
+            raise RestoreRefused(layout.top, f"a git repository stands at {_shown(min(above))}: move it away first")
+    alone |= {path for path in gone if nested_in_target.intersection(_parents(path))}
+    gone -= alone
+    targeted = _beside(scratch, directory, "target-index")
+    await targeted.run("read-tree", target)
+    ignored = await _ignored(targeted, layout, gone, directory / "rules")
+    gone -= ignored - _in_place_of(gone, {one.path for one in written})
+    found = await anyio.to_thread.run_sync(partial(_in_the_way, layout, written, gone, notes))
+    return _Plan(
+        written=tuple(one.path for one in written),
+        removed=frozenset(gone | (found - {one.path for one in written})),
+        in_the_way=tuple(sorted(found)),
+        left_alone=tuple(sorted(alone)),
+    )
+
+
+def _is_left_alone(change: _Change, notes: Collection[bytes]) -> bool:
+    """Nested repositories that come, move or go, and files whose content the target does not have."""
+    if change.target_mode == _REPOSITORY or change.target_blob in notes:
+        return True
+    return change.target_mode == _NOTHING and (change.present_mode == _REPOSITORY or change.present_blob in notes)
+
+
+async def _changes(scratch: Git, present: str, target: str) -> list[_Change]:
+    listing = await scratch.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", present, target)
+    fields: Iterator[bytes] = iter(listing.output.split(b"\0"))
+    found = []
+    for field in fields:
+        if field:
+            present_mode, target_mode, present_blob, target_blob, _ = field[1:].split(b" ")
+            found.append(
+                _Change(
+                    path=next(fields),
+                    present_mode=present_mode,
+                    target_mode=target_mode,
+                    present_blob=present_blob,
+                    target_blob=target_blob,
+                )
+            )
+    return found
+
+
+async def _notes(scratch: Git, changes: Sequence[_Change]) -> frozenset[bytes]:
+    """Those of the changes' blobs that are notes in place of a content."""
+    blobs = {blob for one in changes for blob in (one.present_blob, one.target_blob) if blob.strip(b"0")}
+    blobs -= {one.target_blob for one in changes if one.target_mode == _REPOSITORY}
+    blobs -= {one.present_blob for one in changes if one.present_mode == _REPOSITORY}
+    if not blobs:
+        return frozenset()
+    request = b"\n".join(sorted(blobs)) + b"\n"
+    sizes = await scratch.run("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=request)
+    candidates = [line.split(b" ")[0] for line in sizes.output.splitlines() if line.endswith(b" %d" % NOTE_BYTES)]
+    found = set()
+    for blob in candidates:
+        if is_note((await scratch.run("cat-file", "blob", blob.decode("ascii"))).output):
+            found.add(blob)
+    return frozenset(found)
+
+
+async def _ignored(targeted: Git, layout: Layout, paths: Collection[bytes], rules: Path) -> set[bytes]:
+    """Those of `paths` that the ignore files of the index ignore. `rules` is a directory to lay them out in."""
+    if not paths:
+        return set()
+    listing = paths_of(await targeted.run("ls-files", "-z"))
+    ignore_files = [path for path in listing if path.rsplit(b"/", 1)[-1] == b".gitignore"]
+    await anyio.to_thread.run_sync(_copy_rules_above, layout, rules)
+    if ignore_files:
+        laid_out = b"\0".join(ignore_files) + b"\0"
+        await targeted.run("checkout-index", "-z", "--stdin", f"--prefix={rules}/", stdin=laid_out)
+    variables = {**targeted.variables, "GIT_WORK_TREE": str(rules), "GIT_LITERAL_PATHSPECS": "0"}
+    asked = attrs.evolve(targeted, directory=rules, variables=variables)
+    question = b"".join(_PLAIN + path + b"\0" for path in sorted(paths))
+    answer = await asked.run("check-ignore", "-z", "--stdin", "--no-index", stdin=question, codes=(0, 1))
+    return {path.removeprefix(_PLAIN) for path in paths_of(answer)}
+
+
+def _in_place_of(paths: Collection[bytes], written: Collection[bytes]) -> set[bytes]:
+    """Those of `paths` that are a directory of a path to be written, or lie below one."""
+    above = {parent for path in written for parent in _parents(path)}
+    return {path for path in paths if path in above or any(parent in written for parent in _parents(path))}
+
+
+def _copy_rules_above(layout: Layout, rules: Path) -> None:
+    """Ignore files above the workspace are no part of its captures: the present ones count."""
+    rules.mkdir()
+    above = [*layout.prefix.split("/")[:-1]]
+    for depth in range(len(above)):
+        source = layout.top.joinpath(*above[:depth], ".gitignore")
+        if source.is_file() and not source.is_symlink():
+            place = rules.joinpath(*above[:depth], ".gitignore")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(source.read_bytes())
+
+
+def _in_the_way(
+    layout: Layout, written: Sequence[_Change], gone: Collection[bytes], notes: Collection[bytes]
+) -> set[bytes]:
+    """What stands where a file is to be written, and is in no capture.
+
+    Raises:
+        RestoreRefused: it is a nested repository, or something that has no content to capture.
+    """
+    root = os.fsencode(layout.top)
+    modes: dict[bytes, int | None] = {}
+
+    def mode_of(path: bytes) -> int | None:
+        if path not in modes:
+            try:
+                modes[path] = os.lstat(os.path.join(root, path)).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                modes[path] = None
+        return modes[path]
+
+    found: set[bytes] = set()
+    for change in written:
+        obstacle = change.path
+        for parent in _parents(change.path):
+            mode = mode_of(parent)
+            if mode is None or not stat.S_ISDIR(mode):
+                obstacle = parent
+                break
+        mode = mode_of(obstacle)
+        if mode is None:
+            continue
+        if stat.S_ISDIR(mode):
+            found.update(path for path in _files_below(layout, root, obstacle) if path not in gone)
+        elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise RestoreRefused(layout.top, f"{_shown(obstacle)} is no file: move it away first")
+        elif obstacle not in gone and (
+            obstacle != change.path or change.present_mode == _NOTHING or change.present_blob in notes
+        ):
+            found.add(obstacle)
+    own = next((path for path in sorted(found) if layout.is_own(path)), None)
+    if own is not None:
+        raise RestoreRefused(layout.top, f"{_shown(own)} belongs to the runtime and stands in the way")
+    return found
+
+
+def _files_below(layout: Layout, root: bytes, directory: bytes) -> Iterator[bytes]:
+    for place, directories, files in os.walk(os.path.join(root, directory)):
+        relative = os.path.relpath(place, root)
+        if b".git" in directories or b".git" in files:
+            raise RestoreRefused(layout.top, f"a git repository stands at {_shown(relative)}: move it away first")
+        links = [name for name in directories if os.path.islink(os.path.join(place, name))]
+        for name in (*files, *links):
+            mode = os.lstat(os.path.join(place, name)).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                raise RestoreRefused(layout.top, f"{_shown(relative)} holds what is no file: move it away first")
+            yield os.path.join(relative, name)
+
+
+async def _check_unchanged(scratch: Git, layout: Layout, plan: _Plan) -> None:
+    changed = set(paths_of(await scratch.run("diff-files", "-z", "--name-only")))
+    touched = sorted(changed.intersection((*plan.written, *plan.removed)))
+    if touched:
+        raise RestoreRefused(layout.top, f"{_shown(touched[0])} is being written to: try again")
+
+
+def _clear(layout: Layout, plan: _Plan) -> None:
+    """Remove what goes, and the directories that this empties; make room where a directory stands for a file."""
+    root = os.fsencode(layout.top)
+    workspace = os.path.join(root, os.fsencode(layout.prefix)).rstrip(b"/")
+    for path in sorted(plan.removed):
+        place = os.path.join(root, path)
+        if not _is_beyond_link(root, path):
+            os.unlink(place)
+            _remove_emptied(os.path.dirname(place), workspace)
+    for path in plan.written:
+        place = os.path.join(root, path)
+        if os.path.isdir(place) and not os.path.islink(place):
+            for emptied, _, _ in os.walk(place, topdown=False):
+                os.rmdir(emptied)
+
+
+def _remove_emptied(directory: bytes, workspace: bytes) -> None:
+    while directory.startswith(workspace + b"/"):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            return
+        directory = os.path.dirname(directory)
+
+
+def _is_beyond_link(root: bytes, path: bytes) -> bool:
+    return any(os.path.islink(os.path.join(root, parent)) for parent in _parents(path))
+
+
+async def _write_files(targeted: Git, paths: Sequence[bytes]) -> None:
+    if paths:
+        await targeted.run("checkout-index", "-f", "-z", "--stdin", stdin=b"\0".join(paths) + b"\0")
+
+
+def _parents(path: bytes) -> Iterator[bytes]:
+    """The directories above a path, from the top down."""
+    position = path.find(b"/")
+    while position >= 0:
+        yield path[:position]
+        position = path.find(b"/", position + 1)
+
+
+def _shown(path: bytes) -> str:
+    return repr(path.decode("utf-8", "replace"))

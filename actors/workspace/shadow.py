@@ -1,0 +1,95 @@
+"""Shadow repositories: where the captures of a workspace without a repository are kept.
+
+`<database>.checkpoints/` beside the database has one bare repository for each such workspace, named by a digest of the
+workspace's path; its file `workspace` says the path. Nothing is ever written into the workspace by a capture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from .git import CaptureFailed, Git
+from .scratch import CaptureLimits, Layout
+
+OBJECT_FORMAT: Final = "sha1"
+_NAMED_BY: Final = "workspace"
+_SUFFIXES: Final = ("", "-wal", "-shm", "-journal", ".lock", ".owner", ".checkpoints")
+
+
+def shadow_home(database: Path) -> Path:
+    """The directory of a database's shadow repositories."""
+    return database.with_name(f"{database.name}.checkpoints")
+
+
+def own_paths(database: Path, top: Path) -> tuple[bytes, ...]:
+    """The files of a database that lie below `top`, as paths from there: no workspace's to capture or restore."""
+    place = os.path.relpath(os.path.realpath(database), os.path.realpath(top))
+    if place.startswith(os.pardir):
+        return ()
+    return tuple(os.fsencode(f"{place}{suffix}") for suffix in _SUFFIXES)
+
+
+async def shadow_layout(
+    git: Git, workspace: Path, database: Path, limits: CaptureLimits, *, makes: bool
+) -> Layout | None:
+    """The layout of a workspace without a repository. Its shadow repository is made if it is not there and `makes`.
+
+    Raises:
+        CaptureFailed: the repository cannot be made.
+    """
+    top = Path(await anyio.to_thread.run_sync(os.path.realpath, workspace))
+    place = shadow_home(database) / f"{hashlib.sha256(os.fsencode(top)).hexdigest()[:32]}.git"
+    if not await anyio.to_thread.run_sync(place.is_dir):
+        if not makes:
+            return None
+        await _make(git, top, place)
+    return Layout(
+        top=top,
+        prefix="",
+        git_dir=place,
+        common_dir=place,
+        object_format=OBJECT_FORMAT,
+        own_paths=own_paths(database, top),
+        limits=limits,
+        is_shadow=True,
+    )
+
+
+async def _make(git: Git, top: Path, place: Path) -> None:
+    """Make the repository aside and move it into place whole; one that came meanwhile is as good."""
+    try:
+        aside = await anyio.to_thread.run_sync(_aside, place)
+        try:
+            made = attrs.evolve(git, directory=aside, variables={"GIT_DIR": str(aside)})
+            await made.run("init", "-q", "--bare", "--template=", f"--object-format={OBJECT_FORMAT}")
+            await made.run("config", "core.bare", "false")
+            await anyio.to_thread.run_sync((aside / _NAMED_BY).write_bytes, os.fsencode(top))
+            await anyio.to_thread.run_sync(_move, aside, place)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(partial(shutil.rmtree, aside, ignore_errors=True))
+    except OSError as fault:
+        raise CaptureFailed("init", top, str(fault)) from fault
+
+
+def _aside(place: Path) -> Path:
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="making-", dir=place.parent))
+
+
+def _move(aside: Path, place: Path) -> None:
+    try:
+        aside.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise

@@ -1,0 +1,73 @@
+"""What the database knows of threads' workspaces and turns, for the refs that keep their captures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import attrs
+import peewee
+
+from ..runtime.contracts.ids import ThreadId, TurnId
+
+
+class UncapturedTurn(NamedTuple):
+    """A turn that has no checkpoint row."""
+
+    thread_id: ThreadId
+    turn_id: TurnId
+    turn_count: int
+    workspace: str
+
+
+@attrs.frozen(kw_only=True)
+class ThreadWorkspaces:
+    """A thread, where its captures may be, and its turns' ids by their counts."""
+
+    thread_id: ThreadId
+    is_deleted: bool
+    places: tuple[Path, ...]
+    turns: dict[int, TurnId]
+
+
+def read_uncaptured_turns(database: peewee.SqliteDatabase) -> list[UncapturedTurn]:
+    """The latest turns of live threads that have no checkpoint row. Nothing runs yet: a running turn is a dead host's.
+
+    A turn's hand-over waits for the capture of the turn before, so no earlier turn can lack one. The cost is that of
+    the threads, not of the log. Projections stand at the head.
+    """
+    rows = database.execute_sql(
+        "SELECT thread.thread_id, turn.turn_id, turn.turn_count,"
+        " COALESCE(thread.worktree_path, project.workspace_root)"
+        " FROM projection_threads AS thread"
+        " JOIN projection_projects AS project ON project.project_id = thread.project_id"
+        " JOIN projection_thread_turns AS turn ON turn.turn_id = thread.latest_turn_id"
+        " LEFT JOIN projection_checkpoints AS checkpoint"
+        " ON checkpoint.thread_id = turn.thread_id AND checkpoint.checkpoint_turn_count = turn.turn_count"
+        " WHERE thread.deleted_at IS NULL AND checkpoint.turn_id IS NULL"
+    ).fetchall()
+    return [UncapturedTurn(ThreadId(row[0]), TurnId(row[1]), row[2], row[3]) for row in rows]
+
+
+def read_thread_workspaces(database: peewee.SqliteDatabase) -> list[ThreadWorkspaces]:
+    """All threads that ever were, oldest first."""
+    turns: dict[str, dict[int, TurnId]] = {}
+    for thread_id, turn_count, turn_id in database.execute_sql(
+        "SELECT thread_id, turn_count, turn_id FROM projection_thread_turns"
+    ).fetchall():
+        turns.setdefault(thread_id, {})[turn_count] = TurnId(turn_id)
+    rows = database.execute_sql(
+        "SELECT thread.thread_id, thread.deleted_at IS NOT NULL, thread.worktree_path, project.workspace_root"
+        " FROM projection_threads AS thread"
+        " JOIN projection_projects AS project ON project.project_id = thread.project_id"
+        " ORDER BY thread.created_at, thread.thread_id"
+    ).fetchall()
+    return [
+        ThreadWorkspaces(
+            thread_id=ThreadId(thread_id),
+            is_deleted=bool(is_deleted),
+            places=tuple(Path(place) for place in dict.fromkeys((worktree, root)) if place is not None),
+            turns=turns.get(thread_id, {}),
+        )
+        for thread_id, is_deleted, worktree, root in rows
+    ]

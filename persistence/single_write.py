@@ -1,0 +1,32 @@
+"""One write that stands alone: a transaction of its own, errors in the contract's words.
+
+For rows that an actor writes beside the log (runtime rows, a reactor's position, diffs). Such a write says the same
+when it is done again, so a commit whose outcome is unknown is an error like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import peewee
+
+from .database import CommitOutcomeUnknown, Durability, reopen, translate_errors, translated, write_transaction
+
+
+def write_alone(
+    database: peewee.SqliteDatabase, write: Callable[[peewee.SqliteDatabase], None], *, durability: Durability
+) -> None:
+    """Run `write` in one transaction.
+
+    Raises:
+        StoreError: it was not written, or may not have been; it may be done again.
+    """
+    path = Path(database.database)
+    with translate_errors(path):
+        try:
+            with write_transaction(database, durability=durability):
+                write(database)
+        except CommitOutcomeUnknown as error:
+            reopen(database)
+            raise translated(error.__cause__ or error, path) from error

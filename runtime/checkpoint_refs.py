@@ -1,0 +1,173 @@
+"""The refs that keep a database's captures: what each is, which of them have outlived their use, and going back to one.
+
+A repository may serve several databases: refs of threads that this one does not know are neither shown nor touched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import attrs
+
+from ..actors.workspace import GitWorkspace, KeptRef, Restored, parse_ref, safety_ref, thread_component
+from ..persistence.checkpoint_rows import ThreadWorkspaces
+from .contracts.errors import NotFound
+from .contracts.ids import CheckpointRef, ThreadId
+
+Standing: TypeAlias = Literal["current", "reverted", "deleted", "safety"]
+"""`reverted`: of a turn that a revert removed. `deleted`: of a thread that is deleted, safety refs included."""
+
+
+@attrs.frozen(kw_only=True)
+class ThreadRef:
+    """A ref of a thread, and where it stands."""
+
+    thread_id: ThreadId
+    workspace: str
+    ref: CheckpointRef
+    kind: str
+    turn_count: int | None
+    standing: Standing
+    captured_at: str
+    commit: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class Pruned:
+    """What a pruning deleted. `freed_bytes` counts what nothing keeps any more."""
+
+    refs: tuple[ThreadRef, ...]
+    freed_bytes: int
+
+
+@attrs.frozen(kw_only=True)
+class WentBack:
+    """A workspace that was put back to a capture, and the ref that keeps what stood there before."""
+
+    workspace: str
+    safety_ref: CheckpointRef
+    written: int
+    removed: int
+    left_alone: tuple[str, ...]
+
+
+async def list_thread_refs(database: Path, threads: Sequence[ThreadWorkspaces]) -> tuple[ThreadRef, ...]:
+    """The refs of these threads, thread by thread. Nothing is made or changed.
+
+    Raises:
+        GitUnavailable: there is no git program.
+        CaptureFailed: a repository cannot be read.
+    """
+    found: dict[tuple[ThreadId, CheckpointRef], ThreadRef] = {}
+    for place, kept in (await _kept(database, threads)).items():
+        by_component: dict[str, list[KeptRef]] = {}
+        for one in kept:
+            by_component.setdefault(one.name.thread, []).append(one)
+        for thread in threads:
+            if place in thread.places:
+                for one in by_component.get(thread_component(thread.thread_id), ()):
+                    found.setdefault((thread.thread_id, one.ref), _thread_ref(thread, place, one))
+    order = {thread.thread_id: number for number, thread in enumerate(threads)}
+    return tuple(sorted(found.values(), key=lambda one: (order[one.thread_id], one.kind, one.turn_count or 0, one.ref)))
+
+
+async def prune(database: Path, threads: Sequence[ThreadWorkspaces], *, safety_days: int) -> Pruned:
+    """Delete the refs of deleted threads, of reverted turns, and safety refs older than `safety_days`.
+
+    No runtime owns the database meanwhile: a turn's baseline stands before the turn does.
+
+    Raises:
+        GitUnavailable: there is no git program.
+        CaptureFailed: a repository cannot be read or written.
+    """
+    oldest = datetime.now(UTC) - timedelta(days=safety_days)
+    doomed = [one for one in await list_thread_refs(database, threads) if _has_outlived(one, oldest)]
+    freed = 0
+    for place in dict.fromkeys(one.workspace for one in doomed):
+        workspace = await GitWorkspace.open(Path(place), database=database, makes_shadow=False)
+        if workspace is not None:
+            freed += await workspace.prune([one.ref for one in doomed if one.workspace == place])
+    return Pruned(refs=tuple(doomed), freed_bytes=freed)
+
+
+async def go_back(database: Path, threads: Sequence[ThreadWorkspaces], thread_id: ThreadId, ref: str) -> WentBack:
+    """Put the files of a thread's workspace back to what one of its refs keeps; the thread's history stays as it is.
+
+    No runtime owns the database meanwhile.
+
+    Raises:
+        NotFound: the thread does not exist, or has no such ref.
+        RestoreRefused: files would be lost. Nothing was touched.
+        RestoreFailed: it ended half way.
+        CaptureFailed: the workspace cannot be captured first. Nothing was touched.
+        GitUnavailable: there is no git program.
+    """
+    thread = next((one for one in threads if one.thread_id == thread_id), None)
+    if thread is None:
+        raise NotFound(f"thread {thread_id!r} does not exist")
+    name = parse_ref(ref)
+    if name is None or name.thread != thread_component(thread_id):
+        raise NotFound(f"{ref!r} is no ref of thread {thread_id!r}: list them with orchestrion checkpoints")
+    asked = f"asked-{time.time_ns()}"
+    for place in thread.places:
+        workspace = await GitWorkspace.open(place, database=database, makes_shadow=False)
+        target = None if workspace is None else await workspace.existing(CheckpointRef(ref))
+        if workspace is not None and target is not None:
+            kept, restored = await workspace.restore(
+                target, lambda attempt: safety_ref(thread_id, asked, attempt), f"before going back to {ref}"
+            )
+            return _went_back(workspace, kept.ref, restored)
+    raise NotFound(f"{ref!r} is not there: list what is with orchestrion checkpoints")
+
+
+async def _kept(database: Path, threads: Sequence[ThreadWorkspaces]) -> dict[Path, tuple[KeptRef, ...]]:
+    kept = {}
+    for place in dict.fromkeys(place for thread in threads for place in thread.places):
+        workspace = await GitWorkspace.open(place, database=database, makes_shadow=False)
+        if workspace is not None:
+            kept[place] = await workspace.refs()
+    return kept
+
+
+def _thread_ref(thread: ThreadWorkspaces, place: Path, kept: KeptRef) -> ThreadRef:
+    return ThreadRef(
+        thread_id=thread.thread_id,
+        workspace=str(place),
+        ref=kept.ref,
+        kind=kept.name.kind,
+        turn_count=kept.name.turn_count,
+        standing=_standing(thread, kept),
+        captured_at=kept.captured_at,
+        commit=kept.commit,
+        message=kept.message,
+    )
+
+
+def _standing(thread: ThreadWorkspaces, kept: KeptRef) -> Standing:
+    if thread.is_deleted:
+        return "deleted"
+    if kept.name.turn_count is None:
+        return "safety"
+    turn_id = thread.turns.get(kept.name.turn_count)
+    return "current" if turn_id is not None and kept.message.endswith(f" turn {turn_id}") else "reverted"
+
+
+def _has_outlived(one: ThreadRef, oldest: datetime) -> bool:
+    if one.standing == "safety":
+        return datetime.fromisoformat(one.captured_at) < oldest
+    return one.standing != "current"
+
+
+def _went_back(workspace: GitWorkspace, ref: CheckpointRef, restored: Restored) -> WentBack:
+    return WentBack(
+        workspace=str(workspace.top),
+        safety_ref=ref,
+        written=restored.written,
+        removed=restored.removed,
+        left_alone=restored.left_alone,
+    )

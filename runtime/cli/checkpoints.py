@@ -1,0 +1,139 @@
+"""`orchestrion checkpoints`: the captures that git keeps for a database's threads, and going back to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import attrs
+import click
+
+from ...persistence.checkpoint_rows import ThreadWorkspaces, read_thread_workspaces
+from ...persistence.inspection import open_read_only
+from ...persistence.ownership import DatabaseLock
+from ..checkpoint_refs import ThreadRef, go_back, list_thread_refs, prune
+from ..contracts.codec import to_json
+from ..contracts.errors import NotFound
+from ..contracts.ids import ThreadId
+from ..contracts.values import instant
+from .output import print_line, print_table, stdout_console, write_json
+from .parameters import database_argument, json_option
+
+SAFETY_DAYS: Final = 30
+
+
+@attrs.frozen(kw_only=True)
+class _Listed:
+    refs: tuple[ThreadRef, ...]
+
+
+class _ListsByDefault(click.Group):
+    """A group whose first argument may be a database: then it lists."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        names_no_command = bool(args) and args[0] not in self.commands and args[0] not in ctx.help_option_names
+        return super().parse_args(ctx, ["list", *args] if names_no_command else args)
+
+
+@click.group(cls=_ListsByDefault, name="checkpoints", subcommand_metavar="[list|restore|prune] DB [ARGS]...")
+def checkpoints() -> None:
+    """List the captures of threads' workspaces, go back to one, or prune. Without a command: list."""
+
+
+@checkpoints.command(name="list")
+@database_argument
+@click.option("--thread", metavar="ID", help="This thread's captures only.")
+@json_option
+def list_command(database: Path, thread: str | None, as_json: bool) -> None:
+    """List what git keeps for the threads of DB: turns' ends, their starts (baselines), and safety refs of reverts.
+
+    Reads only, also while a runtime owns DB.
+    """
+    threads = [one for one in _threads(database) if thread is None or one.thread_id == thread]
+    if thread is not None and not threads:
+        raise NotFound(f"thread {thread!r} does not exist")
+    found = anyio.run(list_thread_refs, database.resolve(), threads)
+    if as_json:
+        write_json(to_json(_Listed(refs=found)))
+    else:
+        _print_refs("Checkpoints", found)
+
+
+@checkpoints.command()
+@database_argument
+@click.argument("thread", metavar="THREAD")
+@click.argument("ref", metavar="REF")
+@json_option
+def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
+    """Put the files of THREAD's workspace back to what REF keeps.
+
+    What stands there now is kept under a safety ref first. Ignored files stay. The thread's turns and its agent's
+    conversation stay as they are: to take those back, dispatch thread.checkpoint.revert. No runtime may own DB.
+    """
+    with _owned(database):
+        task = partial(go_back, database.resolve(), _threads(database), ThreadId(thread), ref)
+        done = anyio.run(task)
+    if as_json:
+        write_json(to_json(done))
+        return
+    console = stdout_console()
+    print_line(console, f"{done.workspace}: {done.written} files written, {done.removed} removed")
+    for path in done.left_alone:
+        print_line(console, f"left alone: {path}")
+    print_line(console, f"What stood there before is kept as {done.safety_ref}")
+
+
+@checkpoints.command(name="prune")
+@database_argument
+@click.option(
+    "--safety-days",
+    type=click.IntRange(min=0),
+    default=SAFETY_DAYS,
+    show_default=True,
+    help="Keep the safety refs of live threads for so many days.",
+)
+@json_option
+def prune_command(database: Path, safety_days: int, as_json: bool) -> None:
+    """Delete the captures of deleted threads and of reverted turns, and old safety refs; report the bytes.
+
+    In a repository of yours the bytes go with git's next gc. No runtime may own DB.
+    """
+    with _owned(database):
+        task = partial(prune, database.resolve(), _threads(database), safety_days=safety_days)
+        done = anyio.run(task)
+    if as_json:
+        write_json(to_json(done))
+        return
+    _print_refs("Pruned", done.refs)
+    print_line(stdout_console(), f"{len(done.refs)} refs deleted, {done.freed_bytes} bytes are kept by nothing now")
+
+
+def _threads(database: Path) -> list[ThreadWorkspaces]:
+    with open_read_only(database) as opened:
+        return read_thread_workspaces(opened)
+
+
+@contextmanager
+def _owned(database: Path) -> Iterator[None]:
+    """No runtime is at work on the database meanwhile."""
+    with open_read_only(database):
+        lock = DatabaseLock(database, since=instant(datetime.now(UTC)))
+        lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _print_refs(title: str, refs: tuple[ThreadRef, ...]) -> None:
+    print_table(
+        stdout_console(),
+        title,
+        ("thread", "kind", "turn", "standing", "captured", "ref"),
+        ((one.thread_id, one.kind, one.turn_count, one.standing, one.captured_at, one.ref) for one in refs),
+    )

@@ -1,0 +1,169 @@
+"""The commands of a provider session: how they are built, numbered and tied to their session.
+
+Ids are derived, never minted: command ids are `<providerSessionId>/<count>`, so that a command that was not answered
+is sent again as it was. Messages and approval requests of an agent get ids below its session's, so that two lives of
+an agent never share one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import attrs
+
+from ..contracts.commands import InternalCommand, ThreadActivityAppend, ThreadSessionSet
+from ..contracts.events import EventMetadata
+from ..contracts.ids import (
+    MAX_IDENTIFIER_LENGTH,
+    ActivityId,
+    ApprovalRequestId,
+    CommandId,
+    MessageId,
+    ProviderItemId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ProviderTurnId,
+    ThreadId,
+    TurnId,
+    identifier_fault,
+)
+from ..contracts.values import Activity, Instant, JsonObject, Label, Session, SessionStatus, Tone
+
+_SUMMARY_CHARACTERS: Final = 200
+_DIGEST_BYTES: Final = 16
+
+Key = TypeVar("Key", ProviderItemId, ProviderThreadId, ProviderTurnId)
+
+
+@attrs.frozen(kw_only=True)
+class IngestState:
+    """One life of an agent process, as far as its commands need it. `count` numbers the commands."""
+
+    thread_id: ThreadId
+    provider_session_id: ProviderSessionId
+    provider_name: Label
+    adapter_key: Label
+    provider_thread_id: ProviderThreadId | None = None
+    provider_turn_id: ProviderTurnId | None = None
+    turn_id: TurnId | None = None
+    streaming: tuple[MessageId, ...] = ()
+    fatal_error: str | None = None
+    count: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class IngestedCommand:
+    """An internal command with the metadata that travels beside it."""
+
+    command: InternalCommand
+    metadata: EventMetadata
+
+
+def session_set(
+    state: IngestState, status: SessionStatus, now: Instant, *, error: str | None = None
+) -> IngestedCommand:
+    """The command that reports the session's status; `state.turn_id` is the turn it names as active."""
+    session = Session(
+        thread_id=state.thread_id,
+        status=status,
+        provider_name=state.provider_name,
+        provider_session_id=state.provider_session_id,
+        provider_thread_id=state.provider_thread_id,
+        active_turn_id=state.turn_id,
+        last_error=None if error is None else without_surrogates(error),
+        updated_at=now,
+    )
+    return command(
+        state,
+        lambda command_id: ThreadSessionSet(
+            command_id=command_id, thread_id=state.thread_id, session=session, created_at=now
+        ),
+    )
+
+
+def activity(
+    state: IngestState,
+    now: Instant,
+    *,
+    tone: Tone,
+    kind: str,
+    summary: str,
+    payload: JsonObject,
+    item: ProviderItemId | None = None,
+    request: ApprovalRequestId | None = None,
+) -> IngestedCommand:
+    """The command that appends a line to the thread's history, in the running turn if there is one."""
+    return command(
+        state,
+        lambda command_id: ThreadActivityAppend(
+            command_id=command_id,
+            thread_id=state.thread_id,
+            activity=Activity(
+                id=ActivityId(command_id),
+                tone=tone,
+                kind=Label(kind),
+                summary=without_surrogates(summary)[:_SUMMARY_CHARACTERS],
+                payload=payload,
+                turn_id=state.turn_id,
+                created_at=now,
+            ),
+            created_at=now,
+        ),
+        item=item,
+        request=request,
+    )
+
+
+def command(
+    state: IngestState,
+    build: Callable[[CommandId], InternalCommand],
+    *,
+    item: ProviderItemId | None = None,
+    request: ApprovalRequestId | None = None,
+) -> IngestedCommand:
+    return IngestedCommand(
+        command=build(CommandId(f"{state.provider_session_id}/{state.count + 1}")),
+        metadata=EventMetadata(
+            provider_session_id=state.provider_session_id,
+            provider_thread_id=state.provider_thread_id,
+            provider_turn_id=state.provider_turn_id if state.turn_id is not None else None,
+            provider_item_id=None if item is None else identifier_or_none(item),
+            adapter_key=state.adapter_key,
+            request_id=request,
+        ),
+    )
+
+
+def numbered(state: IngestState, *commands: IngestedCommand) -> IngestState:
+    """The state after these commands took their numbers."""
+    return attrs.evolve(state, count=state.count + len(commands))
+
+
+def message_id(session: ProviderSessionId, item: ProviderItemId) -> MessageId:
+    """The id of an agent's message."""
+    return MessageId(_below(session, item))
+
+
+def request_id(session: ProviderSessionId, request: ApprovalRequestId) -> ApprovalRequestId:
+    """The id of an agent's approval request: its own, below its session's."""
+    return ApprovalRequestId(_below(session, request))
+
+
+def _below(session: ProviderSessionId, key: str) -> str:
+    """An agent's key below its session's id; a key that is too long for an identifier is told by its digest."""
+    whole = f"{session}/{key}"
+    if len(whole) <= MAX_IDENTIFIER_LENGTH:
+        return whole
+    return f"{session}/{hashlib.blake2b(key.encode('utf-8', 'replace'), digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def identifier_or_none(key: Key) -> Key | None:
+    """An agent's own id where it is a proper identifier; one that is not is left out."""
+    return key if identifier_fault(key) is None else None
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with a question mark for each half of a surrogate pair, which no event can carry."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,154 @@
+"""Checkpoints: what a turn did to its workspace, and nothing that anybody else did."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrion.runtime.contracts.errors import TurnDiffNotFound
+from orchestrion.runtime.contracts.events import PersistedEvent, ThreadTurnDiffCompleted
+from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.runtime.contracts.values import Unset
+from tests.support.builders import approval_respond
+from tests.support.git import Repository
+from tests.support.stage import Stage, activity, payload, request_of, session_of, stage
+
+pytestmark = pytest.mark.anyio
+
+
+async def _write(it: Stage, path: str, content: str) -> ThreadTurnDiffCompleted:
+    """A turn that writes a file; what its checkpoint says."""
+    turn = await it.ask(f"write {path} {content}")
+    asked = await it.until(activity("approval.requested"), after=turn.sequence)
+    await it.send(approval_respond(request_id=request_of(asked)))
+    captured = await it.until(payload(ThreadTurnDiffCompleted), after=turn.sequence)
+    assert isinstance(captured.payload, ThreadTurnDiffCompleted)
+    assert captured.correlation_id == turn.command_id
+    return captured.payload
+
+
+@pytest.mark.lesson("L20")
+async def test_l20_what_changes_between_turns_is_nobodys_turn(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    repository.write("users.txt", "mine\n")
+    async with stage(tmp_path) as it:
+        first = await _write(it, "a.txt", "one")
+        repository.write("between.txt", "edited between the turns\n")
+        repository.write("a.txt", "edited too")
+        second = await _write(it, "b.txt", "two")
+
+        assert [(file.path, file.kind) for file in first.files] == [("a.txt", "added")]
+        assert [(file.path, file.kind) for file in second.files] == [("b.txt", "added")]
+        diff = (await it.runtime.get_turn_diff(ThreadId("t1"), 1, 2)).diff
+        assert "+two" in diff
+        assert "between" not in diff
+        thread = await it.thread()
+        assert not isinstance(thread.checkpoints, Unset)
+        assert [one.checkpoint_turn_count for one in thread.checkpoints] == [1, 2]
+
+
+async def test_a_turn_that_ends_by_a_crash_has_a_checkpoint_too(tmp_path: Path) -> None:
+    Repository.init(tmp_path / "workspace")
+    async with stage(tmp_path) as it:
+        await it.perform("touch made\nexit 1")
+        captured = await it.until(payload(ThreadTurnDiffCompleted))
+        assert isinstance(captured.payload, ThreadTurnDiffCompleted)
+        assert [file.path for file in captured.payload.files] == ["made"]
+
+
+async def test_a_clean_stop_of_the_runtime_waits_for_the_captures_it_owes(tmp_path: Path) -> None:
+    Repository.init(tmp_path / "workspace")
+    async with stage(tmp_path) as it:
+        turn = await it.ask("touch made\nrun make\nwait-for never")
+        await it.until(activity("tool.completed"), after=turn.sequence)
+    async with stage(tmp_path, providers=[]) as again:
+        assert "made" in (await again.runtime.get_turn_diff(ThreadId("t1"), 0, 1)).diff
+        assert await again.turn_statuses() == ["interrupted"]
+
+
+async def test_a_workspace_that_is_no_repository_has_its_captures_beside_the_database(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.perform("touch made")
+        captured = await it.until(payload(ThreadTurnDiffCompleted))
+        assert isinstance(captured.payload, ThreadTurnDiffCompleted)
+        assert (captured.payload.status, [file.path for file in captured.payload.files]) == ("ready", ["made"])
+        assert sorted(path.name for path in it.workspace.iterdir()) == ["made"]
+    (shadow,) = (tmp_path / "state.db.checkpoints").iterdir()
+    assert (shadow / "workspace").read_bytes() == os.fsencode((tmp_path / "workspace").resolve())
+
+
+async def test_a_diff_from_the_beginning_includes_what_changed_between_turns(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    async with stage(tmp_path) as it:
+        for number in (1, 2, 3):
+            turn = await it.ask(f"touch made-{number}")
+            await it.until(activity("checkpoint.captured"), after=turn.sequence)
+            repository.write("between.txt", f"after turn {number}\n")
+        whole = (await it.runtime.get_turn_diff(ThreadId("t1"), 0, 3)).diff
+        assert [name in whole for name in ("made-1", "made-2", "made-3", "after turn 2")] == [True] * 4
+        assert "after turn 3" not in whole
+        own = (await it.runtime.get_turn_diff(ThreadId("t1"), 2, 3)).diff
+        assert ("made-3" in own, "made-2" in own, "between" in own) == (True, False, False)
+        with pytest.raises(TurnDiffNotFound):
+            await it.runtime.get_turn_diff(ThreadId("t1"), 1, 3)
+
+
+async def test_threads_at_work_in_one_workspace_are_told_of_each_other(tmp_path: Path) -> None:
+    Repository.init(tmp_path / "workspace")
+    async with stage(tmp_path) as it:
+        await it.open_thread("t2")
+        await it.open_thread("t3", worktree_path=str(tmp_path))
+        first = await it.ask("touch one\nrun make\nwait-for go")
+        await it.until(activity("tool.completed"), after=first.sequence)
+        await it.perform("touch two", thread_id="t2")
+        await it.let_go("go")
+        await it.ended(first)
+        told: dict[str, PersistedEvent] = {}
+        for _ in range(2):
+            after = max((event.sequence for event in told.values()), default=0)
+            event = await it.until(activity("checkpoint.workspace.shared"), after=after)
+            told[event.stream_id] = event
+        assert "'t2'" in str(told["t1"].payload)
+        assert "'t1'" in str(told["t2"].payload)
+        third = await it.ask("say alone", thread_id="t1")
+        await it.until(activity("checkpoint.captured"), after=third.sequence)
+        assert len([event for event in await it.log() if activity("checkpoint.workspace.shared")(event)]) == 2
+
+
+async def test_a_turn_whose_capture_fails_has_a_checkpoint_that_says_so(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    repository.write(".git/orchestrion", "a file in the way")
+    async with stage(tmp_path) as it:
+        assert session_of(await it.perform("touch made")).status == "ready"
+        completed = await it.until(payload(ThreadTurnDiffCompleted))
+        assert isinstance(completed.payload, ThreadTurnDiffCompleted)
+        assert (completed.payload.status, completed.payload.files) == ("error", ())
+        failed = [event for event in await it.log() if activity("checkpoint.capture.failed")(event)]
+        assert ["start of turn 1" in str(event.payload) for event in failed] == [True]
+        (repository.top / ".git" / "orchestrion").unlink()
+        await it.perform("touch more")
+        completed = await it.until(payload(ThreadTurnDiffCompleted), after=completed.sequence)
+        assert isinstance(completed.payload, ThreadTurnDiffCompleted)
+        assert completed.payload.status == "ready"
+
+
+async def test_without_a_git_program_the_thread_is_told_once_and_sessions_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "python").symlink_to(sys.executable)
+    Repository.init(tmp_path / "workspace")
+    monkeypatch.setenv("PATH", os.fspath(programs))
+    for _ in range(2):
+        async with stage(tmp_path) as it:
+            for _ in range(2):
+                assert session_of(await it.perform("say fine")).status == "ready"
+    async with stage(tmp_path, providers=[]) as it:
+        told = [event for event in await it.log() if "checkpoint" in str(event.payload)]
+        assert len(told) == 1
+        assert activity("checkpoint.unavailable")(told[0])
+        assert "install git to have checkpoints" in str(told[0].payload)

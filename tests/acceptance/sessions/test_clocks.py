@@ -1,0 +1,83 @@
+"""Clocks: a silent turn ends, an idle agent goes and comes back, a live one says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrion.actors.session_limits import SessionLimits
+from tests.support.builders import approval_respond
+from tests.support.stage import activity, request_of, session, session_of, stage
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_turn_that_is_silent_for_too_long_ends_with_an_error(tmp_path: Path) -> None:
+    async with stage(tmp_path, limits=SessionLimits(inactivity_deadline=0.3)) as it:
+        failed = await it.ended(await it.ask("hang"))
+        assert session_of(failed).last_error == "the agent said nothing for 0.3 seconds"
+        assert await it.turn_statuses() == ["error"]
+        assert activity("runtime.error")(await it.until(activity("runtime.error")))
+
+        following = await it.ask("recall")
+        assert session_of(await it.ended(following)).status == "ready"
+        assert "I remember 1 turns: hang" in await it.said(following)
+
+
+async def test_silence_is_not_counted_while_an_approval_is_open(tmp_path: Path) -> None:
+    deadline = 0.3
+    async with stage(tmp_path, limits=SessionLimits(inactivity_deadline=deadline)) as it:
+        patient = await it.ask("ask may I")
+        asked = await it.until(activity("approval.requested"))
+        await it.open_thread("t2")
+        await it.ended(await it.ask("hang", thread_id="t2"))  # another thread's deadline passes meanwhile
+        await it.send(approval_respond(request_id=request_of(asked)))
+        assert session_of(await it.ended(patient)).status == "ready"
+
+
+async def test_an_idle_agent_retires_and_comes_back_with_its_conversation(tmp_path: Path) -> None:
+    async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.0)) as it:
+        ended = await it.perform("say remember me")
+        retired = session_of(await it.until(session("stopped"), after=ended.sequence))
+        assert retired.provider_session_id == session_of(ended).provider_session_id
+        turn = await it.ask("recall")
+        back = session_of(await it.ended(turn))
+
+        assert "I remember 1 turns: say remember me" in await it.said(turn)
+        assert back.provider_session_id != retired.provider_session_id
+        assert back.provider_thread_id == retired.provider_thread_id
+        assert await it.turn_statuses() == ["completed", "completed"]
+
+
+async def test_the_idle_clock_leaves_alone_what_has_a_turn_waiting(tmp_path: Path) -> None:
+    async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.0)) as it:
+        first = await it.ask("wait-for go\nsay one")
+        await it.claimed(first)
+        second = await it.ask("say two")
+        await it.let_go("go")
+        one, two = session_of(await it.ended(first)), session_of(await it.ended(second))
+        assert one.provider_session_id == two.provider_session_id
+
+
+async def test_a_session_that_let_go_is_no_longer_listed(tmp_path: Path) -> None:
+    async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.0)) as it:
+        ended = await it.perform("say hello")
+        await it.until(session("stopped"), after=ended.sequence)
+        while it.runtime.health().sessions:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_live_session_writes_its_heartbeat(tmp_path: Path) -> None:
+    async with stage(tmp_path, limits=SessionLimits(heartbeat_interval=0.02)) as it:
+        turn = await it.ask("wait-for go")
+        await it.claimed(turn)
+        (first,) = await it.runtime_rows()
+        while (later := (await it.runtime_rows())[0]).last_seen_at == first.last_seen_at:
+            await anyio.lowlevel.checkpoint()
+        await it.let_go("go")
+        await it.ended(turn)
+
+        assert (first.status, later.status) == ("running", "running")
+        assert later.resume_cursor_json == first.resume_cursor_json is not None

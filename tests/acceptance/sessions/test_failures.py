@@ -1,0 +1,141 @@
+"""Agents that die, do not come up, or have forgotten: visible, bounded, and never silently replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.runtime.contracts.values import Unset
+from tests.support.builders import session_stop
+from tests.support.stage import activity, error_of, rehearsal, session, session_of, stage
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_crash_ends_the_turn_with_the_agents_last_words_and_the_next_turn_resumes(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.perform("say one")
+        turn = await it.ask("say so far\nstderr out of memory\nexit 3")
+        failed = session_of(await it.ended(turn))
+
+        assert failed.status == "error"
+        assert failed.last_error == "the agent process ended with exit status 3: out of memory"
+        thread = await it.thread()
+        assert not isinstance(thread.messages, Unset)
+        assert [message.streaming for message in thread.messages] == [False] * 4
+
+        following = await it.ask("recall")
+        await it.ended(following)
+        assert "I remember 2 turns: say one | say so far" in await it.said(following)
+        assert await it.turn_statuses() == ["completed", "error", "completed"]
+        assert [row.status for row in await it.runtime_rows()] == ["error", "running"]
+
+
+async def test_an_agent_that_dies_without_a_turn_is_started_again_at_the_next(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.perform("say one")
+        (health,) = it.runtime.health().sessions
+        assert health.pid is not None
+        os.kill(health.pid, signal.SIGKILL)
+        died = session_of(await it.until(session("error")))
+        assert died.last_error == "the agent process ended with exit status -9"
+        assert session_of(await it.perform("recall")).status == "ready"
+        assert await it.turn_statuses() == ["completed", "completed"]
+
+
+@pytest.mark.lesson("L17")
+async def test_l17_a_refused_resume_is_an_error_the_user_sees_never_a_fresh_session(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.perform("say remember me")
+        await it.send(session_stop())
+        shutil.rmtree(tmp_path / "rehearsal-state")
+
+        for _ in range(2):
+            turn = await it.ask("recall")
+            refused = await it.outcome(turn.event_id)
+            assert activity("session.resume.failed")(refused)
+            assert "does not resume" in error_of(refused)
+            assert refused.correlation_id == turn.command_id
+        thread = await it.thread()
+        assert thread.session is not None
+        assert thread.session.status == "error"
+        assert await it.turn_statuses() == ["completed"]
+
+
+@pytest.mark.lesson("L17")
+async def test_l17_a_stop_after_a_refused_resume_drops_the_cursor_and_a_fresh_session_is_right(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.perform("say remember me")
+        await it.send(session_stop())
+        shutil.rmtree(tmp_path / "rehearsal-state")
+        await it.outcome((await it.ask("recall")).event_id)
+        await it.outcome((await it.send(session_stop())).event_id)
+        fresh = await it.ask("recall")
+
+        assert session_of(await it.ended(fresh)).status == "ready"
+        assert "I remember 0 turns" in await it.said(fresh)
+
+
+@pytest.mark.lesson("L17")
+async def test_l17_a_stop_alone_never_drops_the_cursor(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.perform("say remember me")
+        for _ in range(2):
+            await it.outcome((await it.send(session_stop())).event_id)
+        turn = await it.ask("recall")
+        await it.ended(turn)
+        assert "I remember 1 turns: say remember me" in await it.said(turn)
+
+
+async def test_an_agent_that_cannot_resume_says_so(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[rehearsal(tmp_path, resume="none")]) as it:
+        await it.perform("say one")
+        await it.send(session_stop())
+        refused = await it.outcome((await it.ask("say two")).event_id)
+        assert activity("session.resume.failed")(refused)
+
+
+async def test_a_missing_program_fails_the_turn_with_what_to_do(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[AcpProvider(["no-such-agent"])]) as it:
+        first, second = await it.ask("say never"), await it.ask("say never either")
+        for turn in (first, second):
+            failed = await it.outcome(turn.event_id)
+            assert activity("turn.start.failed")(failed)
+            assert "'no-such-agent' was not found: install it" in error_of(failed)
+            assert failed.correlation_id == turn.command_id
+        thread = await it.thread()
+        assert thread.turns == ()
+        assert thread.session is not None
+        assert thread.session.status == "error"
+        assert {row.status for row in await it.runtime_rows()} == {"error"}
+
+
+async def test_where_no_turn_was_ever_handed_over_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[AcpProvider(["no-such-agent"], name="rehearsal")]) as it:
+        await it.outcome((await it.ask("say never")).event_id)
+    async with stage(tmp_path) as again:
+        turn = await again.ask("recall")
+        assert session_of(await again.ended(turn)).status == "ready"
+        assert "I remember 0 turns" in await again.said(turn)
+
+
+async def test_a_missing_workspace_fails_the_turn_and_the_thread_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        it.workspace.rmdir()
+        failed = await it.outcome((await it.ask("say never")).event_id)
+        assert "there is no such directory" in error_of(failed)
+        it.workspace.mkdir()
+        assert session_of(await it.perform("say back")).status == "ready"
+
+
+async def test_an_agent_that_talks_no_protocol_is_an_error_and_no_end(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await it.perform("garbage\nsay still here")
+        reported = await it.until(activity("runtime.error"))
+        assert "sent a line that is no message" in str(reported.payload)
+        assert await it.turn_statuses() == ["completed"]

@@ -1,0 +1,288 @@
+"""Reverts: files and conversation go back together, nothing is lost, and what cannot be done touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrion.actors.providers.adapter import AgentConnection, Capabilities, Provider, SessionRequest
+from orchestrion.actors.workspace import GitWorkspace, checkpoint_ref, safety_ref
+from orchestrion.runtime.contracts.errors import CommandRejected, ProviderProtocolError, TurnDiffNotFound
+from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
+from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.runtime.contracts.values import Unset
+from orchestrion.runtime.options import RuntimeOptions
+from tests.support.builders import checkpoint_revert
+from tests.support.git import Repository
+from tests.support.stage import Stage, activity, error_of, rehearsal, stage
+
+pytestmark = pytest.mark.anyio
+
+T1 = ThreadId("t1")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository.init(tmp_path / "workspace")
+    made.write("users.txt", "the user's\n")
+    made.write(".gitignore", "*.log\n")
+    made.commit_all()
+    return made
+
+
+async def turn(it: Stage, script: str) -> None:
+    """A whole turn, its checkpoint included."""
+    asked = await it.ask(script)
+    await it.until(activity("checkpoint.captured"), after=asked.sequence)
+
+
+async def asked_to_revert(it: Stage, turn_count: int) -> PersistedEvent:
+    """The outcome of a revert that is asked for."""
+    requested = await it.send(checkpoint_revert(turn_count=turn_count))
+    return await it.outcome(requested.event_id)
+
+
+def names(repository: Repository) -> set[str]:
+    return {path.name for path in repository.top.iterdir() if path.name != ".git"}
+
+
+async def noted(it: Stage) -> dict[str, Any]:
+    event = await it.until(activity("checkpoint.reverted"))
+    assert isinstance(event.payload, ThreadActivityAppended)
+    return {**event.payload.activity.payload, "summary": event.payload.activity.summary}
+
+
+@pytest.mark.lesson("L19")
+async def test_l19_files_and_history_go_back_together_and_nothing_is_lost(
+    repository: Repository, tmp_path: Path
+) -> None:
+    async with stage(tmp_path) as it:
+        for number in (1, 2, 3):
+            await turn(it, f"touch made-{number}")
+        repository.write("between.txt", "the user's, after turn 3\n")
+        repository.write("noise.log", "ignored\n")
+        head = repository.git("rev-parse", "HEAD")
+        outcome = await asked_to_revert(it, 1)
+        assert isinstance(outcome.payload, ThreadReverted)
+        assert names(repository) == {"users.txt", ".gitignore", "made-1", "noise.log"}
+        assert repository.git("rev-parse", "HEAD") == head
+        thread = await it.thread()
+        assert [one.turn_count for one in thread.turns] == [1]
+        assert not isinstance(thread.checkpoints, Unset)
+        assert [one.checkpoint_turn_count for one in thread.checkpoints] == [1]
+        for start, end in ((1, 2), (2, 3), (0, 2), (0, 3)):
+            with pytest.raises(TurnDiffNotFound):
+                await it.runtime.get_turn_diff(T1, start, end)
+        assert "made-1" in (await it.runtime.get_turn_diff(T1, 0, 1)).diff
+        assert outcome.causation_event_id is not None
+        workspace = await GitWorkspace.open(repository.top)
+        assert workspace is not None
+        kept = await workspace.existing(safety_ref(T1, outcome.causation_event_id))
+        assert kept is not None
+        assert {b"made-3", b"between.txt"} <= set(repository.contents(kept.tree))
+        assert (await noted(it))["safetyRef"] == kept.ref
+
+
+async def test_the_next_turn_takes_the_count_of_one_that_is_gone(repository: Repository, tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two")
+        await asked_to_revert(it, 1)
+        await turn(it, "touch other")
+        assert names(repository) == {"users.txt", ".gitignore", "one", "other"}
+        assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]
+        own = (await it.runtime.get_turn_diff(T1, 1, 2)).diff
+        assert ("other" in own, "two" in own) == (True, False)
+        await asked_to_revert(it, 2)
+        assert names(repository) == {"users.txt", ".gitignore", "one", "other"}
+
+
+async def test_an_agent_that_cannot_roll_back_starts_afresh_and_that_is_said(
+    repository: Repository, tmp_path: Path
+) -> None:
+    async with stage(tmp_path) as it:
+        await turn(it, "say first-words")
+        await turn(it, "say second-words")
+        await asked_to_revert(it, 1)
+        told = await noted(it)
+        assert told["contextLost"] is True
+        assert "does not remember" in told["summary"]
+        asked = await it.ask("recall")
+        await it.ended(asked)
+        assert "first-words" not in await it.said(asked)
+
+
+async def test_before_the_first_turn_there_is_nothing_to_remember(repository: Repository, tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        repository.write("draft.txt", "before turn 1\n")
+        await turn(it, "touch made")
+        outcome = await asked_to_revert(it, 0)
+        assert isinstance(outcome.payload, ThreadReverted)
+        assert names(repository) == {"users.txt", ".gitignore", "draft.txt"}
+        assert (await noted(it))["contextLost"] is False
+        assert (await it.thread()).turns == ()
+
+
+async def test_a_thread_that_never_ran_goes_back_to_nothing(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        assert isinstance((await asked_to_revert(it, 0)).payload, ThreadReverted)
+        assert list(it.workspace.iterdir()) == []
+
+
+async def test_a_plain_directory_goes_back_as_well(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two")
+        await asked_to_revert(it, 1)
+        assert [path.name for path in it.workspace.iterdir()] == ["one"]
+
+
+class TestRefused:
+    """Nothing is touched, the thread goes on, and the reason is in its history."""
+
+    async def test_while_a_turn_runs(self, repository: Repository, tmp_path: Path) -> None:
+        async with stage(tmp_path) as it:
+            await turn(it, "touch one")
+            running = await it.ask("touch two\nrun make\nwait-for go")
+            await it.until(activity("tool.completed"), after=running.sequence)
+            with pytest.raises(CommandRejected, match="runs on thread"):
+                await it.send(checkpoint_revert(turn_count=0))
+            assert "two" in names(repository)
+            await it.let_go("go")
+            await it.ended(running)
+
+    async def test_while_another_thread_works_in_the_workspace(self, repository: Repository, tmp_path: Path) -> None:
+        async with stage(tmp_path) as it:
+            await it.open_thread("t2")
+            await turn(it, "touch one")
+            running = await it.ask("touch two\nrun make\nwait-for go", thread_id="t2")
+            await it.until(activity("tool.completed"), after=running.sequence)
+            outcome = await asked_to_revert(it, 0)
+            assert activity("checkpoint.revert.refused")(outcome)
+            assert "'t2'" in error_of(outcome)
+            assert {"one", "two"} <= names(repository)
+            await it.let_go("go")
+            await it.ended(running)
+            await it.until(
+                lambda event: event.stream_id == "t2" and activity("checkpoint.captured")(event), after=running.sequence
+            )
+            assert isinstance((await asked_to_revert(it, 0)).payload, ThreadReverted)
+
+    async def test_where_the_target_was_not_captured(self, repository: Repository, tmp_path: Path) -> None:
+        async with stage(tmp_path) as it:
+            await turn(it, "touch one")
+            await turn(it, "touch two")
+            repository.git("update-ref", "-d", checkpoint_ref(T1, 1))
+            outcome = await asked_to_revert(it, 1)
+            assert activity("checkpoint.revert.refused")(outcome)
+            assert "the end of turn 1 was not captured" in error_of(outcome)
+            assert {"one", "two"} <= names(repository)
+            assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]
+
+    async def test_where_the_host_does_not_let_agents_start_afresh(
+        self, repository: Repository, tmp_path: Path
+    ) -> None:
+        async with stage(tmp_path, options=RuntimeOptions(revert_policy="refuse")) as it:
+            await turn(it, "touch one\nsay words")
+            await turn(it, "touch two")
+            outcome = await asked_to_revert(it, 1)
+            assert activity("checkpoint.revert.refused")(outcome)
+            assert "cannot roll its conversation back" in error_of(outcome)
+            assert {"one", "two"} <= names(repository)
+            asked = await it.ask("recall")
+            await it.ended(asked)
+            assert "words" in await it.said(asked)
+
+    async def test_where_files_would_be_lost(self, repository: Repository, tmp_path: Path) -> None:
+        async with stage(tmp_path) as it:
+            repository.write("place/file", "then\n")
+            await turn(it, "touch one")
+            (repository.top / "place" / "file").unlink()
+            await turn(it, "touch two")
+            nested = Repository.init(repository.top / "place")
+            nested.write("file", "of another repository\n")
+            nested.commit_all()
+            outcome = await asked_to_revert(it, 1)
+            assert activity("checkpoint.revert.refused")(outcome)
+            assert "git repository stands at 'place'" in error_of(outcome)
+            assert {"one", "two"} <= names(repository)
+
+
+class _Rolling:
+    """A provider whose agents can roll back, or say they can and fail; `asked` is what they were asked."""
+
+    def __init__(self, inner: Provider, *, fails: bool = False) -> None:
+        self._inner = inner
+        self.fails = fails
+        self.asked: list[int] = []
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def adapter_key(self) -> str:
+        return self._inner.adapter_key
+
+    def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
+        return self._connected(request)
+
+    @asynccontextmanager
+    async def _connected(self, request: SessionRequest) -> AsyncIterator[AgentConnection]:
+        async with self._inner.connect(request) as connection:
+            yield _RollingConnection(connection, self)
+
+
+class _RollingConnection:
+    def __init__(self, inner: Any, provider: _Rolling) -> None:
+        self._inner = inner
+        self._provider = provider
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(resume=True, approvals=True, roll_back=True)
+
+    async def roll_back(self, turns_kept: int) -> None:
+        self._provider.asked.append(turns_kept)
+        if self._provider.fails:
+            raise ProviderProtocolError("it will not forget")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_an_agent_that_can_rolls_back_also_after_a_restart(
+    repository: Repository, tmp_path: Path, restarts: bool
+) -> None:
+    provider = _Rolling(rehearsal(tmp_path))
+    async with stage(tmp_path, providers=[provider]) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two")
+        if not restarts:
+            await asked_to_revert(it, 1)
+    async with stage(tmp_path, providers=[provider]) as it:
+        if restarts:
+            await asked_to_revert(it, 1)
+        told = await noted(it)
+        assert (told["contextLost"], told["summary"]) == (False, "The workspace stands as at the end of turn 1")
+    assert provider.asked == [1]
+    assert names(repository) == {"users.txt", ".gitignore", "one"}
+
+
+async def test_files_are_put_back_where_the_agent_does_not_follow(repository: Repository, tmp_path: Path) -> None:
+    provider = _Rolling(rehearsal(tmp_path), fails=True)
+    async with stage(tmp_path, providers=[provider]) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two")
+        repository.write("users.txt", "edited\n")
+        outcome = await asked_to_revert(it, 1)
+        assert activity("checkpoint.revert.refused")(outcome)
+        assert "it will not forget" in error_of(outcome)
+        assert names(repository) == {"users.txt", ".gitignore", "one", "two"}
+        assert (repository.top / "users.txt").read_text() == "edited\n"
+        assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]

@@ -1,0 +1,177 @@
+"""The four methods by name, as a transport carries them: JSON in, JSON out, errors as data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+import pytest
+
+from orchestrion import ClientCommand, Runtime, command_json, event_json, open_runtime
+from orchestrion.runtime.contracts.commands import Command
+from orchestrion.runtime.rpc import METHODS
+from tests.support import builders as make
+from tests.support.core import run_sql, write_log
+from tests.support.random_commands import random_log
+from tests.support.snapshot_oracle import snapshot_json
+
+pytestmark = pytest.mark.anyio
+
+LOG = random_log(61, 300)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+async def call(runtime: Runtime, method: str, **params: Any) -> Any:
+    """The answer after a journey over a wire."""
+    answer = await runtime.handle(f"orchestration.{method}", json.loads(json.dumps(params)))
+    return json.loads(json.dumps(answer))
+
+
+async def result(runtime: Runtime, method: str, **params: Any) -> Any:
+    answer = await call(runtime, method, **params)
+    assert set(answer) == {"result"}, answer
+    return answer["result"]
+
+
+async def error(runtime: Runtime, method: str, **params: Any) -> dict[str, Any]:
+    answer = await call(runtime, method, **params)
+    assert set(answer) == {"error"}, answer
+    assert set(answer["error"]) == {"code", "message", "data"}
+    found: dict[str, Any] = answer["error"]
+    return found
+
+
+async def dispatch(runtime: Runtime, command: Command) -> Any:
+    return await call(runtime, "dispatchCommand", **command_json(command))
+
+
+@pytest.mark.spec("R1")
+async def test_there_are_four_methods_and_no_other(path: Path) -> None:
+    assert set(METHODS) == {
+        "orchestration.getSnapshot",
+        "orchestration.dispatchCommand",
+        "orchestration.getTurnDiff",
+        "orchestration.replayEvents",
+    }
+    async with open_runtime(path) as runtime:
+        unknown = await error(runtime, "getEverything")
+        assert unknown["code"] == "InvalidRequest"
+        assert "orchestration.getEverything" in unknown["message"]
+        assert "orchestration.getSnapshot" in unknown["message"]
+
+
+@pytest.mark.spec("R1", "R19")
+@pytest.mark.parametrize(
+    ("method", "params", "field"),
+    [
+        ("getSnapshot", {"threadID": "t1"}, "threadID"),
+        ("getSnapshot", {"threadId": 7}, "threadId"),
+        ("getSnapshot", {"detail": "everything"}, "detail"),
+        ("getTurnDiff", {"threadId": "t1", "fromTurnCount": 0}, "toTurnCount"),
+        ("getTurnDiff", {"threadId": "t1", "fromTurnCount": "0", "toTurnCount": 1}, "fromTurnCount"),
+        ("replayEvents", {}, "fromSequenceExclusive"),
+        ("replayEvents", {"fromSequenceExclusive": -1}, "fromSequenceExclusive"),
+        ("replayEvents", {"fromSequenceExclusive": 1.5}, "fromSequenceExclusive"),
+        ("replayEvents", {"fromSequenceExclusive": 0, "limit": 10}, "limit"),
+    ],
+)
+async def test_a_param_at_fault_is_named(path: Path, method: str, params: dict[str, Any], field: str) -> None:
+    async with open_runtime(path) as runtime:
+        refused = await error(runtime, method, **params)
+        assert refused["code"] == "InvalidRequest"
+        assert field in refused["message"]
+
+
+@pytest.mark.spec("R2", "R4", "R12")
+async def test_get_snapshot_whole_in_summary_and_of_one_thread(path: Path) -> None:
+    await write_log(path, LOG)
+    expected = snapshot_json(LOG)
+    thread = expected["threads"][0]
+    async with open_runtime(path) as runtime:
+        assert await result(runtime, "getSnapshot") == expected
+        assert await result(runtime, "getSnapshot", detail="full") == expected
+        assert await result(runtime, "getSnapshot", detail="summary") == snapshot_json(LOG, detail="summary")
+        alone = await result(runtime, "getSnapshot", threadId=thread["id"])
+        assert (alone["threads"], alone["snapshotSequence"]) == ([thread], len(LOG))
+        missing = await error(runtime, "getSnapshot", threadId="nobody")
+        assert missing["code"] == "NotFound"
+        assert "nobody" in missing["message"]
+
+
+@pytest.mark.spec("R20", "R19")
+async def test_dispatch_command_answers_with_a_sequence_or_says_why_not(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        create = make.project_create(command_id="c1")
+        assert await dispatch(runtime, create) == {"result": {"sequence": 1}}
+        assert await dispatch(runtime, create) == {"result": {"sequence": 1}}
+        rejected = await dispatch(runtime, make.thread_create(project_id="none", command_id="c2"))
+        assert rejected["error"]["code"] == "CommandRejected"
+        assert rejected["error"]["data"]["commandId"] == "c2"
+        assert "'none'" in rejected["error"]["data"]["reason"]
+        reused = await dispatch(runtime, make.project_create(title="Other", command_id="c1"))
+        assert reused["error"]["code"] == "CommandIdReused"
+        assert reused["error"]["data"] == {"commandId": "c1"}
+        wrong = command_json(make.project_create(command_id="c3")) | {"title": ""}
+        invalid = await error(runtime, "dispatchCommand", **wrong)
+        assert invalid["code"] == "InvalidCommand"
+        assert (invalid["data"]["field"], invalid["data"]["commandId"]) == ("title", "c3")
+        assert runtime.health().head == 1
+
+
+@pytest.mark.spec("R20", "R21", "E19")
+async def test_internal_commands_and_provider_ids_do_not_come_through_this_door(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        await dispatch(runtime, make.project_create())
+        await dispatch(runtime, make.thread_create())
+        internal = await dispatch(runtime, make.session_set("running"))
+        assert internal["error"]["code"] == "InvalidCommand"
+        assert internal["error"]["data"]["field"] == "type"
+        smuggled = command_json(make.session_stop()) | {"providerSessionId": "s1"}
+        refused = await error(runtime, "dispatchCommand", **smuggled)
+        assert refused["code"] == "InvalidCommand"
+        assert "providerSessionId" in refused["message"]
+        assert runtime.health().head == 2
+
+
+@pytest.mark.spec("R21")
+def test_no_client_command_has_a_field_for_a_providers_id() -> None:
+    for command in get_args(ClientCommand):
+        assert [field.name for field in attrs.fields(command) if field.name.startswith("provider")] == []
+
+
+@pytest.mark.spec("R13", "R14", "R19")
+async def test_get_turn_diff(path: Path) -> None:
+    async with open_runtime(path):
+        pass
+    await run_sql(path, "INSERT INTO checkpoint_diff_blobs VALUES ('t1', 0, 1, 'the diff', ?)", make.at(0))
+    async with open_runtime(path) as runtime:
+        asked = {"threadId": "t1", "fromTurnCount": 0, "toTurnCount": 1}
+        assert await result(runtime, "getTurnDiff", **asked) == {**asked, "diff": "the diff"}
+        assert (await result(runtime, "getTurnDiff", **asked | {"toTurnCount": 0}))["diff"] == ""
+        missing = await error(runtime, "getTurnDiff", **asked | {"toTurnCount": 2})
+        assert missing["code"] == "TurnDiffNotFound"
+        assert missing["data"] == asked | {"toTurnCount": 2}
+        for wrong in ({"fromTurnCount": 2}, {"fromTurnCount": -1}):
+            assert (await error(runtime, "getTurnDiff", **asked | wrong))["code"] == "InvalidRequest"
+
+
+@pytest.mark.spec("R15", "R16", "R18")
+async def test_replay_events_gives_every_later_event_raw_where_it_does_not_decode(path: Path) -> None:
+    await write_log(path, LOG)
+    await run_sql(path, "UPDATE orchestration_events SET event_type = 'thread.sung' WHERE sequence = 290")
+    async with open_runtime(path) as runtime:
+        events = await result(runtime, "replayEvents", fromSequenceExclusive=0)
+        assert [event["sequence"] for event in events] == list(range(1, 301))
+        assert events[:289] == [json.loads(json.dumps(event_json(event))) for event in LOG[:289]]
+        assert (events[289]["eventType"], events[289]["known"]) == ("thread.sung", False)
+        assert await result(runtime, "replayEvents", fromSequenceExclusive=299) == events[299:]
+        assert await result(runtime, "replayEvents", fromSequenceExclusive=300) == []
+        ahead = await error(runtime, "replayEvents", fromSequenceExclusive=301)
+        assert ahead["code"] == "SequenceAheadOfLog"
+        assert ahead["data"] == {"sequence": 301, "head": 300}

@@ -1,0 +1,290 @@
+"""Real Claude Code through `ClaudeProvider`: what the conformance suite does not ask of every agent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrion.actors.providers.adapter import SessionRequest, TurnRequest
+from orchestrion.actors.providers.claude import ClaudeProvider
+from orchestrion.runtime.contracts.errors import ProviderUnavailable, ResumeRefused
+from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId
+from orchestrion.runtime.contracts.provider_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    MessageDelta,
+    ReasoningCompleted,
+    RuntimeErrorReported,
+    ToolCompleted,
+    ToolStarted,
+    TurnCompleted,
+)
+from orchestrion.runtime.contracts.values import (
+    Attachment,
+    AttachmentName,
+    AttachmentSize,
+    DataUrl,
+    ImageMimeType,
+)
+from tests.support.claude_case import ClaudeCase, claude_case
+from tests.support.provider_session import ReadSession, all_have_ended, session
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def claude(tmp_path: Path, workspace: Path) -> Iterator[ClaudeCase]:
+    with claude_case(tmp_path, workspace) as case:
+        yield case
+
+
+def requests_for(case: ClaudeCase, prompt: str) -> list[dict[str, Any]]:
+    """The bodies of the model requests whose conversation has the prompt; side requests have no tools."""
+    bodies = [request["body"] for request in case.model.script.requests()]
+    return [body for body in bodies if prompt in str(body.get("messages")) and body.get("tools")]
+
+
+async def asked_for(read: ReadSession, prompt: str) -> ApprovalRequested:
+    await read.connection.start_turn(TurnRequest(text=prompt))
+    return await read.until(ApprovalRequested)
+
+
+async def test_a_command_is_asked_for_as_such_and_its_output_is_told(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        asked = await asked_for(read, claude.use("Bash", command="echo made > made.txt && cat made.txt"))
+        assert asked.kind == "command"
+        assert asked.summary == "Bash: echo made > made.txt && cat made.txt"
+        assert asked.item == read.of(ToolStarted)[0].item
+        await read.connection.respond(asked.request, "accept")
+        assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
+        (ended,) = read.of(ToolCompleted)
+        assert (ended.failed, ended.detail["output"]) == (False, "made")
+
+
+@pytest.mark.parametrize("tool", ["Bash", "Write"])
+async def test_what_is_accepted_for_the_session_is_not_asked_again(
+    claude: ClaudeCase, workspace: Path, tool: str
+) -> None:
+    given = {"Bash": {"command": "touch a.txt"}, "Write": {"file_path": str(workspace / "a.txt"), "content": "a"}}
+    async with session(claude.provider, workspace) as read:
+        asked = await asked_for(read, claude.use(tool, **given[tool]))
+        await read.connection.respond(asked.request, "acceptForSession")
+        await read.until(TurnCompleted)
+        await anyio.Path(workspace / "a.txt").unlink()
+        assert (await read.turn(claude.use(tool, **given[tool]))).outcome == "completed"
+        assert await anyio.Path(workspace / "a.txt").exists()
+        assert len(read.of(ApprovalRequested)) == 1
+    assert not await anyio.Path(workspace / ".claude").exists()
+
+
+async def test_an_edit_is_a_file_change(claude: ClaudeCase, workspace: Path) -> None:
+    notes = workspace / "notes.txt"
+    await anyio.Path(notes).write_text("one two")
+    async with session(claude.provider, workspace) as read:
+        await read.turn(claude.use("Read", file_path=str(notes)))
+        edit = claude.use("Edit", file_path=str(notes), old_string="two", new_string="three")
+        asked = await asked_for(read, edit)
+        assert asked.kind == "fileChange"
+        assert asked.detail["input"]["new_string"] == "three"
+        await read.connection.respond(asked.request, "accept")
+        await read.until(TurnCompleted)
+        assert await anyio.Path(notes).read_text() == "one three"
+
+
+async def test_a_declined_tool_failed_and_the_model_learns_of_it(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        prompt = claude.use("Bash", command="touch a.txt")
+        asked = await asked_for(read, prompt)
+        await read.connection.respond(asked.request, "decline")
+        assert (await read.until(TurnCompleted)).outcome == "completed"
+        assert [ended.failed for ended in read.of(ToolCompleted)] == [True]
+        assert "The user declined this" in str(requests_for(claude, prompt)[-1]["messages"][-1])
+
+
+async def test_a_cancelled_request_leaves_nothing_open(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        asked = await asked_for(read, claude.use("Bash", command="touch a.txt"))
+        await read.connection.respond(asked.request, "cancel")
+        assert await read.until(TurnCompleted) == TurnCompleted(outcome="cancelled")
+        assert {started.item for started in read.of(ToolStarted)} == {ended.item for ended in read.of(ToolCompleted)}
+        assert (await read.turn(claude.say("again"))).outcome == "completed"
+        assert len(read.of(ApprovalResolved)) == 1
+
+
+async def test_a_thought_is_told_whole(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        await read.turn(claude.prompt("think", {"reasoning": "let me see"}, {"text": "so"}))
+        assert read.of(ReasoningCompleted) == [ReasoningCompleted(text="let me see")]
+        assert read.said() == ["so"]
+
+
+async def test_a_model_and_an_effort_hold_for_their_turn(claude: ClaudeCase, workspace: Path) -> None:
+    prompts = [claude.say(word) for word in ("first", "second", "third")]
+    asked: list[tuple[str, str]] = []
+    async with session(claude.provider, workspace) as read:
+        for prompt, model, effort in zip(prompts, (None, "claude-sonnet-5", None), (None, "low", None), strict=True):
+            await read.connection.start_turn(TurnRequest(text=prompt, model=model, effort=effort))
+            await read.until(TurnCompleted)
+            body = requests_for(claude, prompt)[-1]
+            asked.append((body["model"], body["output_config"]["effort"]))
+    assert asked[1] == ("claude-sonnet-5", "low")
+    assert asked[0] == asked[2] != asked[1]
+
+
+async def test_the_model_of_the_session_is_what_it_starts_with(claude: ClaudeCase, workspace: Path) -> None:
+    prompt = claude.say("hello")
+    provider = ClaudeProvider(env=claude.environment, model="claude-opus-5", end_grace_seconds=0.5)
+    request = SessionRequest(
+        thread_id=ThreadId("thread"),
+        provider_session_id=ProviderSessionId("session"),
+        workspace=workspace,
+        resume_cursor=None,
+        model="claude-sonnet-5",
+    )
+    async with provider.connect(request) as connection:
+        await ReadSession(connection).turn(prompt)
+    assert {body["model"] for body in requests_for(claude, prompt)} == {"claude-sonnet-5"}
+
+
+async def test_an_image_reaches_the_model(claude: ClaudeCase, workspace: Path) -> None:
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    image = Attachment(
+        type="image",
+        name=AttachmentName("a.png"),
+        mime_type=ImageMimeType("image/png"),
+        size_bytes=AttachmentSize(70),
+        data_url=DataUrl(f"data:image/png;base64,{pixel}"),
+    )
+    async with session(claude.provider, workspace) as read:
+        prompt = claude.say("nice")
+        await read.connection.start_turn(TurnRequest(text=prompt, attachments=(image,)))
+        assert (await read.until(TurnCompleted)).outcome == "completed"
+        (body,) = requests_for(claude, prompt)
+        assert pixel in str([message for message in body["messages"] if message["role"] == "user"])
+
+
+async def test_the_model_is_given_the_history_after_a_resume(claude: ClaudeCase, workspace: Path) -> None:
+    earlier, later = claude.say("pelican"), claude.say("heron")
+    async with session(claude.provider, workspace) as first:
+        await first.turn(earlier)
+        cursor = first.connection.resume_cursor
+    async with session(claude.provider, workspace, cursor=cursor) as second:
+        await second.turn(later)
+    (body,) = requests_for(claude, later)
+    assert {"user", "assistant"} <= {message["role"] for message in body["messages"] if "pelican" in str(message)}
+
+
+async def test_a_cursor_that_is_no_uuid_is_refused(claude: ClaudeCase, workspace: Path) -> None:
+    with pytest.raises(ResumeRefused, match="names no session"):
+        async with session(claude.provider, workspace, cursor={"sessionId": "--dangerously-skip-permissions"}):
+            pytest.fail("the session was opened")
+
+
+async def test_an_interrupt_before_the_agent_took_the_turn_up_is_not_lost(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        await read.connection.start_turn(TurnRequest(text=claude.talk_forever()))
+        await read.connection.interrupt()
+        assert await read.until(TurnCompleted) == TurnCompleted(outcome="interrupted")
+        assert (await read.turn(claude.say("again"))).outcome == "completed"
+
+
+async def test_a_command_in_a_session_of_its_own_does_not_outlive_the_agent(
+    claude: ClaudeCase, workspace: Path
+) -> None:
+    async with session(claude.provider, workspace) as read:
+        command = "setsid sleep 3600 >/dev/null 2>&1 & sleep 3600 >/dev/null 2>&1 & echo up"
+        asked = await asked_for(read, claude.use("Bash", command=command))
+        await read.connection.respond(asked.request, "accept")
+        await read.until(TurnCompleted)
+        assert read.of(ToolCompleted)[0].detail["output"] == "up"
+        await read.closed()
+        assert await all_have_ended(read.connection.process)
+
+
+async def test_a_retry_is_told(claude: ClaudeCase, workspace: Path) -> None:
+    provider = ClaudeProvider(env={**claude.environment, "CLAUDE_CODE_MAX_RETRIES": "1"}, end_grace_seconds=0.5)
+    async with session(provider, workspace) as read:
+        failed = await read.turn(claude.fail("out of quota"))
+        assert failed.outcome == "failed"
+        (told,) = read.of(RuntimeErrorReported)
+        assert not told.fatal
+        assert told.detail["error_status"] == 429
+
+
+async def test_a_dropped_connection_is_tried_again_without_streaming(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        prompt = claude.say("whole")
+        claude.model.script.prepend_once({"last_user_contains": prompt}, [{"text": "half"}, {"drop": True}])
+        assert (await read.turn(prompt)).outcome == "completed"
+        assert read.said() == ["half", "whole"]
+
+
+@pytest.mark.parametrize(
+    "events", [[{"text": "half"}, {"drop": True}], [{"http_error": {"status": 200, "body": {"what": "is this"}}}]]
+)
+async def test_a_model_that_breaks_off_fails_the_turn(
+    claude: ClaudeCase, workspace: Path, events: list[dict[str, Any]]
+) -> None:
+    async with session(claude.provider, workspace) as read:
+        failed = await read.turn(claude.prompt("break", *events))
+        assert failed.outcome == "failed"
+        assert failed.error
+        assert (await read.turn(claude.say("again"))).outcome == "completed"
+
+
+async def test_a_missing_package_is_named_with_its_install_command(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "claude_agent_sdk", None)
+    with pytest.raises(ProviderUnavailable, match=r"pip install 'orchestrion\[claude\]'"):
+        async with session(ClaudeProvider(), workspace):
+            pytest.fail("the session was opened")
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("echo no licence >&2; exit 3", "exited with code 3 before it was ready: no licence"),
+        ("exec sleep 3600", "did not come up"),
+    ],
+)
+async def test_a_program_that_does_not_come_up_is_unavailable(
+    claude: ClaudeCase, tmp_path: Path, workspace: Path, program: str, words: str
+) -> None:
+    path = tmp_path / "claude"
+    path.write_text(f"#!/bin/sh\n{program}\n")
+    path.chmod(0o755)
+    provider = ClaudeProvider(cli_path=path, start_deadline_seconds=0.5, end_grace_seconds=0.05)
+    with pytest.raises(ProviderUnavailable, match=words):
+        async with session(provider, workspace):
+            pytest.fail("the session was opened")
+
+
+async def test_a_line_that_is_no_message_is_reported_and_the_turn_goes_on(
+    claude: ClaudeCase, tmp_path: Path, workspace: Path
+) -> None:
+    import claude_agent_sdk
+
+    real = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
+    path = tmp_path / "claude"
+    path.write_text(f'#!/bin/sh\necho "[debug] not json"\nexec "{real}" "$@"\n')
+    path.chmod(0o755)
+    provider = ClaudeProvider(cli_path=path, env=claude.environment, end_grace_seconds=0.5)
+    async with session(provider, workspace) as read:
+        assert (await read.turn(claude.say("fine"))).outcome == "completed"
+        (told,) = read.of(RuntimeErrorReported)
+        assert told.detail == {"excerpt": "[debug] not json"}
+
+
+async def test_an_agent_that_nobody_reads_is_ended(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        words = [{"text": "word "} for _ in range(2_000)]
+        await read.connection.start_turn(TurnRequest(text=claude.prompt("flood", *words)))
+        await read.until(MessageDelta)
+        assert (await read.closed()).asked
+        assert read.of(TurnCompleted) == []

@@ -1,0 +1,69 @@
+"""Turn diffs: one to a range, the same capture again replaces, and what a host gets when it asks for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrion import InvalidRequest, RuntimeOptions, ThreadId, TurnDiff, TurnDiffNotFound, open_runtime
+from orchestrion.persistence.database import prepare
+from orchestrion.persistence.diff_blobs import DiffBlobRow, find_diff, put_diff
+from orchestrion.runtime.contracts.read_model import TurnDiffRequest
+from orchestrion.runtime.contracts.values import Count
+from tests.support.builders import at
+from tests.support.core import run_sql
+
+pytestmark = pytest.mark.anyio
+
+T1 = ThreadId("t1")
+
+
+def request(start: int, end: int, thread_id: ThreadId = T1) -> TurnDiffRequest:
+    return TurnDiffRequest(thread_id=thread_id, from_turn_count=start, to_turn_count=end)
+
+
+@pytest.mark.spec("W3", "R13")
+def test_a_diff_is_found_by_its_thread_and_range_alone(tmp_path: Path) -> None:
+    database = prepare(tmp_path / "state.db", at(0))
+    try:
+        put_diff(database, DiffBlobRow(T1, 0, 1, "first", at(0)))
+        put_diff(database, DiffBlobRow(T1, 0, 2, "both", at(0)))
+        put_diff(database, DiffBlobRow("t2", 0, 1, "another's", at(0)))
+        assert find_diff(database, request(0, 1)) == "first"
+        assert find_diff(database, request(0, 2)) == "both"
+        assert find_diff(database, request(0, 1, ThreadId("t2"))) == "another's"
+        assert find_diff(database, request(1, 2)) is None
+    finally:
+        database.close()
+
+
+@pytest.mark.spec("W3")
+def test_the_same_capture_again_leaves_one_row(tmp_path: Path) -> None:
+    database = prepare(tmp_path / "state.db", at(0))
+    try:
+        put_diff(database, DiffBlobRow(T1, 0, 1, "first", at(0)))
+        put_diff(database, DiffBlobRow(T1, 0, 1, "again\0\N{MUSICAL SCORE}", at(1)))
+        rows = database.execute_sql("SELECT * FROM checkpoint_diff_blobs").fetchall()
+        assert rows == [(T1, 0, 1, "again\0\N{MUSICAL SCORE}", at(1))]
+    finally:
+        database.close()
+
+
+@pytest.mark.spec("R13", "R14")
+async def test_a_host_gets_the_diff_an_empty_one_or_an_error_that_names_the_range(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    async with open_runtime(path, options=RuntimeOptions()):
+        pass
+    await run_sql(path, "INSERT INTO checkpoint_diff_blobs VALUES (?, 0, 1, 'the diff', ?)", T1, at(0))
+    async with open_runtime(path) as runtime:
+        assert await runtime.get_turn_diff(T1, 0, 1) == TurnDiff(
+            thread_id=T1, from_turn_count=Count(0), to_turn_count=Count(1), diff="the diff"
+        )
+        assert (await runtime.get_turn_diff(T1, 3, 3)).diff == ""
+        with pytest.raises(TurnDiffNotFound, match="'t1' has no diff from turn 1 to 2") as missing:
+            await runtime.get_turn_diff(T1, 1, 2)
+        assert (missing.value.thread_id, missing.value.from_turn_count, missing.value.to_turn_count) == (T1, 1, 2)
+        for start, end in ((1, 0), (-1, 0), (-2, -1)):
+            with pytest.raises(InvalidRequest, match=f"from {start} to {end}"):
+                await runtime.get_turn_diff(T1, start, end)

@@ -1,0 +1,361 @@
+"""Opening and leaving a runtime: what the host's code sees of it, and what is in the file afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import peewee
+import pytest
+
+from orchestrion import (
+    AcpProvider,
+    DatabaseInUse,
+    InvalidRequest,
+    MailboxClosed,
+    OrchestrionError,
+    ProjectionStalled,
+    ReplayProgress,
+    Runtime,
+    RuntimeFailed,
+    RuntimeOptions,
+    open_runtime,
+    to_json,
+)
+from orchestrion.actors import projector as projector_module
+from orchestrion.actors.command_group import CommandGroup
+from orchestrion.persistence import bootstrap
+from orchestrion.persistence.projections import PROJECTIONS
+from orchestrion.persistence.projections.thread_messages import ThreadMessagesProjection
+from tests.support import builders as make
+from tests.support.core import run_sql, write_log
+from tests.support.random_commands import random_log
+from tests.support.snapshot_oracle import snapshot_json
+
+pytestmark = pytest.mark.anyio
+
+LOG = random_log(51, 400)
+NAMES = sorted(one.name for one in PROJECTIONS)
+POSITIONS = "SELECT projector, last_applied_sequence FROM projection_state ORDER BY projector"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def files_beside(path: Path) -> set[str]:
+    return {one.name for one in path.parent.iterdir()}
+
+
+class HostError(Exception):
+    """The host's own."""
+
+
+async def fill(runtime: Runtime, count: int, *, first: int = 1) -> None:
+    for number in range(first, first + count):
+        await runtime.dispatch(make.project_create(f"p{number}"))
+
+
+async def test_an_exception_of_the_body_leaves_as_it_is_and_the_runtime_stops_cleanly(path: Path) -> None:
+    error = HostError("mine")
+
+    async def host() -> None:
+        async with open_runtime(path) as runtime:
+            await fill(runtime, 3)
+            raise error
+
+    with pytest.raises(HostError) as raised:
+        await host()
+    assert raised.value is error
+    assert await run_sql(path, POSITIONS) == [(name, 3) for name in NAMES]
+    async with open_runtime(path) as runtime:
+        assert runtime.health().head == 3
+
+
+@pytest.mark.parametrize("error", [StopAsyncIteration(), KeyError("mine"), InvalidRequest("mine")])
+async def test_no_exception_is_wrapped_in_a_group(path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        async with open_runtime(path):
+            raise error
+    assert raised.value is error
+
+
+async def test_a_cancelled_body_stops_the_runtime_cleanly_under_load(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projector_module, "IDLE_SECONDS", 3600)
+    accepted = 0
+    with anyio.fail_after(30), anyio.CancelScope() as scope:
+        async with open_runtime(path) as runtime:
+            while True:
+                await fill(runtime, 1, first=accepted + 1)
+                accepted += 1
+                if accepted == 40:
+                    await runtime.submit(make.project_create("in the mailbox"))
+                    scope.cancel()
+                    await anyio.lowlevel.checkpoint()
+    assert scope.cancelled_caught
+    events = (await run_sql(path, "SELECT count(*) FROM orchestration_events"))[0][0]
+    assert events == 41
+    assert await run_sql(path, POSITIONS) == [(name, 41) for name in NAMES]
+    assert files_beside(path) <= {"state.db", "state.db.lock"}
+
+
+async def test_cancelled_while_opening_everything_is_released(path: Path) -> None:
+    with anyio.move_on_after(0):
+        async with open_runtime(path) as runtime:
+            await anyio.lowlevel.checkpoint()
+            await fill(runtime, 1)
+    async with open_runtime(path) as runtime:
+        await fill(runtime, 1)
+
+
+async def test_a_clean_stop_leaves_no_log_of_sqlite_and_every_position_stored(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projector_module, "IDLE_SECONDS", 3600)
+    async with open_runtime(path) as runtime:
+        await fill(runtime, 20)
+        await runtime.get_snapshot()
+        await fill(runtime, 1, first=21)
+        left = [one async for one in runtime.replay_events(15)]
+        assert len(left) == 6
+    assert await run_sql(path, POSITIONS) == [(name, 21) for name in NAMES]
+    assert files_beside(path) <= {"state.db", "state.db.lock"}
+
+
+async def test_a_second_runtime_is_told_who_owns_the_database(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        with pytest.raises(DatabaseInUse) as in_use:
+            async with open_runtime(path):
+                pass
+        assert in_use.value.pid is not None
+        assert str(path) in str(in_use.value)
+        await fill(runtime, 1)
+    async with open_runtime(path) as runtime:
+        assert runtime.health().head == 1
+
+
+async def test_providers_of_one_name_are_refused_before_anything_is_opened(path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="one name each"):
+        async with open_runtime(path, providers=[AcpProvider(["a"]), AcpProvider(["b"])]):
+            pass
+    assert files_beside(path) == set()
+
+
+@pytest.mark.spec("P32")
+async def test_opening_brings_lagging_projections_to_the_head_with_progress(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "PAGE_EVENTS", 100)
+    await write_log(path, LOG)
+    told: list[ReplayProgress] = []
+    async with open_runtime(path, options=RuntimeOptions(progress=told.append)) as runtime:
+        assert told == [(applied, 400) for applied in (100, 200, 300, 400)]
+        assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
+    told.clear()
+    async with open_runtime(path, options=RuntimeOptions(progress=told.append)):
+        assert told == []
+
+
+async def test_projections_that_stand_at_different_positions_get_there_each_from_its_own(path: Path) -> None:
+    await write_log(path, LOG)
+    async with open_runtime(path):
+        pass
+    table = "projection_thread_messages"
+    await run_sql(path, f"DELETE FROM {table}")
+    await run_sql(
+        path, "UPDATE projection_state SET last_applied_sequence = 0 WHERE projector = 'projection.thread-messages'"
+    )
+    async with open_runtime(path) as runtime:
+        assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
+
+
+async def test_a_projection_that_decisions_need_and_that_stalls_keeps_the_runtime_from_opening(path: Path) -> None:
+    await write_log(path, LOG)
+    await run_sql(
+        path,
+        "CREATE TRIGGER injected BEFORE INSERT ON projection_threads BEGIN SELECT RAISE(ABORT, 'injected'); END",
+    )
+    with pytest.raises(ProjectionStalled, match=r"orchestrion rebuild DB --projector projection\.threads") as stalled:
+        async with open_runtime(path):
+            pass
+    first = next(event.sequence for event in LOG if event.event_type == "thread.created")
+    assert stalled.value.position == first - 1
+    assert f"event {first}" in stalled.value.fault
+    await run_sql(path, "DROP TRIGGER injected")
+    async with open_runtime(path) as runtime:
+        assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
+
+
+async def test_a_position_beyond_the_head_keeps_the_runtime_from_opening(path: Path) -> None:
+    await write_log(path, LOG)
+    await run_sql(
+        path, "UPDATE projection_state SET last_applied_sequence = 999 WHERE projector = 'projection.projects'"
+    )
+    with pytest.raises(ProjectionStalled, match="beyond the log's head 400"):
+        async with open_runtime(path):
+            pass
+
+
+async def test_messages_that_stall_keep_nobody_from_opening_and_deciding(path: Path) -> None:
+    await write_log(path, LOG)
+    await run_sql(
+        path,
+        "CREATE TRIGGER injected BEFORE INSERT ON projection_thread_messages"
+        " BEGIN SELECT RAISE(ABORT, 'injected'); END",
+    )
+    messages = [event for event in LOG if event.event_type == "thread.message-sent"]
+    async with open_runtime(path) as runtime:
+        with pytest.raises(ProjectionStalled, match="injected"):
+            await runtime.get_snapshot()
+        await runtime.dispatch(make.project_create("new"))
+        await runtime.dispatch(make.thread_create("new", project_id="new"))
+        known = str(messages[-1].payload.message_id)  # type: ignore[union-attr]  # message-sent has one
+        with pytest.raises(OrchestrionError, match=known):
+            await runtime.dispatch(make.turn_start("new", known))
+        status = {one.name: one.status for one in runtime.health().projectors}
+        assert status["projection.thread-messages"] == "halted"
+        assert set(status.values()) == {"halted", "live"}
+
+
+async def test_an_outdated_projection_is_rebuilt_before_the_first_command(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write_log(path, LOG)
+    async with open_runtime(path):
+        pass
+    await run_sql(path, "UPDATE projection_thread_messages SET text = 'as an older version wrote it'")
+    monkeypatch.setattr(ThreadMessagesProjection, "version", 2)
+    told: list[ReplayProgress] = []
+    async with open_runtime(path, options=RuntimeOptions(progress=told.append)) as runtime:
+        assert told[-1] == (400, 400)
+        assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
+    versions = await run_sql(path, "SELECT projector, version FROM orchestrion_projector_versions ORDER BY projector")
+    assert versions == [(name, 2 if name == "projection.thread-messages" else 1) for name in NAMES]
+    assert files_beside(path) <= {"state.db", "state.db.lock"}
+
+
+@pytest.mark.spec("P35")
+async def test_a_passive_runtime_moves_no_reactors_position_and_leaves_intents_open(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        await runtime.dispatch(make.project_create())
+        await runtime.dispatch(make.thread_create())
+        await runtime.dispatch(make.turn_start())
+        await runtime.wait_until_projected(4)
+        assert runtime.health().sessions == ()
+    assert await run_sql(path, POSITIONS) == [(name, 4) for name in NAMES]
+    async with open_runtime(path) as runtime:
+        assert runtime.health().head == 4
+
+
+async def test_an_actor_beyond_restarting_fails_the_runtime_and_cancels_nothing_of_the_hosts(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_runtime(path) as runtime:
+        await fill(runtime, 2)
+
+        def fail(*_: Any) -> Any:
+            raise RuntimeError("an actor's defect")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(CommandGroup, "handle", fail)
+            with pytest.raises(RuntimeFailed, match="an actor's defect"):
+                await runtime.dispatch(make.project_create("p3"))
+        with pytest.raises(RuntimeFailed, match="an actor's defect"):
+            await runtime.dispatch(make.project_create("p4"))
+        await anyio.lowlevel.checkpoint()
+        health = runtime.health()
+        assert health.status == "failed"
+        assert health.failure == "dispatcher: an actor's defect"
+        assert (await runtime.get_snapshot()).snapshot_sequence == 2
+        assert [event.sequence async for event in runtime.replay_events(0)] == [1, 2]
+    async with open_runtime(path) as runtime:
+        await fill(runtime, 1, first=3)
+        assert runtime.health().status == "running"
+
+
+class BrokenLane:
+    async def run(self, job: object) -> None:
+        raise RuntimeError("an actor's defect")
+
+
+async def test_rounds_that_fail_leave_no_projector_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with anyio.fail_after(30):
+        async with open_runtime(path) as runtime:
+            await fill(runtime, 1)
+            await runtime.wait_until_projected(1)
+            with monkeypatch.context() as patched:
+                patched.setattr(runtime._projectors.all[0]._rounds, "_lane", BrokenLane())
+                await runtime.dispatch(make.project_create("p2"))
+                with pytest.raises((MailboxClosed, ProjectionStalled)):
+                    await runtime.wait_until_projected(2)
+            with pytest.raises(RuntimeFailed):
+                await runtime.dispatch(make.project_create("p3"))
+    async with open_runtime(path) as runtime:
+        assert (await runtime.get_snapshot()).snapshot_sequence == 2
+
+
+async def test_a_stop_that_misses_its_deadline_ends_the_actors_and_releases_the_database(path: Path) -> None:
+    other = peewee.SqliteDatabase(str(path), thread_safe=False, check_same_thread=False)
+
+    def lock() -> None:
+        other.connect()
+        other.execute_sql("BEGIN IMMEDIATE")
+
+    with anyio.fail_after(30):
+        async with open_runtime(path, options=RuntimeOptions(shutdown_deadline=0.05)) as runtime:
+            await fill(runtime, 1)
+            await runtime.wait_until_projected(1)
+            await runtime.get_snapshot()
+            await runtime._dispatcher._lane.run(lambda database: database.execute_sql("PRAGMA busy_timeout = 0"))
+            await anyio.to_thread.run_sync(lock)
+            with pytest.raises(OrchestrionError, match="locked"):
+                await runtime.dispatch(make.project_create("p2"))
+            await anyio.to_thread.run_sync(other.close)
+            await runtime.dispatch(make.project_create("p2"))
+            await anyio.to_thread.run_sync(lock)
+        await anyio.to_thread.run_sync(other.close)
+    async with open_runtime(path) as runtime:
+        assert (await runtime.get_snapshot()).snapshot_sequence == 2
+
+
+async def test_after_it_has_stopped_every_door_is_closed(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        await fill(runtime, 2)
+    with pytest.raises(MailboxClosed):
+        await runtime.dispatch(make.project_create("p9"))
+    with pytest.raises(MailboxClosed):
+        await runtime.get_snapshot(allow_stalled=True)
+    with pytest.raises(MailboxClosed):
+        await runtime.get_turn_diff(make.session_stop().thread_id, 0, 1)
+    with pytest.raises(MailboxClosed):
+        await runtime.wait_until_projected(3)
+    with pytest.raises(MailboxClosed):
+        await anext(runtime.replay_events(0))
+
+
+async def test_waiting_for_a_projector_that_is_none_is_refused_before_anything_is_written(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        with pytest.raises(InvalidRequest, match="no such projector: nobody"):
+            await runtime.dispatch(make.project_create(), wait_for=["nobody"])
+        assert runtime.health().head == 0
+        result = await runtime.dispatch(make.project_create(), wait_for=["projection.projects"])
+        position = {one.name: one.position for one in runtime.health().projectors}["projection.projects"]
+        assert position == result.sequence == 1
+
+
+async def test_health_tells_positions_lag_and_depths(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        await fill(runtime, 5)
+        await runtime.wait_until_projected(5)
+        async with runtime.subscribe(5):
+            health = runtime.health()
+        assert (health.status, health.failure, health.head) == ("running", None, 5)
+        assert (health.mailbox_depth, health.lane_depth, health.quarantined) == (0, 0, 0)
+        assert health.followers == len(PROJECTIONS) + 1
+        assert {(one.status, one.position, one.lag, one.fault) for one in health.projectors} == {("live", 5, 0, None)}
+        assert sorted(one.name for one in health.projectors) == NAMES
+        assert health.restarts == {}

@@ -1,0 +1,210 @@
+"""The snapshot: its shape and orders, that it is one cut of the log under load, and what it says when it cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrion import (
+    EPOCH,
+    UNSET,
+    NotFound,
+    PersistedEvent,
+    ProjectionStalled,
+    Runtime,
+    Snapshot,
+    ThreadId,
+    open_runtime,
+    to_json,
+)
+from orchestrion.persistence.projections import PROJECTIONS
+from orchestrion.persistence.snapshot import read_cut, read_snapshot
+from orchestrion.runtime.contracts.read_model import SnapshotRequest
+from tests.support import builders as make
+from tests.support.core import ScriptedMint, envelopes_of, open_core, run_sql, write_log
+from tests.support.random_commands import random_log, random_run
+from tests.support.snapshot_oracle import snapshot_json
+
+pytestmark = pytest.mark.anyio
+
+LOG = random_log(31, 900)
+DELETED = next(event.stream_id for event in LOG if event.event_type == "thread.deleted")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+async def snapshot_of(path: Path, **asked: Any) -> dict[str, Any]:
+    async with open_runtime(path) as runtime:
+        found: dict[str, Any] = to_json(await runtime.get_snapshot(**asked))
+        return found
+
+
+@pytest.mark.spec("R2", "R7", "R11")
+async def test_an_empty_log_gives_an_empty_snapshot_at_zero_dated_by_the_epoch(path: Path) -> None:
+    assert await snapshot_of(path) == {"snapshotSequence": 0, "projects": [], "threads": [], "updatedAt": EPOCH}
+
+
+@pytest.mark.spec("R2", "R3", "R5", "R6", "R7", "R11", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12")
+async def test_a_snapshot_is_the_fold_of_the_log_in_every_field_and_order(path: Path) -> None:
+    await write_log(path, LOG)
+    expected = snapshot_json(LOG)
+    assert await snapshot_of(path) == expected
+    full = [thread for thread in expected["threads"] if thread["messages"] and thread["checkpoints"]]
+    assert full
+    assert any(thread["activities"] for thread in full)
+    assert any(thread["deletedAt"] for thread in expected["threads"])
+
+
+@pytest.mark.spec("R4")
+async def test_a_summary_leaves_messages_activities_and_checkpoints_out_and_nothing_else(path: Path) -> None:
+    await write_log(path, LOG)
+    assert await snapshot_of(path, detail="summary") == snapshot_json(LOG, detail="summary")
+
+
+@pytest.mark.spec("R5", "R12")
+async def test_one_thread_comes_with_its_project_at_the_same_sequence_deleted_or_not(path: Path) -> None:
+    await write_log(path, LOG)
+    whole = snapshot_json(LOG)
+    async with open_runtime(path) as runtime:
+        for thread in whole["threads"]:
+            alone = to_json(await runtime.get_snapshot(thread_id=ThreadId(thread["id"])))
+            assert alone == {
+                **whole,
+                "threads": [thread],
+                "projects": [one for one in whole["projects"] if one["id"] == thread["projectId"]],
+            }
+        with pytest.raises(NotFound, match="'nobody'"):
+            await runtime.get_snapshot(thread_id=ThreadId("nobody"))
+    assert DELETED in {thread["id"] for thread in whole["threads"]}
+
+
+@pytest.mark.spec("R6")
+async def test_entities_of_one_instant_are_ordered_by_id(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        for project_id in ("b", "c", "a"):
+            await runtime.dispatch(make.project_create(project_id))
+        await runtime.dispatch(make.project_create("older", created_at=make.at(-5)))
+        snapshot = await runtime.get_snapshot()
+        assert [project.id for project in snapshot.projects] == ["older", "a", "b", "c"]
+
+
+@pytest.mark.spec("R9", "R10")
+async def test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log(path: Path) -> None:
+    run = random_run(41, 700)
+    mint, envelopes = ScriptedMint(run), envelopes_of(run)
+    found: list[Snapshot] = []
+    async with open_core(path, mint=mint) as core:
+        mint.begin()
+
+        async def write() -> None:
+            for start in range(0, len(envelopes), 5):
+                for one in [await core.dispatcher.submit(one) for one in envelopes[start : start + 5]]:
+                    with anyio.CancelScope():
+                        try:
+                            await one.result()
+                        except Exception as error:
+                            assert type(error).__name__ == "CommandRejected"  # noqa: PT017  # a run has rejections
+            core.dispatcher.close()
+
+        async def read() -> None:
+            while not found or found[-1].snapshot_sequence < len(run.log):
+                head = core.log.head
+                async with core.projectors.cut(read_cut) as (pinned, _):
+                    snapshot = await pinned.run(lambda database: read_snapshot(database, SnapshotRequest()))
+                found.append(snapshot)
+                assert snapshot.snapshot_sequence >= head
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(write)
+            for _ in range(3):
+                tasks.start_soon(read)
+    cuts = {snapshot.snapshot_sequence for snapshot in found}
+    assert len(cuts) > 10
+    for snapshot in found:
+        assert to_json(snapshot) == snapshot_json(run.log[: snapshot.snapshot_sequence])
+
+
+@pytest.mark.spec("R7")
+async def test_positions_of_reactors_do_not_count(path: Path) -> None:
+    await write_log(path, LOG[:30])
+    async with open_runtime(path):
+        pass
+    await run_sql(path, "INSERT INTO projection_state VALUES ('reactor.somebody', 3, ?)", EPOCH)
+    assert (await snapshot_of(path))["snapshotSequence"] == 30
+
+
+@pytest.mark.spec("R8")
+@pytest.mark.lesson("L8")
+@pytest.mark.parametrize("name", [one.name for one in PROJECTIONS])
+async def test_a_missing_position_is_an_error_that_names_the_projector(path: Path, name: str) -> None:
+    async with open_core(path) as core:
+        await core.dispatch(make.project_create())
+        await core.projected()
+        async with core.projectors.cut(read_cut):
+            pass
+        await core.sql("DELETE FROM projection_state WHERE projector = ?", name)
+        with pytest.raises(ProjectionStalled) as stalled:
+            async with core.projectors.cut(read_cut):
+                pass
+        assert (stalled.value.projector, stalled.value.position) == (name, None)
+    with pytest.raises(ProjectionStalled, match=f"orchestrion rebuild DB --projector {name}"):
+        await snapshot_of(path)
+
+
+@pytest.mark.spec("R10")
+async def test_the_log_is_not_read_for_a_snapshot(path: Path) -> None:
+    await write_log(path, LOG[:200])
+    async with open_core(path) as core:
+        await core.projected()
+        async with core.projectors.cut(read_cut) as (pinned, _):
+            statements: list[str] = []
+
+            def read(database: Any) -> Snapshot:
+                connection = database.connection()
+                connection.set_trace_callback(statements.append)
+                try:
+                    return read_snapshot(database, SnapshotRequest(thread_id=UNSET))
+                finally:
+                    connection.set_trace_callback(None)
+
+            await pinned.run(read)
+        assert len(statements) > len(PROJECTIONS)
+        tables = ("FROM projection_",)
+        assert [text for text in statements if not any(table in text for table in tables)] == []
+
+
+async def _halt_messages(runtime: Runtime) -> None:
+    """Three commands, the last of which the messages' projector cannot apply."""
+    await runtime.dispatch(make.project_create())
+    await runtime.dispatch(make.thread_create())
+    await runtime.get_snapshot()
+    await runtime.dispatch(make.turn_start())
+
+
+async def test_a_halted_projector_fails_snapshots_unless_they_are_allowed_to_be_stale(path: Path) -> None:
+    async with open_runtime(path):
+        pass
+    await run_sql(
+        path,
+        "CREATE TRIGGER injected BEFORE INSERT ON projection_thread_messages"
+        " BEGIN SELECT RAISE(ABORT, 'injected'); END",
+    )
+    async with open_runtime(path) as runtime:
+        await _halt_messages(runtime)
+        with pytest.raises(ProjectionStalled, match=r"projection\.thread-messages stands at 2"):
+            await runtime.get_snapshot()
+        others = [one.name for one in PROJECTIONS if one.name != "projection.thread-messages"]
+        await runtime.dispatch(make.project_create("p2"), wait_for=others)
+        stale = await runtime.get_snapshot(allow_stalled=True)
+        assert stale.snapshot_sequence == 2
+        assert [project.id for project in stale.projects] == ["p1", "p2"]
+        assert stale.threads[0].messages == ()
+        behind = {one.name: one.position for one in runtime.health().projectors if one.status != "live"}
+        assert behind == {"projection.thread-messages": 2}
+        assert all(isinstance(event, PersistedEvent) for event in [one async for one in runtime.replay_events(2)])

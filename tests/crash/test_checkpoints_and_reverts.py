@@ -1,0 +1,118 @@
+"""A host dies at every step of a capture and of a revert: afterwards there is all of it once, or none of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrion.actors.workspace import GitWorkspace, safety_ref
+from orchestrion.runtime.contracts.errors import TurnDiffNotFound
+from orchestrion.runtime.contracts.events import (
+    ThreadCheckpointRevertRequested,
+    ThreadReverted,
+    ThreadTurnDiffCompleted,
+)
+from orchestrion.runtime.contracts.ids import ThreadId
+from tests.support.git import Repository
+from tests.support.reverting_host import REVERT, die_at
+from tests.support.stage import Stage, activity, payload, stage
+
+pytestmark = pytest.mark.anyio
+
+T1 = ThreadId("t1")
+
+REVERT_POINTS = [
+    "revert.safety-kept",
+    "revert.files-cleared",
+    "revert.files-restored",
+    "revert.agent-followed",
+    "revert.completed",
+]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository.init(tmp_path / "workspace")
+    made.write("users.txt", "the user's\n")
+    made.commit_all()
+    return made
+
+
+def names(repository: Repository) -> set[str]:
+    return {path.name for path in repository.top.iterdir() if path.name != ".git"}
+
+
+async def completed_diffs(it: Stage) -> list[ThreadTurnDiffCompleted]:
+    return [event.payload for event in await it.log() if isinstance(event.payload, ThreadTurnDiffCompleted)]
+
+
+@pytest.mark.lesson("L19")
+@pytest.mark.parametrize("point", REVERT_POINTS)
+async def test_a_revert_that_was_cut_off_is_done_once(
+    point: str, repository: Repository, tmp_path: Path, anyio_backend_name: str
+) -> None:
+    die_at(point, tmp_path, anyio_backend_name)
+    repository.write("since.txt", "written while no host ran\n")
+    async with stage(tmp_path) as it:
+        requested = await it.until(payload(ThreadCheckpointRevertRequested))
+        outcome = await it.outcome(requested.event_id)
+        assert isinstance(outcome.payload, ThreadReverted)
+        thread = await it.thread()
+        assert [turn.turn_count for turn in thread.turns] == [1]
+        with pytest.raises(TurnDiffNotFound):
+            await it.runtime.get_turn_diff(T1, 1, 2)
+        log = await it.log()
+        assert len([event for event in log if isinstance(event.payload, ThreadReverted)]) == 1
+        assert len([event for event in log if activity("checkpoint.reverted")(event)]) == 1
+        asked = await it.ask("recall")
+        await it.ended(asked)
+        assert "words-1" not in await it.said(asked)
+    assert "made-2" not in names(repository)
+    assert (repository.top / "users.txt").read_text() == "the user's\n"
+    workspace = await GitWorkspace.open(repository.top)
+    assert workspace is not None
+    first = await workspace.existing(safety_ref(T1, requested.event_id))
+    assert first is not None
+    assert repository.contents(first.tree) == {
+        b"users.txt": b"edited after turn 2\n",
+        b"made-1": b"",
+        b"made-2": b"",
+    }
+    kept = [repository.contents(one.tree) for one in await workspace.refs() if one.name.kind == "safety"]
+    assert "since.txt" in names(repository) or any(b"since.txt" in tree for tree in kept)
+    assert requested.command_id == REVERT.command_id
+
+
+@pytest.mark.parametrize(
+    ("point", "status"),
+    [
+        ("turn.claimed", "missing"),
+        ("turn.handed-over", "missing"),
+        ("turn.ended", "missing"),
+        ("checkpoint.end-captured", "ready"),
+        ("checkpoint.diff-stored", "ready"),
+        ("checkpoint.reported", "ready"),
+    ],
+)
+async def test_an_end_is_captured_once_or_never(
+    point: str, status: str, repository: Repository, tmp_path: Path, anyio_backend_name: str
+) -> None:
+    die_at(point, tmp_path, anyio_backend_name)
+    repository.write("since.txt", "written while no host ran\n")
+    async with stage(tmp_path) as it:
+        await it.until(payload(ThreadTurnDiffCompleted))
+        (completed,) = await completed_diffs(it)
+        assert (completed.checkpoint_turn_count, completed.status) == (1, status)
+        assert [file.path for file in completed.files] == (["made-1"] if status == "ready" else [])
+        if status == "ready":
+            assert "since" not in (await it.runtime.get_turn_diff(T1, 0, 1)).diff
+        else:
+            with pytest.raises(TurnDiffNotFound):
+                await it.runtime.get_turn_diff(T1, 0, 1)
+            assert "was not captured" in str(await it.until(activity("checkpoint.captured")))
+    async with stage(tmp_path) as it:
+        assert len(await completed_diffs(it)) == 1
+        second = await it.ask("touch made-2")
+        await it.until(payload(ThreadTurnDiffCompleted), after=second.sequence)
+        assert [file.path for file in (await completed_diffs(it))[1].files] == ["made-2"]

@@ -1,0 +1,85 @@
+"""Real Claude Code against a scripted model on loopback: offline, with a home of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrion.actors.providers.claude import ClaudeProvider
+from tests.support.fakes.anthropic import AnthropicHandler
+from tests.support.fakes.model_core import FakeModel, serving
+
+__all__ = ["ClaudeCase", "claude_case", "claude_environment"]
+
+
+class ClaudeCase:
+    """Each prompt carries a mark of its own, by which the model knows what to answer."""
+
+    bogus_cursor = {"sessionId": "4f5e6d7c-0000-4000-8000-00000000dead"}  # noqa: RUF012 - the protocol's plain value
+
+    def __init__(self, model: FakeModel, home: Path, workspace: Path) -> None:
+        self.model = model
+        self.environment = claude_environment(model.base_url, home)
+        self.provider = ClaudeProvider(env=self.environment, end_grace_seconds=0.5)
+        self._workspace = workspace
+        self._prompts = 0
+
+    def say(self, *words: str) -> str:
+        rest = [{"text": f" {word}"} for word in words[1:]]
+        return self.prompt(f"say {' '.join(words)}", {"text": words[0]}, *rest)
+
+    def write(self, path: str, content: str) -> str:
+        return self.use("Write", file_path=str(self._workspace / path), content=content)
+
+    def run_tool(self) -> str:
+        return self.use("Bash", command="pwd")
+
+    def talk_forever(self) -> str:
+        return self.prompt("talk", {"text": "working"}, {"hang": 600})
+
+    def fail(self, message: str) -> str:
+        error = {"type": "rate_limit_error", "message": message}
+        return self.prompt("fail", {"http_error": {"status": 429, "body": {"type": "error", "error": error}}})
+
+    def recall(self) -> str:
+        return self.prompt("recall", {"history": True})
+
+    def use(self, tool: str, **given: Any) -> str:
+        """Says something, uses the tool, and says that it is done."""
+        return self.prompt(f"use {tool}", {"text": "Let me see."}, {"tool_call": {"name": tool, "arguments": given}})
+
+    def prompt(self, words: str, *events: dict[str, Any]) -> str:
+        """A prompt that the model answers with these events, however often it is asked."""
+        self._prompts += 1
+        text = f"@@{self._prompts}@@ {words}"
+        self.model.script.prepend({"last_user_contains": text}, list(events))
+        return text
+
+
+def claude_environment(base_url: str, home: Path) -> dict[str, str]:
+    """What keeps Claude Code offline and away from the user's own configuration."""
+    return {
+        "ANTHROPIC_BASE_URL": base_url,
+        "ANTHROPIC_API_KEY": "x",
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "CLAUDE_CONFIG_DIR": str(home / ".claude"),
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": "0",
+        "DISABLE_AUTOUPDATER": "1",
+        "IS_SANDBOX": "1",
+    }
+
+
+@contextmanager
+def claude_case(directory: Path, workspace: Path) -> Iterator[ClaudeCase]:
+    """A case whose model serves as long as the block runs. Skips the test where the SDK is not installed."""
+    pytest.importorskip("claude_agent_sdk", reason="pip install 'orchestrion[claude]'")
+    home = directory / "home"
+    home.mkdir()
+    with serving(AnthropicHandler) as model:
+        yield ClaudeCase(model, home, workspace)

@@ -1,0 +1,301 @@
+"""Mutants: copies of the tree with one guard removed each, and the test that has to notice.
+
+`python -m tests.support.mutants [NAME …]` first shows that the named tests pass as the tree stands, then applies each
+mutation to a temporary copy and runs its test there. A mutant that survives, or whose text is no longer found, makes it
+exit 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+COPIED: Final = ("orchestrion", "runtime", "actors", "persistence", "migrations", "tests", "pyproject.toml")
+DEADLINE_SECONDS: Final = 240
+
+TESTS_PASSED: Final = 0
+TESTS_FAILED: Final = 1
+
+Outcome: TypeAlias = Literal["caught", "caught by its deadline", "SURVIVED", "NOT APPLICABLE", "TEST BROKEN"]
+CAUGHT: Final = ("caught", "caught by its deadline")
+
+_CRASH: Final = "tests/crash/test_crash_points.py::test_a_host_that_dies_here_loses_nothing"
+_DISPATCHER: Final = "tests/contract/test_dispatcher.py"
+_PROJECTOR: Final = "tests/contract/test_projector.py"
+
+
+@attrs.frozen(kw_only=True)
+class Mutant:
+    """`old`, which stands once in `file`, becomes `new`; then `test` has to fail."""
+
+    guard: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTANTS: Final = (
+    Mutant(
+        guard="the receipt stands in the transaction of its events",
+        file="actors/command_group.py",
+        old="""
+                    insert_receipts(self._database, list(plan.receipts.values()))
+""",
+        new="""
+                with write_transaction(self._database, durability="full"):
+                    insert_receipts(self._database, list(plan.receipts.values()))
+""",
+        test=f"{_CRASH}[append.receipts-written]",
+    ),
+    Mutant(
+        guard="the log is written with FULL",
+        file="actors/command_group.py",
+        old='durability="full"',
+        new='durability="normal"',
+        test="tests/crash/test_fsync.py::test_an_acknowledgement_follows_the_fsync_of_its_commit",
+    ),
+    Mutant(
+        guard="receipts are looked up before anything is decided",
+        file="actors/command_group.py",
+        old="known = find_receipts(self._database, [envelope.command.command_id for envelope in envelopes])",
+        new="known: dict[str, ReceiptRow] = {}",
+        test=f"{_DISPATCHER}::test_the_same_command_again_answers_the_same_and_appends_nothing",
+    ),
+    Mutant(
+        guard="a command that stands in the group already is not decided again",
+        file="actors/command_group.py",
+        old="receipt = plan.receipts.get(command_id) or known.get(command_id)",
+        new="receipt = known.get(command_id)",
+        test=f"{_DISPATCHER}::test_an_id_reused_within_one_group_is_told_apart_by_content",
+    ),
+    Mutant(
+        guard="an id that is used for other content is refused",
+        file="actors/command_group.py",
+        old="if first != envelope.fingerprint:",
+        new="if False:",
+        test=f"{_DISPATCHER}::test_an_id_reused_within_one_group_is_told_apart_by_content",
+    ),
+    Mutant(
+        guard="after a failed group the commands are decided one by one",
+        file="actors/command_group.py",
+        old="if len(envelopes) == 1:",
+        new="if True:",
+        test=f"{_DISPATCHER}::test_a_failed_statement_harms_its_own_command_alone",
+    ),
+    Mutant(
+        guard="what was staged for a group that failed is dropped",
+        file="actors/command_group.py",
+        old="        except BaseException:\n            self._states.discard()\n",
+        new="        except BaseException:\n            self._states.adopt()\n",
+        test=f"{_DISPATCHER}::test_two_events_whose_second_fails_leave_nothing_and_the_next_command_works",
+    ),
+    Mutant(
+        guard="a commit of unknown outcome is answered from the receipts",
+        file="actors/command_group.py",
+        old="        if len(written) != len(plan.receipts):\n",
+        new="        if True:\n",
+        test=f"{_DISPATCHER}::test_a_failed_commit_that_took_place_is_answered_from_the_receipts",
+    ),
+    Mutant(
+        guard="a thread is evicted only when the projections have its events",
+        file="persistence/decision_states.py",
+        old="for key, value in self.adopted.items() if value.last_sequence <= projected)",
+        new="for key in self.adopted)",
+        test="tests/contract/test_eviction.py::test_a_thread_is_kept_for_as_long_as_the_projections_lack_its_events",
+    ),
+    Mutant(
+        guard="events are published before the caller is answered",
+        file="actors/dispatcher.py",
+        old="        self._log.publish(outcome.events)\n",
+        new="",
+        test=f"{_DISPATCHER}::test_events_are_published_before_the_caller_is_answered",
+    ),
+    Mutant(
+        guard="a follower takes a batch only when it continues its position",
+        file="actors/event_log.py",
+        old="if batch[0].sequence > position + 1:",
+        new="if False:",
+        test="tests/contract/test_log_follower.py::test_a_batch_behind_a_gap_is_not_taken_before_the_gap_was_read",
+    ),
+    Mutant(
+        guard="a snapshot's transaction is pinned by its first read while all projectors stand still",
+        file="actors/projectors.py",
+        old="            await self._completed(barrier)\n",
+        new="",
+        test="tests/contract/test_snapshot.py::test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log",
+    ),
+    Mutant(
+        guard="a deferred BEGIN is followed by a read",
+        file="persistence/readers.py",
+        old='            database.execute_sql("BEGIN")\n',
+        new="",
+        test="tests/contract/test_snapshot.py::test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log",
+    ),
+    Mutant(
+        guard="the position moves in the transaction of the rows",
+        file="actors/projector.py",
+        old="""
+                write_position(database, position)
+                crash_point("projector.position-written")
+""",
+        new="""
+            with write_transaction(database, durability="normal"):
+                write_position(database, position)
+                crash_point("projector.position-written")
+""",
+        test=f"{_CRASH}[projector.position-written]",
+    ),
+    Mutant(
+        guard="a position that lags lazily is stored at a clean end",
+        file="actors/projector.py",
+        old="        except anyio.EndOfStream:\n            await self._save_position()\n",
+        new="        except anyio.EndOfStream:\n",
+        test="tests/contract/test_host.py::test_a_clean_stop_leaves_no_log_of_sqlite_and_every_position_stored",
+    ),
+    Mutant(
+        guard="an event that does not decode is skipped and counted",
+        file="actors/projector.py",
+        old="                self._quarantined += 1\n",
+        new="                raise ValueError(event.fault)\n",
+        test=f"{_PROJECTOR}::test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted",
+    ),
+    Mutant(
+        guard="a projector looks a commit of unknown outcome up before it tries again",
+        file="actors/projector.py",
+        old="                job = write_unless_written\n",
+        new="                job = write\n",
+        test=f"{_PROJECTOR}::test_a_commit_of_unknown_outcome_is_applied_once",
+    ),
+    Mutant(
+        guard="a turn is claimed before it is handed over",
+        file="actors/thread_session.py",
+        old="            is_claimed = await life.claim(start.turn_id, intent)\n",
+        new="            await self._hand_over(life, request)\n"
+        "            is_claimed = await life.claim(start.turn_id, intent)\n",
+        test=f"{_CRASH}[turn.handed-over]",
+    ),
+    Mutant(
+        guard="the reactor's position stops before the oldest open intent",
+        file="actors/provider_router.py",
+        old="self._follower.position if oldest is None else min(oldest - 1, self._follower.position)",
+        new="self._follower.position",
+        test="tests/acceptance/sessions/test_turns.py"
+        "::test_a_clean_stop_settles_the_running_turn_and_leaves_the_queued_one",
+    ),
+    Mutant(
+        guard="a replaced session writes nothing",
+        file="runtime/domain/decide_internal.py",
+        old="if sender is not None and sender != current:",
+        new="if False:",
+        test="tests/unit/domain/test_decide_sessions.py::test_a_replaced_session_writes_nothing",
+    ),
+    Mutant(
+        guard="recovery ends the messages that still stream",
+        file="runtime/domain/recover.py",
+        old="(_completion(thread.thread_id, message, now), None) for message in thread.streaming\n",
+        new="(_completion(thread.thread_id, message, now), None) for message in ()\n",
+        test=f"{_CRASH}[append.committed]",
+    ),
+    Mutant(
+        guard="recovery settles the turns that ran",
+        file="runtime/domain/recover.py",
+        old="if thread.running_turn_id is not None or thread.has_pending_approvals:\n        return True",
+        new="if thread.running_turn_id is not None or thread.has_pending_approvals:\n        return False",
+        test=f"{_CRASH}[turn.handed-over]",
+    ),
+    Mutant(
+        guard="one runtime owns a database",
+        file="persistence/ownership.py",
+        old="                self._lock.acquire()\n",
+        new="                pass\n",
+        test="tests/contract/test_ownership.py::test_owner_in_another_process_is_named",
+    ),
+    Mutant(
+        guard="the whole chain of migrations is one transaction",
+        file="migrations/runner.py",
+        old='    with database.transaction("IMMEDIATE"):\n',
+        new="    if True:\n",
+        test=f"{_CRASH}[migration.one-applied]",
+    ),
+    Mutant(
+        guard="rows that another version of a projection wrote are made anew",
+        file="runtime/host.py",
+        old="            if outdated:\n",
+        new="            if False:\n",
+        test="tests/contract/test_host.py::test_an_outdated_projection_is_rebuilt_before_the_first_command",
+    ),
+)
+
+
+def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
+    """Mutate one file of the copy, run the test there, and put the file back."""
+    file = copy / mutant.file
+    text = file.read_text()
+    if text.count(mutant.old) != 1:
+        return "NOT APPLICABLE"
+    file.write_text(text.replace(mutant.old, mutant.new))
+    try:
+        code = run_tests([mutant.test], copy).returncode
+    except subprocess.TimeoutExpired:
+        return "caught by its deadline"
+    finally:
+        file.write_text(text)
+    if code == TESTS_PASSED:
+        return "SURVIVED"
+    return "caught" if code == TESTS_FAILED else "TEST BROKEN"
+
+
+def run_tests(tests: Sequence[str], copy: Path) -> subprocess.CompletedProcess[str]:
+    """What pytest said and its exit code. A mutated file is compiled again: no bytecode is written."""
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
+
+
+def copy_tree(target: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, target / name, symlinks=True, ignore=ignored)
+        else:
+            shutil.copy2(source, target / name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.support.mutants", description=__doc__)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only mutants whose guard has one of these words")
+    words: list[str] = parser.parse_args().words
+    chosen = [one for one in MUTANTS if not words or any(word in one.guard for word in words)]
+    with TemporaryDirectory(prefix="orchestrion-mutants-") as directory:
+        copy = Path(directory)
+        copy_tree(copy)
+        tests = list(dict.fromkeys(mutant.test for mutant in chosen))
+        unmutated = run_tests(tests, copy)
+        if unmutated.returncode != TESTS_PASSED:
+            print(f"the tests do not pass as the tree stands:\n{unmutated.stdout}{unmutated.stderr}")
+            return 1
+        width = max(len(mutant.guard) for mutant in chosen)
+        survivors = 0
+        for mutant in chosen:
+            started = time.monotonic()
+            outcome = outcome_of(mutant, copy)
+            survivors += outcome not in CAUGHT
+            seconds = time.monotonic() - started
+            print(f"{mutant.guard.ljust(width)}  {outcome:<22}  {seconds:4.0f} s  {mutant.test}", flush=True)
+    print(f"{len(chosen)} mutants, {len(chosen) - survivors} caught")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

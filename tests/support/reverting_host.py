@@ -1,0 +1,59 @@
+"""A host to be killed at a crash point: it plays two turns and a revert of the second, then stops cleanly.
+
+`python -m tests.support.reverting_host DIRECTORY BACKEND`, armed by its environment as `crash_points` says. The
+stage is that of `tests.support.stage`: the rehearsal agent in `DIRECTORY/workspace`, the database beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from orchestrion.persistence.crash_points import VARIABLE
+from orchestrion.runtime.contracts.commands import ThreadCheckpointRevert
+from tests.support.builders import checkpoint_revert, next_command_id
+from tests.support.stage import activity, stage
+
+__all__ = ["REVERT", "die_at"]
+
+REVERT: Final[ThreadCheckpointRevert] = checkpoint_revert(turn_count=1, command_id="the-revert")
+"""The command that asks for the revert."""
+
+_DEADLINE_SECONDS: Final = 60
+_IDS_OF_THE_TEST: Final = 10_000
+"""The host's command ids begin after those that the test's own process gives."""
+
+
+def die_at(point: str, directory: Path, backend: str) -> None:
+    """Let a host run on `directory` until it dies at the point; a host that does not die there is an error."""
+    host = subprocess.run(
+        [sys.executable, "-m", __name__, str(directory), backend],
+        env={**os.environ, VARIABLE: point},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=_DEADLINE_SECONDS,
+        check=False,
+    )
+    assert host.returncode == -signal.SIGKILL, host.stderr.decode()
+
+
+async def play(directory: Path) -> None:
+    async with stage(directory) as it:
+        for number in (1, 2):
+            asked = await it.ask(f"touch made-{number}\nsay words-{number}")
+            await it.until(activity("checkpoint.captured"), after=asked.sequence)
+        (directory / "workspace" / "users.txt").write_text("edited after turn 2\n")
+        requested = await it.send(REVERT)
+        await it.outcome(requested.event_id)
+
+
+if __name__ == "__main__":
+    for _ in range(_IDS_OF_THE_TEST):
+        next_command_id()
+    anyio.run(play, Path(sys.argv[1]), backend=sys.argv[2])

@@ -1,0 +1,150 @@
+"""An agent that a test speaks for, and a dispatcher in memory that can be made to refuse: no process, no database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import anyio
+
+from orchestrion.actors.agent_life import AgentLife
+from orchestrion.actors.command_group import CommandEnvelope
+from orchestrion.actors.dispatcher import Dispatcher
+from orchestrion.actors.minting import SystemMint
+from orchestrion.actors.providers.adapter import (
+    AgentConnection,
+    Capabilities,
+    ProcessIdentity,
+    Provider,
+    SessionRequest,
+    TurnRequest,
+)
+from orchestrion.actors.session_voice import SessionVoice
+from orchestrion.runtime.contracts.errors import CommandRejected
+from orchestrion.runtime.contracts.ids import (
+    ApprovalRequestId,
+    CommandId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ThreadId,
+)
+from orchestrion.runtime.contracts.provider_events import ProviderRuntimeEvent, SessionExited
+from orchestrion.runtime.contracts.read_model import DispatchResult
+from orchestrion.runtime.contracts.values import ApprovalDecision, JsonObject, Label
+from orchestrion.runtime.domain.decision import Rejection
+from orchestrion.runtime.domain.session_commands import IngestState
+from tests.support.model_host import ModelHost
+
+
+class ModelDispatcher:
+    """Decides on a `ModelHost`, answers a repeated command as the first time; raises `fault` while there is one."""
+
+    def __init__(self, host: ModelHost | None = None) -> None:
+        self.host = host or ModelHost()
+        self.fault: Exception | None = None
+        self.envelopes: list[CommandEnvelope] = []
+        self.attempted = anyio.Event()
+        self._answers: dict[CommandId, DispatchResult | CommandRejected] = {}
+
+    async def dispatch(self, envelope: CommandEnvelope) -> DispatchResult:
+        await anyio.lowlevel.checkpoint()
+        self.attempted.set()
+        if self.fault is not None:
+            raise self.fault
+        command = envelope.command
+        answer = self._answers.get(command.command_id)
+        if answer is None:
+            self.envelopes.append(envelope)
+            result = self.host.dispatch(command, caused_by=envelope.caused_by, metadata=envelope.metadata)
+            if isinstance(result, Rejection):
+                answer = CommandRejected(command.command_id, result.reason)
+            else:
+                answer = DispatchResult(sequence=self.host.head, duplicate=False)
+            self._answers[command.command_id] = answer
+        if isinstance(answer, CommandRejected):
+            raise answer
+        return answer
+
+    def voice(self, *, storage_deadline: float = 0.0) -> SessionVoice:
+        return SessionVoice(cast("Dispatcher", self), storage_deadline=storage_deadline)
+
+
+class ScriptedAgent:
+    """A connection whose events the test sends. `says` and `dies` are the agent's part."""
+
+    def __init__(self) -> None:
+        self._said, self.events = anyio.create_memory_object_stream[ProviderRuntimeEvent](100)
+        self.turns: list[TurnRequest] = []
+
+    process = ProcessIdentity(pid=1, started_at=None)
+    capabilities = Capabilities(resume=True, approvals=True)
+    provider_thread_id: ProviderThreadId | None = None
+    resume_cursor: JsonObject | None = None
+
+    async def says(self, *events: ProviderRuntimeEvent) -> None:
+        for event in events:
+            await self._said.send(event)
+
+    async def dies(self) -> None:
+        """It is gone without a word of its adapter."""
+        await self._said.aclose()
+
+    async def start_turn(self, turn: TurnRequest) -> None:
+        self.turns.append(turn)
+
+    async def interrupt(self) -> None: ...
+
+    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None: ...
+
+    async def close(self) -> None:
+        try:
+            self._said.send_nowait(SessionExited(asked=True))
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            return
+        self._said.close()
+
+
+class ScriptedProvider:
+    name = "scripted"
+    adapter_key = "scripted"
+
+    def __init__(self, agent: ScriptedAgent) -> None:
+        self._agent = agent
+
+    @asynccontextmanager
+    async def connect(self, request: SessionRequest) -> AsyncIterator[AgentConnection]:
+        try:
+            yield cast("AgentConnection", self._agent)
+        finally:
+            await self._agent.close()
+            self._agent.events.close()
+
+
+def life_of(dispatcher: ModelDispatcher, session_id: str = "s1", *, storage_deadline: float = 0.0) -> AgentLife:
+    """A life that is not started, of thread `t1`."""
+    state = IngestState(
+        thread_id=ThreadId("t1"),
+        provider_session_id=ProviderSessionId(session_id),
+        provider_name=Label("scripted"),
+        adapter_key=Label("scripted"),
+    )
+    return AgentLife(
+        state,
+        dispatcher.voice(storage_deadline=storage_deadline),
+        SystemMint(),
+        correlation_id=None,
+        changed=lambda: None,
+    )
+
+
+async def start(life: AgentLife, agent: ScriptedAgent, tasks: anyio.abc.TaskGroup) -> None:
+    request = SessionRequest(
+        thread_id=ThreadId("t1"),
+        provider_session_id=life.state.provider_session_id,
+        workspace=Path("workspace"),
+        resume_cursor=None,
+    )
+    await life.bind()
+    await tasks.start(life.run, cast("Provider", ScriptedProvider(agent)), request)

@@ -1,0 +1,78 @@
+"""The snapshot that SPEC 7.4 describes, made of the rows that the projection oracle folds a log into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from orchestrion.runtime.contracts.events import PersistedEvent
+from orchestrion.runtime.contracts.values import EPOCH
+from tests.support.projection_oracle import fold
+
+_TABLES: Final = {
+    "projects": "id title workspaceRoot defaultModel scripts createdAt updatedAt deletedAt",
+    "threads": "id projectId title model branch worktreePath latestTurnId createdAt updatedAt deletedAt",
+    "thread_messages": "id threadId turnId role text streaming createdAt updatedAt",
+    "thread_activities": "id threadId turnId tone kind summary payload createdAt",
+    "thread_sessions": (
+        "threadId status providerName providerSessionId providerThreadId activeTurnId lastError updatedAt"
+    ),
+    "thread_turns": "turnId threadId turnCount status userMessageId assistantMessageId startedAt completedAt",
+    "checkpoints": "threadId turnId checkpointTurnCount checkpointRef status files assistantMessageId completedAt",
+    "pending_approvals": "requestId threadId turnId status decision createdAt resolvedAt",
+}
+_JSON: Final = ("scripts", "payload", "files")
+
+Json = dict[str, Any]
+
+
+def snapshot_json(log: Sequence[PersistedEvent], *, detail: str = "full") -> Json:
+    """What `getSnapshot` answers when the log ends here."""
+    folded = fold(log)
+    tables = {table: [_named(names, row) for row in folded[f"projection_{table}"]] for table, names in _TABLES.items()}
+    return {
+        "snapshotSequence": len(log),
+        "projects": sorted(tables["projects"], key=_age),
+        "threads": [_thread(thread, tables, detail) for thread in sorted(tables["threads"], key=_age)],
+        "updatedAt": log[-1].occurred_at if log else EPOCH,
+    }
+
+
+def _named(names: str, row: tuple[Any, ...]) -> Json:
+    named = dict(zip(names.split(), row, strict=True))
+    named |= {name: orjson.loads(named[name]) for name in _JSON if name in named}
+    if "streaming" in named:
+        named["streaming"] = bool(named["streaming"])
+    return named
+
+
+def _age(entity: Json) -> tuple[str, str]:
+    return entity["createdAt"], entity["id"]
+
+
+def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
+    def own(table: str, *, without: str = "threadId") -> list[Json]:
+        dropped = without.split()
+        return [
+            {name: value for name, value in row.items() if name not in dropped}
+            for row in tables[table]
+            if row["threadId"] == thread["id"]
+        ]
+
+    view = {
+        **thread,
+        "session": next(iter(own("thread_sessions", without="")), None),
+        "turns": sorted(own("thread_turns"), key=lambda turn: turn["turnCount"]),
+        "pendingApprovals": [
+            {name: row[name] for name in ("requestId", "turnId", "createdAt")}
+            for row in own("pending_approvals")
+            if row["status"] == "pending"
+        ],
+    }
+    if detail == "full":
+        view["messages"] = own("thread_messages")
+        view["activities"] = own("thread_activities")
+        view["checkpoints"] = sorted(own("checkpoints"), key=lambda one: one["checkpointTurnCount"])
+    return view

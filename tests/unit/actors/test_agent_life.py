@@ -1,0 +1,144 @@
+"""A life of an agent: its words in order, its end always reported, nothing written once it is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import anyio
+import pytest
+
+from orchestrion.actors.agent_life import AgentLife
+from orchestrion.runtime.contracts.errors import StoreError, StoreFull
+from orchestrion.runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
+from orchestrion.runtime.contracts.ids import ProviderItemId, ThreadId
+from orchestrion.runtime.contracts.provider_events import (
+    MessageCompleted,
+    MessageDelta,
+    ProviderRuntimeEvent,
+    RuntimeErrorReported,
+    SessionStarted,
+    TurnCompleted,
+)
+from tests.support.builders import project_create, thread_create, turn_start
+from tests.support.scenario import given
+from tests.support.scripted_agent import ModelDispatcher, ScriptedAgent, life_of, start
+
+pytestmark = pytest.mark.anyio
+
+
+def delta(text: str, item: str = "m") -> MessageDelta:
+    return MessageDelta(item=ProviderItemId(item), text=text)
+
+
+@pytest.fixture
+def dispatcher() -> ModelDispatcher:
+    return ModelDispatcher(given(project_create(), thread_create(), turn_start(message_id="m1")).host)
+
+
+def _intent(dispatcher: ModelDispatcher) -> PersistedEvent:
+    return next(event for event in dispatcher.host.log if isinstance(event.payload, ThreadTurnStartRequested))
+
+
+@asynccontextmanager
+async def running(
+    dispatcher: ModelDispatcher, agent: ScriptedAgent, session_id: str = "s1"
+) -> AsyncIterator[AgentLife]:
+    """A life with a turn that was claimed."""
+    life = life_of(dispatcher, session_id)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            await start(life, agent, tasks)
+            intent = _intent(dispatcher)
+            assert isinstance(intent.payload, ThreadTurnStartRequested)
+            assert await life.claim(intent.payload.turn_id, intent)
+            yield life
+
+
+def _text(dispatcher: ModelDispatcher) -> str:
+    sent = [event.payload for event in dispatcher.host.log if isinstance(event.payload, ThreadMessageSent)]
+    return "".join(message.text for message in sent if message.role == "assistant")
+
+
+def _status(dispatcher: ModelDispatcher) -> tuple[str, str | None, bool]:
+    """Status and error of the thread's session, and whether a turn runs."""
+    thread = dispatcher.host.threads[ThreadId("t1")]
+    session = thread.session
+    assert session is not None
+    return session.status, session.last_error, thread.running_turn_id is not None
+
+
+async def test_numbers_follow_the_order_of_sending(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as life:
+        await agent.says(SessionStarted(), delta("a"), MessageCompleted(item=ProviderItemId("m")))
+        await agent.says(TurnCompleted(outcome="completed"))
+        await life.end()
+    ids = [envelope.command.command_id for envelope in dispatcher.envelopes]
+    assert ids == [f"s1/{number}" for number in range(1, len(ids) + 1)]
+    assert _status(dispatcher) == ("stopped", None, False)
+
+
+async def test_a_late_update_from_a_session_that_was_replaced_writes_nothing(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as life:
+        await life_of(dispatcher, "s2").bind()
+        head = dispatcher.host.head
+        await agent.says(delta("late"), RuntimeErrorReported(message="late"), TurnCompleted(outcome="completed"))
+        await life.end()
+    assert dispatcher.host.head == head
+    session = dispatcher.host.threads[ThreadId("t1")].session
+    assert session is not None
+    assert session.provider_session_id == "s2"
+
+
+async def test_what_the_store_refused_is_kept_and_reported_when_it_takes_it(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as life:
+        dispatcher.fault = StoreFull("the disk is full")
+        await agent.says(delta("kept"), MessageCompleted(item=ProviderItemId("m")))
+        await life.ended.wait()
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                await life.end()
+        assert _status(dispatcher)[2]
+        dispatcher.fault = None
+        await life.end()
+        await life.end()
+    assert _text(dispatcher) == "kept"
+    assert _status(dispatcher) == ("error", "the disk is full", False)
+    assert life.running_turn_id is None
+
+
+async def test_an_adapter_that_fails_ends_the_turn_with_its_error(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as life:
+        await agent.says(delta("so far"), cast("ProviderRuntimeEvent", object()))
+        await life.ended.wait()
+        await life.end()
+    status, error, runs = _status(dispatcher)
+    assert (status, runs) == ("error", False)
+    assert error
+    assert _text(dispatcher) == "so far"
+
+
+async def test_an_agent_that_is_gone_without_a_word_is_an_error(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as life:
+        await agent.says(delta("so far"))
+        await agent.dies()
+        await life.ended.wait()
+        await life.end()
+    assert _status(dispatcher) == ("error", "the agent process ended", False)
+    assert _text(dispatcher) == "so far"
+
+
+async def test_text_that_is_due_is_sent_without_waiting_for_more(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as life:
+        await agent.says(delta("one "), delta("flush"))
+        while _text(dispatcher) != "one flush":
+            await anyio.lowlevel.checkpoint()
+        await life.end()
+    assert [type(one.command).__name__ for one in dispatcher.envelopes].count("ThreadMessageAssistantDelta") == 1

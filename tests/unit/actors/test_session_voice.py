@@ -1,0 +1,82 @@
+"""A session's voice: one command at a time, sent again while the store refuses it, given up when it is void."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from orchestrion.runtime.contracts.errors import MailboxClosed, StoreError, StoreFull
+from orchestrion.runtime.contracts.events import EventMetadata, ThreadActivityAppended
+from orchestrion.runtime.domain.session_commands import IngestedCommand
+from tests.support.builders import (
+    activity,
+    activity_append,
+    assistant_delta,
+    project_create,
+    session_set,
+    thread_create,
+)
+from tests.support.scenario import given
+from tests.support.scripted_agent import ModelDispatcher
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def dispatcher() -> ModelDispatcher:
+    return ModelDispatcher(given(project_create(), thread_create(), session_set("starting")).host)
+
+
+def _of(command: object, session: str | None = "s1") -> IngestedCommand:
+    return IngestedCommand(command=command, metadata=EventMetadata(provider_session_id=session))  # type: ignore[arg-type]  # plain text for ids
+
+
+async def test_a_command_is_answered(dispatcher: ModelDispatcher) -> None:
+    result = await dispatcher.voice().send(_of(assistant_delta()))
+    assert result is not None
+    assert result.sequence == dispatcher.host.head
+
+
+async def test_a_command_of_a_replaced_session_is_void(dispatcher: ModelDispatcher) -> None:
+    head = dispatcher.host.head
+    assert await dispatcher.voice().send(_of(assistant_delta(), "s0")) is None
+    assert dispatcher.host.head == head
+
+
+async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher: ModelDispatcher) -> None:
+    dispatcher.fault = StoreFull("the disk is full")
+    command = assistant_delta(delta="kept")
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dispatcher.voice(storage_deadline=10).send, _of(command))
+            await dispatcher.attempted.wait()
+            dispatcher.fault = None
+    assert [envelope.command for envelope in dispatcher.envelopes] == [command]
+
+
+async def test_what_the_store_refuses_until_the_deadline_is_an_error(dispatcher: ModelDispatcher) -> None:
+    dispatcher.fault = StoreFull("the disk is full")
+    with pytest.raises(StoreError):
+        await dispatcher.voice(storage_deadline=0).send(_of(assistant_delta()))
+
+
+async def test_a_runtime_that_stops_is_not_asked_again(dispatcher: ModelDispatcher) -> None:
+    dispatcher.fault = MailboxClosed("stopping")
+    with pytest.raises(MailboxClosed):
+        await dispatcher.voice(storage_deadline=10).send(_of(assistant_delta()))
+
+
+async def test_an_activity_whose_detail_cannot_be_recorded_is_sent_without_it(dispatcher: ModelDispatcher) -> None:
+    huge = {"requestId": "s1/r1", "requestKind": "command", "list": [{"n": number} for number in range(30_000)]}
+    asked = activity_append(activity(kind="approval.requested", tone="approval", payload=huge))
+    assert await dispatcher.voice().send(_of(asked)) is not None
+    appended = dispatcher.host.log[-1].payload
+    assert isinstance(appended, ThreadActivityAppended)
+    payload = appended.activity.payload
+    assert (payload["requestId"], payload["requestKind"]) == ("s1/r1", "command")
+    assert "does not fit" in str(payload["leftOut"])
+    assert [fact.pending for fact in dispatcher.host.threads[asked.thread_id].approvals.values()] == [True]
+
+
+async def test_what_is_no_command_is_left_out_and_ends_nothing(dispatcher: ModelDispatcher) -> None:
+    assert await dispatcher.voice().send(_of(assistant_delta(delta="\ud800"))) is None

@@ -1,0 +1,348 @@
+"""From what an agent reports to internal commands, row by row of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from orchestrion.runtime.contracts.admission import admit
+from orchestrion.runtime.contracts.commands import (
+    InternalCommand,
+    ThreadActivityAppend,
+    ThreadMessageAssistantComplete,
+    ThreadMessageAssistantDelta,
+    ThreadSessionSet,
+    ThreadTurnDiffComplete,
+)
+from orchestrion.runtime.contracts.events import EventMetadata
+from orchestrion.runtime.contracts.ids import (
+    MAX_IDENTIFIER_LENGTH,
+    ApprovalRequestId,
+    CheckpointRef,
+    ProviderItemId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ProviderTurnId,
+    ThreadId,
+    TurnId,
+)
+from orchestrion.runtime.contracts.provider_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    CheckpointCaptured,
+    MessageCompleted,
+    MessageDelta,
+    PlanUpdated,
+    ProviderRuntimeEvent,
+    ReasoningCompleted,
+    RuntimeErrorReported,
+    SessionExited,
+    SessionStarted,
+    ThreadStarted,
+    ToolCompleted,
+    ToolStarted,
+    TurnCompleted,
+    TurnOutcome,
+    TurnStarted,
+)
+from orchestrion.runtime.contracts.values import UNSET, Count, JsonObject, Label, SessionStatus
+from orchestrion.runtime.domain.ingest import ingest
+from orchestrion.runtime.domain.session_commands import IngestedCommand, IngestState, message_id, request_id
+from tests.support.builders import at, changed_file
+
+SESSION = ProviderSessionId("s1")
+TURN = TurnId("turn-1")
+IDLE = IngestState(
+    thread_id=ThreadId("t1"), provider_session_id=SESSION, provider_name=Label("agent"), adapter_key=Label("acp")
+)
+RUNNING = attrs.evolve(IDLE, turn_id=TURN, provider_thread_id=ProviderThreadId("theirs"))
+
+
+@attrs.frozen
+class Ingested:
+    state: IngestState
+    ingested: tuple[IngestedCommand, ...]
+
+    @property
+    def commands(self) -> list[InternalCommand]:
+        return [one.command for one in self.ingested]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [command.type for command in self.commands]
+
+    @property
+    def metadata(self) -> EventMetadata:
+        (one,) = self.ingested
+        return one.metadata
+
+    @property
+    def activity(self) -> dict[str, Any]:
+        (command,) = self.commands
+        assert isinstance(command, ThreadActivityAppend)
+        return attrs.asdict(command.activity)
+
+    @property
+    def status(self) -> tuple[SessionStatus, str | None, str | None]:
+        """Status, active turn and error of the last command."""
+        command = self.commands[-1]
+        assert isinstance(command, ThreadSessionSet)
+        return command.session.status, command.session.active_turn_id, command.session.last_error
+
+
+def given(state: IngestState, *events: ProviderRuntimeEvent) -> Ingested:
+    """What the last of these events leads to."""
+    commands: tuple[IngestedCommand, ...] = ()
+    for event in events:
+        state, commands = ingest(state, event, at(7))
+        for one in commands:
+            admit(one.command, "provider")
+    return Ingested(state, commands)
+
+
+def item(name: str = "message-1") -> ProviderItemId:
+    return ProviderItemId(name)
+
+
+@pytest.mark.parametrize("kind", [SessionStarted, ThreadStarted])
+@pytest.mark.parametrize(
+    ("state", "status"), [(IDLE, ("ready", None, None)), (RUNNING, ("running", TURN, None))], ids=["idle", "mid-turn"]
+)
+def test_a_started_session_is_ready_or_still_running_with_the_agents_thread_attached(
+    kind: type[SessionStarted] | type[ThreadStarted],
+    state: IngestState,
+    status: tuple[SessionStatus, str | None, str | None],
+) -> None:
+    then = given(state, kind(provider_thread_id=ProviderThreadId("their-thread")))
+    assert then.status == status
+    assert then.metadata.provider_thread_id == "their-thread"
+    assert isinstance(then.commands[0], ThreadSessionSet)
+    assert then.commands[0].session.provider_thread_id == "their-thread"
+
+
+def test_a_session_that_names_no_thread_keeps_the_one_it_has() -> None:
+    assert given(RUNNING, SessionStarted()).state.provider_thread_id == "theirs"
+
+
+def test_a_started_turn_is_metadata_only() -> None:
+    then = given(RUNNING, TurnStarted(provider_turn_id=ProviderTurnId("their-turn")))
+    assert then.commands == []
+    after = given(then.state, MessageDelta(item=item(), text="hi"))
+    assert after.metadata.provider_turn_id == "their-turn"
+    ended = given(after.state, TurnCompleted(outcome="completed"), TurnStarted(), MessageDelta(item=item("m"), text=""))
+    assert ended.metadata.provider_turn_id is None
+
+
+def test_text_continues_a_message_below_the_session() -> None:
+    then = given(RUNNING, MessageDelta(item=item(), text="hello"))
+    assert then.commands == [
+        ThreadMessageAssistantDelta(
+            command_id=then.commands[0].command_id,
+            thread_id=ThreadId("t1"),
+            message_id=message_id(SESSION, item()),
+            delta="hello",
+            turn_id=TURN,
+            created_at=at(7),
+        )
+    ]
+    assert then.state.streaming == ("s1/message-1",)
+    assert then.metadata.provider_item_id == "message-1"
+
+
+def test_text_outside_a_turn_belongs_to_none() -> None:
+    (command,) = given(IDLE, MessageDelta(item=item(), text="hello")).commands
+    assert isinstance(command, ThreadMessageAssistantDelta)
+    assert command.turn_id is UNSET
+
+
+def test_a_completed_message_is_completed_once() -> None:
+    delta, completed = MessageDelta(item=item(), text="hello"), MessageCompleted(item=item())
+    then = given(RUNNING, delta, completed)
+    (command,) = then.commands
+    assert isinstance(command, ThreadMessageAssistantComplete)
+    assert (command.message_id, command.turn_id) == ("s1/message-1", TURN)
+    assert then.state.streaming == ()
+    assert given(then.state, TurnCompleted(outcome="completed")).kinds == ["thread.session.set"]
+
+
+ACTIVITIES: list[tuple[ProviderRuntimeEvent, str, str, JsonObject]] = [
+    (ToolStarted(item=item("tool-1"), title="Run make"), "tool", "tool.started", {"itemId": "tool-1"}),
+    (
+        ToolCompleted(item=item("tool-1"), title="Run make", failed=True, detail={"output": "no"}),
+        "tool",
+        "tool.completed",
+        {"itemId": "tool-1", "failed": True, "output": "no"},
+    ),
+    (PlanUpdated(summary="a; b", detail={"entries": []}), "info", "plan.updated", {"entries": []}),
+    (ReasoningCompleted(text="hmm"), "info", "reasoning.completed", {"text": "hmm"}),
+    (
+        ApprovalRequested(request=ApprovalRequestId("r1"), kind="command", summary="Run it?", detail={"a": 1}),
+        "approval",
+        "approval.requested",
+        {"requestId": "s1/r1", "requestKind": "command", "a": 1},
+    ),
+    (
+        ApprovalResolved(request=ApprovalRequestId("r1"), decision="decline"),
+        "approval",
+        "approval.resolved",
+        {"requestId": "s1/r1", "decision": "decline"},
+    ),
+    (RuntimeErrorReported(message="odd"), "error", "runtime.error", {"message": "odd"}),
+]
+
+
+@pytest.mark.parametrize(("event", "tone", "kind", "payload"), ACTIVITIES, ids=[row[2] for row in ACTIVITIES])
+def test_what_an_agent_does_is_an_activity_of_the_turn(
+    event: ProviderRuntimeEvent, tone: str, kind: str, payload: JsonObject
+) -> None:
+    activity = given(RUNNING, event).activity
+    assert (activity["tone"], activity["kind"], activity["turn_id"]) == (tone, kind, TURN)
+    assert activity["payload"] == payload
+    assert activity["summary"]
+
+
+def test_an_agents_detail_never_replaces_what_the_runtime_says() -> None:
+    false: JsonObject = {"requestId": "r9", "requestKind": "x", "itemId": "i9", "failed": False, "message": "none"}
+    request = ApprovalRequested(request=ApprovalRequestId("r1"), kind="command", summary="?", detail=false)
+    assert given(RUNNING, request).activity["payload"]["requestId"] == "s1/r1"
+    tool = ToolCompleted(item=item("tool-1"), title="Run", failed=True, detail=false)
+    assert given(RUNNING, tool).activity["payload"] | false != given(RUNNING, tool).activity["payload"]
+    assert given(RUNNING, tool).activity["payload"]["itemId"] == "tool-1"
+    assert given(RUNNING, RuntimeErrorReported(message="odd", detail=false)).activity["payload"]["message"] == "odd"
+
+
+@pytest.mark.parametrize("event", [row[0] for row in ACTIVITIES[4:6]], ids=["requested", "resolved"])
+def test_an_approvals_request_stands_in_the_metadata_too(event: ProviderRuntimeEvent) -> None:
+    assert given(RUNNING, event).metadata.request_id == request_id(SESSION, ApprovalRequestId("r1")) == "s1/r1"
+
+
+OUTCOMES: list[tuple[TurnOutcome, SessionStatus]] = [
+    ("completed", "ready"),
+    ("failed", "error"),
+    ("cancelled", "interrupted"),
+    ("interrupted", "interrupted"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "status"), OUTCOMES)
+def test_a_turns_end_completes_what_streams_and_names_no_turn(outcome: TurnOutcome, status: SessionStatus) -> None:
+    texts = [MessageDelta(item=item(f"message-{number}"), text="…") for number in (1, 2)]
+    then = given(RUNNING, *texts, TurnCompleted(outcome=outcome, error="why" if outcome == "failed" else None))
+    assert then.kinds == ["thread.message.assistant.complete"] * 2 + ["thread.session.set"]
+    assert [getattr(command, "message_id", None) for command in then.commands[:2]] == ["s1/message-1", "s1/message-2"]
+    assert then.status == (status, None, "why" if outcome == "failed" else None)
+    assert (then.state.turn_id, then.state.streaming) == (None, ())
+
+
+def test_the_end_of_a_turn_that_is_over_leads_to_nothing() -> None:
+    over = given(RUNNING, TurnCompleted(outcome="completed")).state
+    assert given(over, TurnCompleted(outcome="failed", error="late")) == Ingested(over, ())
+
+
+def test_a_captured_checkpoint_is_a_diff_and_a_note_that_name_no_session() -> None:
+    captured = CheckpointCaptured(
+        turn_id=TURN,
+        turn_count=Count(3),
+        ref=CheckpointRef("refs/orchestrion/x"),
+        status="ready",
+        files=(changed_file(),),
+        summary="Turn 3 changed 1 file",
+    )
+    then = given(IDLE, captured)
+    diff, noted = then.commands
+    assert isinstance(diff, ThreadTurnDiffComplete)
+    assert (diff.turn_id, diff.checkpoint_turn_count, diff.files) == (TURN, 3, (changed_file(),))
+    assert isinstance(noted, ThreadActivityAppend)
+    assert noted.activity.kind == "checkpoint.captured"
+    assert all(one.metadata.provider_session_id is None for one in then.ingested)
+    assert given(IDLE, captured, captured).commands == then.commands
+
+
+def test_an_error_that_is_not_fatal_ends_nothing() -> None:
+    then = given(RUNNING, RuntimeErrorReported(message="odd"))
+    assert then.kinds == ["thread.activity.append"]
+    assert then.state.turn_id == TURN
+
+
+def test_a_fatal_error_ends_the_turn_with_the_session() -> None:
+    then = given(RUNNING, MessageDelta(item=item(), text="…"), RuntimeErrorReported(message="broken", fatal=True))
+    assert then.kinds == [
+        "thread.activity.append",
+        "thread.message.assistant.complete",
+        "thread.session.set",
+    ]
+    assert then.status == ("error", None, "broken")
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_was_fatal_stays_the_reason_when_the_agent_is_gone(asked: bool) -> None:
+    fatal = RuntimeErrorReported(message="broken", fatal=True)
+    then = given(RUNNING, fatal, SessionExited(asked=asked, exit_code=-15))
+    assert then.status == ("error", None, "broken")
+
+
+def test_an_exit_that_was_asked_for_stops_the_session_and_completes_what_streams() -> None:
+    then = given(RUNNING, MessageDelta(item=item(), text="…"), SessionExited(asked=True, exit_code=0))
+    assert then.kinds == ["thread.message.assistant.complete", "thread.session.set"]
+    assert then.status == ("stopped", None, None)
+    assert then.state.fatal_error is None
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (SessionExited(asked=False), "the agent process ended"),
+        (SessionExited(asked=False, exit_code=3), "the agent process ended with exit status 3"),
+        (
+            SessionExited(asked=False, exit_code=1, stderr_tail="\nno memory\n"),
+            "the agent process ended with exit status 1: no memory",
+        ),
+    ],
+)
+def test_an_exit_that_nobody_asked_for_is_an_error_with_the_last_words(event: SessionExited, error: str) -> None:
+    then = given(RUNNING, event)
+    assert then.status == ("error", None, error)
+    assert then.state.fatal_error == error
+
+
+def test_commands_are_numbered_without_gaps_below_their_session() -> None:
+    state, seen = RUNNING, list[str]()
+    for event in (MessageDelta(item=item(), text="a"), RuntimeErrorReported(message="x"), SessionExited(asked=True)):
+        then = given(state, event)
+        state, seen = then.state, seen + [command.command_id for command in then.commands]
+    assert seen == [f"s1/{number}" for number in range(1, 5)]
+    assert state.count == 4
+
+
+def test_ids_that_would_be_too_long_are_told_by_their_digest() -> None:
+    long, other = "x" * MAX_IDENTIFIER_LENGTH, "x" * (MAX_IDENTIFIER_LENGTH - 1) + "y"
+    ids = {message_id(SESSION, ProviderItemId(key)) for key in (long, other)}
+    assert len(ids) == 2
+    assert all(len(one) <= MAX_IDENTIFIER_LENGTH for one in ids)
+    request = ApprovalRequested(request=ApprovalRequestId(long), kind="command", summary="?")
+    resolved = ApprovalResolved(request=ApprovalRequestId(long), decision="accept")
+    payloads = [given(RUNNING, event).activity["payload"]["requestId"] for event in (request, resolved)]
+    assert payloads[0] == payloads[1]
+
+
+def test_ids_of_an_agent_that_are_no_identifiers_are_left_out() -> None:
+    bad = "x" * (MAX_IDENTIFIER_LENGTH + 1)
+    assert given(IDLE, ThreadStarted(provider_thread_id=ProviderThreadId(bad))).state.provider_thread_id is None
+    assert given(RUNNING, TurnStarted(provider_turn_id=ProviderTurnId("a\nb"))).state.provider_turn_id is None
+    assert given(RUNNING, MessageDelta(item=item(bad), text="hi")).metadata.provider_item_id is None
+
+
+def test_halves_of_surrogate_pairs_become_question_marks() -> None:
+    (command,) = given(RUNNING, MessageDelta(item=item(), text="a\ud83d")).commands
+    assert isinstance(command, ThreadMessageAssistantDelta)
+    assert command.delta == "a?"
+    assert given(RUNNING, TurnCompleted(outcome="failed", error="\udc00")).status == ("error", None, "?")
+    assert given(RUNNING, ToolStarted(item=item(), title="\udc00")).activity["summary"] == "?"
+
+
+def test_long_summaries_are_cut_and_the_whole_is_kept_in_the_payload() -> None:
+    activity = given(RUNNING, RuntimeErrorReported(message="x" * 500)).activity
+    assert len(activity["summary"]) == 200
+    assert activity["payload"] == {"message": "x" * 500}

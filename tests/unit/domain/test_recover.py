@@ -1,0 +1,174 @@
+"""What a dead host left: what recovery settles, and what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrion.runtime.contracts.admission import admit
+from orchestrion.runtime.contracts.commands import (
+    ThreadActivityAppend,
+    ThreadMessageAssistantComplete,
+    ThreadSessionSet,
+)
+from orchestrion.runtime.contracts.events import ThreadApprovalResponseRequested, ThreadTurnInterruptRequested
+from orchestrion.runtime.contracts.ids import CommandId, EventId, MessageId, ThreadId, TurnId
+from orchestrion.runtime.contracts.values import UNSET, SessionStatus
+from orchestrion.runtime.domain.recover import (
+    AbandonedThread,
+    RecoveryCommand,
+    StreamingMessage,
+    UndeliveredIntent,
+    recover,
+)
+from tests.support.builders import (
+    approval_requested,
+    assistant_delta,
+    at,
+    project_create,
+    session,
+    session_set,
+    thread_create,
+    turn_start,
+)
+from tests.support.scenario import given as given_log
+
+T1 = ThreadId("t1")
+TURN = TurnId("turn-1")
+
+
+def then(*threads: AbandonedThread) -> tuple[RecoveryCommand, ...]:
+    commands = recover(threads, recovery_id="r1", now=at(9))
+    for one in commands:
+        admit(one.command, "server")
+    return commands
+
+
+def _stopped(one: RecoveryCommand) -> ThreadSessionSet:
+    assert isinstance(one.command, ThreadSessionSet)
+    assert (one.command.session.status, one.command.session.active_turn_id) == ("stopped", None)
+    return one.command
+
+
+def _noted(one: RecoveryCommand) -> ThreadActivityAppend:
+    assert isinstance(one.command, ThreadActivityAppend)
+    return one.command
+
+
+def test_nothing_left_is_nothing_to_do() -> None:
+    assert then() == ()
+
+
+@pytest.mark.lesson("L2")
+def test_l02_a_running_turn_is_noted_and_its_session_stopped_with_its_ids_kept() -> None:
+    before = session("running", active_turn_id=TURN, provider_session_id="s9", provider_thread_id="theirs")
+    noted, stopped = then(AbandonedThread(thread_id=T1, session=before, running_turn_id=TURN))
+    activity = _noted(noted).activity
+    assert (activity.kind, activity.tone, activity.turn_id) == ("turn.interrupted", "error", TURN)
+    kept = _stopped(stopped).session
+    assert (kept.provider_session_id, kept.provider_thread_id, kept.provider_name) == ("s9", "theirs", "scripted")
+
+
+def test_streaming_messages_end_first_in_their_turns() -> None:
+    streaming = (
+        StreamingMessage(message_id=MessageId("m1"), turn_id=TURN),
+        StreamingMessage(message_id=MessageId("m2"), turn_id=None),
+    )
+    first, second, _, _ = then(
+        AbandonedThread(thread_id=T1, session=session("running"), running_turn_id=TURN, streaming=streaming)
+    )
+    assert isinstance(first.command, ThreadMessageAssistantComplete)
+    assert isinstance(second.command, ThreadMessageAssistantComplete)
+    assert [(one.message_id, one.turn_id) for one in (first.command, second.command)] == [("m1", TURN), ("m2", UNSET)]
+
+
+@pytest.mark.lesson("L3")
+def test_l03_a_pending_approval_alone_stops_the_session_which_resolves_it() -> None:
+    (stopped,) = then(AbandonedThread(thread_id=T1, session=session("interrupted"), has_pending_approvals=True))
+    _stopped(stopped)
+
+
+@pytest.mark.parametrize("status", ["starting", "running", "ready"])
+def test_a_session_that_was_live_becomes_stopped(status: SessionStatus) -> None:
+    (stopped,) = then(AbandonedThread(thread_id=T1, session=session(status)))
+    assert _stopped(stopped).session.provider_session_id == "s1"
+
+
+@pytest.mark.parametrize("status", ["stopped", "error", "interrupted", "idle"])
+def test_a_session_that_was_over_stays_as_it_was(status: SessionStatus) -> None:
+    assert then(AbandonedThread(thread_id=T1, session=session(status, last_error="why"))) == ()
+
+
+def test_an_error_that_was_shown_is_kept_when_the_session_stops() -> None:
+    before = session("ready", last_error="why")
+    (stopped,) = then(AbandonedThread(thread_id=T1, session=before))
+    assert _stopped(stopped).session.last_error == "why"
+
+
+def test_a_runtime_row_whose_session_was_never_bound_leaves_the_thread_alone() -> None:
+    assert then(AbandonedThread(thread_id=T1, session=None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("event_type", "kind"),
+    [
+        (ThreadTurnInterruptRequested.event_type, "interrupt.undelivered"),
+        (ThreadApprovalResponseRequested.event_type, "approval.response.undelivered"),
+    ],
+)
+def test_what_was_not_delivered_is_closed_by_a_note_that_it_caused(event_type: str, kind: str) -> None:
+    intent = UndeliveredIntent(
+        event_id=EventId("event-7"), event_type=event_type, correlation_id=CommandId("the-clients")
+    )
+    (closed,) = then(AbandonedThread(thread_id=T1, session=None, undelivered=(intent,)))
+    assert (closed.caused_by, closed.correlation_id) == ("event-7", "the-clients")
+    assert (_noted(closed).activity.kind, _noted(closed).activity.turn_id) == (kind, None)
+
+
+def test_ids_are_counted_over_all_threads_of_one_recovery() -> None:
+    threads = [AbandonedThread(thread_id=ThreadId(f"t{number}"), session=None) for number in (1, 2)]
+    intent = UndeliveredIntent(
+        event_id=EventId("event-7"), event_type=ThreadTurnInterruptRequested.event_type, correlation_id=None
+    )
+    both = [
+        AbandonedThread(
+            thread_id=thread.thread_id,
+            session=session("ready", thread_id=thread.thread_id),
+            undelivered=(intent,),
+        )
+        for thread in threads
+    ]
+    assert [one.command.command_id for one in then(*both)] == [f"recovery/r1/{number}" for number in range(1, 5)]
+
+
+@pytest.mark.lesson("L2")
+def test_l02_after_recovery_nothing_runs_streams_or_waits_and_the_queue_is_as_it_was() -> None:
+    host = given_log(
+        project_create(),
+        thread_create(),
+        session_set("starting"),
+        turn_start(message_id="m1"),
+        session_set("running", active_turn_id="turn-1"),
+        turn_start(message_id="m2"),
+        assistant_delta("answer", turn_id="turn-1"),
+        approval_requested("r1"),
+    ).host
+    before = host.threads[T1]
+    for one in then(
+        AbandonedThread(
+            thread_id=T1,
+            session=before.session,
+            running_turn_id=before.running_turn_id,
+            streaming=(StreamingMessage(message_id=MessageId("answer"), turn_id=TURN),),
+            has_pending_approvals=True,
+        )
+    ):
+        host.dispatch(one.command)
+    after = host.threads[T1]
+
+    assert after.running_turn_id is None
+    assert after.session is not None
+    assert after.session.status == "stopped"
+    assert not any(approval.pending for approval in after.approvals.values())
+    assert not host.messages[MessageId("answer")].streaming
+    assert after.queued_starts == before.queued_starts
+    assert [intent.message_id for intent in after.queued_starts] == ["m2"]
