@@ -24,6 +24,9 @@ mutants: .venv/dev
 
 check: lint types test
 
+bench: .venv/dev
+	$(BIN)/python -m benchmarks
+
 lint: .venv/dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)

@@ -20,7 +20,7 @@ import attrs
 from anyio.abc import TaskStatus
 
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
-from ..runtime.contracts.errors import OrchestrionError, ProviderProtocolError, StoreError
+from ..runtime.contracts.errors import OrchestrionError, ProviderProtocolError, SessionLost, StoreError
 from ..runtime.contracts.events import EventMetadata, PersistedEvent
 from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId, ProviderItemId, TurnId
 from ..runtime.contracts.provider_events import (
@@ -98,6 +98,11 @@ class AgentLife:
         return self._connection
 
     @property
+    def is_over(self) -> bool:
+        """Whether the agent is gone, be its end reported or not."""
+        return self._exited or self.ended.is_set()
+
+    @property
     def workspace(self) -> Path | None:
         """Where the agent was started."""
         return self._workspace
@@ -153,9 +158,15 @@ class AgentLife:
             self._changed()
 
     async def claim(self, turn_id: TurnId, intent: PersistedEvent) -> bool:
-        """Claim the intent: the commit that opens the turn, the last one before the turn is handed over."""
+        """Claim the intent: the commit that opens the turn, the last one before the turn is handed over.
+
+        Raises:
+            SessionLost: the agent is gone, so nothing was claimed.
+        """
         async with self._sending:
             await self._deliver()
+            if self.is_over:
+                raise SessionLost(self._state.fatal_error or "the agent process ended before its turn")
             claimed = attrs.evolve(self._state, turn_id=turn_id, provider_turn_id=None)
             command = session_set(claimed, "running", self._mint.now())
             self._state = numbered(self._state, command)

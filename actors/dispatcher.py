@@ -15,6 +15,7 @@ from typing import Final
 
 import anyio
 import attrs
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
@@ -25,6 +26,8 @@ from .event_log import EventLog
 
 MAILBOX_COMMANDS: Final = 1024
 GROUP_COMMANDS: Final = 256
+ANSWERS_AT_ONCE: Final = 64
+"""How many callers one turn of the loop wakes: what else waits for the loop comes in between."""
 
 
 @attrs.define(eq=False)
@@ -157,8 +160,10 @@ class Dispatcher:
         crash_point("dispatch.committed")
         self._log.publish(outcome.events)
         crash_point("dispatch.published")
-        for submission, answer in zip(group, outcome.answers, strict=True):
+        for number, (submission, answer) in enumerate(zip(group, outcome.answers, strict=True), start=1):
             submission.answer(answer)
+            if number % ANSWERS_AT_ONCE == 0:
+                await cancel_shielded_checkpoint()
 
     def _answer_rest(self) -> None:
         while True:

@@ -100,7 +100,7 @@ class ThreadAgent:
         life = self._life
         if life is None:
             return
-        if life.ended.is_set():
+        if life.is_over:
             await self.end()
             return
         if life.running_turn_id is None:
@@ -143,7 +143,7 @@ class ThreadAgent:
 
     def health(self, thread_id: ThreadId, last_error: str | None) -> SessionHealth:
         life = self._life
-        connected = life is not None and not life.ended.is_set()
+        connected = life is not None and not life.is_over
         return SessionHealth(
             thread_id=thread_id,
             provider_name=None if life is None else life.state.provider_name,

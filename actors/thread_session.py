@@ -21,7 +21,7 @@ import attrs
 from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
-from ..persistence.event_store import read_event, read_open_intents_of
+from ..persistence.event_store import read_open_intents_of
 from ..persistence.readers import ReaderPool
 from ..runtime.contracts.errors import (
     MailboxClosed,
@@ -36,14 +36,12 @@ from ..runtime.contracts.events import (
     PersistedEvent,
     ThreadApprovalResponseRequested,
     ThreadCheckpointRevertRequested,
-    ThreadMessageSent,
     ThreadSessionStopRequested,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
 from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import TurnCompleted
-from ..runtime.contracts.values import Unset
 from .agent_life import AgentLife
 from .checkpointer import Checkpointer, TurnWorkspace
 from .intent_notes import IntentNotes
@@ -56,6 +54,7 @@ from .session_starter import SessionStarter
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext, read_thread_context
 from .thread_conversation import ThreadConversation
+from .turn_request import read_turn_request
 
 CONTEXT_PROJECTORS: Final = (
     "projection.projects",
@@ -225,10 +224,7 @@ class ThreadSession:
         except NOT_THE_TURNS_FAULT:
             raise
         except Exception as error:
-            _logger.warning("turn %s of thread %s did not start", start.turn_id, self.thread_id, exc_info=error)
-            self._last_error = str(error)
-            kind = "session.resume.failed" if isinstance(error, ResumeRefused) else "turn.start.failed"
-            await self._parts.notes.turn_not_started(intent, kind, str(error))
+            await self._not_started(intent, error)
             return
         if self._preparing.cancelled_caught:
             self._in_hand.discard(intent.event_id)
@@ -238,6 +234,8 @@ class ThreadSession:
         is_claimed = False
         try:
             is_claimed = await life.claim(start.turn_id, intent)
+        except SessionLost as error:
+            await self._not_started(intent, error)
         finally:
             if not is_claimed:
                 self._parts.checkpointer.forget(turn)
@@ -245,6 +243,12 @@ class ThreadSession:
             self._agent.works_on(turn)
             crash_point("turn.claimed")
             await self._hand_over(life, request)
+
+    async def _not_started(self, intent: PersistedEvent, error: Exception) -> None:
+        _logger.warning("a turn of thread %s did not start", self.thread_id, exc_info=error)
+        self._last_error = str(error)
+        kind = "session.resume.failed" if isinstance(error, ResumeRefused) else "turn.start.failed"
+        await self._parts.notes.turn_not_started(intent, kind, str(error))
 
     async def _revert(self, intent: PersistedEvent, turn_count: int, tasks: TaskGroup) -> None:
         """Take the thread back, unless something overtakes it before files are touched: then it is done after that."""
@@ -270,7 +274,7 @@ class ThreadSession:
         context = await self._context()
         if context is None or context.thread.deleted_at is not None:
             return None
-        request = await self._turn_request(intent, start)
+        request = await read_turn_request(self._parts.readers, intent, start)
         if self._agent.lives_elsewhere(context.workspace):
             await self._agent.end()
             context = await self._context() or context
@@ -295,19 +299,6 @@ class ThreadSession:
             await life.report(TurnCompleted(outcome="failed", error=str(error)))
             if isinstance(error, SessionLost):
                 await self._agent.end()
-
-    async def _turn_request(self, intent: PersistedEvent, start: ThreadTurnStartRequested) -> TurnRequest:
-        cause = intent.causation_event_id
-        event = None if cause is None else await self._parts.readers.run(lambda database: read_event(database, cause))
-        if not isinstance(event, PersistedEvent) or not isinstance(event.payload, ThreadMessageSent):
-            raise ProviderError(f"the message of turn {start.turn_id!r} cannot be read from the log")
-        attachments = event.payload.attachments
-        return TurnRequest(
-            text=event.payload.text,
-            attachments=() if isinstance(attachments, Unset) else attachments,
-            model=None if isinstance(start.model, Unset) else start.model,
-            effort=None if isinstance(start.effort, Unset) else start.effort,
-        )
 
     async def _interrupt(self, intent: PersistedEvent, turn_id: TurnId, intents: Collection[PersistedEvent]) -> None:
         if self._agent.running_turn_id == turn_id:

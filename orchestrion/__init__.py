@@ -19,6 +19,7 @@ _NAMES = {
     ),
     ".actors.session_health": "SessionHealth",
     ".actors.session_limits": "SessionLimits",
+    ".actors.snapshot_stream": "SnapshotStream",
     ".actors.subscriptions": "Subscription",
     ".persistence.bootstrap": "ReplayProgress",
     ".runtime.contracts.admission": "command_json parse_command",

@@ -12,6 +12,7 @@ from .actors.providers.claude import ClaudeProvider as ClaudeProvider
 from .actors.providers.codex import CodexProvider as CodexProvider
 from .actors.session_health import SessionHealth as SessionHealth
 from .actors.session_limits import SessionLimits as SessionLimits
+from .actors.snapshot_stream import SnapshotStream as SnapshotStream
 from .actors.subscriptions import Subscription as Subscription
 from .persistence.bootstrap import ReplayProgress as ReplayProgress
 from .runtime.contracts.admission import command_json as command_json

@@ -30,13 +30,15 @@ def read_abandoned_threads(database: peewee.SqliteDatabase, *, intents_after: in
     )
     streaming: dict[str, list[StreamingMessage]] = defaultdict(list)
     for thread_id, message_id, turn_id in database.execute_sql(
-        "SELECT thread_id, message_id, turn_id FROM projection_thread_messages WHERE is_streaming = 1 ORDER BY rowid"
+        "SELECT thread_id, message_id, turn_id FROM projection_thread_messages"
+        " INDEXED BY projection_thread_messages_streaming WHERE is_streaming = 1 ORDER BY rowid"
     ).fetchall():
         streaming[thread_id].append(StreamingMessage(message_id=message_id, turn_id=turn_id))
     pending = {
         row[0]
         for row in database.execute_sql(
-            "SELECT DISTINCT thread_id FROM projection_pending_approvals WHERE status = 'pending'"
+            "SELECT DISTINCT thread_id FROM projection_pending_approvals"
+            " INDEXED BY projection_pending_approvals_pending WHERE status = 'pending'"
         ).fetchall()
     }
     live = [row.thread_id for row in read_live_runtimes(database)]

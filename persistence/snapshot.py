@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+import attrs
 import orjson
 import peewee
 
@@ -63,6 +64,35 @@ def read_snapshot(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
         threads=threads,
         updated_at=Instant(cut.updated_at),
     )
+
+
+@attrs.frozen(kw_only=True)
+class SnapshotOutline:
+    """What comes before the threads of a snapshot, and the order in which these come."""
+
+    cut: PositionRow
+    projects: tuple[ProjectView, ...]
+    thread_ids: tuple[ThreadId, ...]
+
+
+def read_outline(database: peewee.SqliteDatabase) -> SnapshotOutline:
+    """A snapshot without its threads, which `read_thread` reads one by one in the same read transaction.
+
+    Raises:
+        ProjectionStalled: a position is missing.
+    """
+    cursor = database.execute_sql("SELECT thread_id FROM projection_threads ORDER BY created_at, thread_id")
+    return SnapshotOutline(
+        cut=read_cut(database),
+        projects=_read_projects(database, None),
+        thread_ids=tuple(ThreadId(row[0]) for row in cursor.fetchall()),
+    )
+
+
+def read_thread(database: peewee.SqliteDatabase, thread_id: ThreadId) -> ThreadView:
+    """One thread in full, which exists."""
+    (thread,) = _read_threads(database, SnapshotRequest(thread_id=thread_id, detail="full"))
+    return thread
 
 
 def _read_projects(database: peewee.SqliteDatabase, project_id: str | None) -> tuple[ProjectView, ...]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from ..actors.command_group import CommandEnvelope
 from ..actors.dispatcher import Dispatcher, Submission
 from ..actors.event_log import EventLog
 from ..actors.projectors import Projectors
+from ..actors.snapshot_stream import SnapshotStream
 from ..actors.subscriptions import Subscription
 from ..persistence.diff_blobs import find_diff
 from ..persistence.readers import ReaderPool
-from ..persistence.snapshot import read_cut, read_snapshot
+from ..persistence.snapshot import read_cut, read_outline, read_snapshot
 from .contracts.admission import admit
 from .contracts.commands import Command
 from .contracts.errors import InvalidRequest, ProjectionStalled, TurnDiffNotFound
@@ -132,6 +134,19 @@ class Runtime:
                 raise
         async with self._readers.pinned(read_cut) as (pinned, _):
             return await pinned.run(lambda database: read_snapshot(database, request))
+
+    @asynccontextmanager
+    async def stream_snapshot(self) -> AsyncIterator[SnapshotStream]:
+        """The whole snapshot with its threads read a few at a time, as they are iterated: memory does not grow with it.
+
+            async with runtime.stream_snapshot() as snapshot:
+                async for thread in snapshot: ...
+
+        Raises:
+            ProjectionStalled: a projector has halted, or keeps retrying; names it.
+        """
+        async with self._projectors.cut(read_outline) as (pinned, outline):
+            yield SnapshotStream(pinned, outline)
 
     async def get_turn_diff(self, thread_id: ThreadId, from_turn_count: int, to_turn_count: int) -> TurnDiff:
         """The workspace's unified diff between the ends of two turns; "" where they are the same turn.

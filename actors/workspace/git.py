@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import anyio
 import anyio.to_thread
@@ -112,10 +113,12 @@ class Git:
             CaptureFailed: git could not be started, or exited with a code outside `codes`.
         """
         flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
+        source = None
         try:
+            source = None if stdin is None else await anyio.to_thread.run_sync(_file_of, stdin)
             done = await anyio.run_process(
                 [self.program, *flags, *arguments],
-                input=stdin,
+                stdin=subprocess.DEVNULL if source is None else source,
                 check=False,
                 cwd=self.directory,
                 env=_environment() | dict(self.variables) | dict(variables or {}),
@@ -123,11 +126,9 @@ class Git:
             )
         except OSError as fault:
             raise self._failed(arguments, str(fault)) from fault
-        except ExceptionGroup as group:
-            _, other = group.split((anyio.BrokenResourceError, OSError))
-            if other is not None:
-                raise
-            raise self._failed(arguments, "it closed its input early") from group
+        finally:
+            if source is not None:
+                source.close()
         errors = done.stderr.decode("utf-8", "replace").strip()
         if done.returncode not in codes:
             raise self._failed(arguments, errors or f"exit status {done.returncode}")
@@ -201,6 +202,18 @@ def deadline(action: str, directory: Path, seconds: float) -> Iterator[None]:
             yield
     except TimeoutError as fault:
         raise CaptureFailed(action, directory, f"it did not finish within {seconds:g} s") from fault
+
+
+def _file_of(content: bytes) -> IO[bytes]:
+    """A file to read from, so that git may stop reading without a broken pipe covering what it says."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the process that reads it outlives this function
+    try:
+        file.write(content)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _environment() -> dict[str, str]:

@@ -155,7 +155,7 @@ def fresh_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=works, between=works)
 def test_every_file_that_is_not_ignored_is_as_it_was_captured(
     backend: str, monkeypatch: pytest.MonkeyPatch, before: list[Work], between: list[Work]

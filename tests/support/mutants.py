@@ -60,9 +60,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         guard="the log is written with FULL",
-        file="actors/command_group.py",
-        old='durability="full"',
-        new='durability="normal"',
+        file="persistence/database.py",
+        old='{"normal": 1, "full": 2}',
+        new='{"normal": 1, "full": 1}',
         test="tests/crash/test_fsync.py::test_an_acknowledgement_follows_the_fsync_of_its_commit",
     ),
     Mutant(

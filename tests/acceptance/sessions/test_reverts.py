@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrion.actors.providers.adapter import AgentConnection, Capabilities, Provider, SessionRequest
-from orchestrion.actors.workspace import GitWorkspace, checkpoint_ref, safety_ref
+from orchestrion.actors.workspace import GitWorkspace, checkpoint_ref, find_git, safety_ref
 from orchestrion.runtime.contracts.errors import CommandRejected, ProviderProtocolError, TurnDiffNotFound
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
 from orchestrion.runtime.contracts.ids import ThreadId
@@ -286,3 +287,45 @@ async def test_files_are_put_back_where_the_agent_does_not_follow(repository: Re
         assert names(repository) == {"users.txt", ".gitignore", "one", "two"}
         assert (repository.top / "users.txt").read_text() == "edited\n"
         assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]
+
+
+async def test_files_are_put_back_where_restoring_fails_half_way(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh
+        case " $* " in
+            *" checkout-index -f "*)
+                test -e '{tmp_path}/failing' && rm '{tmp_path}/failing' && echo 'no space left' >&2 && exit 1;;
+        esac
+        exec '{await find_git()}' "$@"
+        """
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    async with stage(tmp_path) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two\ntouch three")
+        (repository.top / "users.txt").unlink()
+        (tmp_path / "failing").touch()
+        outcome = await asked_to_revert(it, 1)
+        assert activity("checkpoint.revert.refused")(outcome)
+        assert "no space left" in error_of(outcome)
+        assert not (tmp_path / "failing").exists()
+        assert names(repository) == {".gitignore", "one", "two", "three"}
+        assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]
+        assert isinstance((await asked_to_revert(it, 1)).payload, ThreadReverted)
+        assert names(repository) == {".gitignore", "one", "users.txt"}
+
+
+async def test_a_stop_of_the_runtime_lets_a_revert_come_to_its_end(repository: Repository, tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two")
+        requested = await it.send(checkpoint_revert(turn_count=1))
+    async with stage(tmp_path) as it:
+        assert isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
+        assert names(repository) == {"users.txt", ".gitignore", "one"}
+        assert [one.turn_count for one in (await it.thread()).turns] == [1]

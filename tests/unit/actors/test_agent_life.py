@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from orchestrion.actors.agent_life import AgentLife
-from orchestrion.runtime.contracts.errors import StoreError, StoreFull
+from orchestrion.runtime.contracts.errors import SessionLost, StoreError, StoreFull
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
 from orchestrion.runtime.contracts.ids import ProviderItemId, ThreadId
 from orchestrion.runtime.contracts.provider_events import (
@@ -142,3 +142,17 @@ async def test_text_that_is_due_is_sent_without_waiting_for_more(dispatcher: Mod
             await anyio.lowlevel.checkpoint()
         await life.end()
     assert [type(one.command).__name__ for one in dispatcher.envelopes].count("ThreadMessageAssistantDelta") == 1
+
+
+async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher) -> None:
+    agent, life, intent = ScriptedAgent(), life_of(dispatcher), _intent(dispatcher)
+    assert isinstance(intent.payload, ThreadTurnStartRequested)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            await start(life, agent, tasks)
+            await agent.dies()
+            await life.ended.wait()
+            with pytest.raises(SessionLost, match="the agent process ended"):
+                await life.claim(intent.payload.turn_id, intent)
+    assert _status(dispatcher) == ("error", "the agent process ended", False)
+    assert [one.event_id for one in dispatcher.host.threads[ThreadId("t1")].queued_starts] == [intent.event_id]

@@ -1,0 +1,111 @@
+"""Growth: whether the cost of a delta depends on what its thread, or the database, holds already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import anyio
+
+from orchestrion import Runtime, RuntimeOptions, open_runtime
+
+from .figures import Figure, at_most, median_of
+from .workload import Sent, Workload, delta
+
+__all__ = ["growing"]
+
+CALLERS: Final = 64
+_MESSAGE_DELTAS: Final = 200
+
+
+async def growing(*, rounds: int, deltas: int, threads: int) -> list[Figure]:
+    """Seconds a delta, as ratios: each figure's floor is the same work where little is stored."""
+    return [await _turns(rounds), await _length(deltas), await _threads(rounds, threads)]
+
+
+async def _turns(rounds: int) -> Figure:
+    """A thread with 50 turns beside one with a single turn, in one database."""
+    found: list[tuple[float, float]] = []
+    with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
+        async with open_runtime(Path(directory) / "state.db") as runtime:
+            workload = Workload(threads=2, turns=50)
+            await _send_in_order(runtime, workload.opening())
+            await _send_in_order(runtime, workload.turn(1, 1))
+            for turn in range(1, 51):
+                await _send_in_order(runtime, workload.turn(0, turn))
+            for number in range(rounds):
+                long = await _cost(runtime, _stream("t0", "turn-0-50", f"long-{number}", 2000))
+                short = await _cost(runtime, _stream("t1", "turn-1-1", f"short-{number}", 2000))
+                found.append((long, short))
+    return median_of("cost of a delta, in a thread of 50 turns against 1", "µs", found, at_most(1.2, of="share"))
+
+
+async def _length(deltas: int) -> Figure:
+    """The last tenths of a long thread beside its first ones."""
+    with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
+        async with open_runtime(Path(directory) / "state.db") as runtime:
+            workload = Workload(threads=1, turns=1)
+            await _send_in_order(runtime, (*workload.opening(), *workload.turn(0, 1)))
+            parts = [
+                await _cost(runtime, _stream("t0", "turn-0-1", f"part-{number}", deltas // 10)) for number in range(10)
+            ]
+    return median_of(
+        f"cost of a delta, at the end of {deltas:,} in one thread against their beginning",
+        "µs",
+        list(zip(parts[-3:], parts[1:4], strict=True)),
+        at_most(1.2, of="share"),
+    )
+
+
+async def _threads(rounds: int, threads: int) -> Figure:
+    """Deltas spread over so many threads, more than are kept in memory, beside deltas to eight."""
+    found: list[tuple[float, float]] = []
+    with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
+        options = RuntimeOptions(loaded_threads=threads // 4)
+        async with open_runtime(Path(directory) / "state.db", options=options) as runtime:
+            workload = Workload(threads=threads, turns=1)
+            await _send_in_order(runtime, workload.opening())
+            for number in range(rounds):
+                everywhere = [
+                    delta(f"t{i}", f"m{i}-{number}", f"all-{number}-{i}", turn_id="x") for i in range(threads)
+                ]
+                few = [delta(f"t{i % 8}", f"few{i}-{number}", f"few-{number}-{i}", turn_id="x") for i in range(threads)]
+                found.append((await _cost(runtime, everywhere), await _cost(runtime, few)))
+    return median_of(f"cost of a delta, each to another of {threads:,} threads against 8", "µs", found)
+
+
+def _stream(thread_id: str, turn_id: str, prefix: str, count: int) -> list[Sent]:
+    return [
+        delta(thread_id, f"{prefix}-m{number // _MESSAGE_DELTAS}", f"{prefix}-{number}", turn_id=turn_id)
+        for number in range(count)
+    ]
+
+
+def _spread(over: int, count: int, prefix: str) -> list[Sent]:
+    """Deltas that begin a message each, in turn to so many threads."""
+    return [delta(f"t{i % over}", f"{prefix}-m{i}", f"{prefix}-{i}", turn_id="x") for i in range(count)]
+
+
+async def _cost(runtime: Runtime, sent: list[Sent]) -> float:
+    """Microseconds a command, `CALLERS` of them at a time, projection included."""
+    rest = iter(sent)
+
+    async def call() -> None:
+        for command, actor in rest:
+            await runtime.dispatch(command, actor=actor)
+
+    began = time.perf_counter()
+    async with anyio.create_task_group() as calling:
+        for _ in range(CALLERS):
+            calling.start_soon(call)
+    await runtime.wait_until_projected(runtime.health().head)
+    return (time.perf_counter() - began) / len(sent) * 1e6
+
+
+async def _send_in_order(runtime: Runtime, sent: Iterable[Sent]) -> None:
+    for command, actor in sent:
+        await runtime.dispatch(command, actor=actor)
+    await runtime.wait_until_projected(runtime.health().head)

@@ -1,0 +1,67 @@
+"""The snapshot that is read while it is iterated: the same as the whole one, and one cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrion import ProjectionStalled, open_runtime, to_json
+from orchestrion.actors.snapshot_stream import THREADS_AT_ONCE
+from tests.support import builders as make
+from tests.support.core import run_sql, write_log
+from tests.support.random_commands import random_log
+
+pytestmark = pytest.mark.anyio
+
+LOG = random_log(31, 900)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+async def test_it_is_the_whole_snapshot_thread_by_thread(path: Path) -> None:
+    await write_log(path, LOG)
+    async with open_runtime(path) as runtime:
+        whole = await runtime.get_snapshot()
+        async with runtime.stream_snapshot() as stream:
+            assert (stream.snapshot_sequence, stream.updated_at) == (whole.snapshot_sequence, whole.updated_at)
+            assert stream.projects == whole.projects
+            assert [to_json(thread) async for thread in stream] == [to_json(thread) for thread in whole.threads]
+    assert whole.threads
+
+
+async def test_what_is_committed_meanwhile_is_not_in_it(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        await runtime.dispatch(make.create_project())
+        for number in range(THREADS_AT_ONCE + 1):
+            await runtime.dispatch(make.create_thread(thread_id=f"t{number:02}", command_id=f"create-{number}"))
+        async with runtime.stream_snapshot() as stream:
+            first = await anext(stream)
+            late = make.update_thread(thread_id="t16", command_id="late", title="changed meanwhile")
+            await runtime.dispatch(late, wait_for=["projection.threads"])
+            titles = [thread.title async for thread in stream]
+        now = await runtime.get_snapshot()
+    assert first.id == "t00"
+    assert len(titles) == THREADS_AT_ONCE
+    assert "changed meanwhile" not in titles
+    assert now.threads[-1].title == "changed meanwhile"
+
+
+async def test_a_stream_that_is_left_early_gives_its_connection_back(path: Path) -> None:
+    await write_log(path, LOG)
+    async with open_runtime(path) as runtime:
+        with anyio.fail_after(30):
+            for _ in range(10):
+                async with runtime.stream_snapshot() as stream:
+                    await anext(stream)
+            assert (await runtime.get_snapshot()).threads
+
+
+async def test_an_empty_log_streams_nothing(path: Path) -> None:
+    async with open_runtime(path) as runtime, runtime.stream_snapshot() as stream:
+        assert stream.snapshot_sequence == 0
+        assert [thread async for thread in stream] == []
