@@ -7,6 +7,7 @@ runtime pays nothing for it. What fails is tried again after the next event.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Final
 
 import anyio
@@ -51,7 +52,7 @@ class Caretaker:
         """Tidy; whether there is more of it to do."""
         try:
             done = await self._lane.run(tidy)
-        except peewee.PeeweeException as error:
+        except (peewee.PeeweeException, sqlite3.Error) as error:
             _logger.warning("tidying the database failed: %s", error)
             return False
         return done.freed > 0 and done.left > 0

@@ -30,11 +30,12 @@ def tidy(database: peewee.SqliteDatabase, *, most_pages: int = FREED_PAGES_AT_ON
     A file that was made before pages could be given back keeps them for what is written next.
 
     Raises:
-        peewee.OperationalError: the disk failed or is full; nothing is lost.
+        peewee.OperationalError, sqlite3.OperationalError: the disk failed or is full; nothing is lost.
     """
     before = _free_pages(database)
     if before:
-        database.execute_sql(f"PRAGMA incremental_vacuum({most_pages})").fetchall()
+        # A row a page, without columns: `execute` would stop after the first.
+        database.connection().executescript(f"PRAGMA incremental_vacuum({most_pages})")
     left = _free_pages(database)
     busy, _, _ = database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return Tidied(checkpointed=not busy, freed=before - left, left=left)

@@ -98,10 +98,10 @@ def read_stats(database: peewee.SqliteDatabase, *, most_threads: int) -> Databas
 def _read_tables(database: peewee.SqliteDatabase) -> tuple[TableStats, ...]:
     try:
         sizes = database.execute_sql(
-            "SELECT item.tbl_name, sum(iif(item.type = 'table', page.pgsize, 0)),"
+            "SELECT coalesce(item.tbl_name, page.name), sum(iif(item.type = 'index', 0, page.pgsize)),"
             " sum(iif(item.type = 'index', page.pgsize, 0))"
-            " FROM dbstat AS page JOIN sqlite_master AS item ON item.name = page.name"
-            " WHERE page.aggregate = TRUE GROUP BY item.tbl_name"
+            " FROM dbstat AS page LEFT JOIN sqlite_master AS item ON item.name = page.name"
+            " WHERE page.aggregate = TRUE GROUP BY 1"
         ).fetchall()
     except peewee.OperationalError as error:
         raise StoreError(f"this SQLite cannot tell the sizes of tables ({error}): use one with dbstat") from error

@@ -143,7 +143,9 @@ def _is_bounded(step: str) -> bool:
 def test_a_query_finds_its_rows_by_an_index(database: peewee.SqliteDatabase, name: str) -> None:
     statements = statements_of(database, QUERIES[name])
     assert statements
-    assert {statement: walks(database, statement) for statement in statements} == {statement: [] for statement in statements}
+    assert {statement: walks(database, statement) for statement in statements} == {
+        statement: [] for statement in statements
+    }
 
 
 def test_a_walk_would_be_seen(database: peewee.SqliteDatabase) -> None:

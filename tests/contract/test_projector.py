@@ -268,6 +268,7 @@ async def test_a_projector_that_keeps_retrying_fails_a_cut_after_a_while(
                 pass
         await anyio.to_thread.run_sync(other.close)
         await core.projected()
+        await until(lambda: {one.status for one in core.projectors.all} == {"live"})
         async with core.projectors.cut(read_cut) as (_, cut):
             assert cut.last_applied_sequence == 100
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion import ProjectionStalled, open_runtime, to_json
+from orchestrion import Label, open_runtime, to_json
 from orchestrion.actors.snapshot_stream import THREADS_AT_ONCE
 from tests.support import builders as make
-from tests.support.core import run_sql, write_log
+from tests.support.core import write_log
 from tests.support.random_commands import random_log
 
 pytestmark = pytest.mark.anyio
@@ -36,12 +36,12 @@ async def test_it_is_the_whole_snapshot_thread_by_thread(path: Path) -> None:
 
 async def test_what_is_committed_meanwhile_is_not_in_it(path: Path) -> None:
     async with open_runtime(path) as runtime:
-        await runtime.dispatch(make.create_project())
+        await runtime.dispatch(make.project_create())
         for number in range(THREADS_AT_ONCE + 1):
-            await runtime.dispatch(make.create_thread(thread_id=f"t{number:02}", command_id=f"create-{number}"))
+            await runtime.dispatch(make.thread_create(f"t{number:02}"))
         async with runtime.stream_snapshot() as stream:
             first = await anext(stream)
-            late = make.update_thread(thread_id="t16", command_id="late", title="changed meanwhile")
+            late = make.thread_meta_update(f"t{THREADS_AT_ONCE}", title=Label("changed meanwhile"))
             await runtime.dispatch(late, wait_for=["projection.threads"])
             titles = [thread.title async for thread in stream]
         now = await runtime.get_snapshot()

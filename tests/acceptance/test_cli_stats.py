@@ -1,0 +1,53 @@
+"""`orchestrion stats`: what takes the room, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import dispatch_script, done, orchestrion
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stats") / "state.db"
+    dispatch_script(path)
+    return path
+
+
+def test_every_byte_of_the_file_is_accounted_for(database: Path) -> None:
+    found = json.loads(done("stats", database, "--json"))
+    assert found["fileBytes"] == database.stat().st_size
+    taken = sum(table["tableBytes"] + table["indexBytes"] for table in found["tables"])
+    assert 0 <= found["fileBytes"] - found["freeBytes"] - taken <= 2 * 4096  # the map of pages has no name
+    sizes = [table["tableBytes"] + table["indexBytes"] for table in found["tables"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_threads_say_what_their_events_and_texts_take(database: Path) -> None:
+    (thread, *_) = json.loads(done("stats", database, "--json"))["threads"]
+    parts = ("logBytes", "messageBytes", "activityBytes", "diffBytes")
+    assert thread["events"] > 0
+    assert thread["logBytes"] > thread["messageBytes"] > 0
+    assert thread["contentBytes"] == sum(thread[part] for part in parts)
+
+
+def test_threads_that_are_left_out_are_counted(database: Path) -> None:
+    every = json.loads(done("stats", database, "--json"))["threads"]
+    found = json.loads(done("stats", database, "--json", "--threads", "0"))
+    assert (found["threads"], found["threadsLeftOut"]) == ([], len(every))
+    assert "smaller threads are not shown" in done("stats", database, "--threads", "0")
+
+
+def test_the_table_names_the_log_first(database: Path) -> None:
+    shown = done("stats", database)
+    assert shown.index("orchestration_events") < shown.index("projection_threads")
+    assert "KiB" in shown
+
+
+def test_a_database_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    ended = orchestrion("stats", tmp_path / "none.db")
+    assert ended.returncode == 1
+    assert "does not exist" in ended.stderr
