@@ -28,7 +28,8 @@ from ..runtime.contracts.ids import EventId, ThreadId
 from .event_log import EventLog, LogFollower
 from .minting import Mint
 from .session_health import SessionHealth
-from .thread_session import OVERTAKING, SessionParts, ThreadSession
+from .session_parts import SessionParts
+from .thread_session import OVERTAKING, ThreadSession
 
 REACTOR: Final = "reactor.provider-router"
 

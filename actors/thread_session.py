@@ -17,12 +17,10 @@ from contextlib import suppress
 from typing import Final
 
 import anyio
-import attrs
 from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
 from ..persistence.event_store import read_open_intents_of
-from ..persistence.readers import ReaderPool
 from ..runtime.contracts.errors import (
     MailboxClosed,
     ProviderError,
@@ -43,14 +41,11 @@ from ..runtime.contracts.events import (
 from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import TurnCompleted
 from .agent_life import AgentLife
-from .checkpointer import Checkpointer, TurnWorkspace
-from .intent_notes import IntentNotes
-from .projectors import Projectors
+from .checkpointer import TurnWorkspace
 from .providers.adapter import TurnRequest
-from .reverter import Reverter, RevertOrder
+from .reverter import RevertOrder
 from .session_health import SessionHealth
-from .session_limits import SessionLimits
-from .session_starter import SessionStarter
+from .session_parts import SessionParts
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext, read_thread_context
 from .thread_conversation import ThreadConversation
@@ -70,19 +65,6 @@ NOT_THE_TURNS_FAULT: Final = (StoreError, MailboxClosed, RuntimeFailed)
 """What keeps a turn from starting now, and says nothing of whether it can."""
 
 _logger = logging.getLogger(__name__)
-
-
-@attrs.frozen(kw_only=True)
-class SessionParts:
-    """What every thread's session works with."""
-
-    readers: ReaderPool
-    projectors: Projectors
-    starter: SessionStarter
-    checkpointer: Checkpointer
-    reverter: Reverter
-    notes: IntentNotes
-    limits: SessionLimits
 
 
 class ThreadSession:

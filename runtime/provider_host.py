@@ -23,10 +23,10 @@ from ..actors.providers.adapter import ProcessIdentity, Provider
 from ..actors.providers.agent_process import end_process_group
 from ..actors.reverter import Reverter
 from ..actors.session_health import SessionHealth
+from ..actors.session_parts import SessionParts
 from ..actors.session_starter import SessionStarter
 from ..actors.session_voice import SessionVoice
 from ..actors.supervisor import OFTEN, Supervisor
-from ..actors.thread_session import SessionParts
 from ..actors.workspace_use import WorkspaceUse
 from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
 from ..persistence.crash_points import crash_point

@@ -7,11 +7,10 @@ added are left out. Decoding is compiled once a class; only a failure is decoded
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import UnionType
-from typing import Any, Final, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import orjson
@@ -20,31 +19,10 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from cattrs.preconf.orjson import OrjsonConverter
 
 from .errors import InvalidCommand
-from .ids import IDENTIFIERS, identifier_fault
-from .values import (
-    MAX_ATTACHMENT_BYTES,
-    MAX_ATTACHMENT_NAME,
-    MAX_ATTACHMENTS,
-    MAX_MESSAGE_TEXT,
-    UNSET,
-    Attachment,
-    AttachmentName,
-    AttachmentSize,
-    Count,
-    DataUrl,
-    ImageMimeType,
-    Instant,
-    JsonObject,
-    Label,
-    MessageText,
-    Unset,
-    normalised_instant,
-)
+from .scalars import kind_of, register_scalars
+from .values import MAX_ATTACHMENTS, UNSET, Attachment, Unset
 
 T = TypeVar("T")
-
-_MAX_JSON_INTEGER: Final = 2**63 - 1
-_MAX_JSON_DEPTH: Final = 64
 
 
 def camel_case(name: str) -> str:
@@ -122,7 +100,7 @@ def _fault(error: BaseException, _expected: object) -> str:
 
 def _make_converter(*, strict: bool, detailed: bool) -> Converter:
     converter = OrjsonConverter(detailed_validation=detailed, forbid_extra_keys=strict, prefer_attrib_converters=False)
-    _register_scalars(converter)
+    register_scalars(converter)
     converter.register_structure_hook_factory(_is_optional, lambda cls: _optional_hook(converter, cls))
     converter.register_structure_hook_factory(_is_literal, _literal_hook)
     converter.register_structure_hook_factory(_is_tuple, lambda cls: _tuple_hook(converter, cls))
@@ -153,7 +131,7 @@ def _class_hook(converter: Converter, cls: type[Any], *, strict: bool) -> Callab
 
     def read(data: Any, expected: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise ValueError(f"expected an object, found {_kind_of(data)}")
+            raise ValueError(f"expected an object, found {kind_of(data)}")
         for name in required:
             if camel_case(name) not in data:
                 raise _missing(cls, name)
@@ -215,7 +193,7 @@ def _tuple_hook(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
 
     def read(data: Any, _: Any) -> Any:
         if not isinstance(data, list | tuple):
-            raise ValueError(f"expected a list, found {_kind_of(data)}")
+            raise ValueError(f"expected a list, found {kind_of(data)}")
         if limit is not None and len(data) > limit:
             raise ValueError(f"at most {limit} are allowed, found {len(data)}")
         return tuple(structure(data, members))
@@ -236,133 +214,3 @@ def _literal_hook(cls: Any) -> Callable[[Any, Any], Any]:
         return data
 
     return read
-
-
-def _register_scalars(converter: Converter) -> None:
-    def register(kind: Any, read: Callable[[Any], Any]) -> None:
-        converter.register_structure_hook_func(lambda cls: cls is kind, lambda data, _: read(data))
-
-    # cattrs coerces builtin classes by its own direct hooks, which precede predicates: replace those.
-    converter.register_structure_hook(str, lambda data, _: _text(data))
-    converter.register_structure_hook(int, lambda data, _: _integer(data))
-    converter.register_structure_hook(bool, lambda data, _: _boolean(data))
-    register(Instant, _instant)
-    register(Label, lambda data: _sized_text(data, 1, None))
-    register(MessageText, lambda data: _sized_text(data, 0, MAX_MESSAGE_TEXT))
-    register(AttachmentName, lambda data: _sized_text(data, 1, MAX_ATTACHMENT_NAME))
-    register(ImageMimeType, lambda data: _prefixed(data, "image/"))
-    register(DataUrl, lambda data: _prefixed(data, "data:"))
-    register(AttachmentSize, lambda data: _whole(data, MAX_ATTACHMENT_BYTES))
-    register(Count, lambda data: _whole(data, _MAX_JSON_INTEGER))
-    for kind in IDENTIFIERS:
-        register(kind, _identifier)
-    converter.register_structure_hook_func(lambda cls: cls == JsonObject, lambda data, _: _json_object(data))
-
-
-def _kind_of(data: object) -> str:
-    match data:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case str():
-            return "text"
-        case int() | float():
-            return "a number"
-        case list() | tuple():
-            return "a list"
-        case dict():
-            return "an object"
-        case _:
-            return type(data).__name__
-
-
-def _text(data: Any) -> str:
-    if not isinstance(data, str):
-        raise ValueError(f"expected text, found {_kind_of(data)}")
-    if not data.isascii():
-        try:
-            data.encode()
-        except UnicodeEncodeError:
-            raise ValueError("the text holds a lone surrogate, which is no character") from None
-    return data
-
-
-def _sized_text(data: Any, least: int, most: int | None) -> str:
-    text = _text(data)
-    if len(text) < least:
-        raise ValueError("the text is empty")
-    if most is not None and len(text) > most:
-        raise ValueError(f"at most {most} characters are allowed, found {len(text)}")
-    return text
-
-
-def _prefixed(data: Any, prefix: str) -> str:
-    text = _text(data)
-    if not text.startswith(prefix) or text == prefix:
-        raise ValueError(f"expected {prefix}…, found {text[:40]!r}")
-    return text
-
-
-def _identifier(data: Any) -> str:
-    text = _text(data)
-    fault = identifier_fault(text)
-    if fault is not None:
-        raise ValueError(fault)
-    return text
-
-
-def _instant(data: Any) -> Instant:
-    return normalised_instant(_text(data))
-
-
-def _integer(data: Any) -> int:
-    if not isinstance(data, int) or isinstance(data, bool):
-        raise ValueError(f"expected a whole number, found {_kind_of(data)}")
-    if abs(data) > _MAX_JSON_INTEGER:
-        raise ValueError("the number does not fit 64 bits")
-    return data
-
-
-def _whole(data: Any, most: int) -> int:
-    number = _integer(data)
-    if not 0 <= number <= most:
-        raise ValueError(f"expected a whole number from 0 to {most}, found {number}")
-    return number
-
-
-def _boolean(data: Any) -> bool:
-    if not isinstance(data, bool):
-        raise ValueError(f"expected true or false, found {_kind_of(data)}")
-    return data
-
-
-def _json_object(data: Any) -> JsonObject:
-    if not isinstance(data, dict):
-        raise ValueError(f"expected an object, found {_kind_of(data)}")
-    _check_json(data, 0)
-    return data
-
-
-def _check_json(data: Any, depth: int) -> None:
-    if depth > _MAX_JSON_DEPTH:
-        raise ValueError(f"JSON nested deeper than {_MAX_JSON_DEPTH} levels")
-    match data:
-        case None | bool():
-            pass
-        case str():
-            _text(data)
-        case int():
-            _integer(data)
-        case float():
-            if not math.isfinite(data):
-                raise ValueError("a number that is not finite has no JSON form")
-        case list() | tuple():
-            for item in data:
-                _check_json(item, depth + 1)
-        case dict():
-            for key, item in data.items():
-                _text(key)
-                _check_json(item, depth + 1)
-        case _:
-            raise ValueError(f"{type(data).__name__} has no JSON form")

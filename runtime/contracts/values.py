@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal, NewType, TypeAlias
 
 import attrs
@@ -180,6 +181,7 @@ def instant(moment: datetime) -> Instant:
     return Instant(moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].zfill(23) + "Z")
 
 
+@lru_cache(maxsize=256)
 def normalised_instant(text: str) -> Instant:
     """`text` as an `Instant`: any ISO-8601 offset and precision is taken to UTC milliseconds.
 

@@ -104,7 +104,7 @@ def test_wire_form_and_python_form_are_one_command() -> None:
         "commandId": "c1",
         "projectId": "p1",
         "title": "Notes",
-        "workspaceRoot": "/home/me/notes",
+        "workspaceRoot": "/srv/notes",
         "createdAt": NOW,
     }
     command = parse_command(wire)

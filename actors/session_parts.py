@@ -1,0 +1,26 @@
+"""What every thread's session works with."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..persistence.readers import ReaderPool
+from .checkpointer import Checkpointer
+from .intent_notes import IntentNotes
+from .projectors import Projectors
+from .reverter import Reverter
+from .session_limits import SessionLimits
+from .session_starter import SessionStarter
+
+
+@attrs.frozen(kw_only=True)
+class SessionParts:
+    """The parts, made once a runtime."""
+
+    readers: ReaderPool
+    projectors: Projectors
+    starter: SessionStarter
+    checkpointer: Checkpointer
+    reverter: Reverter
+    notes: IntentNotes
+    limits: SessionLimits

@@ -1,0 +1,162 @@
+"""Scalars as they come over the wire: what makes text an identifier, an instant, a title, and a number a count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from cattrs import Converter
+
+from .ids import IDENTIFIERS, identifier_fault
+from .values import (
+    MAX_ATTACHMENT_BYTES,
+    MAX_ATTACHMENT_NAME,
+    MAX_MESSAGE_TEXT,
+    AttachmentName,
+    AttachmentSize,
+    Count,
+    DataUrl,
+    ImageMimeType,
+    Instant,
+    JsonObject,
+    Label,
+    MessageText,
+    normalised_instant,
+)
+
+_MAX_JSON_INTEGER: Final = 2**63 - 1
+_MAX_JSON_DEPTH: Final = 64
+
+
+def register_scalars(converter: Converter) -> None:
+    """Teach a converter to read text, numbers and the values made of one text or number, strictly."""
+
+    def register(kind: Any, read: Callable[[Any], Any]) -> None:
+        converter.register_structure_hook_func(lambda cls: cls is kind, lambda data, _: read(data))
+
+    # cattrs coerces builtin classes by its own direct hooks, which precede predicates: replace those.
+    converter.register_structure_hook(str, lambda data, _: _text(data))
+    converter.register_structure_hook(int, lambda data, _: _integer(data))
+    converter.register_structure_hook(bool, lambda data, _: _boolean(data))
+    register(Instant, _instant)
+    register(Label, lambda data: _sized_text(data, 1, None))
+    register(MessageText, lambda data: _sized_text(data, 0, MAX_MESSAGE_TEXT))
+    register(AttachmentName, lambda data: _sized_text(data, 1, MAX_ATTACHMENT_NAME))
+    register(ImageMimeType, lambda data: _prefixed(data, "image/"))
+    register(DataUrl, lambda data: _prefixed(data, "data:"))
+    register(AttachmentSize, lambda data: _whole(data, MAX_ATTACHMENT_BYTES))
+    register(Count, lambda data: _whole(data, _MAX_JSON_INTEGER))
+    for kind in IDENTIFIERS:
+        register(kind, _identifier)
+    converter.register_structure_hook_func(lambda cls: cls == JsonObject, lambda data, _: _json_object(data))
+
+
+def kind_of(data: object) -> str:
+    """What JSON calls a value, for messages."""
+    match data:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "text"
+        case int() | float():
+            return "a number"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return type(data).__name__
+
+
+def _text(data: Any) -> str:
+    if not isinstance(data, str):
+        raise ValueError(f"expected text, found {kind_of(data)}")
+    if not data.isascii():
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text holds a lone surrogate, which is no character") from None
+    return data
+
+
+def _sized_text(data: Any, least: int, most: int | None) -> str:
+    text = _text(data)
+    if len(text) < least:
+        raise ValueError("the text is empty")
+    if most is not None and len(text) > most:
+        raise ValueError(f"at most {most} characters are allowed, found {len(text)}")
+    return text
+
+
+def _prefixed(data: Any, prefix: str) -> str:
+    text = _text(data)
+    if not text.startswith(prefix) or text == prefix:
+        raise ValueError(f"expected {prefix}…, found {text[:40]!r}")
+    return text
+
+
+def _identifier(data: Any) -> str:
+    text = _text(data)
+    fault = identifier_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
+    return text
+
+
+def _instant(data: Any) -> Instant:
+    return normalised_instant(_text(data))
+
+
+def _integer(data: Any) -> int:
+    if not isinstance(data, int) or isinstance(data, bool):
+        raise ValueError(f"expected a whole number, found {kind_of(data)}")
+    if abs(data) > _MAX_JSON_INTEGER:
+        raise ValueError("the number does not fit 64 bits")
+    return data
+
+
+def _whole(data: Any, most: int) -> int:
+    number = _integer(data)
+    if not 0 <= number <= most:
+        raise ValueError(f"expected a whole number from 0 to {most}, found {number}")
+    return number
+
+
+def _boolean(data: Any) -> bool:
+    if not isinstance(data, bool):
+        raise ValueError(f"expected true or false, found {kind_of(data)}")
+    return data
+
+
+def _json_object(data: Any) -> JsonObject:
+    if not isinstance(data, dict):
+        raise ValueError(f"expected an object, found {kind_of(data)}")
+    _check_json(data, 0)
+    return data
+
+
+def _check_json(data: Any, depth: int) -> None:
+    if depth > _MAX_JSON_DEPTH:
+        raise ValueError(f"JSON nested deeper than {_MAX_JSON_DEPTH} levels")
+    match data:
+        case None | bool():
+            pass
+        case str():
+            _text(data)
+        case int():
+            _integer(data)
+        case float():
+            if not math.isfinite(data):
+                raise ValueError("a number that is not finite has no JSON form")
+        case list() | tuple():
+            for item in data:
+                _check_json(item, depth + 1)
+        case dict():
+            for key, item in data.items():
+                _text(key)
+                _check_json(item, depth + 1)
+        case _:
+            raise ValueError(f"{type(data).__name__} has no JSON form")
