@@ -14,9 +14,10 @@ is opened again and the receipts tell.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import peewee
@@ -45,6 +46,9 @@ from ..runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
 from .minting import Mint
 
 Answer: TypeAlias = DispatchResult | Exception
+
+DECIDED_AT_ONCE: Final = 16
+"""After so many commands the interpreter's lock is let go for a moment, so that the event loop is never late."""
 
 
 @attrs.frozen(kw_only=True)
@@ -128,8 +132,10 @@ class CommandGroup:
         plan = _Plan(head=self._head)
         try:
             known = find_receipts(self._database, [envelope.command.command_id for envelope in envelopes])
-            for envelope in envelopes:
+            for number, envelope in enumerate(envelopes, start=1):
                 plan.answers.append(self._decide(envelope, plan, known))
+                if number % DECIDED_AT_ONCE == 0:
+                    time.sleep(0)
             crash_point("command.decided")
             if plan.receipts:
                 with write_transaction(self._database, durability=self._durability):

@@ -26,7 +26,7 @@ from .event_log import EventLog
 
 MAILBOX_COMMANDS: Final = 1024
 GROUP_COMMANDS: Final = 256
-ANSWERS_AT_ONCE: Final = 64
+ANSWERS_AT_ONCE: Final = 32
 """How many callers one turn of the loop wakes: what else waits for the loop comes in between."""
 
 

@@ -7,12 +7,17 @@
 - An event whose payload does not decode is quarantined: skipped, counted, reported. A transient storage error is
   tried again with backoff; a commit of unknown outcome is looked up before it is tried again. Any other failure is
   traced to its event by halving the batch, and halts this projector alone at its last good position.
+- Between two batches, and when halted, it takes rows that a rebuild made anew: rows and position are swapped in one
+  transaction, and it goes on from there, live. A swap that fails leaves it as it was.
+
+One long module, because batches, barriers and new rows meet in one loop over one state.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Literal, TypeAlias
 
 import anyio
@@ -21,12 +26,14 @@ import peewee
 
 from ..persistence.crash_points import crash_point
 from ..persistence.database import CommitOutcomeUnknown, is_transient, reopen, write_transaction
+from ..persistence.lane import Job
 from ..persistence.positions import PositionRow, read_position, write_position
 from ..persistence.projections import Projection
 from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
 from .barrier import Barrier
 from .event_log import EventLog
+from .replacement import Replacement, Swap
 from .rounds import Rounds
 
 ProjectorStatus: TypeAlias = Literal["live", "retrying", "halted", "stopped"]
@@ -66,15 +73,21 @@ class Projector:
         self._saved = position.last_applied_sequence
         self._follower = log.follow(position.last_applied_sequence)
         self._barrier: Barrier | None = None
+        self._replacement: Replacement | None = None
         self._waiting: list[tuple[int, anyio.Event]] = []
         self._status: ProjectorStatus = "live"
         self._fault: str | None = None
         self._backoff = FIRST_BACKOFF_SECONDS
         self._quarantined = 0
+        self._has_ended = False
 
     @property
     def name(self) -> str:
         return self._projection.name
+
+    @property
+    def projection(self) -> Projection:
+        return self._projection
 
     @property
     def position(self) -> int:
@@ -125,28 +138,142 @@ class Projector:
         self._follower.nudge()
         self._rounds.hurry()
 
+    async def replace_rows(self, swap: Swap) -> None:
+        """Have the projector swap its rows between two batches, and wait until it has. One caller at a time.
+
+        Cancelled before the swap has begun, the old rows stand; after that, its end is waited for first.
+
+        Raises:
+            MailboxClosed: the projector has stopped before it.
+            Exception: what `swap` raised.
+        """
+        if self._has_ended:
+            raise MailboxClosed(f"{self.name} has stopped at {self.position}: its rows are not replaced any more")
+        replacement = self._replacement = Replacement(swap)
+        self._follower.nudge()
+        self._rounds.hurry()
+        try:
+            await replacement.ended()
+        except anyio.get_cancelled_exc_class():
+            if replacement.has_begun:
+                with anyio.CancelScope(shield=True), suppress(Exception):
+                    await replacement.ended()
+            raise
+        finally:
+            if self._replacement is replacement:
+                self._replacement = None
+
     async def run(self) -> None:
-        """Apply the log until it ends, then move the position to its end."""
+        """Apply the log until it ends, then move the position to its end. Halted, wait for new rows until then."""
         try:
             while True:
-                # The gate first: what is published while it is closed waits in the channel and wakes nobody.
-                await self._rounds.turn()
-                await self._stop_at_barrier()
-                await self._apply_all(list(await self._next_batch()))
+                try:
+                    await (self._wait_halted() if self._status == "halted" else self._apply_log())
+                except (anyio.EndOfStream, MailboxClosed):
+                    raise
+                except ProjectionStalled as stalled:
+                    self._halt(stalled.fault)
+                except Exception as error:  # a defect stops this projector alone
+                    self._halt(repr(error))
         except anyio.EndOfStream:
-            await self._save_position()
-            self._status = "stopped"
+            if self._status != "halted":
+                await self._save_position()
         except MailboxClosed as closed:
             _logger.warning("%s ends at %d: %s", self.name, self.position, closed)
-        except ProjectionStalled as stalled:
-            self._halt(stalled.fault)
-        except Exception as error:  # a defect stops this projector alone
-            self._halt(repr(error))
         finally:
             self._follower.close()
+            self._has_ended = True
             if self._status != "halted":
                 self._status = "stopped"
+            if self._replacement is not None:
+                self._replacement.end(MailboxClosed(f"{self.name} has stopped at {self.position}"))
             self._release_waiting()
+
+    async def _apply_log(self) -> None:
+        while True:
+            # The gate comes first: what is published while it is closed waits in the channel and wakes nobody. It
+            # comes again for a batch that was waited for, because others may have begun a round meanwhile.
+            await self._rounds.turn()
+            await self._stop_at_barrier()
+            if self._replacement is not None and self._barrier is None:
+                await self._take(self._replacement)
+            else:
+                batch = await self._next_batch()
+                await self._rounds.turn()
+                await self._apply_all([*batch, *self._follower.next_batch_nowait()])
+
+    async def _wait_halted(self) -> None:
+        """Wait for new rows; raises `EndOfStream` when the log ends before."""
+        self._follow(self._log.head)
+        while self._status == "halted":
+            if self._replacement is not None:
+                await self._take(self._replacement)
+                continue
+            try:
+                await self._follower.next_batch()
+            except StoreError:  # it is not for these events that it follows the log
+                self._follow(self._log.head)
+
+    async def _take(self, replacement: Replacement) -> None:
+        """Swap the rows and go on from their position, which is between the own one and the published head."""
+        self._replacement = None
+        status, fault = self._status, self._fault
+        up_to = self._log.head
+        try:
+            stored = await self._swapped(replacement, up_to)
+        except BaseException:
+            replacement.end(MailboxClosed(f"{self.name} has stopped at {self.position}"))
+            raise
+        if stored is not None:
+            self._follow(stored.last_applied_sequence)
+            self._saved = stored.last_applied_sequence
+            self._go_on()
+            self._advance(stored)
+            replacement.end()
+        elif status == "halted":
+            self._halt(str(fault))
+        else:
+            self._status, self._fault = status, fault
+
+    async def _swapped(self, replacement: Replacement, up_to: int) -> PositionRow | None:
+        """The position after a swap; after an error that left rows and position as they were, None."""
+        found: list[PositionRow] = []
+
+        def swap(database: peewee.SqliteDatabase) -> None:
+            replacement.swap(database, up_to)
+            found.append(read_position(database, self.name))
+
+        def look_up(database: peewee.SqliteDatabase) -> None:
+            reopen(database)
+            found.append(read_position(database, self.name))
+
+        replacement.begin()
+        try:
+            await self._rounds.run_job(swap)
+        except Exception as error:
+            replacement.end(error)
+            if isinstance(error, MailboxClosed):
+                raise
+            await self._run_until_done(look_up)
+            # At the own position, old rows and new ones are the same to go on from.
+            if found[0].last_applied_sequence != up_to or up_to == self._saved:
+                return None
+        return found[0]
+
+    async def _run_until_done(self, job: Job[None]) -> None:
+        while True:
+            try:
+                return await self._rounds.run_job(job)
+            except ProjectionStalled:
+                raise
+            except Exception as error:
+                if not isinstance(error, StoreError) and not is_transient(error):
+                    raise
+                await self._back_off(error)
+
+    def _follow(self, position: int) -> None:
+        self._follower.close()
+        self._follower = self._log.follow(position)
 
     async def _next_batch(self) -> Sequence[LoggedEvent]:
         if self._saved == self.position:
@@ -236,6 +363,8 @@ class Projector:
         job = write
         while True:
             try:
+                if self._waiting:
+                    self._rounds.hurry()
                 await self._rounds.run_job(job)
                 break
             except CommitOutcomeUnknown as error:
@@ -276,6 +405,7 @@ class Projector:
         if self._barrier is not None:
             self._barrier.fail(self.stalled())
             self._barrier = None
+        self._release_waiting()
 
     def _release_waiting(self) -> None:
         for _, woken in self._waiting:

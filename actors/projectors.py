@@ -39,6 +39,15 @@ class Projectors:
         """The head of the log that they apply."""
         return self._log.head
 
+    def named(self, names: Collection[str] = ()) -> tuple[Projector, ...]:
+        """The projectors of these names, all of them by default.
+
+        Raises:
+            InvalidRequest: a name is no projector's.
+        """
+        self.check_names(names)
+        return tuple(projector for name, projector in self._by_name.items() if not names or name in names)
+
     def check_names(self, names: Collection[str]) -> None:
         """Check that each name is a projector's.
 

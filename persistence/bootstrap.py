@@ -39,6 +39,8 @@ class ReplayRequest:
 
     projections: Sequence[Projection]
     progress: ProgressListener | None = None
+    up_to: int | None = None
+    """The sequence to stop at, where that is before the head."""
 
 
 @attrs.define(eq=False)
@@ -75,6 +77,8 @@ def replay_to_head(
     """
     log = target if source is None else source
     head = read_head(log).sequence
+    if request.up_to is not None:
+        head = min(head, request.up_to)
     replaying = [
         _Replaying(projection, read_position(target, projection.name).last_applied_sequence)
         for projection in request.projections
@@ -82,6 +86,8 @@ def replay_to_head(
     while lagging := [one for one in replaying if one.position < head and one.stalled is None]:
         after = min(one.position for one in lagging)
         page = read_events(log, EventPage(after=after, limit=PAGE_EVENTS, up_to=head))
+        if not page:
+            break
         for one in lagging:
             _apply_page(target, one, page)
         if request.progress is not None:

@@ -33,19 +33,32 @@ def rebuild(database: peewee.SqliteDatabase, request: ReplayRequest) -> None:
         ProjectionStalled: an event cannot be applied; the old rows stand.
     """
     with scratch_database(Path(database.database)) as scratch:
-        stalled = replay_to_head(scratch, request, source=database)
-        if stalled:
-            raise stalled[0]
-        crash_point("rebuild.replayed")
-        database.execute_sql("ATTACH DATABASE ? AS scratch", (scratch.database,))
-        try:
-            with write_transaction(database, durability="full"):
-                for projection in request.projections:
-                    _swap(database, scratch, projection)
-                    crash_point("rebuild.one-swapped")
-            crash_point("rebuild.committed")
-        finally:
-            database.execute_sql("DETACH DATABASE scratch")
+        replay_and_swap(database, scratch, request)
+
+
+def replay_and_swap(database: peewee.SqliteDatabase, scratch: peewee.SqliteDatabase, request: ReplayRequest) -> None:
+    """Replay what the scratch database lacks, then swap rows, positions and versions in one transaction.
+
+    Runs between two transactions of the writing connection. After an error, the connection is to be reopened before
+    it is used again, and the position to be read: both are what they were, or new.
+
+    Raises:
+        ProjectionStalled: an event cannot be applied; the old rows stand.
+        CommitOutcomeUnknown: the old rows stand, or the new ones.
+    """
+    stalled = replay_to_head(scratch, request, source=database)
+    if stalled:
+        raise stalled[0]
+    crash_point("rebuild.replayed")
+    database.execute_sql("ATTACH DATABASE ? AS scratch", (scratch.database,))
+    try:
+        with write_transaction(database, durability="full"):
+            for projection in request.projections:
+                _swap(database, scratch, projection)
+                crash_point("rebuild.one-swapped")
+        crash_point("rebuild.committed")
+    finally:
+        database.execute_sql("DETACH DATABASE scratch")
 
 
 def outdated_projections(database: peewee.SqliteDatabase, projections: Sequence[Projection]) -> list[Projection]:

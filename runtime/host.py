@@ -27,6 +27,7 @@ from ..actors.projector import Projector
 from ..actors.projectors import Projectors
 from ..actors.provider_router import REACTOR
 from ..actors.providers.adapter import Provider
+from ..actors.rebuilder import Rebuilder
 from ..actors.rounds import Rounds
 from ..actors.supervisor import Supervisor
 from ..persistence.bootstrap import ReplayRequest, check_positions, replay_to_head
@@ -179,7 +180,8 @@ class _House:
             sessions=self._providers.sessions,
             is_stopping=lambda: self._stopping,
         )
-        self.runtime = Runtime(dispatcher, log, projectors, readers, health)
+        rebuilder = self._rebuilder = Rebuilder(projectors, log, readers, path=Path(prepared.writer.database))
+        self.runtime = Runtime(dispatcher, log, projectors, readers, rebuilder=rebuilder, health=health)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Recover what a dead host left, then run all actors."""
@@ -204,6 +206,7 @@ class _House:
         self._log.end()
         for ended in self._projectors_ended:
             await ended.wait()
+        await self._rebuilder.finished()
         self._rounds.close()
         await self._caretaker.finish()
 

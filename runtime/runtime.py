@@ -10,8 +10,10 @@ from ..actors.command_group import CommandEnvelope
 from ..actors.dispatcher import Dispatcher, Submission
 from ..actors.event_log import EventLog
 from ..actors.projectors import Projectors
+from ..actors.rebuilder import Rebuilder
 from ..actors.snapshot_stream import SnapshotStream
 from ..actors.subscriptions import Subscription
+from ..persistence.bootstrap import ProgressListener
 from ..persistence.diff_blobs import find_diff
 from ..persistence.readers import ReaderPool
 from ..persistence.snapshot import read_cut, read_outline, read_snapshot
@@ -46,12 +48,15 @@ class Runtime:
         log: EventLog,
         projectors: Projectors,
         readers: ReaderPool,
+        *,
+        rebuilder: Rebuilder,
         health: HealthSource,
     ) -> None:
         self._dispatcher = dispatcher
         self._log = log
         self._projectors = projectors
         self._readers = readers
+        self._rebuilder = rebuilder
         self._health = health
 
     async def submit(
@@ -198,6 +203,21 @@ class Runtime:
             ProjectionStalled: a projector has halted before it.
         """
         await self._projectors.wait_until(sequence)
+
+    async def rebuild(self, projectors: Collection[str] = (), *, progress: ProgressListener | None = None) -> None:
+        """Make the rows of these projectors, of all by default, anew from the log, while everything else goes on.
+
+        Returns when each has swapped rows and position, in one transaction of its own, and goes on from there; one
+        that had halted is live again. A second rebuild waits for the first. `progress` is called in this task after
+        each page of the replay. Cancelled, or after an error, a projector that has not swapped keeps its old rows.
+
+        Raises:
+            InvalidRequest: a name is no projector's.
+            ProjectionStalled: an event cannot be applied to the new rows.
+            StoreError: the storage failed; where a commit failed, the old rows stand or the new ones.
+            MailboxClosed: the runtime is stopping.
+        """
+        await self._rebuilder.rebuild(projectors, progress=progress)
 
     def health(self) -> Health:
         """The runtime at this moment: positions, lag, queue depths, sessions, quarantined events, restarts."""

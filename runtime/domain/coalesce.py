@@ -1,6 +1,6 @@
 """Joining streamed text: many small deltas become few events, without the reader noticing.
 
-Text is held until the oldest of it is older than half of its message's age, at least 50 ms and at most 1 s; or
+Text is held until the oldest of it is older than a tenth of its message's age, at least 50 ms and at most 1 s; or
 until 4 KiB are held; or until a boundary, which is any event that is not text of the same message. Times are seconds
 of any one clock, given as data.
 """
@@ -16,7 +16,7 @@ from ..contracts.provider_events import MessageDelta, ProviderRuntimeEvent
 
 LEAST_HOLD_SECONDS: Final = 0.05
 MOST_HOLD_SECONDS: Final = 1.0
-HOLD_SHARE_OF_AGE: Final = 0.5
+HOLD_SHARE_OF_AGE: Final = 0.1
 MOST_HELD_BYTES: Final = 4096
 
 

@@ -1,0 +1,46 @@
+"""A replacement: rows that were made anew, for a projector to take in the place of its own.
+
+A projector looks at this slot between its batches, halted or not, and swaps rows and position in one transaction of
+its own. Until it has begun, the one who asked may withdraw; from then on the answer is waited for, because the swap
+reads what the one who asked holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import peewee
+
+Swap = Callable[[peewee.SqliteDatabase, int], None]
+"""Brings the new rows up to a sequence, and swaps them in with the writing connection."""
+
+
+class Replacement:
+    """One request to a projector, and its answer."""
+
+    def __init__(self, swap: Swap) -> None:
+        self.swap = swap
+        self._begun = False
+        self._ended = anyio.Event()
+        self._error: Exception | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._begun
+
+    def begin(self) -> None:
+        """The projector hands the swap in."""
+        self._begun = True
+
+    def end(self, error: Exception | None = None) -> None:
+        """The swap has run, or never will. Its first end is the one that counts."""
+        if not self._ended.is_set():
+            self._error = error
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait for the end; raises the error that it came with."""
+        await self._ended.wait()
+        if self._error is not None:
+            raise self._error
