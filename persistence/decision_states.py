@@ -113,7 +113,8 @@ class DecisionStates:
             for message_id, fact in written.items()
             if fact.thread_id == thread_id and fact.turn_id in turn_ids
         )
-        return tuple(one for one in dict.fromkeys((*projected, *fresh)) if one not in removed)
+        elsewhere = {message_id for message_id, fact in written.items() if fact.turn_id not in turn_ids}
+        return tuple(one for one in dict.fromkeys((*projected, *fresh)) if one not in removed | elsewhere)
 
     def stage(self, events: Iterable[PersistedEvent]) -> None:
         """Fold decided events into staged states."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 from ..actors.command_group import CommandEnvelope
 from ..actors.dispatcher import Dispatcher, Submission
@@ -30,6 +30,7 @@ from .contracts.read_model import (
     TurnDiff,
     TurnDiffRequest,
 )
+from .contracts.scalars import MAX_JSON_INTEGER
 from .contracts.values import UNSET, ActorKind, Count, Unset
 from .health import Health, HealthSource
 from .rpc import Method, handle
@@ -127,9 +128,12 @@ class Runtime:
         halted does not fail the snapshot: the rows come as they are, and `health` says who is behind.
 
         Raises:
+            InvalidRequest: `detail` is neither full nor summary.
             NotFound: the thread never existed.
             ProjectionStalled: a projector has halted, or keeps retrying; names it.
         """
+        if detail not in get_args(SnapshotDetail):
+            raise InvalidRequest(f"no such detail: {detail!r}; there are: {', '.join(get_args(SnapshotDetail))}")
         request = SnapshotRequest(thread_id=thread_id, detail=detail)
         try:
             async with self._projectors.cut(read_cut) as (pinned, _):
@@ -160,7 +164,7 @@ class Runtime:
             InvalidRequest: a count is negative, or the range runs backwards.
             TurnDiffNotFound: no diff is stored for the range.
         """
-        if not 0 <= from_turn_count <= to_turn_count:
+        if not 0 <= from_turn_count <= to_turn_count <= MAX_JSON_INTEGER:
             raise InvalidRequest(
                 f"no range of turns: from {from_turn_count} to {to_turn_count}; counts start at 0 and go up"
             )
@@ -192,8 +196,11 @@ class Runtime:
         """Every event after a sequence, and those still to come, once and in order; of one thread or of all.
 
         Raises:
+            InvalidRequest: the sequence is negative.
             SequenceAheadOfLog: the sequence is beyond the head.
         """
+        if from_sequence_exclusive < 0:
+            raise InvalidRequest(f"no sequence: {from_sequence_exclusive}; the log begins after 0")
         return Subscription(self._log, from_sequence_exclusive, thread_id)
 
     async def wait_until_projected(self, sequence: int) -> None:

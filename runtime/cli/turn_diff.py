@@ -13,6 +13,7 @@ from ..contracts.codec import to_json
 from ..contracts.errors import TurnDiffNotFound
 from ..contracts.ids import ThreadId
 from ..contracts.read_model import TurnDiff, TurnDiffRequest
+from ..contracts.scalars import MAX_JSON_INTEGER
 from ..contracts.values import Count
 from .output import cell, stdout_console, write_bytes, write_json
 from .parameters import database_argument, json_option
@@ -21,8 +22,8 @@ from .parameters import database_argument, json_option
 @click.command(name="turn-diff")
 @database_argument
 @click.argument("thread", metavar="THREAD")
-@click.argument("from_turn", metavar="FROM", type=click.IntRange(min=0))
-@click.argument("to_turn", metavar="TO", type=click.IntRange(min=0))
+@click.argument("from_turn", metavar="FROM", type=click.IntRange(0, MAX_JSON_INTEGER))
+@click.argument("to_turn", metavar="TO", type=click.IntRange(0, MAX_JSON_INTEGER))
 @json_option
 def turn_diff(database: Path, thread: str, from_turn: int, to_turn: int, as_json: bool) -> None:
     """Print the unified diff of THREAD's workspace from the end of turn FROM to the end of turn TO.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import attrs
 import orjson
@@ -63,6 +63,10 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     Raises:
         InvalidCommand: a field is at fault, the command is over 20 MiB, or a client sent an internal command.
     """
+    if not isinstance(command, (*CLIENT_COMMANDS, *INTERNAL_COMMANDS)):
+        raise InvalidCommand("$", f"{type(command).__name__} is no command")
+    if actor not in get_args(ActorKind):
+        raise InvalidCommand("actor", f"{actor!r} is none of {', '.join(get_args(ActorKind))}")
     command_id = str(command.command_id)
     if actor == "client" and not isinstance(command, CLIENT_COMMANDS):
         raise InvalidCommand(

@@ -25,7 +25,7 @@ from .values import (
     normalised_instant,
 )
 
-_MAX_JSON_INTEGER: Final = 2**63 - 1
+MAX_JSON_INTEGER: Final = 2**63 - 1
 _MAX_JSON_DEPTH: Final = 64
 
 
@@ -46,7 +46,7 @@ def register_scalars(converter: Converter) -> None:
     register(ImageMimeType, lambda data: _prefixed(data, "image/"))
     register(DataUrl, lambda data: _prefixed(data, "data:"))
     register(AttachmentSize, lambda data: _whole(data, MAX_ATTACHMENT_BYTES))
-    register(Count, lambda data: _whole(data, _MAX_JSON_INTEGER))
+    register(Count, lambda data: _whole(data, MAX_JSON_INTEGER))
     for kind in IDENTIFIERS:
         register(kind, _identifier)
     converter.register_structure_hook_func(lambda cls: cls == JsonObject, lambda data, _: _json_object(data))
@@ -113,7 +113,7 @@ def _instant(data: Any) -> Instant:
 def _integer(data: Any) -> int:
     if not isinstance(data, int) or isinstance(data, bool):
         raise ValueError(f"expected a whole number, found {kind_of(data)}")
-    if abs(data) > _MAX_JSON_INTEGER:
+    if not -MAX_JSON_INTEGER - 1 <= data <= MAX_JSON_INTEGER:
         raise ValueError("the number does not fit 64 bits")
     return data
 
