@@ -13,7 +13,7 @@ from ..runtime.contracts.events import PersistedEvent
 from ..runtime.contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
 from ..runtime.contracts.values import Session
 from ..runtime.domain.evolve import evolve_thread
-from ..runtime.domain.state import ApprovalFact, MessageFact, ProjectState, ThreadState, TurnFact
+from ..runtime.domain.state import ApprovalFact, MessageFact, OwnerFact, ProjectState, ThreadState, TurnFact
 from .event_store import (
     EventPage,
     StreamRequest,
@@ -77,6 +77,19 @@ def load_message(database: peewee.SqliteDatabase, message_id: MessageId) -> Mess
     if row is None:
         return None
     return MessageFact(last_sequence=0, thread_id=ThreadId(row[0]), role=row[1], turn_id=row[2], streaming=bool(row[3]))
+
+
+def load_owner_of_turn(database: peewee.SqliteDatabase, turn_id: TurnId) -> OwnerFact | None:
+    return _owner(database, "SELECT thread_id FROM projection_thread_turns WHERE turn_id = ?", turn_id)
+
+
+def load_owner_of_approval(database: peewee.SqliteDatabase, request_id: ApprovalRequestId) -> OwnerFact | None:
+    return _owner(database, "SELECT thread_id FROM projection_pending_approvals WHERE request_id = ?", request_id)
+
+
+def _owner(database: peewee.SqliteDatabase, query: str, key: str) -> OwnerFact | None:
+    row = database.execute_sql(query, (key,)).fetchone()
+    return None if row is None else OwnerFact(last_sequence=0, thread_id=ThreadId(row[0]))
 
 
 def read_messages_of_turns(

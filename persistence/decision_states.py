@@ -4,14 +4,15 @@
   first needs it. At that moment these projections stand at or past its last event: start-up brings them to the
   head, and a state is evicted only when they have caught up with it.
 - `stage` folds an event into a staged state; `adopt` keeps what was staged, after the commit; `discard` drops it.
-- Messages are known one by one: those written since start-up here, until their projection has them, the rest there.
+- Messages, and the owners of turns and approval requests, are known one by one: those written since start-up here,
+  until their projection has them, the rest there.
 - Only the thread that holds the writing connection touches this object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 import peewee
@@ -23,13 +24,21 @@ from ..runtime.contracts.events import (
     ThreadMessageSent,
     ThreadReverted,
 )
-from ..runtime.contracts.ids import MessageId, ProjectId, ThreadId, TurnId
-from ..runtime.domain.evolve import evolve_message, evolve_project, evolve_thread
-from ..runtime.domain.state import MessageFact, ProjectState, ThreadState
-from .decision_rows import load_message, load_project, load_thread, read_messages_of_turns, read_unprojected
+from ..runtime.contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
+from ..runtime.domain.evolve import approval_asked_by, evolve_message, evolve_project, evolve_thread, turn_opened_by
+from ..runtime.domain.state import MessageFact, OwnerFact, ProjectState, ThreadState
+from .decision_rows import (
+    load_message,
+    load_owner_of_approval,
+    load_owner_of_turn,
+    load_project,
+    load_thread,
+    read_messages_of_turns,
+    read_unprojected,
+)
 
 K = TypeVar("K")
-V = TypeVar("V", ProjectState, ThreadState, MessageFact)
+V = TypeVar("V", ProjectState, ThreadState, MessageFact, OwnerFact)
 
 DECISION_PROJECTORS: Final = (
     "projection.projects",
@@ -80,6 +89,8 @@ class DecisionStates:
         self._projects: _Staged[ProjectId, ProjectState] = _Staged()
         self._threads: _Staged[ThreadId, ThreadState] = _Staged()
         self._messages: _Staged[MessageId, MessageFact] = _Staged()
+        self._turn_owners: _Staged[TurnId, OwnerFact] = _Staged()
+        self._approval_owners: _Staged[ApprovalRequestId, OwnerFact] = _Staged()
         for event in read_unprojected(database, MESSAGE_PROJECTOR):
             self._stage_messages_of(event)
         self._messages.adopt()
@@ -116,6 +127,14 @@ class DecisionStates:
         elsewhere = {message_id for message_id, fact in written.items() if fact.turn_id not in turn_ids}
         return tuple(one for one in dict.fromkeys((*projected, *fresh)) if one not in removed | elsewhere)
 
+    def owner_of_turn(self, turn_id: TurnId) -> ThreadId | None:
+        fact = self._turn_owners.get(turn_id) or load_owner_of_turn(self._database, turn_id)
+        return None if fact is None or fact.removed else fact.thread_id
+
+    def owner_of_approval(self, request_id: ApprovalRequestId) -> ThreadId | None:
+        fact = self._approval_owners.get(request_id) or load_owner_of_approval(self._database, request_id)
+        return None if fact is None else fact.thread_id
+
     def stage(self, events: Iterable[PersistedEvent]) -> None:
         """Fold decided events into staged states."""
         for event in events:
@@ -134,25 +153,30 @@ class DecisionStates:
                     self._stage_project(before.project_id, event)
                 case _:
                     self._stage_messages_of(event)
+                    self._stage_owners(event, thread_id)
 
     def adopt(self) -> None:
         """Keep what was staged: its events are committed."""
-        self._projects.adopt()
-        self._threads.adopt()
-        self._messages.adopt()
+        for layer in self._layers:
+            layer.adopt()
 
     def discard(self) -> None:
         """Drop what was staged: its events were not committed."""
-        self._projects.staged.clear()
-        self._threads.staged.clear()
-        self._messages.staged.clear()
+        for layer in self._layers:
+            layer.staged.clear()
 
     def evict(self, positions: Mapping[str, int]) -> None:
         """Drop states beyond the limit that can be loaded again, given how far each projector has come."""
         projected = min(positions[projector] for projector in DECISION_PROJECTORS)
-        self._projects.evict(keep=self._limit, projected=projected)
-        self._threads.evict(keep=self._limit, projected=projected)
-        self._messages.evict(keep=self._limit, projected=positions[MESSAGE_PROJECTOR])
+        for layer in self._layers:
+            layer.evict(
+                keep=self._limit,
+                projected=positions[MESSAGE_PROJECTOR] if layer is self._messages else projected,
+            )
+
+    @property
+    def _layers(self) -> tuple[_Staged[Any, Any], ...]:
+        return self._projects, self._threads, self._messages, self._turn_owners, self._approval_owners
 
     def _stage_project(self, project_id: ProjectId, event: PersistedEvent) -> None:
         state = evolve_project(self.project(project_id), event)
@@ -179,3 +203,14 @@ class DecisionStates:
             if known is not None:
                 gone = attrs.evolve(known, removed=True, last_sequence=event.sequence)
                 self._messages.staged[message_id] = gone
+
+    def _stage_owners(self, event: PersistedEvent, thread_id: ThreadId) -> None:
+        """A request keeps its first owner; a turn that a revert removed has none."""
+        fact = OwnerFact(last_sequence=event.sequence, thread_id=thread_id)
+        if (turn_id := turn_opened_by(event)) is not None:
+            self._turn_owners.staged[turn_id] = fact
+        if (asked := approval_asked_by(event)) is not None and self.owner_of_approval(asked) is None:
+            self._approval_owners.staged[asked] = fact
+        if isinstance(event.payload, ThreadReverted):
+            for removed in event.payload.removed_turn_ids:
+                self._turn_owners.staged[removed] = attrs.evolve(fact, removed=True)

@@ -28,6 +28,7 @@ from ..contracts.events import (
 )
 from ..contracts.ids import EventId, MessageId
 from ..contracts.values import UNSET, Count, OpenedTurn
+from .approvals import REQUESTED, request_id_of
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
 from .state import DecisionState, MessageFact, OpenIntent, ThreadState
 
@@ -45,7 +46,7 @@ def decide_internal(
         )
     match command:
         case ThreadSessionSet():
-            return _set_session(thread, command, request)
+            return _set_session(state, thread, command, request)
         case ThreadMessageAssistantDelta():
             return _continue_message(state, thread, command, request)
         case ThreadMessageAssistantComplete():
@@ -53,20 +54,16 @@ def decide_internal(
         case ThreadTurnDiffComplete():
             return _complete_diff(thread, command, request)
         case ThreadActivityAppend():
-            return one(
-                ThreadActivityAppended(
-                    thread_id=thread.thread_id, activity=command.activity, created_at=command.created_at
-                ),
-                command.created_at,
-                request,
-            )
+            return _append_activity(state, thread, command, request)
         case ThreadRevertComplete():
             return _complete_revert(state, thread, command, request)
         case _:
             assert_never(command)
 
 
-def _set_session(thread: ThreadState, command: ThreadSessionSet, request: DecisionRequest) -> Decision:
+def _set_session(
+    state: DecisionState, thread: ThreadState, command: ThreadSessionSet, request: DecisionRequest
+) -> Decision:
     session = command.session
     opens = (
         session.status == "running"
@@ -77,6 +74,10 @@ def _set_session(thread: ThreadState, command: ThreadSessionSet, request: Decisi
     event = ThreadSessionSetEvent(thread_id=thread.thread_id, session=session, created_at=command.created_at)
     if not opens:
         return one(event, command.created_at, request)
+    assert session.active_turn_id is not None
+    owner = state.owner_of_turn(session.active_turn_id)
+    if owner is not None:
+        return Rejection(reason=f"turn {session.active_turn_id!r} belongs to thread {owner!r}")
     start = thread.queued_start(session.active_turn_id) or next(iter(thread.queued_starts), None)
     turn = OpenedTurn(
         turn_count=Count(thread.highest_turn_count + 1),
@@ -90,6 +91,18 @@ def _set_session(thread: ThreadState, command: ThreadSessionSet, request: Decisi
             caused_by=request.caused_by if start is None else start.event_id,
         ),
     )
+
+
+def _append_activity(
+    state: DecisionState, thread: ThreadState, command: ThreadActivityAppend, request: DecisionRequest
+) -> Decision:
+    activity = command.activity
+    if activity.kind == REQUESTED and (asked := request_id_of(activity, request.metadata)) is not None:
+        owner = state.owner_of_approval(asked)
+        if owner is not None and owner != thread.thread_id:
+            return Rejection(reason=f"approval request {asked!r} belongs to thread {owner!r}")
+    event = ThreadActivityAppended(thread_id=thread.thread_id, activity=activity, created_at=command.created_at)
+    return one(event, command.created_at, request)
 
 
 def _continue_message(

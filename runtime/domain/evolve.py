@@ -27,8 +27,8 @@ from ..contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from ..contracts.ids import ApprovalRequestId
-from ..contracts.values import UNSET
+from ..contracts.ids import ApprovalRequestId, TurnId
+from ..contracts.values import UNSET, OpenedTurn
 from .approvals import REQUESTED, RESOLVED, request_id_of
 from .state import ApprovalFact, IntentKind, MessageFact, OpenIntent, ProjectState, ThreadState, TurnFact
 
@@ -90,6 +90,24 @@ def evolve_message(known: MessageFact | None, event: PersistedEvent, payload: Th
         turn_id=payload.turn_id if known is None or known.turn_id is None else known.turn_id,
         streaming=payload.streaming,
     )
+
+
+def turn_opened_by(event: PersistedEvent) -> TurnId | None:
+    """The turn that an event opens."""
+    match event.payload:
+        case ThreadSessionSetEvent(turn=OpenedTurn(), session=session):
+            return session.active_turn_id
+        case _:
+            return None
+
+
+def approval_asked_by(event: PersistedEvent) -> ApprovalRequestId | None:
+    """The approval request that an event opens."""
+    match event.payload:
+        case ThreadActivityAppended(activity=activity) if activity.kind == REQUESTED:
+            return request_id_of(activity, event.metadata)
+        case _:
+            return None
 
 
 def _advanced(state: ThreadState, event: PersistedEvent) -> ThreadState:

@@ -38,6 +38,15 @@ class MessageFact:
 
 
 @attrs.frozen(kw_only=True)
+class OwnerFact:
+    """The thread that a turn or an approval request belongs to. `removed`: a revert took the turn, its id is free."""
+
+    last_sequence: int
+    thread_id: ThreadId
+    removed: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class OpenIntent:
     """An event that asked for a side effect which has no outcome yet."""
 
@@ -107,3 +116,9 @@ class DecisionState(Protocol):
 
     def messages_of(self, thread_id: ThreadId, turn_ids: frozenset[TurnId]) -> tuple[MessageId, ...]:
         """The thread's messages that belong to these turns, in order of arrival."""
+
+    def owner_of_turn(self, turn_id: TurnId) -> ThreadId | None:
+        """The thread that opened this turn."""
+
+    def owner_of_approval(self, request_id: ApprovalRequestId) -> ThreadId | None:
+        """The thread whose agent asked for this approval."""

@@ -15,6 +15,7 @@ import pytest
 
 from orchestrion import (
     EPOCH,
+    ApprovalRequestId,
     CommandId,
     EventId,
     MessageId,
@@ -75,6 +76,8 @@ QUERIES: dict[str, Query] = {
     "project": lambda database: decision_rows.load_project(database, ProjectId("p1")),
     "thread": lambda database: decision_rows.load_thread(database, THREAD),
     "message": lambda database: decision_rows.load_message(database, MessageId("m1")),
+    "owner of a turn": lambda database: decision_rows.load_owner_of_turn(database, TurnId("u1")),
+    "owner of an approval": lambda database: decision_rows.load_owner_of_approval(database, ApprovalRequestId("r1")),
     "messages of turns": lambda database: decision_rows.read_messages_of_turns(
         database, THREAD, frozenset({TurnId("u1"), TurnId("u2")})
     ),

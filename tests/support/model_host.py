@@ -22,7 +22,15 @@ from orchestrion.runtime.contracts.events import (
     ThreadReverted,
     ThreadTurnStartRequested,
 )
-from orchestrion.runtime.contracts.ids import CommandId, EventId, MessageId, ProjectId, ThreadId, TurnId
+from orchestrion.runtime.contracts.ids import (
+    ApprovalRequestId,
+    CommandId,
+    EventId,
+    MessageId,
+    ProjectId,
+    ThreadId,
+    TurnId,
+)
 from orchestrion.runtime.contracts.values import ActorKind, AggregateKind, Label
 from orchestrion.runtime.domain.decide import aggregate_of, decide
 from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
@@ -62,6 +70,12 @@ class ModelHost:
             for message_id, fact in self.messages.items()
             if fact.thread_id == thread_id and fact.turn_id in turn_ids
         )
+
+    def owner_of_turn(self, turn_id: TurnId) -> ThreadId | None:
+        return next((one.thread_id for one in self.threads.values() if turn_id in one.turns), None)
+
+    def owner_of_approval(self, request_id: ApprovalRequestId) -> ThreadId | None:
+        return next((one.thread_id for one in self.threads.values() if request_id in one.approvals), None)
 
     @property
     def head(self) -> int:

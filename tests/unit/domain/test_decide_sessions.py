@@ -232,3 +232,24 @@ def test_an_unknown_or_another_threads_approval_cannot_be_answered() -> None:
 @pytest.mark.parametrize("kept", [session_set("starting"), session_set("running", active_turn_id="turn-1")])
 def test_an_approval_outlives_a_session_set_that_starts_or_names_a_turn(kept: Command) -> None:
     given(*RUNNING, approval_requested("r1"), kept).when(approval_respond("t1", "r1")).then_accepted()
+
+
+@pytest.mark.spec("E44")
+def test_a_turn_of_another_thread_cannot_be_opened() -> None:
+    theirs = session_set("running", thread_id="t2", active_turn_id="turn-1")
+    given(*RUNNING, thread_create("t2")).when(theirs).then_rejected("turn-1", "t1")
+    given(*RUNNING, session_set("ready"), thread_create("t2")).when(theirs).then_rejected("turn-1", "t1")
+
+
+@pytest.mark.spec("E44")
+def test_the_id_of_a_removed_turn_is_free_again() -> None:
+    theirs = session_set("running", thread_id="t2", active_turn_id="turn-1")
+    given(*RUNNING, session_set("ready"), revert_complete("t1", 0), thread_create("t2")).when(theirs).then_accepted()
+
+
+@pytest.mark.spec("E44")
+def test_an_approval_request_of_another_thread_cannot_be_opened() -> None:
+    asked = (*RUNNING, approval_requested("r1"), thread_create("t2"))
+    given(*asked).when(approval_requested("r1", thread_id="t2")).then_rejected("r1", "t1")
+    given(*asked, approval_resolved("r1")).when(approval_requested("r1", thread_id="t2")).then_rejected("r1", "t1")
+    given(*asked).when(approval_requested("r2", thread_id="t2")).then_accepted()
