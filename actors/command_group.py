@@ -43,6 +43,7 @@ from ..runtime.contracts.read_model import DispatchResult
 from ..runtime.contracts.values import ActorKind, Instant, Label
 from ..runtime.domain.decide import aggregate_of, decide
 from ..runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
+from .event_log import NOTHING, Batch, joined
 from .minting import Mint
 
 Answer: TypeAlias = DispatchResult | Exception
@@ -53,10 +54,11 @@ DECIDED_AT_ONCE: Final = 16
 
 @attrs.frozen(kw_only=True)
 class CommandEnvelope:
-    """An admitted command with what its sender knows beside it."""
+    """An admitted command with what its sender knows beside it. `size` is in bytes, as JSON."""
 
     command: Command
     fingerprint: Label
+    size: int
     actor: ActorKind
     expected_version: int | None = None
     caused_by: EventId | None = None
@@ -66,10 +68,10 @@ class CommandEnvelope:
 
 @attrs.frozen(kw_only=True)
 class GroupOutcome:
-    """The answers in the order of the commands, and the events that were committed."""
+    """The answers in the order of the commands, and what was committed."""
 
     answers: tuple[Answer, ...]
-    events: tuple[PersistedEvent, ...]
+    batch: Batch
 
 
 @attrs.define(eq=False)
@@ -118,14 +120,14 @@ class CommandGroup:
             raise
         except Exception as error:  # a failed statement: the commands are tried again one by one
             if len(envelopes) == 1:
-                return GroupOutcome(answers=(self._named(error),), events=())
+                return GroupOutcome(answers=(self._named(error),), batch=NOTHING)
         else:
             self._states.evict(positions)
             return outcome
         outcomes = [self.handle((envelope,), positions) for envelope in envelopes]
         return GroupOutcome(
             answers=tuple(answer for outcome in outcomes for answer in outcome.answers),
-            events=tuple(event for outcome in outcomes for event in outcome.events),
+            batch=joined(outcome.batch for outcome in outcomes),
         )
 
     def _attempt(self, envelopes: Sequence[CommandEnvelope]) -> GroupOutcome:
@@ -152,7 +154,8 @@ class CommandGroup:
             raise
         self._states.adopt()
         self._head = plan.head
-        return GroupOutcome(answers=tuple(plan.answers), events=tuple(plan.events))
+        batch = Batch(tuple(plan.events), sum(envelope.size for envelope in envelopes))
+        return GroupOutcome(answers=tuple(plan.answers), batch=batch)
 
     def _drop_reverted_diffs(self, events: Sequence[PersistedEvent]) -> None:
         """Diffs cannot be replayed: those of turns that a revert removes go with the event that says so."""

@@ -1,8 +1,9 @@
 """The dispatcher: the one actor that decides commands and appends to the log.
 
-- Commands enter a bounded mailbox in order; a full one makes its callers wait. Nothing is dropped.
-- What has gathered, up to a bound, is one group commit on the write lane (`command_group`). Events are published
-  after the commit, then callers are answered.
+- Commands enter a mailbox in order, bounded in number and in bytes; a full one makes its callers wait. Nothing is
+  dropped.
+- What has gathered, up to a bound of both kinds, is one group commit on the write lane (`command_group`). Events are
+  published after the commit, then callers are answered.
 - A caller that is cancelled leaves its command in the mailbox: sending it again under the same id tells its outcome.
 - Closed, it refuses new commands, handles those in the mailbox, and ends. When a commit's outcome cannot be found out,
   it fails for good: every caller, waiting or new, gets `RuntimeFailed`.
@@ -19,13 +20,18 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..runtime.contracts.errors import MailboxClosed, RuntimeFailed
+from ..runtime.contracts.errors import MailboxClosed, Overloaded, RuntimeFailed
 from ..runtime.contracts.read_model import DispatchResult
 from .command_group import Answer, CommandEnvelope, CommandGroup
 from .event_log import EventLog
+from .mailbox import Mailbox
 
 MAILBOX_COMMANDS: Final = 1024
+MAILBOX_BYTES: Final = 32 * 1024 * 1024
 GROUP_COMMANDS: Final = 256
+GROUP_BYTES: Final = 4 * 1024 * 1024
+"""A command larger than a bound is alone: in the mailbox, in its group."""
+
 ANSWERS_AT_ONCE: Final = 32
 """How many callers one turn of the loop wakes: what else waits for the loop comes in between."""
 
@@ -70,13 +76,18 @@ class Dispatcher:
         self._log = log
         self._positions = positions
         self._refuses_clients = False
-        self._send, self._receive = anyio.create_memory_object_stream[Submission](MAILBOX_COMMANDS)
+        self._mailbox: Mailbox[Submission] = Mailbox(items=MAILBOX_COMMANDS, size=MAILBOX_BYTES)
         self._failure: BaseException | None = None
 
     @property
     def depth(self) -> int:
         """Commands in the mailbox."""
-        return self._send.statistics().current_buffer_used
+        return self._mailbox.depth
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for room in the mailbox."""
+        return self._mailbox.waiting
 
     @property
     def failure(self) -> BaseException | None:
@@ -86,24 +97,35 @@ class Dispatcher:
     async def submit(self, envelope: CommandEnvelope) -> Submission:
         """Put a command into the mailbox, after every one that was put there before, and return at once.
 
-        Waits while the mailbox is full; cancelled there, the command was not taken.
+        Waits while the mailbox is full. Cancelled there, the command was not taken, unless its turn came at that very
+        moment: sending it again under the same id tells.
 
         Raises:
             MailboxClosed: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
-        if self._refuses_clients and envelope.actor == "client":
-            self._refuse()
-        submission = Submission(envelope)
+        submission = self._submission(envelope)
         try:
-            self._send.send_nowait(submission)
-        except anyio.WouldBlock:
-            try:
-                await self._send.send(submission)
-            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                self._refuse()
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            self._refuse()
+            await self._mailbox.send(submission, envelope.size)
+        except MailboxClosed:
+            raise self._closing_error() from None
+        return submission
+
+    def submit_nowait(self, envelope: CommandEnvelope) -> Submission:
+        """Put a command into the mailbox if there is room for it, after every one that was put there before.
+
+        Raises:
+            Overloaded: the mailbox is full; the command was not taken.
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        submission = self._submission(envelope)
+        try:
+            self._mailbox.send_nowait(submission, envelope.size)
+        except MailboxClosed:
+            raise self._closing_error() from None
+        except Overloaded as full:
+            raise Overloaded(f"command {envelope.command.command_id!r} was not taken: {full}; send it again") from None
         return submission
 
     async def dispatch(self, envelope: CommandEnvelope) -> DispatchResult:
@@ -119,33 +141,31 @@ class Dispatcher:
         """Another actor is beyond restarting: every caller from now on gets `RuntimeFailed`."""
         if self._failure is None:
             self._failure = error
-        self._send.close()
+        self._mailbox.close()
 
     def close(self) -> None:
-        """Take no more commands; those in the mailbox are handled."""
-        self._send.close()
+        """Take no more commands; those in the mailbox are handled, callers that wait for room are refused."""
+        self._mailbox.close()
 
     async def run(self) -> None:
         """Handle commands until the mailbox is closed and empty."""
         try:
-            async for first in self._receive:
-                await self._handle(self._gathered(first))
+            while True:
+                await self._handle(await self._mailbox.take(items=GROUP_COMMANDS, size=GROUP_BYTES))
+        except anyio.EndOfStream:
+            return
         except BaseException as error:
             if self._failure is None:
                 self._failure = error
             raise
         finally:
-            self._send.close()
+            self._mailbox.close()
             self._answer_rest()
 
-    def _gathered(self, first: Submission) -> list[Submission]:
-        group = [first]
-        while len(group) < GROUP_COMMANDS:
-            try:
-                group.append(self._receive.receive_nowait())
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                break
-        return group
+    def _submission(self, envelope: CommandEnvelope) -> Submission:
+        if self._refuses_clients and envelope.actor == "client":
+            raise self._closing_error()
+        return Submission(envelope)
 
     async def _handle(self, group: list[Submission]) -> None:
         envelopes = [submission.envelope for submission in group]
@@ -158,7 +178,7 @@ class Dispatcher:
                 submission.answer(RuntimeFailed(f"the runtime stopped: {error}"))
             raise
         crash_point("dispatch.committed")
-        self._log.publish(outcome.events)
+        self._log.publish(outcome.batch)
         crash_point("dispatch.published")
         for number, (submission, answer) in enumerate(zip(group, outcome.answers, strict=True), start=1):
             submission.answer(answer)
@@ -166,15 +186,8 @@ class Dispatcher:
                 await cancel_shielded_checkpoint()
 
     def _answer_rest(self) -> None:
-        while True:
-            try:
-                self._receive.receive_nowait().answer(self._closing_error())
-            except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
-                break
-        self._receive.close()
-
-    def _refuse(self) -> None:
-        raise self._closing_error()
+        for submission in self._mailbox.take_nowait(items=MAILBOX_COMMANDS, size=MAILBOX_BYTES):
+            submission.answer(self._closing_error())
 
     def _closing_error(self) -> MailboxClosed | RuntimeFailed:
         if self._failure is None or isinstance(self._failure, anyio.get_cancelled_exc_class()):

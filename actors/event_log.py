@@ -9,11 +9,12 @@ Only the dispatcher publishes. A follower belongs to one task.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
 import anyio
+import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from ..persistence.event_store import EventPage, read_events
@@ -21,10 +22,27 @@ from ..persistence.readers import ReaderPool
 from ..runtime.contracts.errors import SequenceAheadOfLog
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent
 
-Batch = Sequence[PersistedEvent]
+
+@attrs.frozen
+class Batch:
+    """Events that were committed together, and about how many bytes they have."""
+
+    events: Sequence[PersistedEvent]
+    size: int
+
+
+NOTHING: Final = Batch((), 0)
+
+
+def joined(batches: Iterable[Batch]) -> Batch:
+    """Batches that follow on each other, as one."""
+    ordered = list(batches)
+    return Batch(tuple(event for batch in ordered for event in batch.events), sum(batch.size for batch in ordered))
+
 
 CHANNEL_BATCHES: Final = 256
-"""How many published batches wait for a follower. A further one is not waited for: the follower reads the gap."""
+CHANNEL_BYTES: Final = 8 * 1024 * 1024
+"""How much of what was published waits for a follower. More is not waited for: the follower reads the gap."""
 
 PAGE_EVENTS: Final = 1000
 """How many events a follower reads from the store, or takes from its channel, at once."""
@@ -55,14 +73,14 @@ class EventLog:
 
     def publish(self, batch: Batch) -> None:
         """Make a committed batch known. Never waits: a follower whose channel is full reads the gap later."""
-        if not batch:
+        if not batch.events:
             return
-        self._head = batch[-1].sequence
-        for channel in self._channels.values():
-            try:
-                channel.send_nowait(batch)
-            except anyio.WouldBlock:
-                continue
+        self._head = batch.events[-1].sequence
+        for follower, channel in self._channels.items():
+            if follower.has_room(batch):
+                with suppress(anyio.WouldBlock):
+                    channel.send_nowait(batch)
+                    follower.held += batch.size
 
     def follow(self, position: int) -> LogFollower:
         """A follower of every event after `position`. Close it when done.
@@ -90,7 +108,7 @@ class EventLog:
         channel = self._channels.get(follower)
         if channel is not None:
             with suppress(anyio.WouldBlock, anyio.ClosedResourceError):
-                channel.send_nowait(())
+                channel.send_nowait(NOTHING)
 
     def forget(self, follower: LogFollower) -> None:
         channel = self._channels.pop(follower, None)
@@ -113,6 +131,8 @@ class LogFollower:
         self._channel = channel
         self._position = position
         self._gathered: list[Batch] = []
+        self.held = 0
+        """Bytes in the channel: counted up by the log, down by the follower."""
 
     @property
     def position(self) -> int:
@@ -123,6 +143,10 @@ class LogFollower:
     def lag(self) -> int:
         """Published events that were not yielded yet."""
         return self._log.head - self._position
+
+    def has_room(self, batch: Batch) -> bool:
+        """Whether a batch fits the channel; one larger than all of it fits when it is empty."""
+        return self.held == 0 or self.held + batch.size <= CHANNEL_BYTES
 
     async def next_batch(self, *, limit: int = PAGE_EVENTS) -> Sequence[LoggedEvent]:
         """The next events, about `limit` at most; none when `nudge` asked the follower to look around.
@@ -139,7 +163,8 @@ class LogFollower:
             if self._position < self._log.head:
                 return await self._read_gap(limit)
             received = await self._channel.receive()
-            if not received:
+            self.held -= received.size
+            if not received.events:
                 return ()
             self._gathered.append(received)
 
@@ -152,13 +177,14 @@ class LogFollower:
         events: list[PersistedEvent] = []
         position = self._position
         while len(events) < limit and (batch := self._take()) is not None:
-            if not batch or batch[-1].sequence <= position:
+            if not batch.events or batch.events[-1].sequence <= position:
                 continue
-            if batch[0].sequence > position + 1:
+            first = batch.events[0].sequence
+            if first > position + 1:
                 self._gathered.insert(0, batch)
                 break
-            events.extend(batch[position + 1 - batch[0].sequence :])
-            position = batch[-1].sequence
+            events.extend(batch.events[position + 1 - first :])
+            position = batch.events[-1].sequence
         self._position = position
         return events
 
@@ -171,9 +197,11 @@ class LogFollower:
         if self._gathered:
             return self._gathered.pop(0)
         try:
-            return self._channel.receive_nowait()
+            received = self._channel.receive_nowait()
         except (anyio.WouldBlock, anyio.EndOfStream):
             return None
+        self.held -= received.size
+        return received
 
     async def _read_gap(self, limit: int) -> Sequence[LoggedEvent]:
         page = EventPage(after=self._position, limit=limit, up_to=self._log.head)

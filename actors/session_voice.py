@@ -60,6 +60,7 @@ class SessionVoice:
         envelope = CommandEnvelope(
             command=admitted.command,
             fingerprint=admitted.fingerprint,
+            size=admitted.size,
             actor="provider",
             caused_by=caused_by,
             correlation_id=correlation_id,

@@ -5,6 +5,7 @@ Appending is part of the caller's transaction. Reading is paged by the caller an
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 import attrs
@@ -18,6 +19,10 @@ from ..runtime.contracts.values import EPOCH, AggregateKind, Instant
 _COLUMNS: Final = ", ".join(EventRow._fields)
 _INSERT: Final = f"INSERT INTO orchestration_events ({_COLUMNS}) VALUES ({', '.join('?' for _ in EventRow._fields)})"
 _INTENTS: Final = ", ".join(f"'{event_type}'" for event_type in INTENT_TYPES)
+
+
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""After so much payload a page ends, so that reading a log of large events takes no more memory than this and one."""
 
 
 class StreamPosition(NamedTuple):
@@ -36,7 +41,11 @@ class LogHead(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class EventPage:
-    """A request for events after a sequence, oldest first, of one thread or of all streams."""
+    """A request for events after a sequence, oldest first, of one thread or of all streams.
+
+    The answer has at most `limit` events and is cut after `PAGE_BYTES` of payload: it may be short before the end, and
+    is empty only at the end.
+    """
 
     after: int
     limit: int
@@ -65,7 +74,7 @@ def read_events(database: peewee.SqliteDatabase, page: EventPage) -> list[Logged
 
 
 def read_rows(database: peewee.SqliteDatabase, page: EventPage) -> list[EventRow]:
-    """The rows of a page as they stand in the table."""
+    """The rows of a page as they stand in the table: all that it asks for, or as many as `PAGE_BYTES` allow."""
     clauses, parameters = ["sequence > ?"], [page.after]
     arguments: list[Any] = parameters
     if page.up_to is not None:
@@ -79,7 +88,15 @@ def read_rows(database: peewee.SqliteDatabase, page: EventPage) -> list[EventRow
         f"SELECT {_COLUMNS} FROM orchestration_events WHERE {' AND '.join(clauses)} ORDER BY sequence LIMIT ?",
         arguments,
     )
-    return [EventRow._make(row) for row in cursor.fetchall()]
+    rows: list[EventRow] = []
+    size = 0
+    with closing(cursor):
+        for row in map(EventRow._make, cursor):
+            rows.append(row)
+            size += len(row.payload_json)
+            if size >= PAGE_BYTES:
+                break
+    return rows
 
 
 def read_head(database: peewee.SqliteDatabase) -> LogHead:

@@ -20,12 +20,16 @@ RuntimeStatus: TypeAlias = Literal["running", "failed", "stopping"]
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """`status` is `failed` once commands are refused for good; `failure` then says why."""
+    """`status` is `failed` once commands are refused for good; `failure` then says why.
+
+    `mailbox_depth` counts commands that wait to be decided, `mailbox_waiting` callers that wait for room there.
+    """
 
     status: RuntimeStatus
     failure: str | None
     head: int
     mailbox_depth: int
+    mailbox_waiting: int
     lane_depth: int
     followers: int
     projectors: tuple[ProjectorHealth, ...]
@@ -58,6 +62,7 @@ class HealthSource:
             failure=failure,
             head=self.log.head,
             mailbox_depth=self.dispatcher.depth,
+            mailbox_waiting=self.dispatcher.waiting,
             lane_depth=self.lane.depth,
             followers=self.log.followers,
             projectors=tuple(projector.health() for projector in self.projectors.all),

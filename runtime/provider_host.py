@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 from ..actors.checkpointer import Checkpointer, TurnWorkspace
 from ..actors.command_group import CommandEnvelope, CommandGroup
 from ..actors.dispatcher import Dispatcher
-from ..actors.event_log import EventLog
+from ..actors.event_log import NOTHING, Batch, EventLog
 from ..actors.intent_notes import IntentNotes
 from ..actors.projectors import Projectors
 from ..actors.provider_router import ProviderRouter
@@ -37,7 +37,6 @@ from ..persistence.recovery_rows import read_abandoned_threads
 from ..persistence.single_write import write_alone
 from .contracts.admission import admit
 from .contracts.errors import CommandRejected, InvalidRequest
-from .contracts.events import PersistedEvent
 from .contracts.ids import ProviderSessionId
 from .domain.recover import RecoveryCommand, recover
 from .options import RuntimeOptions
@@ -112,9 +111,9 @@ class ProviderHost:
             for row in live:
                 endings.start_soon(_end_orphan, row)
         crash_point("recovery.agents-ended")
-        events = await self._lane.run(self._settle)
+        settled = await self._lane.run(self._settle)
         crash_point("recovery.settled")
-        self._log.publish(events)
+        self._log.publish(settled)
         crash_point("recovery.published")
         if live:
             close = partial(self._close_lives, live=live)
@@ -164,19 +163,19 @@ class ProviderHost:
         if self._captures_ended is not None:
             await self._captures_ended.wait()
 
-    def _settle(self, database: peewee.SqliteDatabase) -> tuple[PersistedEvent, ...]:
+    def _settle(self, database: peewee.SqliteDatabase) -> Batch:
         mint = self._options.mint
         threads = read_abandoned_threads(database, intents_after=self._reactor_position)
         commands = recover(threads, recovery_id=mint.new_id(), now=mint.now())
         if not commands:
-            return ()
+            return NOTHING
         outcome = self._group.handle([_envelope(command) for command in commands], self._projectors.positions())
         for answer in outcome.answers:
             if isinstance(answer, CommandRejected):
                 _logger.error("recovery could not settle everything: %s", answer)
             elif isinstance(answer, Exception):
                 raise answer
-        return outcome.events
+        return outcome.batch
 
     def _close_lives(self, database: peewee.SqliteDatabase, live: Sequence[ProviderRuntimeRow]) -> None:
         for row in live:
@@ -189,6 +188,7 @@ def _envelope(recovered: RecoveryCommand) -> CommandEnvelope:
     return CommandEnvelope(
         command=admitted.command,
         fingerprint=admitted.fingerprint,
+        size=admitted.size,
         actor="server",
         caused_by=recovered.caused_by,
         correlation_id=recovered.correlation_id,

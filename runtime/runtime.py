@@ -66,22 +66,27 @@ class Runtime:
         """Put a command into the mailbox, behind every command submitted before, and return at once.
 
         Waits while the mailbox is full. `await submission.result()` gives the outcome; whether it is awaited or not,
-        the command is handled.
+        the command is handled. Cancelled while it waits, the command's outcome is unknown until it is sent again.
 
         Raises:
             InvalidCommand: a field is at fault, or a client sent an internal command. Nothing was submitted.
             MailboxClosed: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
-        admitted = admit(command, actor)
-        return await self._dispatcher.submit(
-            CommandEnvelope(
-                command=admitted.command,
-                fingerprint=admitted.fingerprint,
-                actor=actor,
-                expected_version=expected_version,
-            )
-        )
+        return await self._dispatcher.submit(_envelope(command, actor, expected_version))
+
+    def submit_nowait(
+        self, command: Command, *, actor: ActorKind = "client", expected_version: int | None = None
+    ) -> Submission:
+        """Put a command into the mailbox as `submit` does, if there is room for it.
+
+        Raises:
+            Overloaded: the mailbox is full, or others wait for room already. Nothing was submitted.
+            InvalidCommand: a field is at fault, or a client sent an internal command. Nothing was submitted.
+            MailboxClosed: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        return self._dispatcher.submit_nowait(_envelope(command, actor, expected_version))
 
     async def dispatch(
         self,
@@ -233,3 +238,14 @@ class Runtime:
     async def handle(self, method: Method | str, params: Mapping[str, Any]) -> dict[str, Any]:
         """An RPC by name, JSON data in and out: `{"result": …}`, or `{"error": {code, message, data}}`."""
         return await handle(self, method, params)
+
+
+def _envelope(command: Command, actor: ActorKind, expected_version: int | None) -> CommandEnvelope:
+    admitted = admit(command, actor)
+    return CommandEnvelope(
+        command=admitted.command,
+        fingerprint=admitted.fingerprint,
+        size=admitted.size,
+        actor=actor,
+        expected_version=expected_version,
+    )

@@ -28,10 +28,11 @@ _FINGERPRINT_BYTES: Final = 16
 
 @attrs.frozen(kw_only=True)
 class AdmittedCommand:
-    """A normalised command and the fingerprint of its content."""
+    """A normalised command, the fingerprint of its content, and its size in bytes as JSON."""
 
     command: Command
     fingerprint: Label
+    size: int
 
 
 def parse_command(mapping: Mapping[str, Any]) -> Command:
@@ -92,7 +93,9 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     digest = hashlib.blake2b(text, digest_size=_FINGERPRINT_BYTES).digest()
     return AdmittedCommand(
-        command=normalised, fingerprint=Label(base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
+        command=normalised,
+        fingerprint=Label(base64.urlsafe_b64encode(digest).rstrip(b"=").decode()),
+        size=size,
     )
 
 

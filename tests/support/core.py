@@ -81,6 +81,7 @@ def envelopes_of(run: RandomRun) -> list[CommandEnvelope]:
             CommandEnvelope(
                 command=admitted.command,
                 fingerprint=admitted.fingerprint,
+                size=admitted.size,
                 actor=actor,
                 caused_by=cause,
                 correlation_id=None if cause is None or actor == "client" else by_id[cause].correlation_id,
@@ -94,7 +95,9 @@ def envelope(command: Command, *, actor: ActorKind | None = None, **beside: Any)
     """A command from its usual door. `beside`: expected_version, caused_by, correlation_id, metadata."""
     actor = actor or ("client" if isinstance(command, CLIENT_COMMANDS) else "server")
     admitted = admit(command, actor)
-    return CommandEnvelope(command=admitted.command, fingerprint=admitted.fingerprint, actor=actor, **beside)
+    return CommandEnvelope(
+        command=admitted.command, fingerprint=admitted.fingerprint, size=admitted.size, actor=actor, **beside
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -189,7 +192,6 @@ async def open_core(
                 log.end()
             rounds.close()
     finally:
-        dispatcher._receive.close()  # of those that nobody started; the others have done it
         for projector in projectors.all:
             projector._follower.close()
         await readers.close()
