@@ -3,7 +3,8 @@
 A barrier names a target sequence. Each projector looks at this slot between its batches, applies everything up to the
 target and nothing beyond, commits its position there, and parks. When the last has arrived, every reader that shares
 the barrier pins its read transaction, and the projectors go on. A projector that has halted fails the barrier at
-once; one that keeps retrying fails it after `PATIENCE_SECONDS`; either way the others are released.
+once, and so does one that has failed for `PATIENCE_SECONDS` already; one that begins to retry fails it after so long.
+Either way the others are released: they stand still for one snapshot at most, however often somebody asks.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from ..persistence.positions import PositionRow, read_position, write_position
 from ..persistence.projections import Projection
 from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
-from .barrier import Barrier
+from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .replacement import Replacement, Swap
 from .rounds import Rounds
@@ -78,6 +78,7 @@ class Projector:
         self._status: ProjectorStatus = "live"
         self._fault: str | None = None
         self._backoff = FIRST_BACKOFF_SECONDS
+        self._failing_since: float | None = None
         self._quarantined = 0
         self._has_ended = False
 
@@ -130,13 +131,16 @@ class Projector:
             await woken.wait()
 
     def raise_barrier(self, barrier: Barrier) -> None:
-        """Stop at the barrier's target until it is released."""
-        if self._status in ("halted", "stopped"):
+        """Stop at the barrier's target until it is released. Who cannot get there soon fails it at once."""
+        if self._status in ("halted", "stopped") or self._has_lost_patience():
             barrier.fail(self.stalled())
             return
         self._barrier = barrier
         self._follower.nudge()
         self._rounds.hurry()
+
+    def _has_lost_patience(self) -> bool:
+        return self._failing_since is not None and anyio.current_time() - self._failing_since >= PATIENCE_SECONDS
 
     async def replace_rows(self, swap: Swap) -> None:
         """Have the projector swap its rows between two batches, and wait until it has. One caller at a time.
@@ -380,12 +384,15 @@ class Projector:
 
     async def _back_off(self, error: Exception) -> None:
         self._status, self._fault = "retrying", str(error)
+        if self._failing_since is None:
+            self._failing_since = anyio.current_time()
         _logger.warning("%s retries after event %d: %s", self.name, self.position, error)
         await anyio.sleep(self._backoff)
         self._backoff = min(self._backoff * 2, LAST_BACKOFF_SECONDS)
 
     def _go_on(self) -> None:
         self._status, self._fault, self._backoff = "live", None, FIRST_BACKOFF_SECONDS
+        self._failing_since = None
 
     async def _save_position(self) -> None:
         if self._saved != self.position:

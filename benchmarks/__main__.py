@@ -9,11 +9,12 @@ import anyio
 
 from .figures import Figure, print_figure, print_table
 from .growth import growing
+from .pressure import under_pressure
 from .reading import of_filled_databases
 from .streaming import streaming
 from .writing import dispatching, reaching_readers
 
-MEASURES = ("dispatch", "readers", "growth", "sizes", "streaming")
+MEASURES = ("dispatch", "readers", "growth", "sizes", "streaming", "pressure")
 
 
 def main() -> None:
@@ -22,7 +23,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measure (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=0.7, help="about how long a round of dispatching takes")
     parser.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio")
-    parser.add_argument("--long", action="store_true", help="also 1,000,000 events, 200,000 deltas, 10,000 threads")
+    parser.add_argument(
+        "--long", action="store_true", help="also 1,000,000 events, 200,000 deltas, 10,000 threads, bursts of 100,000"
+    )
     anyio.run(_measure, parser.parse_args(), backend=parser.parse_args().backend)
 
 
@@ -53,6 +56,9 @@ async def _figures(arguments: argparse.Namespace) -> AsyncIterator[Figure]:
             yield figure
     if "streaming" in measures:
         yield await streaming()
+    if "pressure" in measures:
+        for figure in await under_pressure(rounds=3, commands=100_000 if long else 20_000):
+            yield figure
 
 
 if __name__ == "__main__":

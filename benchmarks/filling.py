@@ -21,7 +21,7 @@ from orchestrion import Runtime, RuntimeOptions, open_runtime
 
 from .workload import Workload
 
-__all__ = ["Filled", "fill"]
+__all__ = ["Filled", "fill", "resident_bytes"]
 
 CALLERS: Final = 64
 _KIB: Final = 1024
@@ -67,7 +67,7 @@ async def _fill(database: Path, events: int, *, crash: bool) -> None:
         said = {
             "events": runtime.health().head,
             "turns": workload.threads * workload.turns,
-            "rss_mb": _resident_bytes() / _KIB**2,
+            "rss_mb": resident_bytes() / _KIB**2,
         }
         print(json.dumps(said), flush=True)
         if crash:
@@ -81,7 +81,7 @@ async def _call(runtime: Runtime, workload: Workload, caller: int) -> None:
         await runtime.dispatch(command, actor=actor)
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     """Of this process, now; Linux only."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -59,7 +59,7 @@ class ReaderPool:
                 yield Pinned(database, self._path), await _read(database, self._path, pin)
             finally:
                 with anyio.CancelScope(shield=True):
-                    await run_sync(database.rollback)
+                    await run_sync(_end_read, database)
 
     async def close(self) -> None:
         """Close the connections: the idle ones now, the others when their readers are done."""
@@ -91,6 +91,12 @@ class Pinned:
 
     async def run(self, job: Callable[[peewee.SqliteDatabase], T]) -> T:
         return await _read(self._database, self._path, job)
+
+
+def _end_read(database: peewee.SqliteDatabase) -> None:
+    """End the read transaction, if a caller that was cancelled ever came to begin it."""
+    if database.connection().in_transaction:
+        database.rollback()
 
 
 async def _read(database: peewee.SqliteDatabase, path: Path, job: Callable[[peewee.SqliteDatabase], T]) -> T:

@@ -274,6 +274,25 @@ async def test_a_projector_that_keeps_retrying_fails_a_cut_after_a_while(
             assert cut.last_applied_sequence == 100
 
 
+async def test_a_projector_that_has_failed_for_long_makes_nobody_wait_for_a_cut(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projectors_module, "PATIENCE_SECONDS", 3600.0)
+    monkeypatch.setattr(projector_module, "PATIENCE_SECONDS", 0.0)
+    await write_log(path, LOG[:100])
+    async with open_core(path, starts=[]) as core:
+        other = await _lock_out(core)
+        core.start_projectors()
+        await until(lambda: all(one.status == "retrying" for one in core.projectors.all))
+        with anyio.fail_after(30), pytest.raises(ProjectionStalled, match="locked"):
+            async with core.projectors.cut(read_cut):
+                pass
+        await anyio.to_thread.run_sync(other.close)
+        await core.projected()
+        async with core.projectors.cut(read_cut) as (_, cut):
+            assert cut.last_applied_sequence == 100
+
+
 @pytest.mark.spec("P31")
 @pytest.mark.parametrize("took_place", [True, False])
 async def test_a_commit_of_unknown_outcome_is_applied_once(
