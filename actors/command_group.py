@@ -28,7 +28,7 @@ from ..persistence.decision_states import DecisionStates
 from ..persistence.diff_blobs import drop_diffs_above
 from ..persistence.event_store import append_events, read_first_of_command, read_head
 from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
-from ..runtime.contracts.commands import INTERNAL_COMMANDS, Command
+from ..runtime.contracts.commands import INTERNAL_COMMANDS, Command, ThreadTurnStart
 from ..runtime.contracts.errors import (
     CommandIdReused,
     CommandRejected,
@@ -174,7 +174,7 @@ class CommandGroup:
         request = DecisionRequest(
             command=envelope.command,
             now=self._mint.now(),
-            turn_id=TurnId(self._mint.new_id()),
+            turn_id=TurnId(self._mint.new_id()) if isinstance(envelope.command, ThreadTurnStart) else None,
             caused_by=envelope.caused_by,
             metadata=envelope.metadata,
         )

@@ -127,13 +127,15 @@ def _detailed(strict: bool) -> Converter:
 def _class_hook(converter: Converter, cls: type[Any], *, strict: bool) -> Callable[[Any, Any], Any]:
     names: Any = {field.name: override(rename=camel_case(field.name)) for field in attrs.fields(cls)}
     structure = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=strict, **names)
-    required = tuple(field.name for field in attrs.fields(cls) if _is_default_of_constructor(cls, field))
+    required = tuple(
+        (field.name, camel_case(field.name)) for field in attrs.fields(cls) if _is_default_of_constructor(cls, field)
+    )
 
     def read(data: Any, expected: Any) -> Any:
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):  # asking an abstract class is slow
             raise ValueError(f"expected an object, found {kind_of(data)}")
-        for name in required:
-            if camel_case(name) not in data:
+        for name, wire_name in required:
+            if wire_name not in data:
                 raise _missing(cls, name)
         return structure(cast("Mapping[str, Any]", data), expected)
 

@@ -34,8 +34,9 @@ class HeldText:
         """When the text has to be passed on; None while none is held."""
         if not self.text:
             return None
-        share = (self.oldest_at - self.began_at) * HOLD_SHARE_OF_AGE
-        return self.oldest_at + min(MOST_HOLD_SECONDS, max(LEAST_HOLD_SECONDS, share))
+        age_when_oldest = self.oldest_at - self.began_at
+        hold = age_when_oldest * HOLD_SHARE_OF_AGE / (1 - HOLD_SHARE_OF_AGE)  # the message ages while the text waits
+        return self.oldest_at + min(MOST_HOLD_SECONDS, max(LEAST_HOLD_SECONDS, hold))
 
 
 def hold(held: HeldText, event: ProviderRuntimeEvent, now: float) -> tuple[HeldText, tuple[ProviderRuntimeEvent, ...]]:

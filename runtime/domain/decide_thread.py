@@ -93,6 +93,7 @@ def _start_turn(
         created_at=command.created_at,
         updated_at=command.created_at,
     )
+    assert request.turn_id is not None, "a turn start comes with the id of its turn"
     requested = ThreadTurnStartRequested(
         thread_id=thread.thread_id,
         turn_id=request.turn_id,

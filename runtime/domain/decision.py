@@ -16,12 +16,12 @@ from ..contracts.values import Instant
 class DecisionRequest:
     """A command with what its sender and its dispatcher know beside it.
 
-    `turn_id` is a fresh id, used if the command asks for a turn. `caused_by` is the event that asked for it.
+    `turn_id` is a fresh id where the command asks for a turn. `caused_by` is the event that asked for it.
     """
 
     command: Command
     now: Instant
-    turn_id: TurnId
+    turn_id: TurnId | None = None
     caused_by: EventId | None = None
     metadata: EventMetadata = attrs.field(factory=EventMetadata)
 

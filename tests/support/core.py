@@ -29,7 +29,7 @@ from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
 from orchestrion.runtime.contracts.admission import admit
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command
+from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
 from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
 from orchestrion.runtime.contracts.ids import EventId
 from orchestrion.runtime.contracts.read_model import DispatchResult
@@ -52,7 +52,8 @@ class ScriptedMint:
         for step in run.steps:
             events = () if isinstance(step.outcome, Rejection) else step.outcome
             asked = [str(one.payload.turn_id) for one in events if isinstance(one.payload, ThreadTurnStartRequested)]
-            self._ids.extend([*(asked or ["unused"]), *(event.event_id for event in events)])
+            unused = ["unused"] if isinstance(step.command, ThreadTurnStart) and not asked else []
+            self._ids.extend([*unused, *asked, *(event.event_id for event in events)])
 
     def begin(self) -> None:
         """From now on ids and instants belong to commands; an opening asks for instants of its own."""
