@@ -23,7 +23,7 @@ from ..persistence.crash_points import crash_point
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadRevertComplete
 from ..runtime.contracts.errors import OrchestrionError, ProviderError
 from ..runtime.contracts.events import EventMetadata, PersistedEvent
-from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId
+from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId
 from ..runtime.contracts.read_model import ThreadView
 from ..runtime.contracts.values import Activity, Count, JsonObject, Label
 from ..runtime.domain.session_commands import IngestedCommand
@@ -47,8 +47,8 @@ from .workspace_use import WorkspaceBusy, WorkspaceUse
 RevertPolicy: TypeAlias = Literal["start-afresh", "refuse"]
 """What a revert does with an agent that cannot roll its conversation back."""
 
-Following: TypeAlias = Literal["rolls-back", "starts-afresh", "has-nothing"]
-"""How an agent follows a revert; `has-nothing`: there is no conversation that it could remember."""
+Following: TypeAlias = Literal["rolls-back", "starts-afresh", "as-it-is"]
+"""How an agent follows a revert; `as-it-is`: it has nothing to forget."""
 
 _NO_METADATA: Final = EventMetadata()
 _NAMED_LEFT_ALONE: Final = 20
@@ -59,18 +59,19 @@ _logger = logging.getLogger(__name__)
 class Conversation(Protocol):
     """The conversation of a thread's agent, as far as a revert has to do with it."""
 
-    async def following(self, turn_count: int) -> Following:
-        """How the agent would follow.
+    async def following(self, order: RevertOrder) -> Following:
+        """How the agent would follow. What has to be asked is asked; nothing of the conversation changes.
 
         Raises:
             ProviderError: the agent could be asked to roll back, but does not come up.
         """
 
-    async def roll_back(self, turn_count: int) -> None:
-        """Forget what came after the end of this turn.
+    async def roll_back(self, order: RevertOrder) -> None:
+        """Forget the turns that the revert removes. The next turn goes on from what is left.
 
         Raises:
             ProviderError: the agent did not.
+            StoreError: it was not recorded. Done again, it changes nothing more.
         """
 
     async def start_afresh(self) -> None:
@@ -85,6 +86,11 @@ class RevertOrder:
     turn_count: int
     thread: ThreadView
     workspace: Path
+
+    @property
+    def removed_turns(self) -> tuple[TurnId, ...]:
+        """The turns that the revert removes, in their order."""
+        return tuple(turn.turn_id for turn in self.thread.turns if turn.turn_count > self.turn_count)
 
 
 class _Refused(OrchestrionError):
@@ -161,21 +167,17 @@ class Reverter:
         progress.workspace = workspace
         progress.begun = await workspace.existing(safety) is not None
         target = await _target(workspace, order)
-        if not progress.begun:
-            await self._check_agent(order, conversation)
+        following = await conversation.following(order)
+        if following == "starts-afresh" and self._policy == "refuse" and not progress.begun:
+            raise _Refused("its agent cannot roll its conversation back")
         async with self._use.revert(order.thread.id, order.workspace, waits=progress.begun):
             with anyio.CancelScope(shield=True):
                 restored = await self._restore(workspace, target, order, progress)
                 progress.begun = True
                 crash_point("revert.files-restored")
-                await self._follow(order, conversation, restored, safety)
+                await self._follow(order, conversation, following, restored)
                 crash_point("revert.agent-followed")
                 await self._complete(order)
-
-    async def _check_agent(self, order: RevertOrder, conversation: Conversation) -> None:
-        following = await conversation.following(order.turn_count)
-        if following == "starts-afresh" and self._policy == "refuse":
-            raise _Refused("its agent cannot roll its conversation back")
 
     async def _restore(
         self, workspace: GitWorkspace, target: Capture, order: RevertOrder, progress: _Progress
@@ -193,18 +195,17 @@ class Reverter:
         return restored
 
     async def _follow(
-        self, order: RevertOrder, conversation: Conversation, restored: Restored, safety: CheckpointRef
+        self, order: RevertOrder, conversation: Conversation, following: Following, restored: Restored
     ) -> None:
         """Let the agent follow, and tell the thread what happened, before what it tells of can be forgotten."""
-        following = await conversation.following(order.turn_count)
         if following == "rolls-back":
-            await conversation.roll_back(order.turn_count)
+            await conversation.roll_back(order)
         loses_context = following == "starts-afresh" and order.turn_count > 0
         state = "its first turn's start" if order.turn_count == 0 else f"the end of turn {order.turn_count}"
         loss = "; the agent starts afresh and does not remember the conversation" if loses_context else ""
         payload: JsonObject = {
             "turnCount": order.turn_count,
-            "safetyRef": safety,
+            "safetyRef": safety_ref(order.thread.id, order.intent.event_id),
             "written": restored.written,
             "removed": restored.removed,
             "leftAlone": list(restored.left_alone[:_NAMED_LEFT_ALONE]),

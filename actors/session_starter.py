@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..persistence.provider_runtime import ProviderRuntimeRow, drop_cursors, put_provider_runtime
+from ..persistence.provider_runtime import ProviderRuntimeRow, drop_cursors, put_provider_runtime, set_cursor
 from ..persistence.single_write import write_alone
 from ..runtime.contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
 from ..runtime.contracts.ids import CommandId, ProviderSessionId, ThreadId
@@ -64,7 +64,7 @@ class SessionStarter:
             ProviderProtocolError: the agent broke its protocol.
             StoreError: the store refused to record it.
         """
-        provider = self._provider_of(context)
+        provider = self.provider_of(context)
         state = IngestState(
             thread_id=context.thread.id,
             provider_session_id=ProviderSessionId(self.mint.new_id()),
@@ -94,6 +94,30 @@ class SessionStarter:
             raise
         return life
 
+    def provider_of(self, context: ThreadContext) -> Provider:
+        """The provider that serves the thread.
+
+        Raises:
+            ProviderUnavailable: none does, or nobody says which.
+        """
+        if context.runtime is not None:
+            name = context.runtime.provider_name
+        elif len(self.providers) == 1:
+            name = next(iter(self.providers))
+        elif self.choose_provider is not None:
+            name = self.choose_provider(context.project, context.thread)
+        else:
+            raise ProviderUnavailable(
+                f"thread {context.thread.id!r} could be served by {', '.join(self.providers)}:"
+                " give RuntimeOptions a choose_provider"
+            )
+        if name not in self.providers:
+            raise ProviderUnavailable(
+                f"thread {context.thread.id!r} is served by {name!r}, which is not among this runtime's providers:"
+                f" {', '.join(self.providers)}"
+            )
+        return self.providers[name]
+
     async def record_life(self, life: AgentLife, status: RuntimeStatus) -> None:
         """Write a life's runtime row as it stands now: the heartbeat, a moved cursor, the end.
 
@@ -102,8 +126,6 @@ class SessionStarter:
         """
         connection = life.connection
         identity: JsonObject = {"pid": connection.process.pid, "startedAt": connection.process.started_at}
-        if connection.capabilities.roll_back:
-            identity["rollBack"] = True
         provider_thread_id = connection.provider_thread_id or life.state.provider_thread_id
         state = attrs.evolve(life.state, provider_thread_id=provider_thread_id)
         await self.record(state, status, connection.resume_cursor, identity)
@@ -130,6 +152,15 @@ class SessionStarter:
         )
         await self._write(lambda database: put_provider_runtime(database, row))
 
+    async def move_cursor(self, session: ProviderSessionId, cursor: JsonObject) -> None:
+        """The thread's conversation goes on from this cursor, whatever the session's own was.
+
+        Raises:
+            StoreError: the store refused it.
+        """
+        text = orjson.dumps(cursor).decode()
+        await self._write(lambda database: set_cursor(database, session, text))
+
     async def drop_cursors(self, thread_id: ThreadId) -> None:
         """Forget the thread's conversation: its next session is a fresh one.
 
@@ -148,25 +179,6 @@ class SessionStarter:
         except OrchestrionError as failure:
             session = life.state.provider_session_id
             _logger.warning("the start of session %s was given up, which was not recorded: %s", session, failure)
-
-    def _provider_of(self, context: ThreadContext) -> Provider:
-        if context.runtime is not None:
-            name = context.runtime.provider_name
-        elif len(self.providers) == 1:
-            name = next(iter(self.providers))
-        elif self.choose_provider is not None:
-            name = self.choose_provider(context.project, context.thread)
-        else:
-            raise ProviderUnavailable(
-                f"thread {context.thread.id!r} could be served by {', '.join(self.providers)}:"
-                " give RuntimeOptions a choose_provider"
-            )
-        if name not in self.providers:
-            raise ProviderUnavailable(
-                f"thread {context.thread.id!r} is served by {name!r}, which is not among this runtime's providers:"
-                f" {', '.join(self.providers)}"
-            )
-        return self.providers[name]
 
     async def _write(self, statement: Callable[[peewee.SqliteDatabase], None]) -> None:
         await self.lane.run(lambda database: write_alone(database, statement, durability="full"))

@@ -51,11 +51,6 @@ class ThreadContext:
         return self._runtime_payload.get("resumeRefused") is True
 
     @property
-    def can_roll_back(self) -> bool:
-        """Whether the thread's last agent could roll its conversation back."""
-        return self._runtime_payload.get("rollBack") is True
-
-    @property
     def _runtime_payload(self) -> JsonObject:
         if self.runtime is None or self.runtime.runtime_payload_json is None:
             return {}

@@ -1,58 +1,70 @@
-"""The conversation of a thread's agent as a revert meets it: rolled back in the agent, or begun afresh."""
+"""The conversation of a thread's agent as a revert meets it: rolled back, begun afresh, or left as it is.
+
+An agent that rolls back is ended first: what it remembers of files is as old as they are, and its conversation has one
+process at a time. The next turn resumes it.
+"""
 
 from __future__ import annotations
 
-from anyio.abc import TaskGroup
-
 from ..runtime.contracts.errors import ProviderProtocolError
-from ..runtime.contracts.ids import CommandId
-from .agent_life import AgentLife
-from .providers.adapter import RollsBack
-from .reverter import Following
+from ..runtime.contracts.ids import ProviderSessionId
+from .providers.adapter import RollsBack, SessionRequest
+from .reverter import Following, RevertOrder
 from .session_starter import SessionStarter
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext
 
 
 class ThreadConversation:
-    """A `Conversation` for one revert. An agent that can roll back is started for it in `tasks` if none lives."""
+    """A `Conversation` for one revert."""
 
-    def __init__(
-        self,
-        agent: ThreadAgent,
-        starter: SessionStarter,
-        context: ThreadContext,
-        tasks: TaskGroup,
-        *,
-        correlation_id: CommandId | None,
-    ) -> None:
+    def __init__(self, agent: ThreadAgent, starter: SessionStarter, context: ThreadContext) -> None:
         self._agent = agent
         self._starter = starter
         self._context = context
-        self._tasks = tasks
-        self._correlation_id = correlation_id
+        self._asked: tuple[RollsBack, SessionRequest] | None = None
 
-    async def following(self, turn_count: int) -> Following:
-        life = self._agent.life
-        if life is None:
-            if self._context.resume_cursor is None:
-                return "has-nothing"
-            if turn_count == 0 or not self._context.can_roll_back:
-                return "starts-afresh"
-            life = await self._agent.living(self._context, self._tasks, correlation_id=self._correlation_id)
-        return "rolls-back" if turn_count > 0 and _rolls_back(life) else "starts-afresh"
+    async def following(self, order: RevertOrder) -> Following:
+        request = self._request()
+        if request is None or not order.removed_turns:
+            return "as-it-is"
+        provider = self._starter.provider_of(self._context)
+        if order.turn_count == 0 or not isinstance(provider, RollsBack):
+            return "starts-afresh"
+        await self._agent.end()
+        if not await provider.can_forget(request, order.removed_turns):
+            return "starts-afresh"
+        self._asked = provider, request
+        return "rolls-back"
 
-    async def roll_back(self, turn_count: int) -> None:
-        life = self._agent.life
-        if life is None or not isinstance(life.connection, RollsBack):
-            raise ProviderProtocolError("the agent that could roll back is gone")
-        await life.connection.roll_back(turn_count)
+    async def roll_back(self, order: RevertOrder) -> None:
+        if self._asked is None:
+            raise ProviderProtocolError("the agent was not asked whether it can roll back")
+        provider, request = self._asked
+        cursor = await provider.forget(request, order.removed_turns)
+        if cursor is None:
+            await self._starter.drop_cursors(self._context.thread.id)
+        else:
+            await self._starter.move_cursor(request.provider_session_id, cursor)
 
     async def start_afresh(self) -> None:
         await self._agent.end()
         await self._starter.drop_cursors(self._context.thread.id)
 
-
-def _rolls_back(life: AgentLife) -> bool:
-    connection = life.connection
-    return connection.capabilities.roll_back and isinstance(connection, RollsBack)
+    def _request(self) -> SessionRequest | None:
+        """What resumes the conversation as it stands; None where there is none."""
+        life, context = self._agent.life, self._context
+        if life is not None:
+            session, cursor = life.state.provider_session_id, life.connection.resume_cursor
+        elif context.runtime is not None:
+            session, cursor = ProviderSessionId(context.runtime.provider_session_id), context.resume_cursor
+        else:
+            return None
+        if cursor is None:
+            return None
+        return SessionRequest(
+            thread_id=context.thread.id,
+            provider_session_id=session,
+            workspace=context.workspace,
+            resume_cursor=cursor,
+        )

@@ -194,7 +194,7 @@ class ThreadSession:
             case ThreadTurnStartRequested() as start:
                 await self._start_turn(intent, start, tasks)
             case ThreadCheckpointRevertRequested() as revert:
-                await self._revert(intent, revert.turn_count, tasks)
+                await self._revert(intent, revert.turn_count)
             case _:
                 raise AssertionError(f"event {intent.sequence} is no intent: {intent.event_type}")
 
@@ -232,16 +232,14 @@ class ThreadSession:
         kind = "session.resume.failed" if isinstance(error, ResumeRefused) else "turn.start.failed"
         await self._parts.notes.turn_not_started(intent, kind, str(error))
 
-    async def _revert(self, intent: PersistedEvent, turn_count: int, tasks: TaskGroup) -> None:
+    async def _revert(self, intent: PersistedEvent, turn_count: int) -> None:
         """Take the thread back, unless something overtakes it before files are touched: then it is done after that."""
         with self._preparing:
             await self._parts.checkpointer.settled(self.thread_id)
             context = await self._context()
             if context is None or context.thread.deleted_at is not None:
                 return
-            conversation = ThreadConversation(
-                self._agent, self._parts.starter, context, tasks, correlation_id=intent.correlation_id
-            )
+            conversation = ThreadConversation(self._agent, self._parts.starter, context)
             order = RevertOrder(
                 intent=intent, turn_count=turn_count, thread=context.thread, workspace=context.workspace
             )

@@ -26,6 +26,7 @@ async def read_turn_request(
     attachments = event.payload.attachments
     return TurnRequest(
         text=event.payload.text,
+        turn_id=start.turn_id,
         attachments=() if isinstance(attachments, Unset) else attachments,
         model=None if isinstance(start.model, Unset) else start.model,
         effort=None if isinstance(start.effort, Unset) else start.effort,

@@ -54,6 +54,14 @@ def set_runtime_status(
     )
 
 
+def set_cursor(database: peewee.SqliteDatabase, session: ProviderSessionId, cursor_json: str) -> None:
+    """Go on from another cursor: the conversation of this life was rolled back after its end."""
+    database.execute_sql(
+        "UPDATE provider_session_runtime SET resume_cursor_json = ? WHERE provider_session_id = ?",
+        (cursor_json, session),
+    )
+
+
 def drop_cursors(database: peewee.SqliteDatabase, thread_id: ThreadId) -> None:
     """Forget how to resume a thread's conversation: the next session is a fresh one."""
     database.execute_sql(

@@ -11,6 +11,7 @@ history that an agent replays on resume is dropped; `SessionExited` is the last 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -18,7 +19,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 from anyio.abc import ObjectReceiveStream
 
-from ...runtime.contracts.ids import ApprovalRequestId, ProviderSessionId, ProviderThreadId, ThreadId
+from ...runtime.contracts.ids import ApprovalRequestId, ProviderSessionId, ProviderThreadId, ThreadId, TurnId
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent
 from ...runtime.contracts.values import ApprovalDecision, Attachment, JsonObject
 
@@ -30,7 +31,6 @@ class Capabilities:
     resume: bool
     approvals: bool
     model_switch: bool = False
-    roll_back: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +59,10 @@ class SessionRequest:
 
 @attrs.frozen(kw_only=True)
 class TurnRequest:
+    """A turn to hand over. `turn_id` is the name by which its agent is asked to forget it later (`RollsBack`)."""
+
     text: str
+    turn_id: TurnId | None = None
     attachments: tuple[Attachment, ...] = ()
     model: str | None = None
     effort: str | None = None
@@ -117,14 +120,27 @@ class AgentConnection(Protocol):
 
 @runtime_checkable
 class RollsBack(Protocol):
-    """A connection whose agent can forget the end of its conversation; its capabilities say `roll_back`."""
+    """A provider whose agents can forget the end of a conversation, turn by turn, as `TurnRequest.turn_id` names them.
 
-    async def roll_back(self, turns_kept: int) -> None:
-        """Forget every turn after the first `turns_kept` of the conversation. Asked again, it does nothing more.
+    Both methods are asked while no connection of the conversation is open, about the one of `request.resume_cursor`.
+    Turns are told apart by their names alone, never by their number: some never reached the agent, and some of the
+    agent's are not ours.
+    """
 
-        Raises:
-            SessionLost: the agent process is gone.
-            ProviderProtocolError: the agent did not roll back; its conversation is what it was.
+    async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
+        """Whether the agent would forget these turns and keep what came before the first of them.
+
+        Changes nothing. Raises what `Provider.connect` raises.
+        """
+
+    async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
+        """Forget the first of these turns that the conversation has, and all that came after it.
+
+        Answers with the cursor of what is left, None where nothing is. Asked again, with the cursor of before or the
+        one it answered with, it does nothing more.
+
+        Raises what `Provider.connect` raises, and
+            ProviderProtocolError: the agent did not; its conversation is what it was.
         """
 
 

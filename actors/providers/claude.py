@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
-from uuid import UUID, uuid4
 
 import anyio
 from anyio import to_thread
 
-from ...runtime.contracts.errors import ProviderUnavailable, ResumeRefused
-from ...runtime.contracts.ids import ProviderThreadId
+from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from ...runtime.contracts.ids import TurnId
+from ...runtime.contracts.values import JsonObject
 from .adapter import AgentConnection, SessionRequest
 from .agent_process import agent_process
+from .claude_history import ClaudeSession, cut, read_messages
 
 if TYPE_CHECKING:
     from .claude_connection import ClaudeConnection
@@ -85,11 +86,53 @@ class ClaudeProvider:
         """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
         return self._connected(request)
 
+    async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
+        """As `RollsBack.can_forget`."""
+        _, messages = await self._read_messages(request)
+        return cut(messages, turns).is_certain
+
+    async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
+        """As `RollsBack.forget`. What is left is a new session; the old one stays as it is."""
+        session, messages = await self._read_messages(request)
+        found = cut(messages, turns)
+        if not found.is_certain:
+            raise ProviderProtocolError("the agent cannot tell which turns it is to forget")
+        if not found.is_needed:
+            return request.resume_cursor
+        return session.branched_after(found.kept[-1]).cursor() if found.kept else None
+
+    async def _read_messages(self, request: SessionRequest) -> tuple[ClaudeSession, tuple[str, ...]]:
+        await to_thread.run_sync(_load_sdk)
+        session = ClaudeSession.of_cursor(request.resume_cursor or {})
+        return await read_messages(
+            session,
+            workspace=request.workspace,
+            env=self._env,
+            deadline_seconds=self._request_deadline_seconds,
+        )
+
     @asynccontextmanager
     async def _connected(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
-        session_id, resumes = _session_id(request)
+        cursor = request.resume_cursor
+        session = ClaudeSession.new() if cursor is None else ClaudeSession.of_cursor(cursor)
+        async with AsyncExitStack() as stack:
+            if session.branch_of is not None:
+                try:
+                    opening = self._opened(request, session.written(), resumes=True)
+                    connection = await stack.enter_async_context(opening)
+                except ResumeRefused:
+                    pass  # the branch had no turn yet
+                else:
+                    yield connection
+                    return
+            yield await stack.enter_async_context(self._opened(request, session, resumes=cursor is not None))
+
+    @asynccontextmanager
+    async def _opened(
+        self, request: SessionRequest, session: ClaudeSession, *, resumes: bool
+    ) -> AsyncGenerator[AgentConnection]:
         connection_type, bundled = await to_thread.run_sync(_load_sdk)
-        command = self._command(request, bundled, session_id, resumes=resumes)
+        command = self._command(request, bundled, session, resumes=resumes)
         failure: Exception | None = None
         async with (
             agent_process(
@@ -99,7 +142,7 @@ class ClaudeProvider:
         ):
             connection = connection_type(
                 process,
-                session_id=session_id,
+                session=session,
                 resumes=resumes,
                 model=request.model or self._model,
                 deadline_seconds=self._request_deadline_seconds,
@@ -116,9 +159,7 @@ class ClaudeProvider:
         if failure is not None:
             raise failure
 
-    def _command(
-        self, request: SessionRequest, bundled: Path, session_id: ProviderThreadId, *, resumes: bool
-    ) -> list[str]:
+    def _command(self, request: SessionRequest, bundled: Path, session: ClaudeSession, *, resumes: bool) -> list[str]:
         program = self._cli_path or (bundled if bundled.is_file() else shutil.which("claude"))
         if program is None:
             raise ProviderUnavailable(
@@ -130,19 +171,18 @@ class ClaudeProvider:
             *_SPEAKS,
             *("--permission-mode", self._permission_mode),
             *(() if model is None else (f"--model={model}",)),
-            f"--resume={session_id}" if resumes else f"--session-id={session_id}",
+            *_conversation_options(session, resumes=resumes),
         ]
 
 
-def _session_id(request: SessionRequest) -> tuple[ProviderThreadId, bool]:
-    """The session to resume, or a new one's id; whether it is resumed."""
-    if request.resume_cursor is None:
-        return ProviderThreadId(str(uuid4())), False
-    named = request.resume_cursor.get("sessionId")
-    try:
-        return ProviderThreadId(str(UUID(named))), True
-    except (ValueError, TypeError, AttributeError):
-        raise ResumeRefused(f"the resume cursor names no session: {request.resume_cursor!r}") from None
+def _conversation_options(session: ClaudeSession, *, resumes: bool) -> tuple[str, ...]:
+    """What opens a new session, one that the agent keeps, or a branch of one."""
+    named = f"--session-id={session.session_id}"
+    if not resumes:
+        return (named,)
+    if session.branch_of is None:
+        return (f"--resume={session.session_id}",)
+    return (f"--resume={session.branch_of}", f"--resume-session-at={session.branch_at}", "--fork-session", named)
 
 
 def _load_sdk() -> tuple[type[ClaudeConnection], Path]:

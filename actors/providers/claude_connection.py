@@ -5,7 +5,7 @@ the messages, and the queue of events. What the agent says is handled in its ord
 the SDK answers and awaits control requests in tasks of its own, which it ends with `disconnect`. The conversation
 lives on one event loop and is changed between awaits only.
 
-The id of a new session is chosen here, so that its resume cursor is known before the first turn. The agent writes its
+The id of a new session is chosen by us, so that its resume cursor is known before the first turn. The agent writes its
 transcript late: one that is killed in the first seconds of its first turn may have none, and refuses to resume.
 Importing this module needs the extra `claude`.
 """
@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
-from uuid import uuid4
 
 import anyio
 from anyio.abc import ObjectReceiveStream, TaskGroup
@@ -40,11 +39,13 @@ from ...runtime.contracts.provider_events import (
     RuntimeErrorReported,
     SessionExited,
     SessionStarted,
+    TurnCompleted,
 )
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .acp_tools import object_of
 from .adapter import Capabilities, ProcessIdentity, TurnRequest
 from .agent_process import AgentProcess
+from .claude_history import ClaudeSession, prompt_id
 from .claude_lines import MessageLines
 from .claude_permissions import NOBODY_TO_ASK, PendingDecision, permission_result
 from .claude_protocol import Conversation, Step, refusal
@@ -65,13 +66,13 @@ class ClaudeConnection:
         self,
         process: AgentProcess,
         *,
-        session_id: ProviderThreadId,
+        session: ClaudeSession,
         resumes: bool,
         model: str | None,
         deadline_seconds: float,
     ) -> None:
         self._process = process
-        self._session_id = session_id
+        self._session = session
         self._resumes = resumes
         self._deadline_seconds = deadline_seconds
         self._default_model = self._model = model
@@ -98,11 +99,11 @@ class ClaudeConnection:
 
     @property
     def provider_thread_id(self) -> ProviderThreadId | None:
-        return self._session_id
+        return self._session.session_id
 
     @property
     def resume_cursor(self) -> JsonObject | None:
-        return {"sessionId": self._session_id}
+        return self._session.cursor()
 
     @property
     def events(self) -> ObjectReceiveStream[ProviderRuntimeEvent]:
@@ -142,13 +143,14 @@ class ClaudeConnection:
             await self._process.end()
             await self._process.stderr_drained()
             if self._resumes and self._refusal is not None:
-                raise ResumeRefused(f"the agent does not resume {self._session_id!r}: {self._refusal}") from error
+                named = self._session.branch_of or self._session.session_id
+                raise ResumeRefused(f"the agent does not resume {named!r}: {self._refusal}") from error
             words = self._refusal or self._process.stderr_tail.strip() or "no last words"
             raise ProviderUnavailable(
                 f"{program} exited with code {self._process.exit_code} before it was ready: {words}"
             ) from error
         self._opened = True
-        self._events.put_nowait(SessionStarted(provider_thread_id=self._session_id))
+        self._events.put_nowait(SessionStarted(provider_thread_id=self._session.session_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
         self._not_over()
@@ -208,6 +210,8 @@ class ClaudeConnection:
             self._refusal = refusal(message)
         else:
             step = self._conversation.received(message)
+            if any(isinstance(event, TurnCompleted) for event in step.events):
+                self._session = self._session.written()
             for event in step.events:
                 await self._events.put(event)
             if step.interrupt:
@@ -327,7 +331,7 @@ def _prompt(turn: TurnRequest) -> JsonObject:
     ]
     content = [*images, {"type": "text", "text": turn.text}]
     message = {"role": "user", "content": content}
-    return {"type": "user", "uuid": str(uuid4()), "message": message, "parent_tool_use_id": None}
+    return {"type": "user", "uuid": prompt_id(turn.turn_id), "message": message, "parent_tool_use_id": None}
 
 
 async def _only(message: JsonObject) -> AsyncIterator[JsonObject]:

@@ -8,23 +8,26 @@ after the other until one has succeeded.
 
 A turn's model and effort hold for that turn. Codex keeps them for the turns that follow, so every turn names its
 model, and its effort once one was named.
+
+Going back in a conversation is done by a process of its own, whose thread nobody else has open then.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import anyio
 import attrs
 
-from ...runtime.contracts.errors import ProviderUnavailable, SessionLost
-from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId
+from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
+from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId, TurnId
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from .agent_process import AgentProcess
 from .codex_handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
+from .codex_history import Found, find_first, revert_before
 from .codex_protocol import Conversation, Step
 from .jsonrpc_protocol import JsonRpcProtocol, Notification, Reply, Request
 from .stdio_connection import StdioConnection, connected
@@ -94,8 +97,19 @@ class CodexProvider:
         """
         return self._connected(request)
 
+    async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
+        """As `RollsBack.can_forget`."""
+        async with self._connected(request) as connection:
+            return (await connection.find_first(turns)).is_certain
+
+    async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
+        """As `RollsBack.forget`. What is left may be an empty thread, which is gone on with as well."""
+        async with self._connected(request) as connection:
+            await connection.forget(turns)
+            return connection.resume_cursor
+
     @asynccontextmanager
-    async def _connected(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
+    async def _connected(self, request: SessionRequest) -> AsyncGenerator[_CodexConnection]:
         opening = connected(
             self._command or _bundled_command(),
             workspace=request.workspace,
@@ -108,8 +122,8 @@ class CodexProvider:
             yield await self._entered(opening, stack)
 
     async def _entered(
-        self, opening: AbstractAsyncContextManager[AgentConnection], stack: AsyncExitStack
-    ) -> AgentConnection:
+        self, opening: AbstractAsyncContextManager[_CodexConnection], stack: AsyncExitStack
+    ) -> _CodexConnection:
         if not self._has_started:
             async with self._starting:
                 if not self._has_started:
@@ -168,6 +182,27 @@ class _CodexConnection(StdioConnection):
         except BaseException:
             conversation.cut_off()
             raise
+
+    async def find_first(self, turns: Collection[TurnId]) -> Found:
+        """Where the first of these turns stands; a thread without a turn has none of them."""
+        thread, _ = self._opened()
+        if thread.unused:
+            return Found(first=None, is_certain=True)
+        return await find_first(self._peer, thread.thread_id, turns, deadline_seconds=self._deadline_seconds)
+
+    async def forget(self, turns: Collection[TurnId]) -> None:
+        """Forget the first of these turns that the thread has, and all that came after it.
+
+        Raises:
+            ProviderProtocolError: the agent did not.
+            SessionLost: it is gone.
+        """
+        found = await self.find_first(turns)
+        if not found.is_certain:
+            raise ProviderProtocolError(f"{self._process.program} cannot tell which turns it is to forget")
+        if found.first is not None:
+            thread, _ = self._opened()
+            await revert_before(self._peer, thread.thread_id, found.first, deadline_seconds=self._deadline_seconds)
 
     async def interrupt(self) -> None:
         _, conversation = self._opened()
@@ -232,7 +267,7 @@ class _CodexConnection(StdioConnection):
         self._thread = attrs.evolve(thread, current_effort=effort or thread.current_effort)
         said: list[JsonObject] = [{"type": "text", "text": turn.text}]
         said += [{"type": "image", "url": image.data_url} for image in turn.attachments]
-        chosen = (("model", turn.model or thread.model), ("effort", effort))
+        chosen = (("model", turn.model or thread.model), ("effort", effort), ("clientUserMessageId", turn.turn_id))
         return {
             "threadId": thread.thread_id,
             "input": said,

@@ -18,7 +18,7 @@ from orchestrion.actors.providers.adapter import (
     TurnRequest,
 )
 from orchestrion.actors.providers.process_table import processes_of
-from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId
+from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId, TurnId
 from orchestrion.runtime.contracts.provider_events import (
     MessageDelta,
     ProviderRuntimeEvent,
@@ -27,7 +27,7 @@ from orchestrion.runtime.contracts.provider_events import (
 )
 from orchestrion.runtime.contracts.values import JsonObject
 
-__all__ = ["ReadSession", "all_have_ended", "session"]
+__all__ = ["ReadSession", "all_have_ended", "session", "session_request"]
 
 SAFETY_NET_SECONDS = 30
 
@@ -49,9 +49,10 @@ class ReadSession:
             if isinstance(event, kind):
                 return event
 
-    async def turn(self, prompt: str) -> TurnCompleted:
+    async def turn(self, prompt: str, *, turn_id: str | None = None) -> TurnCompleted:
         """A whole turn, in which nothing is asked."""
-        await self.connection.start_turn(TurnRequest(text=prompt))
+        named = None if turn_id is None else TurnId(turn_id)
+        await self.connection.start_turn(TurnRequest(text=prompt, turn_id=named))
         return await self.until(TurnCompleted)
 
     async def rest(self) -> list[ProviderRuntimeEvent]:
@@ -82,17 +83,21 @@ class ReadSession:
         return list(messages.values())
 
 
-@asynccontextmanager
-async def session(
-    provider: Provider, workspace: Path, *, cursor: JsonObject | None = None
-) -> AsyncIterator[ReadSession]:
-    """A session of `provider` in `workspace`, under a safety net of time. It leaves no process, however it ends."""
-    request = SessionRequest(
+def session_request(workspace: Path, cursor: JsonObject | None) -> SessionRequest:
+    return SessionRequest(
         thread_id=ThreadId("thread"),
         provider_session_id=ProviderSessionId("session"),
         workspace=workspace,
         resume_cursor=cursor,
     )
+
+
+@asynccontextmanager
+async def session(
+    provider: Provider, workspace: Path, *, cursor: JsonObject | None = None
+) -> AsyncIterator[ReadSession]:
+    """A session of `provider` in `workspace`, under a safety net of time. It leaves no process, however it ends."""
+    request = session_request(workspace, cursor)
     identity: ProcessIdentity | None = None
     try:
         with anyio.fail_after(SAFETY_NET_SECONDS):

@@ -1,41 +1,54 @@
 """A host to be killed at a crash point: it plays two turns and a revert of the second, then stops cleanly.
 
-`python -m tests.support.reverting_host DIRECTORY BACKEND`, armed by its environment as `crash_points` says. The
-stage is that of `tests.support.stage`: the rehearsal agent in `DIRECTORY/workspace`, the database beside it.
+`python -m tests.support.reverting_host DIRECTORY BACKEND`, armed by its environment as `crash_points` says. It reads a
+pickled `(provider, prompts)` from its standard input. The stage is that of `tests.support.stage`: the agent works in
+`DIRECTORY/workspace`, the database is beside it.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
 
+from orchestrion.actors.providers.adapter import Provider
 from orchestrion.persistence.crash_points import VARIABLE
 from orchestrion.runtime.contracts.commands import ThreadCheckpointRevert
 from tests.support.builders import checkpoint_revert, next_command_id
-from tests.support.stage import activity, stage
+from tests.support.stage import activity, rehearsal, stage
 
 __all__ = ["REVERT", "die_at"]
 
 REVERT: Final[ThreadCheckpointRevert] = checkpoint_revert(turn_count=1, command_id="the-revert")
 """The command that asks for the revert."""
 
+TOUCHING: Final = ("touch made-1\nsay words-1", "touch made-2\nsay words-2")
+"""Prompts for the rehearsal agent."""
+
 _DEADLINE_SECONDS: Final = 60
 _IDS_OF_THE_TEST: Final = 10_000
 """The host's command ids begin after those that the test's own process gives."""
 
 
-def die_at(point: str, directory: Path, backend: str) -> None:
-    """Let a host run on `directory` until it dies at the point; a host that does not die there is an error."""
+def die_at(
+    point: str, directory: Path, backend: str, *, provider: Provider | None = None, prompts: Sequence[str] = TOUCHING
+) -> None:
+    """Let a host run on `directory` until it dies at the point; a host that does not die there is an error.
+
+    Its agents are `provider`'s, by default the rehearsal agent, and take the two prompts.
+    """
     host = subprocess.run(
         [sys.executable, "-m", __name__, str(directory), backend],
         env={**os.environ, VARIABLE: point},
         cwd=Path(__file__).parents[2],
+        input=pickle.dumps((provider or rehearsal(directory), prompts)),
         capture_output=True,
         timeout=_DEADLINE_SECONDS,
         check=False,
@@ -43,10 +56,10 @@ def die_at(point: str, directory: Path, backend: str) -> None:
     assert host.returncode == -signal.SIGKILL, host.stderr.decode()
 
 
-async def play(directory: Path) -> None:
-    async with stage(directory) as it:
-        for number in (1, 2):
-            asked = await it.ask(f"touch made-{number}\nsay words-{number}")
+async def play(directory: Path, provider: Provider, prompts: Sequence[str]) -> None:
+    async with stage(directory, providers=[provider]) as it:
+        for prompt in prompts:
+            asked = await it.ask(prompt)
             await it.until(activity("checkpoint.captured"), after=asked.sequence)
         (directory / "workspace" / "users.txt").write_text("edited after turn 2\n")
         requested = await it.send(REVERT)
@@ -56,4 +69,5 @@ async def play(directory: Path) -> None:
 if __name__ == "__main__":
     for _ in range(_IDS_OF_THE_TEST):
         next_command_id()
-    anyio.run(play, Path(sys.argv[1]), backend=sys.argv[2])
+    given = pickle.load(sys.stdin.buffer)
+    anyio.run(play, Path(sys.argv[1]), *given, backend=sys.argv[2])

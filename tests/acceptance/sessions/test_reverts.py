@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.adapter import AgentConnection, Capabilities, Provider, SessionRequest
+from orchestrion.actors.providers.adapter import AgentConnection, Provider, SessionRequest
 from orchestrion.actors.workspace import GitWorkspace, checkpoint_ref, find_git, safety_ref
 from orchestrion.runtime.contracts.errors import CommandRejected, ProviderProtocolError, TurnDiffNotFound
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.values import Unset
+from orchestrion.runtime.contracts.ids import ThreadId, TurnId
+from orchestrion.runtime.contracts.values import JsonObject, Unset
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import checkpoint_revert
 from tests.support.git import Repository
@@ -214,12 +214,13 @@ class TestRefused:
 
 
 class _Rolling:
-    """A provider whose agents can roll back, or say they can and fail; `asked` is what they were asked."""
+    """A provider whose agents can roll back, or say they can and fail; `asked` are the turns they were to forget."""
 
-    def __init__(self, inner: Provider, *, fails: bool = False) -> None:
+    def __init__(self, inner: Provider, *, fails: bool = False, can: bool = True) -> None:
         self._inner = inner
         self.fails = fails
-        self.asked: list[int] = []
+        self.can = can
+        self.asked: list[list[TurnId]] = []
 
     @property
     def name(self) -> str:
@@ -230,30 +231,17 @@ class _Rolling:
         return self._inner.adapter_key
 
     def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
-        return self._connected(request)
+        return self._inner.connect(request)
 
-    @asynccontextmanager
-    async def _connected(self, request: SessionRequest) -> AsyncIterator[AgentConnection]:
-        async with self._inner.connect(request) as connection:
-            yield _RollingConnection(connection, self)
+    async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
+        assert request.resume_cursor is not None
+        return self.can
 
-
-class _RollingConnection:
-    def __init__(self, inner: Any, provider: _Rolling) -> None:
-        self._inner = inner
-        self._provider = provider
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(resume=True, approvals=True, roll_back=True)
-
-    async def roll_back(self, turns_kept: int) -> None:
-        self._provider.asked.append(turns_kept)
-        if self._provider.fails:
+    async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
+        self.asked.append(list(turns))
+        if self.fails:
             raise ProviderProtocolError("it will not forget")
+        return request.resume_cursor
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -262,8 +250,10 @@ async def test_an_agent_that_can_rolls_back_also_after_a_restart(
 ) -> None:
     provider = _Rolling(rehearsal(tmp_path))
     async with stage(tmp_path, providers=[provider]) as it:
-        await turn(it, "touch one")
+        await turn(it, "touch one\nsay words")
         await turn(it, "touch two")
+        await turn(it, "touch three")
+        removed = [one.turn_id for one in (await it.thread()).turns if one.turn_count > 1]
         if not restarts:
             await asked_to_revert(it, 1)
     async with stage(tmp_path, providers=[provider]) as it:
@@ -271,8 +261,38 @@ async def test_an_agent_that_can_rolls_back_also_after_a_restart(
             await asked_to_revert(it, 1)
         told = await noted(it)
         assert (told["contextLost"], told["summary"]) == (False, "The workspace stands as at the end of turn 1")
-    assert provider.asked == [1]
+        asked = await it.ask("recall")
+        await it.ended(asked)
+        assert "words" in await it.said(asked)
+    assert provider.asked == [removed]
     assert names(repository) == {"users.txt", ".gitignore", "one"}
+
+
+async def test_an_agent_that_cannot_tell_what_to_forget_starts_afresh(repository: Repository, tmp_path: Path) -> None:
+    provider = _Rolling(rehearsal(tmp_path), can=False)
+    async with stage(tmp_path, providers=[provider]) as it:
+        await turn(it, "say words")
+        await turn(it, "touch two")
+        assert isinstance((await asked_to_revert(it, 1)).payload, ThreadReverted)
+        assert (await noted(it))["contextLost"] is True
+        asked = await it.ask("recall")
+        await it.ended(asked)
+        assert "words" not in await it.said(asked)
+    assert provider.asked == []
+
+
+async def test_a_revert_that_removes_no_turn_leaves_the_agent_its_conversation(
+    repository: Repository, tmp_path: Path
+) -> None:
+    async with stage(tmp_path) as it:
+        await turn(it, "say words")
+        repository.write("users.txt", "edited since\n")
+        assert isinstance((await asked_to_revert(it, 1)).payload, ThreadReverted)
+        assert (repository.top / "users.txt").read_text() == "the user's\n"
+        assert (await noted(it))["contextLost"] is False
+        asked = await it.ask("recall")
+        await it.ended(asked)
+        assert "words" in await it.said(asked)
 
 
 async def test_files_are_put_back_where_the_agent_does_not_follow(repository: Repository, tmp_path: Path) -> None:
