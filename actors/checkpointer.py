@@ -312,5 +312,6 @@ def _after(turn: TurnWorkspace) -> str:
 def _summary(turn: TurnWorkspace, diff: WorkspaceDiff) -> str:
     count = diff.changed_files
     listed = "" if count == len(diff.files) else f", of which {len(diff.files)} are listed"
+    noted = f", {diff.noted_files} too large to keep" if diff.noted_files else ""
     cut = ", its diff is cut" if diff.is_cut else ""
-    return f"Turn {turn.turn_count} changed {count} {'file' if count == 1 else 'files'}{listed}{cut}"
+    return f"Turn {turn.turn_count} changed {count} {'file' if count == 1 else 'files'}{listed}{noted}{cut}"

@@ -1,6 +1,7 @@
 """The difference of two trees: the unified text that `git diff` prints, and the files it names.
 
 Both are bounded. A text that is too long ends at a line's end with a marker; files beyond the bound are counted.
+A file above the size limit of captures is listed without lines: the text shows the note that stands for its content.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ import attrs
 
 from ...runtime.contracts.values import ChangedFile, Count, FileChangeKind, Label
 from .git import Git
+from .notes import find_notes
 
 _KINDS: Final[dict[bytes, FileChangeKind]] = {b"A": "added", b"D": "deleted", b"R": "renamed"}
 """By the letter that opens git's status; every other status (M, T) is a modification."""
+
+_NOTHING: Final = b"000000"
+_REPOSITORY: Final = b"160000"
+"""The mode of what is not there, and of a nested repository: neither has a blob."""
 
 _CUT: Final = b"# The diff is cut here: it is longer than %d bytes\n"
 
@@ -41,13 +47,34 @@ class DiffLimits:
 class WorkspaceDiff:
     """What changed between two captures. `text` is empty when nothing did.
 
-    `changed_files` counts all of them, `files` has the first; `is_cut` says whether the text ends in a marker.
+    `changed_files` counts all of them, `files` has the first. `noted_files` counts those whose content was too large to
+    keep, before or after; `is_cut` says whether the text ends in a marker.
     """
 
     text: str
     files: tuple[ChangedFile, ...]
     changed_files: int
+    noted_files: int
     is_cut: bool
+
+
+@attrs.frozen(kw_only=True)
+class _Listed:
+    """A path that differs, with the blobs on both sides and the lines that came and went."""
+
+    path: bytes
+    kind: FileChangeKind
+    blobs: frozenset[bytes]
+    lines: tuple[int, int]
+
+    def told(self, notes: frozenset[bytes]) -> ChangedFile:
+        additions, deletions = (0, 0) if self.blobs & notes else self.lines
+        return ChangedFile(
+            path=Label(self.path.decode("utf-8", "replace")),
+            kind=self.kind,
+            additions=Count(additions),
+            deletions=Count(deletions),
+        )
 
 
 async def tree_diff(git: Git, from_tree: str, to_tree: str, limits: DiffLimits) -> WorkspaceDiff:
@@ -57,47 +84,46 @@ async def tree_diff(git: Git, from_tree: str, to_tree: str, limits: DiffLimits) 
         CaptureFailed: a tree is not there, or git could not read it.
     """
     if from_tree == to_tree:
-        return WorkspaceDiff(text="", files=(), changed_files=0, is_cut=False)
+        return WorkspaceDiff(text="", files=(), changed_files=0, noted_files=0, is_cut=False)
     patch, is_whole = await git.read("diff-tree", *_OPTIONS, "-p", from_tree, to_tree, limit=limits.text_bytes)
     if not is_whole:
         patch = patch[: patch.rfind(b"\n") + 1] + _CUT % limits.text_bytes
     listing = await git.run("diff-tree", *_OPTIONS, "-z", "--raw", "--numstat", from_tree, to_tree)
-    files = tuple(_changed_files(listing.output))
+    listed = tuple(_listed(listing.output))
+    notes = await find_notes(git, frozenset[bytes]().union(*(one.blobs for one in listed)))
     return WorkspaceDiff(
         text=patch.decode("utf-8", "replace"),
-        files=files[: limits.files],
-        changed_files=len(files),
+        files=tuple(one.told(notes) for one in listed[: limits.files]),
+        changed_files=len(listed),
+        noted_files=sum(1 for one in listed if one.blobs & notes),
         is_cut=not is_whole,
     )
 
 
-def _changed_files(listing: bytes) -> Iterator[ChangedFile]:
+def _listed(listing: bytes) -> Iterator[_Listed]:
     """Reads `--raw --numstat -z`: all `:modes ids status NUL path NUL`, then all `added TAB deleted TAB path NUL`.
 
     A rename has two paths in both: in the raw record after its status, in the count after an empty path.
     """
-    kinds: dict[bytes, FileChangeKind] = {}
-    counts: dict[bytes, tuple[int, int]] = {}
+    changes: dict[bytes, tuple[FileChangeKind, frozenset[bytes]]] = {}
+    lines: dict[bytes, tuple[int, int]] = {}
     fields = iter(listing.split(b"\0"))
     for field in fields:
         if field.startswith(b":"):
-            kind = _KINDS.get(field.rsplit(b" ", 1)[1][:1], "modified")
+            from_mode, to_mode, from_id, to_id, status = field[1:].split(b" ")
+            kind = _KINDS.get(status[:1], "modified")
             path = next(fields)
-            kinds[next(fields) if kind == "renamed" else path] = kind
+            sides = ((from_mode, from_id), (to_mode, to_id))
+            blobs = frozenset(name for mode, name in sides if mode not in (_NOTHING, _REPOSITORY))
+            changes[next(fields) if kind == "renamed" else path] = kind, blobs
         elif field:
             added, deleted, path = field.split(b"\t", 2)
             if not path:
                 next(fields)
                 path = next(fields)
-            counts[path] = (_lines(added), _lines(deleted))
-    for path, kind in kinds.items():
-        additions, deletions = counts.get(path, (0, 0))
-        yield ChangedFile(
-            path=Label(path.decode("utf-8", "replace")),
-            kind=kind,
-            additions=Count(additions),
-            deletions=Count(deletions),
-        )
+            lines[path] = (_lines(added), _lines(deleted))
+    for path, (kind, blobs) in changes.items():
+        yield _Listed(path=path, kind=kind, blobs=blobs, lines=lines.get(path, (0, 0)))
 
 
 def _lines(count: bytes) -> int:

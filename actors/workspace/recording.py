@@ -19,12 +19,9 @@ import anyio.to_thread
 import attrs
 
 from .git import Answer, CaptureFailed, Git
+from .notes import note_of
 from .scratch import Layout, keep_index, scratch_repository
 
-NOTE_BYTES: Final = 160
-"""Every note that stands for a file's content has this size, so that notes are found without reading all blobs."""
-
-_NOTE_OPENS: Final = b"orchestrion: the content of this file was not captured\n"
 _GITLINK: Final = re.compile(rb"(?:\A|(?<=\0))160000 [0-9a-f]+ 0\t([^\0]+)\0")
 
 
@@ -38,11 +35,6 @@ async def write_tree(git: Git, layout: Layout) -> str:
         return await _attempt(git, layout, warm=True)
     except CaptureFailed:
         return await _attempt(git, layout, warm=False)
-
-
-def is_note(content: bytes) -> bool:
-    """Whether a blob is the note that stands for a file above the size limit."""
-    return len(content) == NOTE_BYTES and content.startswith(_NOTE_OPENS)
 
 
 async def _attempt(git: Git, layout: Layout, *, warm: bool) -> str:
@@ -149,8 +141,7 @@ def _special_and_large(layout: Layout, paths: Collection[bytes]) -> tuple[set[by
             continue
         if stat.S_ISREG(facts.st_mode):
             if facts.st_size > layout.limits.file_bytes:
-                text = b"size %d bytes\nchanged %d\n" % (facts.st_size, facts.st_mtime_ns)
-                large[path] = (_NOTE_OPENS + text).ljust(NOTE_BYTES - 1) + b"\n"
+                large[path] = note_of(facts)
         elif not (stat.S_ISLNK(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
             special.add(path)
     return special, large

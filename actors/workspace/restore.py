@@ -26,7 +26,8 @@ import attrs
 from ...persistence.crash_points import crash_point
 from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed, Git
-from .recording import NOTE_BYTES, is_note, paths_of, record, record_workspace
+from .notes import find_notes
+from .recording import paths_of, record, record_workspace
 from .scratch import Layout, keep_index, scratch_repository
 
 _REPOSITORY: Final = b"160000"
@@ -182,16 +183,7 @@ async def _notes(scratch: Git, changes: Sequence[_Change]) -> frozenset[bytes]:
     blobs = {blob for one in changes for blob in (one.present_blob, one.target_blob) if blob.strip(b"0")}
     blobs -= {one.target_blob for one in changes if one.target_mode == _REPOSITORY}
     blobs -= {one.present_blob for one in changes if one.present_mode == _REPOSITORY}
-    if not blobs:
-        return frozenset()
-    request = b"\n".join(sorted(blobs)) + b"\n"
-    sizes = await scratch.run("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=request)
-    candidates = [line.split(b" ")[0] for line in sizes.output.splitlines() if line.endswith(b" %d" % NOTE_BYTES)]
-    found = set()
-    for blob in candidates:
-        if is_note((await scratch.run("cat-file", "blob", blob.decode("ascii"))).output):
-            found.add(blob)
-    return frozenset(found)
+    return await find_notes(scratch, blobs)
 
 
 async def _ignored(targeted: Git, layout: Layout, paths: Collection[bytes], rules: Path) -> set[bytes]:

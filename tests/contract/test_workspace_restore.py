@@ -311,6 +311,33 @@ class TestLargeFiles:
         third = await workspace.capture(checkpoint_ref(THREAD, 3), "shrunk")
         assert repository.contents(third.tree)[b"large"] == b"small now\n"
 
+    async def test_a_diff_lists_them_without_lines_and_its_text_shows_the_note(self, repository: Repository) -> None:
+        repository.write("grows", "small\n" * 5)
+        repository.write("shrinks", b"x" * 2000)
+        repository.write("goes", b"x" * 3000)
+        repository.write("moves", b"m" * 4000)
+        workspace = await opened(repository.top, limits=self.limits)
+        start = await workspace.capture(checkpoint_ref(THREAD, 1), "start")
+        repository.write("grows", b"y" * 2000)
+        repository.write("shrinks", "small now\n")
+        (repository.top / "goes").unlink()
+        (repository.top / "moves").rename(repository.top / "moved")
+        repository.write("comes", b"z" * 3000)
+        repository.write("plain", "one\n")
+        end = await workspace.capture(checkpoint_ref(THREAD, 2), "end")
+        diff = await workspace.diff(start, end)
+        assert [(file.path, file.kind, file.additions, file.deletions) for file in diff.files] == [
+            ("comes", "added", 0, 0),
+            ("goes", "deleted", 0, 0),
+            ("grows", "modified", 0, 0),
+            ("moved", "renamed", 0, 0),
+            ("plain", "added", 1, 0),
+            ("shrinks", "modified", 0, 0),
+        ]
+        assert (diff.changed_files, diff.noted_files) == (6, 5)
+        assert diff.text == repository.git("diff", start.commit, end.commit).decode()
+        assert "+orchestrion: the content of this file was not captured\n+size 2000 bytes\n" in diff.text
+
     async def test_they_are_left_alone_unless_captured_first(self, repository: Repository) -> None:
         repository.write("grows", "small\n")
         repository.write("large", b"x" * 2000)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrion.actors.workspace import CaptureLimits
 from orchestrion.runtime.contracts.errors import TurnDiffNotFound
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadTurnDiffCompleted
 from orchestrion.runtime.contracts.ids import ThreadId
@@ -133,6 +134,28 @@ async def test_a_turn_whose_capture_fails_has_a_checkpoint_that_says_so(tmp_path
         completed = await it.until(payload(ThreadTurnDiffCompleted), after=completed.sequence)
         assert isinstance(completed.payload, ThreadTurnDiffCompleted)
         assert completed.payload.status == "ready"
+
+
+async def test_a_file_that_is_too_large_is_listed_and_said(tmp_path: Path) -> None:
+    Repository.init(tmp_path / "workspace")
+    async with stage(tmp_path) as it:
+        asked = await it.ask("touch small\nrun make\nwait-for go")
+        await it.until(activity("tool.completed"), after=asked.sequence)
+        with (it.workspace / "large").open("wb") as large:
+            large.truncate(CaptureLimits().file_bytes + 1)
+        await it.let_go("go")
+        completed = await it.until(payload(ThreadTurnDiffCompleted))
+        assert isinstance(completed.payload, ThreadTurnDiffCompleted)
+        assert [(file.path, file.kind, file.additions) for file in completed.payload.files] == [
+            ("go", "added", 0),
+            ("large", "added", 0),
+            ("small", "added", 0),
+        ]
+        told = await it.until(activity("checkpoint.captured"))
+        assert "Turn 1 changed 3 files, 1 too large to keep" in str(told.payload)
+        assert (
+            "the content of this file was not captured" in (await it.runtime.get_turn_diff(ThreadId("t1"), 0, 1)).diff
+        )
 
 
 async def test_without_a_git_program_the_thread_is_told_once_and_sessions_work(
