@@ -123,19 +123,10 @@ class _AcpConnection(StdioConnection):
         conversation = self._opened()
         if self._over:
             raise SessionLost(f"{self._process.program} is gone, and its turn with it")
-        if not conversation.running:
-            return
-        step = conversation.interrupted()
-        self._report_nowait(step)
-        with self._write_deadline():
-            await self._peer.notify("session/cancel", {"sessionId": self._session_id})
-            await self._answer(step)
+        await self._carry_out(conversation.interrupted())
 
     async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
-        step = self._opened().decided(request, decision)
-        self._report_nowait(step)
-        with self._write_deadline():
-            await self._answer(step)
+        await self._carry_out(self._opened().decided(request, decision))
 
     async def _take(self, message: Request | Notification) -> None:
         match message:
@@ -156,21 +147,26 @@ class _AcpConnection(StdioConnection):
         return () if self._conversation is None else self._conversation.cut_off().events
 
     async def _perform(self, step: Step) -> None:
+        """What follows from a message: the runtime may be slow to read, and the agent waits then."""
         for event in step.events:
             await self._events.put(event)
-        with self._write_deadline():
-            await self._answer(step)
+        await self._send(step)
+
+    async def _carry_out(self, step: Step) -> None:
+        """What follows from a call of the runtime, which may be the one that reads the events."""
+        for event in step.events:
+            self._events.put_nowait(event)
+        await self._send(step)
 
     async def _turn_ended(self, reply: Reply) -> None:
         await self._perform(self._opened().replied(reply))
 
-    async def _answer(self, step: Step) -> None:
-        for answer in step.answers:
-            await self._peer.respond(answer.id, answer.value)
-
-    def _report_nowait(self, step: Step) -> None:
-        for event in step.events:
-            self._events.put_nowait(event)
+    async def _send(self, step: Step) -> None:
+        with self._write_deadline():
+            if step.cancels:
+                await self._peer.notify("session/cancel", {"sessionId": self._session_id})
+            for answer in step.answers:
+                await self._peer.respond(answer.id, answer.value)
 
     def _opened(self) -> Conversation:
         assert self._conversation is not None, "a connection is handed out after its conversation is open"

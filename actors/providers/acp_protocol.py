@@ -7,6 +7,9 @@ arrived or what the runtime asks, and return `Step`s, the events to report and t
 Only what belongs to a running turn is told. History that an agent replays while it loads a session, and anything it
 says between turns, is dropped; a permission it asks for then is answered `cancelled`.
 
+A permission that is answered `cancelled` does not end the turn by itself: agents take it for a refusal and go on. So a
+decision to cancel also cancels the turn.
+
 The protocol has no items for text: a message lasts until a tool call, a thought, another `messageId` or the turn's
 end. Keys of messages, tool calls and requests are counted by the conversation, since an agent's own ids may come
 again. Source: https://agentclientprotocol.com/protocol/schema
@@ -55,7 +58,6 @@ _OPTION_KINDS: Final[dict[ApprovalDecision, tuple[str, ...]]] = {
     "accept": ("allow_once", "allow_always"),
     "acceptForSession": ("allow_always", "allow_once"),
     "decline": ("reject_once", "reject_always"),
-    "cancel": (),
 }
 
 _STOPPED: Final = {
@@ -75,9 +77,11 @@ class Answer:
 
 @attrs.frozen(kw_only=True)
 class Step:
-    """What follows from an input: events for the runtime, then answers for the agent."""
+    """What follows from an input: events for the runtime, then the end of the turn and answers for the agent."""
 
     events: tuple[ProviderRuntimeEvent, ...] = ()
+    cancels: bool = False
+    """Whether the agent is to be told to end its turn."""
     answers: tuple[Answer, ...] = ()
 
 
@@ -92,7 +96,7 @@ class Conversation:
     def __init__(self, session_id: ProviderThreadId) -> None:
         self._session_id = session_id
         self._running = False
-        self._interrupting = False
+        self._interrupting = self._cancelling = False
         self._message: ProviderItemId | None = None
         self._message_id: object = None
         self._thought = ""
@@ -110,7 +114,7 @@ class Conversation:
         if self._running:
             raise ProviderProtocolError("a turn is running: the agent takes one at a time")
         self._running = True
-        self._interrupting = False
+        self._interrupting = self._cancelling = False
         self._tools.clear()
 
     def updated(self, params: Any) -> Step:
@@ -133,7 +137,7 @@ class Conversation:
     def permission_asked(self, request_id: RequestId, params: Any) -> Step:
         """Take a `session/request_permission` request."""
         message = object_of(params)
-        if not self._running or self._interrupting or message.get("sessionId") != self._session_id:
+        if not self._running or self._is_ending or message.get("sessionId") != self._session_id:
             return Step(answers=(Answer(id=request_id, value=_CANCELLED),))
         call = object_of(message.get("toolCall"))
         tool = self._tool_of(call)
@@ -163,6 +167,9 @@ class Conversation:
         permission = self._permissions.get(request)
         if permission is None:
             raise ProviderProtocolError(f"the approval request {request!r} is not open any more")
+        if decision == "cancel":
+            self._cancelling = True
+            return self._cancel()
         fitting = [kind for kind in _OPTION_KINDS[decision] if kind in permission.options]
         if not fitting and decision in ("accept", "acceptForSession"):
             raise ProviderProtocolError(
@@ -179,9 +186,10 @@ class Conversation:
 
     def interrupted(self) -> Step:
         """The runtime asked for the turn's end: what is open, and what is asked from now on, is cancelled."""
-        self._interrupting = self._running
-        answers = tuple(Answer(id=open_.id, value=_CANCELLED) for open_ in self._permissions.values())
-        return Step(events=self._drop_permissions(), answers=answers)
+        if not self._running:
+            return Step()
+        self._interrupting = True
+        return self._cancel()
 
     def replied(self, reply: Reply) -> Step:
         """Take the reply to `session/prompt`: the turn's end."""
@@ -196,16 +204,26 @@ class Conversation:
         self._running = False
         return Step(events=self._end_thought())
 
+    @property
+    def _is_ending(self) -> bool:
+        return self._interrupting or self._cancelling
+
+    def _cancel(self) -> Step:
+        """The end of the turn, with every permission that is open answered as the protocol asks for then."""
+        answers = tuple(Answer(id=open_.id, value=_CANCELLED) for open_ in self._permissions.values())
+        return Step(events=self._drop_permissions(), cancels=True, answers=answers)
+
     def _outcome(self, reply: Reply) -> tuple[TurnOutcome, str | None]:
+        ended: TurnOutcome = "interrupted" if self._interrupting else "cancelled"
         match reply:
             case Refusal():
-                return ("interrupted" if self._interrupting else "failed"), reply.message
+                return (ended if self._is_ending else "failed"), reply.message
             case Result():
                 reason = text_of(object_of(reply.value).get("stopReason"))
         if reason == "end_turn":
             return "completed", None
         if reason == "cancelled":
-            return ("interrupted" if self._interrupting else "cancelled"), None
+            return ended, None
         sentence = _STOPPED.get(reason, "the agent stopped for a reason that the protocol does not know")
         return "failed", f"{sentence} ({reason or 'none given'})"
 

@@ -237,16 +237,25 @@ class TestPermissions:
         outcome = {"outcome": "selected", "optionId": f"id-{chosen}"}
         assert talk.answers == [Answer(id=7, value={"outcome": outcome})]
 
-    @pytest.mark.parametrize(
-        ("decision", "offered"), [("cancel", EVERY_OPTION), ("decline", ("allow_once", "allow_always"))]
-    )
-    def test_what_no_option_fits_is_answered_cancelled(
-        self, decision: ApprovalDecision, offered: tuple[str, ...]
-    ) -> None:
+    def test_what_no_option_fits_is_answered_cancelled(self) -> None:
         talk = Talk()
-        talk.ask(*offered)
-        talk.take(talk.conversation.decided(FIRST, decision))
-        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+        talk.ask("allow_once", "allow_always")
+        step = talk.conversation.decided(FIRST, "decline")
+        assert (step.answers, step.cancels) == ((Answer(id=7, value=CANCELLED),), False)
+
+    def test_a_decision_to_cancel_cancels_the_turn_and_whatever_else_it_asks(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.ask()
+        step = talk.conversation.decided(FIRST, "cancel")
+        assert step.cancels
+        assert [answer.value for answer in step.answers] == [CANCELLED, CANCELLED]
+        second = ApprovalRequestId("permission-2")
+        assert step.events == tuple(ApprovalResolved(request=one, decision="cancel") for one in (FIRST, second))
+        talk.ask()
+        assert talk.answers[-1].value == CANCELLED
+        talk.end("cancelled")
+        assert talk.told[-1] == TurnCompleted(outcome="cancelled")
 
     def test_what_cannot_be_accepted_stays_open(self) -> None:
         talk = Talk()
@@ -311,9 +320,21 @@ class TestTurns:
 
     def test_an_error_after_an_interrupt_is_an_interruption(self) -> None:
         talk = Talk()
-        talk.take(talk.conversation.interrupted())
+        step = talk.conversation.interrupted()
+        assert step.cancels
+        talk.take(step)
         talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
         assert talk.told == [TurnCompleted(outcome="interrupted", error="aborted")]
+
+    def test_an_error_after_a_decision_to_cancel_is_a_cancellation(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.conversation.decided(FIRST, "cancel")
+        talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
+        assert talk.told[-1] == TurnCompleted(outcome="cancelled", error="aborted")
+
+    def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
+        assert Talk(running=False).conversation.interrupted() == Step()
 
     @pytest.mark.parametrize(("asked", "outcome"), [(True, "interrupted"), (False, "cancelled")])
     def test_a_cancelled_turn_was_interrupted_if_the_runtime_asked(self, asked: bool, outcome: str) -> None:
