@@ -1,4 +1,4 @@
-"""Fixtures for every test: both anyio backends, Hypothesis without deadlines, and SQLite kept off the event loop."""
+"""For every test: both anyio backends, Hypothesis without deadlines, SQLite kept off the event loop, and no orphans."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from contextlib import contextmanager
 import pytest
 from blockbuster.blockbuster import BlockBusterFunction
 from hypothesis import settings
+
+from tests.support.orphans import pytest_configure, pytest_sessionfinish, pytest_terminal_summary
+
+__all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
 
 settings.register_profile("orchestrion", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("orchestrion")
