@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := orchestrion runtime actors persistence migrations tests benchmarks
 
-.PHONY: run test agents torture mutants check lint types format clean
+OPENCODE := opencode-ai@1.18.33
+
+.PHONY: run test agents conformance torture mutants check lint types format clean
 
 run: .venv/run
 	$(BIN)/orchestrion demo
@@ -11,8 +13,13 @@ run: .venv/run
 test: .venv/dev
 	$(BIN)/pytest
 
-# Real Codex and real Claude, for the tests that otherwise skip.
-agents: .venv/agents
+# Real Codex, real Claude and, where npm is, real opencode: for the tests that otherwise skip.
+agents: .venv/agents .venv/opencode
+
+# Minutes: every scenario of the conformance suite on every agent; with CASE=package.module:name on an adapter of yours.
+conformance: .venv/dev
+	ORCHESTRION_SCENARIOS=all ORCHESTRION_CASE=$(CASE) $(BIN)/pytest \
+		tests/contract/providers/test_conformance.py tests/contract/providers/test_killed_host.py
 
 # Minutes: a host killed at every crash point and at random instants, on both backends.
 torture: .venv/dev
@@ -52,6 +59,13 @@ format: .venv/dev
 .venv/agents: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cli,dev,codex,claude]'
 	touch $@
+
+.venv/opencode: .venv/bin/python Makefile
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix .venv/agents-npm $(OPENCODE) && touch $@; \
+	else \
+		echo "npm is not here: the tests on opencode skip"; \
+	fi
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from orchestrion.actors.providers.claude import ClaudeProvider
 from tests.support.fakes.anthropic import AnthropicHandler
 from tests.support.fakes.model_core import FakeModel, serving
+from tests.support.provider_case import ModelFailure, late_program
 
-__all__ = ["ClaudeCase", "claude_case", "claude_environment"]
+__all__ = ["ClaudeCase", "bundled_claude", "claude_case", "claude_environment"]
+
+# A connection that drops once is tried again without streaming: it has to drop each time.
+_FAILURES: Final[dict[ModelFailure, list[dict[str, Any]]]] = {
+    "too many requests": [{"http_error": {"status": 429, "body": {"error": {"message": "slow down"}}}}],
+    "dropped connection": [{"text": "half"}, {"drop": True}],
+    "garbage": [{"http_error": {"status": 200, "body": {"what": "is this"}}}],
+}
 
 
 class ClaudeCase:
@@ -21,12 +29,23 @@ class ClaudeCase:
 
     bogus_cursor = {"sessionId": "4f5e6d7c-0000-4000-8000-00000000dead"}  # noqa: RUF012 - the protocol's plain value
 
+    endless_retries: frozenset[ModelFailure] = frozenset()
+
     def __init__(self, model: FakeModel, home: Path, workspace: Path) -> None:
         self.model = model
+        self._home = home
         self.environment = claude_environment(model.base_url, home)
         self.provider = ClaudeProvider(env=self.environment, end_grace_seconds=0.5)
         self._workspace = workspace
         self._prompts = 0
+
+    def late(self, seconds: float, *, start_deadline_seconds: float) -> ClaudeProvider:
+        return ClaudeProvider(
+            cli_path=late_program(self._home, str(bundled_claude()), seconds),
+            env=self.environment,
+            start_deadline_seconds=start_deadline_seconds,
+            end_grace_seconds=0.5,
+        )
 
     def say(self, *words: str) -> str:
         rest = [{"text": f" {word}"} for word in words[1:]]
@@ -45,6 +64,9 @@ class ClaudeCase:
         error = {"type": "rate_limit_error", "message": message}
         return self.prompt("fail", {"http_error": {"status": 429, "body": {"type": "error", "error": error}}})
 
+    def model_fails(self, failure: ModelFailure) -> str:
+        return self.prompt("fail", *_FAILURES[failure])
+
     def recall(self) -> str:
         return self.prompt("recall", {"history": True})
 
@@ -58,6 +80,13 @@ class ClaudeCase:
         text = f"@@{self._prompts}@@ {words}"
         self.model.script.prepend({"last_user_contains": text}, list(events))
         return text
+
+
+def bundled_claude() -> Path:
+    """The program that the SDK brings."""
+    import claude_agent_sdk  # an optional extra
+
+    return Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 
 
 def claude_environment(base_url: str, home: Path) -> dict[str, str]:
@@ -78,7 +107,7 @@ def claude_environment(base_url: str, home: Path) -> dict[str, str]:
 @contextmanager
 def claude_case(directory: Path, workspace: Path) -> Iterator[ClaudeCase]:
     """A case whose model serves as long as the block runs. Skips the test where the SDK is not installed."""
-    pytest.importorskip("claude_agent_sdk", reason="pip install 'orchestrion[claude]'")
+    pytest.importorskip("claude_agent_sdk", reason="make agents")
     home = directory / "home"
     home.mkdir()
     with serving(AnthropicHandler) as model:

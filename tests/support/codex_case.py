@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from orchestrion.actors.providers.codex import ApprovalPolicy, CodexProvider, SandboxMode
 from tests.support.fakes.model_core import FakeModel, serving
 from tests.support.fakes.openai_responses import ResponsesHandler
+from tests.support.provider_case import ModelFailure, late_program
 
 __all__ = ["CodexCase", "codex_case"]
 
@@ -29,11 +30,19 @@ stream_max_retries = 0
 enabled = false
 """
 
+_FAILURES: Final[dict[ModelFailure, list[dict[str, Any]]]] = {
+    "too many requests": [{"http_error": {"status": 429, "body": {"error": {"message": "slow down"}}}}],
+    "dropped connection": [{"text": "half"}, {"drop": True}],
+    "garbage": [{"text": "half"}, {"garbage": "data: {this is no event\n\n"}, {"drop": True}],
+}
+
 
 class CodexCase:
     """Each prompt carries a mark of its own, by which the model knows what to answer."""
 
     bogus_cursor = {"threadId": "01a20748-0000-7000-8000-00000000dead"}  # noqa: RUF012 - the protocol's plain value
+
+    endless_retries: frozenset[ModelFailure] = frozenset()
 
     def __init__(self, model: FakeModel, directory: Path) -> None:
         self.model = model
@@ -50,9 +59,12 @@ class CodexCase:
         approval_policy: ApprovalPolicy = "on-request",
         sandbox: SandboxMode = "read-only",
         model: str | None = None,
+        program: str | None = None,
+        start_deadline_seconds: float = 30.0,
     ) -> CodexProvider:
         """By default one that may look without asking and asks before it writes."""
         return CodexProvider(
+            command=None if program is None else [program, "app-server"],
             env={
                 "CODEX_HOME": str(self._directory / "codex"),
                 "HOME": str(self._directory / "home"),
@@ -61,8 +73,15 @@ class CodexCase:
             approval_policy=approval_policy,
             sandbox=sandbox,
             model=model,
+            start_deadline_seconds=start_deadline_seconds,
             end_grace_seconds=0.5,
         )
+
+    def late(self, seconds: float, *, start_deadline_seconds: float) -> CodexProvider:
+        from codex_cli_bin import bundled_codex_path  # an optional extra
+
+        program = late_program(self._directory, str(bundled_codex_path()), seconds)
+        return self.provided(program=program, start_deadline_seconds=start_deadline_seconds)
 
     def say(self, *words: str) -> str:
         rest = [{"text": f" {word}"} for word in words[1:]]
@@ -85,6 +104,9 @@ class CodexCase:
     def fail(self, message: str) -> str:
         return self.prompt("fail", {"http_error": {"status": 400, "body": {"error": {"message": message}}}})
 
+    def model_fails(self, failure: ModelFailure) -> str:
+        return self.prompt("fail", *_FAILURES[failure])
+
     def recall(self) -> str:
         return self.prompt("recall", {"history": True})
 
@@ -102,8 +124,9 @@ class CodexCase:
 
 
 @contextmanager
-def codex_case(directory: Path) -> Iterator[CodexCase]:
+def codex_case(directory: Path, workspace: Path) -> Iterator[CodexCase]:
     """A case whose model serves as long as the block runs. Skips the test where Codex is not installed."""
-    pytest.importorskip("codex_cli_bin", reason="pip install 'orchestrion[codex]'")
+    del workspace
+    pytest.importorskip("codex_cli_bin", reason="make agents")
     with serving(ResponsesHandler) as model:
         yield CodexCase(model, directory)

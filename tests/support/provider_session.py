@@ -29,7 +29,7 @@ from orchestrion.runtime.contracts.values import JsonObject
 
 __all__ = ["ReadSession", "all_have_ended", "session", "session_request"]
 
-SAFETY_NET_SECONDS = 30
+SAFETY_NET_SECONDS = 120
 
 E = TypeVar("E")
 

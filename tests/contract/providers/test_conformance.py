@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import get_args
 
 import anyio
 import pytest
@@ -12,7 +13,7 @@ from anyio import to_thread
 
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.actors.providers.process_table import start_time
-from orchestrion.runtime.contracts.errors import ProviderProtocolError, ResumeRefused, SessionLost
+from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused, SessionLost
 from orchestrion.runtime.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -25,7 +26,8 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnCompleted,
 )
 from orchestrion.runtime.contracts.values import ApprovalDecision
-from tests.support.provider_case import ProviderCase
+from tests.support.orphans import started_by_this_test
+from tests.support.provider_case import ModelFailure, ProviderCase
 from tests.support.provider_session import all_have_ended, session
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +42,7 @@ async def test_a_session_starts_with_its_conversation(case: ProviderCase, worksp
         assert identity.started_at == await to_thread.run_sync(start_time, identity.pid)
 
 
+@pytest.mark.vital
 async def test_a_turn_streams_text_and_completes(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         completed = await read.turn(case.say("one", "two", "three"))
@@ -66,7 +69,7 @@ async def test_a_tool_is_started_and_completed_between_messages(case: ProviderCa
         assert read.told.index(started) < read.told.index(ended) < last_delta
 
 
-@pytest.mark.parametrize("decision", ["accept", "acceptForSession"])
+@pytest.mark.parametrize("decision", [pytest.param("accept", marks=pytest.mark.vital), "acceptForSession"])
 async def test_an_accepted_request_is_carried_out(
     case: ProviderCase, workspace: Path, decision: ApprovalDecision
 ) -> None:
@@ -91,6 +94,7 @@ async def test_a_declined_request_is_not_carried_out(case: ProviderCase, workspa
         assert read.of(ApprovalResolved) == [ApprovalResolved(request=asked.request, decision="decline")]
 
 
+@pytest.mark.vital
 async def test_a_cancelled_request_ends_the_turn(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=case.write("notes.txt", "hello")))
@@ -109,6 +113,7 @@ async def test_an_answered_request_is_not_open_any_more(case: ProviderCase, work
             await read.connection.respond(asked.request, "accept")
 
 
+@pytest.mark.vital
 async def test_an_interrupt_ends_the_turn_and_the_session_goes_on(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
@@ -128,12 +133,39 @@ async def test_an_interrupt_resolves_an_open_request(case: ProviderCase, workspa
         assert not await anyio.Path(workspace / "notes.txt").exists()
 
 
+@pytest.mark.vital
 async def test_a_failing_turn_says_why_and_the_session_goes_on(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         failed = await read.turn(case.fail("out of quota"))
         assert failed.outcome == "failed"
         assert "out of quota" in (failed.error or "")
         assert (await read.turn(case.say("again"))).outcome == "completed"
+
+
+@pytest.mark.parametrize("failure", get_args(ModelFailure))
+async def test_a_model_that_fails_fails_the_turn_and_the_session_goes_on(
+    case: ProviderCase, workspace: Path, failure: ModelFailure
+) -> None:
+    async with session(case.provider, workspace) as read:
+        await read.connection.start_turn(TurnRequest(text=case.model_fails(failure)))
+        if failure in case.endless_retries:
+            await read.connection.interrupt()
+        ended = await read.until(TurnCompleted)
+        assert (ended.outcome, bool(ended.error)) in {("failed", True), ("interrupted", False)}
+        assert (ended.outcome == "interrupted") == (failure in case.endless_retries)
+        assert (await read.turn(case.say("again"))).outcome == "completed"
+
+
+async def test_an_agent_that_starts_slowly_is_waited_for(case: ProviderCase, workspace: Path) -> None:
+    async with session(case.late(0.5, start_deadline_seconds=30), workspace) as read:
+        assert (await read.turn(case.say("at last"))).outcome == "completed"
+
+
+async def test_an_agent_that_starts_too_slowly_is_unavailable_and_ended(case: ProviderCase, workspace: Path) -> None:
+    with pytest.raises(ProviderUnavailable, match="did not come up"):
+        async with session(case.late(3600, start_deadline_seconds=0.2), workspace):
+            pytest.fail("the session was opened")
+    assert await to_thread.run_sync(started_by_this_test) == []
 
 
 async def test_closing_ends_the_process_and_reports_it_last(case: ProviderCase, workspace: Path) -> None:
@@ -201,6 +233,7 @@ async def test_a_conversation_goes_on_in_another_process(case: ProviderCase, wor
         assert "pelican" in second.text()
 
 
+@pytest.mark.vital
 async def test_history_is_not_told_again(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as first:
         await first.turn(case.say("pelican"))
@@ -222,6 +255,7 @@ async def test_a_conversation_survives_a_killed_agent(case: ProviderCase, worksp
         assert "pelican" in second.text()
 
 
+@pytest.mark.vital
 async def test_an_unknown_conversation_is_refused(case: ProviderCase, workspace: Path) -> None:
     with pytest.raises(ResumeRefused):
         async with session(case.provider, workspace, cursor=dict(case.bogus_cursor)):
@@ -234,6 +268,7 @@ async def test_a_cursor_of_another_shape_is_refused(case: ProviderCase, workspac
             pytest.fail("the session was opened")
 
 
+@pytest.mark.vital
 async def test_two_connections_do_not_disturb_each_other(case: ProviderCase, workspace: Path) -> None:
     async with (
         session(case.provider, workspace) as one,

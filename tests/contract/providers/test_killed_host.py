@@ -19,6 +19,7 @@ ENDED_WITHIN_SECONDS = 2
 POLL_SECONDS = 0.02
 
 
+@pytest.mark.vital
 async def test_a_conversation_survives_its_host(case: ProviderCase, workspace: Path) -> None:
     prompts = [case.say("pelican"), case.talk_forever()]
     host = await to_thread.run_sync(HostToKill, case.provider, workspace, prompts)

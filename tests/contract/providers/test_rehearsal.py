@@ -41,7 +41,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def provider(tmp_path: Path) -> AcpProvider:
-    return RehearsalCase(tmp_path / "state").provider
+    return RehearsalCase(tmp_path).provider
 
 
 async def test_plain_text_is_echoed(provider: AcpProvider, workspace: Path) -> None:
@@ -220,7 +220,7 @@ async def test_the_earlier_turns_are_remembered(provider: AcpProvider, workspace
 
 
 async def test_a_session_is_resumed_without_replay_where_the_agent_can(tmp_path: Path, workspace: Path) -> None:
-    provider = RehearsalCase(tmp_path / "state", resume="resume").provider
+    provider = RehearsalCase(tmp_path, resume="resume").provider
     async with session(provider, workspace) as first:
         await first.turn("say one")
         assert first.connection.capabilities.resume
@@ -231,7 +231,7 @@ async def test_a_session_is_resumed_without_replay_where_the_agent_can(tmp_path:
 
 
 async def test_an_agent_that_cannot_resume_says_so(tmp_path: Path, workspace: Path) -> None:
-    provider = RehearsalCase(tmp_path / "state", resume="none").provider
+    provider = RehearsalCase(tmp_path, resume="none").provider
     async with session(provider, workspace) as first:
         await first.turn("say one")
         assert not first.connection.capabilities.resume

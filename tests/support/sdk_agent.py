@@ -1,0 +1,128 @@
+"""An agent on the ACP SDK, which is a stranger's word for the protocol: it checks what our client sends by its schema.
+
+`python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY.
+A prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission
+to write a file, `run TITLE` calls a tool, `talk` goes on until it is cancelled, `fail MESSAGE` ends with an error,
+`recall` says the earlier prompts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final, cast
+from uuid import uuid4
+
+import acp
+from acp import schema
+
+_OPTIONS: Final = [
+    schema.PermissionOption(option_id="yes", name="Yes", kind="allow_once"),
+    schema.PermissionOption(option_id="ever", name="Yes, always", kind="allow_always"),
+    schema.PermissionOption(option_id="no", name="No", kind="reject_once"),
+]
+
+
+class _Session:
+    def __init__(self, file: Path, workspace: str) -> None:
+        self.workspace = Path(workspace)
+        self.cancelled = asyncio.Event()
+        self._file = file
+        self.prompts: list[str] = json.loads(file.read_text()) if file.is_file() else []
+
+    def begin(self, prompt: str) -> None:
+        self.cancelled.clear()
+        self.prompts.append(prompt)
+        self.keep()
+
+    def keep(self) -> None:
+        self._file.write_text(json.dumps(self.prompts))
+
+
+class SdkAgent:
+    """As much of `acp.Agent` as a client of ours asks for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._sessions: dict[str, _Session] = {}
+        self._client: acp.Client
+
+    def on_connect(self, conn: acp.Client) -> None:
+        self._client = conn
+
+    async def initialize(self, protocol_version: int, **_others: Any) -> acp.InitializeResponse:
+        capabilities = schema.AgentCapabilities(load_session=True)
+        return acp.InitializeResponse(protocol_version=protocol_version, agent_capabilities=capabilities)
+
+    async def new_session(self, cwd: str, **_others: Any) -> acp.NewSessionResponse:
+        session_id = f"sdk-{uuid4().hex}"
+        self._sessions[session_id] = session = _Session(self._file(session_id), cwd)
+        session.keep()
+        return acp.NewSessionResponse(session_id=session_id)
+
+    async def load_session(self, cwd: str, session_id: str, **_others: Any) -> acp.LoadSessionResponse:
+        if not self._file(session_id).is_file():
+            raise acp.RequestError.resource_not_found(session_id)
+        self._sessions[session_id] = session = _Session(self._file(session_id), cwd)
+        for prompt in session.prompts:
+            await self._client.session_update(session_id, acp.update_user_message_text(prompt))
+            await self._say(session_id, f"you said: {prompt}")
+        return acp.LoadSessionResponse()
+
+    async def prompt(self, session_id: str, prompt: list[Any], **_others: Any) -> acp.PromptResponse:
+        session = self._sessions[session_id]
+        text = "".join(block.text for block in prompt)
+        earlier = list(session.prompts)
+        session.begin(text)
+        word, _, argument = text.partition(" ")
+        match word:
+            case "say":
+                await self._say(session_id, argument)
+            case "recall":
+                await self._say(session_id, " | ".join(earlier))
+            case "run":
+                await self._run(session_id, argument)
+            case "write":
+                await self._write(session_id, session, *argument.split(" ", 1))
+            case "talk":
+                await self._say(session_id, "working")
+                await session.cancelled.wait()
+            case "fail":
+                raise acp.RequestError(-32603, argument)
+        return acp.PromptResponse(stop_reason="cancelled" if session.cancelled.is_set() else "end_turn")
+
+    async def cancel(self, session_id: str, **_others: Any) -> None:
+        self._sessions[session_id].cancelled.set()
+
+    async def _say(self, session_id: str, text: str) -> None:
+        for piece in re.findall(r"\S+\s*", text):
+            await self._client.session_update(session_id, acp.update_agent_message_text(piece))
+
+    async def _run(self, session_id: str, title: str) -> None:
+        call = acp.start_tool_call(f"call-{uuid4().hex}", title, kind="execute", status="pending")
+        await self._say(session_id, "Let me see.")
+        await self._client.session_update(session_id, call)
+        await self._client.session_update(session_id, acp.update_tool_call(call.tool_call_id, status="completed"))
+        await self._say(session_id, "Done.")
+
+    async def _write(self, session_id: str, session: _Session, path: str, content: str) -> None:
+        target = str(session.workspace / path)
+        call = acp.start_edit_tool_call(f"call-{uuid4().hex}", f"Write {path}", target, content)
+        await self._client.session_update(session_id, call)
+        asked = schema.ToolCallUpdate(tool_call_id=call.tool_call_id)
+        outcome = (await self._client.request_permission(session_id, asked, _OPTIONS)).outcome
+        allowed = isinstance(outcome, schema.AllowedOutcome) and outcome.option_id in ("yes", "ever")
+        if allowed:
+            await asyncio.to_thread(Path(target).write_text, content)
+        status: schema.ToolCallStatus = "completed" if allowed else "failed"
+        await self._client.session_update(session_id, acp.update_tool_call(call.tool_call_id, status=status))
+
+    def _file(self, session_id: str) -> Path:
+        return self._directory / f"{session_id}.json"
+
+
+if __name__ == "__main__":
+    asyncio.run(acp.run_agent(cast("acp.Agent", SdkAgent(Path(sys.argv[1])))))
