@@ -1,12 +1,14 @@
-"""A host of its own process: `python -m tests.support.session_host DIRECTORY` runs a runtime with rehearsal agents.
+"""A host of its own process: `python -m tests.support.session_host DIRECTORY` runs a runtime in DIRECTORY.
 
-It runs on trio. Each line of its standard input is a command in wire form, which it dispatches; every event is a line
-of JSON on its standard output. When its input ends it stops cleanly. `SessionHost` is the test's end of it.
+Its agents are those of the provider that is pickled in the directory, else rehearsal agents. It runs on trio. Each line
+of its standard input is a command in wire form, which it dispatches; every event is a line of JSON on its standard
+output. When its input ends it stops cleanly. `SessionHost` is the test's end of it.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ import orjson
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from orchestrion.actors.providers.adapter import Provider
 from orchestrion.persistence.crash_points import VARIABLE, CrashPoint
 from orchestrion.runtime.contracts.admission import command_json, parse_command
 from orchestrion.runtime.contracts.codec import to_json
@@ -29,6 +32,7 @@ from orchestrion.runtime.runtime import Runtime
 from tests.support.stage import SAFETY_NET_SECONDS, rehearsal
 
 _LONGEST_LINE = 1 << 20
+_PROVIDER = "provider.pickle"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,11 +49,11 @@ class SessionHost:
             await self.process.stdin.send(orjson.dumps(command_json(command)) + b"\n")
 
     async def until(self, event_type: str, **facts: str) -> dict[str, Any]:
-        """The payload of the next event of this type; `facts` are fields of its activity or session."""
+        """The payload of the next event of this type; `facts` are fields of it, its activity or its session."""
         while True:
             event = orjson.loads(await self._lines.receive_until(b"\n", _LONGEST_LINE))
             payload: dict[str, Any] = event["payload"]
-            told = {**payload.get("activity", {}), **payload.get("session", {})}
+            told = {**payload, **payload.get("activity", {}), **payload.get("session", {})}
             if event["type"] == event_type and facts.items() <= told.items():
                 return payload
 
@@ -69,9 +73,13 @@ class SessionHost:
 
 
 @asynccontextmanager
-async def session_host(directory: Path, *, crash_at: CrashPoint | None = None) -> AsyncIterator[SessionHost]:
+async def session_host(
+    directory: Path, *, crash_at: CrashPoint | None = None, provider: Provider | None = None
+) -> AsyncIterator[SessionHost]:
     """Run a host on `directory`; leaving kills it, if it still lives."""
     (directory / "workspace").mkdir(exist_ok=True)
+    if provider is not None:
+        (directory / _PROVIDER).write_bytes(pickle.dumps(provider))
     environment = {**os.environ, **({VARIABLE: crash_at} if crash_at is not None else {})}
     with anyio.fail_after(SAFETY_NET_SECONDS):
         process = await anyio.open_process(
@@ -99,8 +107,10 @@ async def _tell(runtime: Runtime) -> None:
 
 
 async def _host(directory: Path) -> None:
+    pickled = directory / _PROVIDER
+    provider = pickle.loads(pickled.read_bytes()) if pickled.exists() else rehearsal(directory)
     async with (
-        open_runtime(directory / "state.db", providers=[rehearsal(directory)]) as runtime,
+        open_runtime(directory / "state.db", providers=[provider]) as runtime,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(_tell, runtime)

@@ -32,7 +32,7 @@ from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime
 from tests.support.builders import project_create, thread_create, turn_start
 
-SAFETY_NET_SECONDS: Final = 30.0
+SAFETY_NET_SECONDS: Final = 120.0
 
 Condition = Callable[[PersistedEvent], bool]
 

@@ -1,7 +1,11 @@
-"""A host that is SIGKILLed in the middle of a turn: nothing of its agent is left, and the conversation goes on."""
+"""A host that is SIGKILLed in the middle of a turn: nothing of its agent is left, and the conversation goes on.
+
+First an adapter alone, then the whole runtime, with every agent.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -9,9 +13,13 @@ import pytest
 from anyio import to_thread
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
+from tests.support.builders import project_create, thread_create, turn_start
+from tests.support.codex_case import CodexCase, codex_case
 from tests.support.provider_case import ProviderCase
 from tests.support.provider_host import HostToKill
 from tests.support.provider_session import all_have_ended, session
+from tests.support.session_host import SessionHost, session_host
+from tests.support.stage import activity, session_of, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +27,6 @@ ENDED_WITHIN_SECONDS = 2
 POLL_SECONDS = 0.02
 
 
-@pytest.mark.vital
 async def test_a_conversation_survives_its_host(case: ProviderCase, workspace: Path) -> None:
     prompts = [case.say("pelican"), case.talk_forever()]
     host = await to_thread.run_sync(HostToKill, case.provider, workspace, prompts)
@@ -34,3 +41,54 @@ async def test_a_conversation_survives_its_host(case: ProviderCase, workspace: P
     async with session(case.provider, workspace, cursor=host.told["cursor"]) as resumed:
         await resumed.turn(case.recall())
         assert "pelican" in resumed.text()
+
+
+async def host_killed_while_its_agent_streams(host: SessionHost, workspace: Path, first: str, second: str) -> str:
+    """A whole turn, and a second one that is cut off; the agent's own id of the thread."""
+    await host.send(
+        project_create(workspace_root=str(workspace)), thread_create(), turn_start(message_id="m1", text=first)
+    )
+    await host.until("thread.message-sent", role="assistant")
+    ended = await host.until("thread.session-set", status="ready")
+    await host.send(turn_start(message_id="m2", text=second))
+    await host.until("thread.message-sent", role="assistant")
+    await host.kill()
+    return str(ended["session"]["providerThreadId"])
+
+
+@pytest.mark.vital
+async def test_a_thread_survives_its_host(case: ProviderCase, tmp_path: Path, workspace: Path) -> None:
+    async with session_host(tmp_path, provider=case.provider) as host:
+        thread = await host_killed_while_its_agent_streams(host, workspace, case.say("pelican"), case.talk_forever())
+
+    async with stage(tmp_path, providers=[case.provider]) as it:
+        assert await it.turn_statuses() == ["completed", "interrupted"]
+        assert (await it.until(activity("turn.interrupted"))).actor_kind == "server"
+        turn = await it.ask(case.recall())
+        resumed = session_of(await it.ended(turn))
+        assert (resumed.status, resumed.provider_thread_id) == ("ready", thread)
+        assert "pelican" in await it.said(turn)
+        dead, live = await it.runtime_rows()
+        assert dead.provider_session_id != live.provider_session_id
+
+
+@pytest.fixture
+def codex(tmp_path: Path, workspace: Path) -> Iterator[CodexCase]:
+    with codex_case(tmp_path, workspace) as opened:
+        yield opened
+
+
+async def test_codex_is_in_its_sandbox_and_its_history_after_its_host_was_killed(
+    codex: CodexCase, tmp_path: Path, workspace: Path
+) -> None:
+    first, ran = codex.say("pelican"), codex.run("touch mark")
+    async with session_host(tmp_path, provider=codex.provider) as host:
+        await host_killed_while_its_agent_streams(host, workspace, first, codex.talk_forever())
+
+    async with stage(tmp_path, providers=[codex.provider]) as it:
+        assert session_of(await it.perform(ran)).status == "ready"
+        assert not it.path("mark").exists()
+    told = codex.model.script.requests()[-1]["body"]["input"]
+    assert "Read-only file system" in str(told[-1])
+    said = [(item["role"], item["content"][0]["text"]) for item in told if item.get("type") == "message"]
+    assert said.index(("user", first)) < said.index(("assistant", "pelican")) < said.index(("user", ran))
