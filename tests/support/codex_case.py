@@ -16,9 +16,11 @@ from tests.support.provider_case import ModelFailure, late_program
 
 __all__ = ["CodexCase", "codex_case"]
 
-# Without the zeros a failing turn makes 30 requests. A model that Codex does not know is not offered `apply_patch`.
+# Without the zeros a failing turn makes 30 requests. A model that Codex does not know is not offered `apply_patch`. The
+# sandbox is wide open, so that a provider that forgets to name its own is noticed.
 CONFIGURATION = """
 model = "gpt-5.5"
+sandbox_mode = "danger-full-access"
 model_provider = "fake"
 [model_providers.fake]
 name = "fake"

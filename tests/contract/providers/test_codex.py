@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.actors.providers.codex import CodexProvider
@@ -30,6 +31,7 @@ from orchestrion.runtime.contracts.values import (
 )
 from tests.support.codex_case import CodexCase, codex_case
 from tests.support.fakes.model_core import last_user_text
+from tests.support.git import Repository
 from tests.support.provider_session import session
 
 pytestmark = pytest.mark.anyio
@@ -133,12 +135,15 @@ async def test_a_resumed_thread_does_not_keep_its_last_turns_model(codex: CodexC
 
 
 async def test_the_sandbox_is_the_same_after_a_resume(codex: CodexCase, workspace: Path) -> None:
-    async with session(codex.provider, workspace) as first:
+    """Codex forgets it, and its own configuration opens it."""
+    await to_thread.run_sync(Repository.init, workspace)
+    provider = codex.provided(sandbox="workspace-write", approval_policy="never")
+    async with session(provider, workspace) as first:
         await first.turn(codex.say("hi"))
         cursor = first.connection.resume_cursor
-    async with session(codex.provider, workspace, cursor=cursor) as second:
-        await second.turn(codex.run("touch mark"))
-        assert not await anyio.Path(workspace / "mark").exists()
+    async with session(provider, workspace, cursor=cursor) as second:
+        await second.turn(codex.run("touch .git/mark"))
+        assert not await anyio.Path(workspace / ".git" / "mark").exists()
     assert "Read-only file system" in str(codex.model.script.requests()[-1]["body"]["input"][-1])
 
 

@@ -13,8 +13,10 @@ import pytest
 from anyio import to_thread
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
+from orchestrion.actors.providers.codex import CodexProvider
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.codex_case import CodexCase, codex_case
+from tests.support.git import Repository
 from tests.support.provider_case import ProviderCase
 from tests.support.provider_host import HostToKill
 from tests.support.provider_session import all_have_ended, session
@@ -73,21 +75,25 @@ async def test_a_thread_survives_its_host(case: ProviderCase, tmp_path: Path, wo
 
 
 @pytest.fixture
-def codex(tmp_path: Path, workspace: Path) -> Iterator[CodexCase]:
-    with codex_case(tmp_path, workspace) as opened:
-        yield opened
+def boxed(tmp_path: Path, workspace: Path) -> Iterator[tuple[CodexCase, CodexProvider]]:
+    """Codex whose own configuration opens the sandbox, and which is told to keep to its workspace."""
+    with codex_case(tmp_path, workspace) as codex:
+        yield codex, codex.provided(sandbox="workspace-write", approval_policy="never")
 
 
 async def test_codex_is_in_its_sandbox_and_its_history_after_its_host_was_killed(
-    codex: CodexCase, tmp_path: Path, workspace: Path
+    boxed: tuple[CodexCase, CodexProvider], tmp_path: Path, workspace: Path
 ) -> None:
-    first, ran = codex.say("pelican"), codex.run("touch mark")
-    async with session_host(tmp_path, provider=codex.provider) as host:
+    """In its sandbox the workspace is open, the repository's own files are shut."""
+    codex, provider = boxed
+    await to_thread.run_sync(Repository.init, workspace)
+    first, ran = codex.say("pelican"), codex.run("touch inside; touch .git/outside")
+    async with session_host(tmp_path, provider=provider) as host:
         await host_killed_while_its_agent_streams(host, workspace, first, codex.talk_forever())
 
-    async with stage(tmp_path, providers=[codex.provider]) as it:
+    async with stage(tmp_path, providers=[provider]) as it:
         assert session_of(await it.perform(ran)).status == "ready"
-        assert not it.path("mark").exists()
+        assert [it.path(name).exists() for name in ("inside", ".git/outside")] == [True, False]
     told = codex.model.script.requests()[-1]["body"]["input"]
     assert "Read-only file system" in str(told[-1])
     said = [(item["role"], item["content"][0]["text"]) for item in told if item.get("type") == "message"]
