@@ -36,7 +36,7 @@ def agent(request: pytest.FixtureRequest, tmp_path: Path, repository: Repository
         with claude_case(apart, repository.top) as claude:
             yield claude
     else:
-        with codex_case(apart) as codex:
+        with codex_case(apart, repository.top) as codex:
             yield codex
 
 
