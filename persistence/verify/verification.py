@@ -6,6 +6,7 @@ waited for nor disturbed, and nothing is written to the file.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 import peewee
 
 from ... import migrations
+from ...runtime.contracts.errors import DatabaseCorrupt
 from ...runtime.contracts.values import EPOCH
 from ..bootstrap import ProgressListener
 from ..database import open_writer, translate_errors
@@ -44,10 +46,20 @@ def verify_database(path: Path, *, progress: ProgressListener | None = None) -> 
     Raises:
         ForeignDatabase: the file holds something else.
         DatabaseTooNew: a newer version migrated it.
-        DatabaseCorrupt: the ledger of migrations differs from this installation, or the file cannot be read at all.
+        DatabaseCorrupt: the ledger of migrations differs from this installation.
         StoreFull: there is no room for the copy.
         StoreError: there is no such file, or it cannot be read.
     """
+    try:
+        return _verify_copy(path, progress)
+    except DatabaseCorrupt as error:
+        if not isinstance(error.__cause__, peewee.DatabaseError | sqlite3.DatabaseError):
+            raise
+        unreadable = Finding(check="integrity", where="file", fault=f"it cannot be read: {error.__cause__}")
+        return VerifyReport(head=0, findings=(unreadable,), left_out=("schema", *_CONTENT_CHECKS))
+
+
+def _verify_copy(path: Path, progress: ProgressListener | None) -> VerifyReport:
     with TemporaryDirectory(prefix="orchestrion-") as directory:
         copy = Path(directory) / "copy.db"
         with open_read_only(path) as original:
