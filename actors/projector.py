@@ -383,14 +383,20 @@ class Projector:
         self._advance(position)
 
     async def _back_off(self, error: Exception) -> None:
+        """Wait before the next try. Once the log has ended there is none: the next start replays what is missing."""
+        if self._log.has_ended:
+            raise MailboxClosed(f"the next start goes on from there, after {error}")
+        if self._fault != str(error):  # told once, not with every try
+            _logger.warning("%s retries after event %d: %s", self.name, self.position, error)
         self._status, self._fault = "retrying", str(error)
         if self._failing_since is None:
             self._failing_since = anyio.current_time()
-        _logger.warning("%s retries after event %d: %s", self.name, self.position, error)
         await anyio.sleep(self._backoff)
         self._backoff = min(self._backoff * 2, LAST_BACKOFF_SECONDS)
 
     def _go_on(self) -> None:
+        if self._status == "retrying":
+            _logger.info("%s goes on after event %d", self.name, self.position)
         self._status, self._fault, self._backoff = "live", None, FIRST_BACKOFF_SECONDS
         self._failing_since = None
 

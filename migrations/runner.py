@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Final
+from typing import Final, Literal
 
 import peewee
 
@@ -104,7 +105,7 @@ def check(database: peewee.SqliteDatabase, migrations: Sequence[Migration] | Non
         NotOurs, NewerSchema, EditedMigration, BrokenChain: as `migrate`.
         Outdated: migrations are pending; a fresh database has all of them pending.
     """
-    with database.transaction():
+    with _transaction(database, "DEFERRED"):
         pending = _pending(database, load() if migrations is None else _unbroken(migrations))
     if pending:
         names = ", ".join(migration.name for migration in pending)
@@ -132,10 +133,10 @@ def migrate(
         peewee.DatabaseError: a statement failed; nothing of the chain is applied.
     """
     chain = load() if migrations is None else _unbroken(migrations)
-    with database.transaction():
+    with _transaction(database, "DEFERRED"):
         if not _pending(database, chain):
             return []
-    with database.transaction("IMMEDIATE"):
+    with _transaction(database, "IMMEDIATE"):
         pending = _pending(database, chain)
         for statement in _BOOKKEEPING:
             database.execute_sql(statement)
@@ -150,6 +151,23 @@ def migrate(
                 applied(migration.name)
         database.execute_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     return [migration.name for migration in pending]
+
+
+@contextmanager
+def _transaction(database: peewee.SqliteDatabase, kind: Literal["DEFERRED", "IMMEDIATE"]) -> Iterator[None]:
+    """Commit what the block does, or roll it back and let its error through.
+
+    Peewee's own context manager reports a failed ROLLBACK instead of the error when SQLite has rolled back by itself,
+    as it does when the disk is full.
+    """
+    database.begin(kind)
+    try:
+        yield
+        database.execute_sql("COMMIT")
+    except BaseException:
+        with suppress(peewee.DatabaseError):
+            database.execute_sql("ROLLBACK")
+        raise
 
 
 def _unbroken(migrations: Sequence[Migration]) -> tuple[Migration, ...]:

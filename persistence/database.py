@@ -139,8 +139,9 @@ def open_for_inspection(path: Path) -> SqliteDatabase:
         ForeignDatabase: the file holds something else.
         DatabaseTooNew: a newer version migrated it.
         DatabaseCorrupt: the ledger of migrations differs from this installation.
-        StoreError: there is no such file, it cannot be read, or migrations are pending.
+        StoreError: there is no such file, it cannot be read, it has a second name, or migrations are pending.
     """
+    refuse_second_name(path.resolve())
     database = open_reader(path)
     try:
         with translate_errors(path), _translate_migration_errors(path):
@@ -161,6 +162,21 @@ def reopen(database: SqliteDatabase) -> None:
     with translate_errors(path):
         database.close()
         database.connect()
+
+
+def refuse_second_name(path: Path) -> None:
+    """Refuse a file with hard links: each name would have a WAL and a lock of its own, and neither sees the other's.
+
+    Raises:
+        StoreError: the file has more than one name.
+    """
+    with suppress(OSError):
+        names = path.stat().st_nlink
+        if path.is_file() and names > 1:
+            raise StoreError(
+                f"{path} is one of {names} hard links to one file, and SQLite keeps a log beside each name:"
+                " open a copy, or remove the other links"
+            )
 
 
 @contextmanager
@@ -187,20 +203,23 @@ def write_transaction(database: SqliteDatabase, *, durability: Durability) -> It
     except peewee.DatabaseError as error:
         # A connection that is closed while an error still refers to its cursor would keep the write lock.
         _roll_back(database, error)
-        raise CommitOutcomeUnknown(
-            f"{database.database}: COMMIT failed, so what it wrote may be there or not: {error}"
-        ) from error
+        named = translated(error, Path(database.database))
+        raise CommitOutcomeUnknown(f"{named}; COMMIT failed, so what it wrote may be there or not") from error
 
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
     """Raise what SQLite, Peewee and the operating system raise in the body as `translated` does.
 
+    A commit whose outcome is unknown leaves as what kept it: whoever needs to know looks before this.
+
     Raises:
         StoreFull, ForeignDatabase, DatabaseCorrupt, StoreError: with the driver's exception as cause.
     """
     try:
         yield
+    except CommitOutcomeUnknown as error:
+        raise translated(error.__cause__ or error, path) from error
     except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error, OSError) as error:
         raise translated(error, path) from error
 
@@ -222,6 +241,8 @@ def translated(error: BaseException, path: Path) -> StoreError:
     match code := _primary_code(error):
         case sqlite3.SQLITE_FULL:
             return StoreFull(f"{path}: the disk is full: make room and try again")
+        case sqlite3.SQLITE_IOERR if _code(error) == sqlite3.SQLITE_IOERR_SHMSIZE:
+            return StoreFull(f"{path}: there is no room for the file beside it: make room and try again")
         case sqlite3.SQLITE_CORRUPT:
             return DatabaseCorrupt(f"{path} is damaged ({error}): run `orchestrion verify`, or restore a backup")
         case sqlite3.SQLITE_NOTADB:
@@ -331,5 +352,10 @@ def _driver_error(error: BaseException) -> BaseException:
 
 
 def _primary_code(error: BaseException) -> int:
+    return _code(error) & 0xFF
+
+
+def _code(error: BaseException) -> int:
+    """SQLite's extended code."""
     code: int = getattr(_driver_error(error), "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & 0xFF
+    return code

@@ -2,8 +2,8 @@
 
 - Ownership is a lock of the operating system on `<file>.lock`: it ends with the process that holds it, however that
   ends, so a lock file that was left behind never blocks.
-- Paths are resolved first: a symlink or a relative path names the same database. Two locks in one process exclude
-  each other like two processes.
+- Paths are resolved first: a symlink or a relative path names the same database, and a hard link is refused. Two locks
+  in one process exclude each other like two processes. A process that was forked off the owner holds nothing.
 - Who owns the file stands in `<file>.owner`, for messages and inspection alone: it proves nothing.
 """
 
@@ -22,7 +22,7 @@ import filelock
 
 from ..runtime.contracts.errors import DatabaseInUse, StoreError
 from ..runtime.contracts.values import Instant
-from .database import translate_errors
+from .database import refuse_second_name, translate_errors
 
 
 @attrs.frozen(kw_only=True)
@@ -58,10 +58,11 @@ class DatabaseLock:
         Raises:
             DatabaseInUse: a runtime of this or another process holds it.
             StoreFull: the disk is full.
-            StoreError: the lock file cannot be created, or its file system has no locks.
+            StoreError: the lock file cannot be created, its file system has no locks, or the database has hard links.
         """
         if self.held:
             raise self._in_use()
+        refuse_second_name(self.path)
         if not self.path.parent.is_dir():
             raise StoreError(f"{self.path}: its directory does not exist: create it first")
         with translate_errors(self.path):
@@ -122,9 +123,13 @@ def _write_owner(path: Path, owner: Owner) -> None:
     """Replace the owner's file as a whole, so that no reader meets half of it."""
     new = Path(f"{path}.owner.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(attrs.asdict(owner), file)
-    new.replace(_owner_file(path))
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(attrs.asdict(owner), file)
+        new.replace(_owner_file(path))
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def _lives(pid: int) -> bool:

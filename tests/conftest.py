@@ -17,7 +17,7 @@ __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"
 settings.register_profile("orchestrion", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("orchestrion")
 
-GUARDED = ("contract", "property")
+GUARDED = ("contract", "property", "faults")
 """The folders whose asynchronous tests fail when the event loop's thread touches SQLite."""
 
 _CALLS = (

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrion.persistence.database import prepare
+from orchestrion.persistence.inspection import open_read_only
 from orchestrion.persistence.ownership import DatabaseLock, Owner, read_owner
 from orchestrion.runtime.contracts.errors import DatabaseInUse, StoreError
 from orchestrion.runtime.contracts.values import Instant
@@ -121,6 +123,54 @@ def test_second_lock_of_one_process_is_refused(path: Path, way: str, monkeypatch
         refusal(second)
     with second:
         assert refusal(first).since == LATER
+
+
+def test_a_hard_link_is_refused_by_whatever_opens_it_and_by_either_name(path: Path) -> None:
+    prepare(path, SINCE).close()
+    link = path.with_name("link.db")
+    link.hardlink_to(path)
+    for name in (path, link):
+        with pytest.raises(StoreError, match=r"is one of 2 hard links to one file.*open a copy"):
+            DatabaseLock(name, since=SINCE).acquire()
+        with pytest.raises(StoreError, match="is one of 2 hard links"), open_read_only(name):
+            pass
+    link.unlink()
+    with DatabaseLock(path, since=SINCE), open_read_only(path):
+        pass
+
+
+_FORKING_HOLDER = """
+import os, sys, time
+from pathlib import Path
+from orchestrion.persistence.ownership import DatabaseLock
+lock = DatabaseLock(Path(sys.argv[1]), since=sys.argv[2])
+lock.acquire()
+forked = os.fork()
+if forked == 0:
+    os.close(1)
+    sys.stdin.read()
+    os._exit(0)
+print(forked, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_was_forked_off_a_killed_owner_does_not_block(path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _FORKING_HOLDER, str(path), SINCE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        forked = int(process.stdout.readline())
+        assert refusal(DatabaseLock(path, since=LATER)).pid == process.pid
+        process.kill()
+        process.wait()
+        os.kill(forked, 0)
+        with DatabaseLock(path, since=LATER):
+            pass
+        os.kill(forked, signal.SIGKILL)
 
 
 def test_lock_is_not_reentrant(path: Path) -> None:

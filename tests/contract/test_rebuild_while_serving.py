@@ -332,7 +332,7 @@ async def test_a_commit_of_unknown_outcome_applies_no_event_twice(
             return FailingCommit(transaction, took_place) if failing else transaction
 
         monkeypatch.setattr(rebuild_module, "write_transaction", write_transaction)
-        with pytest.raises(CommitOutcomeUnknown):
+        with pytest.raises(StoreError, match="injected"):
             await runtime.rebuild()
         failing = False
         await runtime.dispatch(make.project_create("later"))

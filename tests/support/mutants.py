@@ -224,7 +224,7 @@ MUTANTS: Final = (
     Mutant(
         guard="the whole chain of migrations is one transaction",
         file="migrations/runner.py",
-        old='    with database.transaction("IMMEDIATE"):\n',
+        old='    with _transaction(database, "IMMEDIATE"):\n',
         new="    if True:\n",
         test=f"{_CRASH}[migration.one-applied]",
     ),
