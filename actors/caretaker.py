@@ -17,6 +17,7 @@ from ..persistence.lane import WriteLane
 from ..persistence.maintenance import tidy
 from ..runtime.contracts.errors import MailboxClosed, StoreError
 from .event_log import EventLog
+from .last_errors import LastErrors
 
 QUIET_SECONDS: Final = 2.0
 
@@ -26,7 +27,10 @@ _logger = logging.getLogger(__name__)
 class Caretaker:
     """Runs `tidy` on the write lane when the log has been quiet."""
 
-    def __init__(self, lane: WriteLane, log: EventLog, *, quiet_seconds: float = QUIET_SECONDS) -> None:
+    def __init__(
+        self, lane: WriteLane, log: EventLog, errors: LastErrors, *, quiet_seconds: float = QUIET_SECONDS
+    ) -> None:
+        self._errors = errors
         self._lane = lane
         self._log = log
         self._quiet = quiet_seconds
@@ -53,6 +57,7 @@ class Caretaker:
         try:
             done = await self._lane.run(tidy)
         except (peewee.PeeweeException, sqlite3.Error) as error:
+            self._errors.note("caretaker", error)
             _logger.warning("tidying the database failed: %s", error)
             return False
         return done.freed > 0 and done.left > 0

@@ -103,6 +103,12 @@ class EventLog:
         for channel in self._channels.values():
             channel.close()
 
+    def abandon(self) -> None:
+        """End, and close the followers too: those who hold them never run."""
+        self.end()
+        for follower in tuple(self._channels):
+            follower.close()
+
     def nudge(self, follower: LogFollower) -> None:
         """Send a follower an empty batch, unless its channel is full."""
         channel = self._channels.get(follower)

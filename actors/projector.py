@@ -33,6 +33,7 @@ from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreEr
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
+from .last_errors import LastErrors
 from .replacement import Replacement, Swap
 from .rounds import Rounds
 
@@ -65,7 +66,10 @@ class ProjectorHealth:
 class Projector:
     """Applies the log to one projection."""
 
-    def __init__(self, projection: Projection, log: EventLog, rounds: Rounds, position: PositionRow) -> None:
+    def __init__(
+        self, projection: Projection, log: EventLog, rounds: Rounds, position: PositionRow, *, errors: LastErrors
+    ) -> None:
+        self._errors = errors
         self._projection = projection
         self._log = log
         self._rounds = rounds
@@ -348,6 +352,7 @@ class Projector:
         for event in batch:
             if isinstance(event, UndecodableEvent) and event.known and event.event_type in self._projection.handles:
                 self._quarantined += 1
+                self._errors.note(self.name, f"skips event {event.sequence}: {event.fault}")
                 _logger.error("%s skips event %d: %s", self.name, event.sequence, event.fault)
 
     async def _commit(self, events: Sequence[PersistedEvent], position: PositionRow) -> None:
@@ -384,6 +389,7 @@ class Projector:
 
     async def _back_off(self, error: Exception) -> None:
         """Wait before the next try. Once the log has ended there is none: the next start replays what is missing."""
+        self._errors.note(self.name, error)
         if self._log.has_ended:
             raise MailboxClosed(f"the next start goes on from there, after {error}")
         if self._fault != str(error):  # told once, not with every try
@@ -414,6 +420,7 @@ class Projector:
 
     def _halt(self, fault: str) -> None:
         self._status, self._fault = "halted", fault
+        self._errors.note(self.name, f"halted at {self.position}: {fault}")
         _logger.error("%s halted at %d: %s", self.name, self.position, fault)
         if self._barrier is not None:
             self._barrier.fail(self.stalled())

@@ -26,6 +26,7 @@ from ..runtime.contracts.errors import MailboxClosed, RuntimeFailed, StoreError
 from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
 from ..runtime.contracts.ids import EventId, ThreadId
 from .event_log import EventLog, LogFollower
+from .last_errors import LastErrors
 from .minting import Mint
 from .session_health import SessionHealth
 from .session_parts import SessionParts
@@ -48,7 +49,17 @@ _logger = logging.getLogger(__name__)
 class ProviderRouter:
     """Owns the threads' sessions and the reactor's position."""
 
-    def __init__(self, log: EventLog, lane: WriteLane, parts: SessionParts, mint: Mint, *, position: int) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        lane: WriteLane,
+        parts: SessionParts,
+        mint: Mint,
+        *,
+        errors: LastErrors,
+        position: int,
+    ) -> None:
+        self._errors = errors
         self._log = log
         self._lane = lane
         self._parts = parts
@@ -100,6 +111,7 @@ class ProviderRouter:
             with anyio.move_on_after(SAVE_SECONDS):
                 return list(await self._follower.next_batch())
         except StoreError as error:
+            self._errors.note(REACTOR, error)
             _logger.warning("the log cannot be read on: %s", error)
             await anyio.sleep(SAVE_SECONDS)
         await self._save_position(unless_within=0)
@@ -155,7 +167,8 @@ class ProviderRouter:
                     return await session.run()
                 except (MailboxClosed, RuntimeFailed):
                     return
-                except Exception:
+                except Exception as error:
+                    self._errors.note(f"session of {session.thread_id}", error)
                     _logger.exception("the session of thread %s failed", session.thread_id)
                 if self._stopping:
                     return
@@ -179,6 +192,7 @@ class ProviderRouter:
         try:
             await self._lane.run(lambda database: write_alone(database, write, durability="normal"))
         except StoreError as error:
+            self._errors.note(REACTOR, error)
             _logger.warning("the router's position %d was not stored: %s", position, error)
             return
         crash_point("reactor.position-written")

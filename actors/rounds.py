@@ -75,6 +75,11 @@ class Rounds:
         """No more jobs: `run` ends."""
         self._send.close()
 
+    def abandon(self) -> None:
+        """No more jobs, and `run` is never called."""
+        self._send.close()
+        self._receive.close()
+
     async def run(self) -> None:
         """Run rounds until closed. However it ends, no job is left without an answer."""
         try:

@@ -23,6 +23,7 @@ from ..runtime.contracts.values import JsonObject
 from ..runtime.domain.session_commands import IngestedCommand
 from .command_group import CommandEnvelope
 from .dispatcher import Dispatcher
+from .last_errors import LastErrors
 
 _FIRST_BACKOFF_SECONDS: Final = 0.05
 _LAST_BACKOFF_SECONDS: Final = 1.0
@@ -34,7 +35,8 @@ _logger = logging.getLogger(__name__)
 class SessionVoice:
     """Sends a session's commands as actor `provider`."""
 
-    def __init__(self, dispatcher: Dispatcher, *, storage_deadline: float) -> None:
+    def __init__(self, dispatcher: Dispatcher, errors: LastErrors, *, storage_deadline: float) -> None:
+        self._errors = errors
         self._dispatcher = dispatcher
         self._storage_deadline = storage_deadline
 
@@ -75,6 +77,7 @@ class SessionVoice:
                 _logger.info("a session's command is void: %s", rejected)
                 return None
             except StoreError as error:
+                self._errors.note(f"session of {ingested.command.thread_id}", error)
                 if anyio.current_time() + backoff > give_up_at:
                     raise
                 _logger.warning("command %s is sent again: %s", admitted.command.command_id, error)

@@ -16,6 +16,8 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
+from .last_errors import LastErrors
+
 _logger = logging.getLogger(__name__)
 
 
@@ -45,7 +47,8 @@ class ActorFailure:
 class Supervisor:
     """Starts actors and answers for them."""
 
-    def __init__(self, *, on_failure: Callable[[ActorFailure], None]) -> None:
+    def __init__(self, errors: LastErrors, *, on_failure: Callable[[ActorFailure], None]) -> None:
+        self._errors = errors
         self._tasks: TaskGroup | None = None
         self._scopes: list[anyio.CancelScope] = []
         self._on_failure = on_failure
@@ -101,6 +104,7 @@ class Supervisor:
                     return await run()
                 except Exception as error:
                     failures.append(anyio.current_time())
+                    self._errors.note(name, error)
                     if self._is_beyond(failures, policy):
                         self._give_up(ActorFailure(actor=name, error=error))
                         return

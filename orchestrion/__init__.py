@@ -10,6 +10,7 @@ from typing import Any
 
 _NAMES = {
     ".actors.dispatcher": "Submission",
+    ".actors.last_errors": "LastError",
     ".actors.projector": "ProjectorHealth",
     ".actors.providers.acp": "AcpProvider",
     ".actors.providers.claude": "ClaudeProvider",

@@ -1,4 +1,5 @@
 from .actors.dispatcher import Submission as Submission
+from .actors.last_errors import LastError as LastError
 from .actors.projector import ProjectorHealth as ProjectorHealth
 from .actors.providers.acp import AcpProvider as AcpProvider
 from .actors.providers.adapter import AgentConnection as AgentConnection

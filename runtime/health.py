@@ -9,6 +9,7 @@ import attrs
 
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
+from ..actors.last_errors import LastError, LastErrors
 from ..actors.projector import ProjectorHealth
 from ..actors.projectors import Projectors
 from ..actors.session_health import SessionHealth
@@ -35,6 +36,8 @@ class Health:
     projectors: tuple[ProjectorHealth, ...]
     sessions: tuple[SessionHealth, ...]
     restarts: Mapping[str, int]
+    last_errors: tuple[LastError, ...]
+    """The newest first, one an actor; also what has passed since."""
 
     @property
     def quarantined(self) -> int:
@@ -51,6 +54,7 @@ class HealthSource:
     lane: WriteLane
     projectors: Projectors
     supervisor: Supervisor
+    errors: LastErrors
     sessions: Callable[[], tuple[SessionHealth, ...]]
     is_stopping: Callable[[], bool]
 
@@ -68,6 +72,7 @@ class HealthSource:
             projectors=tuple(projector.health() for projector in self.projectors.all),
             sessions=self.sessions(),
             restarts=self.supervisor.restarts,
+            last_errors=self.errors.read(),
         )
 
     def _failure(self) -> str | None:

@@ -23,6 +23,7 @@ from ..actors.caretaker import Caretaker
 from ..actors.command_group import CommandGroup
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
+from ..actors.last_errors import LastErrors
 from ..actors.projector import Projector
 from ..actors.projectors import Projectors
 from ..actors.provider_router import REACTOR
@@ -148,13 +149,16 @@ class _House:
         providers: Mapping[str, Provider],
         options: RuntimeOptions,
     ) -> None:
+        errors = LastErrors(options.mint.now)
         log = self._log = EventLog(readers, head=prepared.group.head)
         rounds = self._rounds = Rounds(lane)
         projectors = self._projectors = Projectors(
-            [Projector(one, log, rounds, prepared.positions[one.name]) for one in PROJECTIONS], log, readers
+            [Projector(one, log, rounds, prepared.positions[one.name], errors=errors) for one in PROJECTIONS],
+            log,
+            readers,
         )
         dispatcher = self._dispatcher = Dispatcher(lane, prepared.group, log, projectors.positions)
-        supervisor = self._supervisor = Supervisor(on_failure=lambda failure: dispatcher.fail(failure.error))
+        supervisor = self._supervisor = Supervisor(errors, on_failure=lambda failure: dispatcher.fail(failure.error))
         self._providers = ProviderHost(
             providers=providers,
             options=options,
@@ -164,10 +168,11 @@ class _House:
             group=prepared.group,
             dispatcher=dispatcher,
             projectors=projectors,
+            errors=errors,
             reactor_position=_reactor_position(prepared.positions),
             database=Path(prepared.writer.database),
         )
-        self._caretaker = Caretaker(lane, log)
+        self._caretaker = Caretaker(lane, log, errors)
         self._stopping = False
         self._dispatcher_ended: anyio.Event | None = None
         self._projectors_ended: list[anyio.Event] = []
@@ -177,6 +182,7 @@ class _House:
             lane=lane,
             projectors=projectors,
             supervisor=supervisor,
+            errors=errors,
             sessions=self._providers.sessions,
             is_stopping=lambda: self._stopping,
         )
@@ -198,11 +204,14 @@ class _House:
     async def stop(self) -> None:
         """A clean stop: what was taken is finished, what was not is refused."""
         self._stopping = True
+        if self._dispatcher_ended is None:  # recovery failed, so that no actor has begun
+            self._log.abandon()
+            self._rounds.abandon()
+            return
         self._dispatcher.refuse_clients()
         await self._providers.stop()
         self._dispatcher.close()
-        if self._dispatcher_ended is not None:
-            await self._dispatcher_ended.wait()
+        await self._dispatcher_ended.wait()
         self._log.end()
         for ended in self._projectors_ended:
             await ended.wait()

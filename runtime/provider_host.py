@@ -17,6 +17,7 @@ from ..actors.command_group import CommandEnvelope, CommandGroup
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import NOTHING, Batch, EventLog
 from ..actors.intent_notes import IntentNotes
+from ..actors.last_errors import LastErrors
 from ..actors.projectors import Projectors
 from ..actors.provider_router import ProviderRouter
 from ..actors.providers.adapter import ProcessIdentity, Provider
@@ -73,9 +74,11 @@ class ProviderHost:
         group: CommandGroup,
         dispatcher: Dispatcher,
         projectors: Projectors,
+        errors: LastErrors,
         reactor_position: int,
         database: Path,
     ) -> None:
+        self._errors = errors
         self._providers = providers
         self._database = database
         self._uncaptured: tuple[TurnWorkspace, ...] = ()
@@ -123,7 +126,7 @@ class ProviderHost:
         if self._is_passive:
             return
         options, mint = self._options, self._options.mint
-        voice = SessionVoice(self._dispatcher, storage_deadline=options.sessions.storage_deadline)
+        voice = SessionVoice(self._dispatcher, self._errors, storage_deadline=options.sessions.storage_deadline)
         use = WorkspaceUse()
         notes = IntentNotes(voice, mint)
         self._checkpointer = Checkpointer(self._lane, voice, mint, use, self._database)
@@ -150,7 +153,9 @@ class ProviderHost:
             notes=notes,
             limits=options.sessions,
         )
-        self._router = ProviderRouter(self._log, self._lane, parts, mint, position=self._reactor_position)
+        self._router = ProviderRouter(
+            self._log, self._lane, parts, mint, errors=self._errors, position=self._reactor_position
+        )
         self._captures_ended = supervisor.start("checkpointer", self._checkpointer.run, OFTEN)
         supervisor.start("provider-router", self._router.run)
 

@@ -12,6 +12,8 @@ from anyio.to_thread import run_sync
 
 from orchestrion import EPOCH, open_runtime
 from orchestrion.actors.caretaker import Caretaker
+from orchestrion.actors.last_errors import LastErrors
+from orchestrion.actors.minting import SystemMint
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.maintenance import tidy
 from tests.support import builders as make
@@ -95,7 +97,7 @@ def test_a_file_laid_out_before_is_left_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_the_caretaker_tidies_once_the_log_is_quiet(tmp_path: Path) -> None:
     async with open_core(tmp_path / "state.db") as core:
-        caretaker = Caretaker(core.lane, core.log, quiet_seconds=0.001)
+        caretaker = Caretaker(core.lane, core.log, LastErrors(SystemMint().now), quiet_seconds=0.001)
         await core.lane.run(fill)
         await core.lane.run(empty)
         assert await free_pages(core) > 0

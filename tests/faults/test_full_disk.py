@@ -137,6 +137,9 @@ async def test_rows_that_find_no_room_wait_for_it_and_everything_else_goes_on(
         disk.free()
         await assert_whole(runtime, path)
         assert {one.status for one in runtime.health().projectors} == {"live"}
+        (last,) = runtime.health().last_errors
+        assert last.actor == MESSAGES
+        assert "the disk is full" in last.error
 
 
 async def test_a_rebuild_without_room_leaves_the_old_rows_and_no_scratch_file(disk: SmallDisk, path: Path) -> None:

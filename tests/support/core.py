@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from orchestrion.actors.command_group import CommandEnvelope, CommandGroup
 from orchestrion.actors.dispatcher import Dispatcher
 from orchestrion.actors.event_log import EventLog
+from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.minting import Mint, SystemMint
 from orchestrion.actors.projector import Projector
 from orchestrion.actors.projectors import Projectors
@@ -163,7 +164,9 @@ async def open_core(
     readers = ReaderPool(path, size=4)
     log = EventLog(readers, head=group.head)
     rounds = Rounds(lane)
-    projectors = Projectors([Projector(one, log, rounds, positions[one.name]) for one in projections], log, readers)
+    errors = LastErrors(SystemMint().now)
+    made = [Projector(one, log, rounds, positions[one.name], errors=errors) for one in projections]
+    projectors = Projectors(made, log, readers)
     everywhere = dict.fromkeys((one.name for one in PROJECTIONS), 0)
     dispatcher = Dispatcher(lane, group, log, lambda: {**everywhere, **projectors.positions()})
     try:

@@ -12,6 +12,7 @@ import anyio
 from orchestrion.actors.agent_life import AgentLife
 from orchestrion.actors.command_group import CommandEnvelope
 from orchestrion.actors.dispatcher import Dispatcher
+from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.minting import SystemMint
 from orchestrion.actors.providers.adapter import (
     AgentConnection,
@@ -68,7 +69,7 @@ class ModelDispatcher:
         return answer
 
     def voice(self, *, storage_deadline: float = 0.0) -> SessionVoice:
-        return SessionVoice(cast("Dispatcher", self), storage_deadline=storage_deadline)
+        return SessionVoice(cast("Dispatcher", self), LastErrors(SystemMint().now), storage_deadline=storage_deadline)
 
 
 class ScriptedAgent:

@@ -89,6 +89,7 @@ class Stage:
     runtime: Runtime
     directory: Path
     workspace: Path
+    database: Path
     _messages: int = 0
 
     async def open_thread(self, thread_id: str = "t1", *, worktree_path: str | None = None) -> None:
@@ -160,7 +161,7 @@ class Stage:
         return "".join(message.text for message in sent if message.turn_id == turn.turn_id)
 
     async def runtime_rows(self) -> list[ProviderRuntimeRow]:
-        return await anyio.to_thread.run_sync(_runtime_rows, self.directory / "state.db")
+        return await anyio.to_thread.run_sync(_runtime_rows, self.database)
 
     def path(self, name: str) -> Path:
         """A file of the workspace, which a script may wait for or touch."""
@@ -186,15 +187,20 @@ async def stage(
     providers: Sequence[Provider] | None = None,
     options: RuntimeOptions | None = None,
     limits: SessionLimits | None = None,
+    database: Path | None = None,
 ) -> AsyncIterator[Stage]:
-    """Open a runtime on `directory`, with a project and a thread when it is new, under a safety net of time."""
+    """Open a runtime on `directory`, with a project and a thread when it is new, under a safety net of time.
+
+    The database is `state.db` there, unless it is to be elsewhere.
+    """
     workspace = directory / "workspace"
     workspace.mkdir(exist_ok=True)
     opened = options or RuntimeOptions(sessions=limits or SessionLimits())
     agents = [rehearsal(directory)] if providers is None else providers
     with anyio.fail_after(SAFETY_NET_SECONDS):
-        async with open_runtime(directory / "state.db", providers=agents, options=opened) as runtime:
-            it = Stage(runtime, directory, workspace)
+        path = database or directory / "state.db"
+        async with open_runtime(path, providers=agents, options=opened) as runtime:
+            it = Stage(runtime, directory, workspace, path)
             if runtime.health().head == 0:
                 await runtime.dispatch(project_create("p1", workspace_root=str(workspace)))
                 await it.open_thread()

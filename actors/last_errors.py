@@ -1,0 +1,45 @@
+"""The last error of each actor, for whoever asks how the runtime is: what has passed is still told of.
+
+Bounded: of the actors with errors, those with the newest are kept. Belongs to the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from ..runtime.contracts.values import Instant
+
+MOST_ACTORS: Final = 32
+
+
+@attrs.frozen(kw_only=True)
+class LastError:
+    """What last went wrong for an actor, when, and how often something has."""
+
+    actor: str
+    at: Instant
+    error: str
+    times: int
+
+
+class LastErrors:
+    """Kept by a runtime for as long as it runs."""
+
+    def __init__(self, now: Callable[[], Instant]) -> None:
+        self._now = now
+        self._errors: dict[str, LastError] = {}
+
+    def note(self, actor: str, error: object) -> None:
+        """Something went wrong for an actor, be it repaired since or not."""
+        before = self._errors.pop(actor, None)
+        times = 1 if before is None else before.times + 1
+        self._errors[actor] = LastError(actor=actor, at=self._now(), error=str(error) or repr(error), times=times)
+        if len(self._errors) > MOST_ACTORS:
+            del self._errors[next(iter(self._errors))]
+
+    def read(self) -> tuple[LastError, ...]:
+        """The newest first."""
+        return tuple(reversed(self._errors.values()))
