@@ -1,6 +1,7 @@
 """Lines of a file descriptor, read without blocking the event loop and no further ahead than one chunk.
 
-A line that is longer than a command may be is refused and skipped to its end; it never stands in memory as a whole.
+A line that is longer than any spelling of a command is refused and skipped to its end; it never stands in memory as a
+whole. What a command may have is told where it is read.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from anyio.to_thread import run_sync
 from ..contracts.errors import InvalidCommand
 from ..contracts.values import MAX_COMMAND_BYTES
 
+LONGEST_LINE: Final = 6 * MAX_COMMAND_BYTES
+"""JSON may spell a character of one byte in six: `\\u0041`."""
+
 _CHUNK_BYTES: Final = 64 * 1024
 
 
 class CommandLines:
     """Reads one descriptor. One task at a time calls `next_line`."""
 
-    def __init__(self, descriptor: int, *, limit: int = MAX_COMMAND_BYTES) -> None:
+    def __init__(self, descriptor: int, *, limit: int = LONGEST_LINE) -> None:
         self._descriptor = descriptor
         self._limit = limit
         self._gathered = bytearray()

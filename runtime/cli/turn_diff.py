@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -19,7 +20,17 @@ from .output import cell, stdout_console, write_bytes, write_json
 from .parameters import database_argument, json_option
 
 
-@click.command(name="turn-diff")
+class _TurnRange(click.Command):
+    """Names a negative turn, which would be taken for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for argument in args[: args.index("--")] if "--" in args else args:
+            if re.fullmatch(r"-\d+", argument):
+                raise click.UsageError(f"no turn is {argument}: turns count from 0", ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.command(name="turn-diff", cls=_TurnRange)
 @database_argument
 @click.argument("thread", metavar="THREAD")
 @click.argument("from_turn", metavar="FROM", type=click.IntRange(0, MAX_JSON_INTEGER))

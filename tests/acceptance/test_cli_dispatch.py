@@ -125,13 +125,16 @@ def test_bad_line_is_answered_with_its_field_and_does_not_end_the_run(
     assert good["sequence"] == 1
 
 
-def test_line_over_the_limit_is_skipped_to_its_end(database: Path) -> None:
-    long = project_create(1, title="x" * (20 * 1024 * 1024))
-    ended = orchestrion("dispatch", database, input=lines_of([long, project_create(2), long, project_create(3)]))
+def test_a_command_is_measured_by_its_content_however_it_is_spelled(database: Path) -> None:
+    short = project_create(1, title="\N{CYRILLIC SMALL LETTER YA}" * (4 * 1024 * 1024))
+    long = project_create(2, title="x" * (20 * 1024 * 1024))
+    lines = lines_of([short, long, project_create(3)])
+    assert len(lines.splitlines()[0]) > len(lines.splitlines()[1])
+    ended = orchestrion("dispatch", database, input=lines)
     answers = answers_of(ended.stdout)
-    assert [answer["status"] for answer in answers] == ["invalid", "accepted", "invalid", "accepted"]
-    assert [answer["commandId"] for answer in answers] == [None, "create-2", None, "create-3"]
-    assert "20971520 bytes" in answers[0]["error"]
+    assert [answer["status"] for answer in answers] == ["accepted", "invalid", "accepted"]
+    assert [answer["commandId"] for answer in answers] == ["create-1", "create-2", "create-3"]
+    assert "at most 20971520" in answers[1]["error"]
     assert ended.returncode == 1
 
 

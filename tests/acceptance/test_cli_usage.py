@@ -47,6 +47,14 @@ def test_help_lists_the_commands_and_the_version_is_told() -> None:
     assert done("--version").startswith("orchestrion, version ")
 
 
+@pytest.mark.parametrize("turns", [["-1", "1"], ["0", "-12"]])
+def test_a_negative_turn_is_named_and_taken_for_no_option(turns: list[str]) -> None:
+    ended = orchestrion("turn-diff", "state.db", "thread", *turns)
+    assert ended.returncode == 2
+    negative = next(turn for turn in turns if turn.startswith("-"))
+    assert f"no turn is {negative}: turns count from 0" in ended.stderr
+
+
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_missing_extra_names_the_command_that_installs_it(missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None\nfrom orchestrion.__main__ import main; main()"
