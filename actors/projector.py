@@ -9,8 +9,6 @@
   traced to its event by halving the batch, and halts this projector alone at its last good position.
 - Between two batches, and when halted, it takes rows that a rebuild made anew: rows and position are swapped in one
   transaction, and it goes on from there, live. A swap that fails leaves it as it was.
-
-One long module, because batches, barriers and new rows meet in one loop over one state.
 """
 
 from __future__ import annotations
@@ -18,26 +16,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import anyio
-import attrs
 import peewee
 
-from ..persistence.crash_points import crash_point
-from ..persistence.database import CommitOutcomeUnknown, is_transient, reopen, write_transaction
+from ..persistence.database import CommitOutcomeUnknown, is_transient, reopen
 from ..persistence.lane import Job
-from ..persistence.positions import PositionRow, read_position, write_position
+from ..persistence.positions import PositionRow, read_position
 from ..persistence.projections import Projection
 from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .last_errors import LastErrors
+from .projection_jobs import commit, commit_unless_committed, handled_by
+from .projector_condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
 from .replacement import Replacement, Swap
 from .rounds import Rounds
-
-ProjectorStatus: TypeAlias = Literal["live", "retrying", "halted", "stopped"]
+from .waiting_readers import WaitingReaders
 
 LAZY_EVENTS: Final = 1000
 """How many events a position may lag behind rows that they do not change."""
@@ -45,22 +42,7 @@ LAZY_EVENTS: Final = 1000
 IDLE_SECONDS: Final = 1.0
 """After how long without events a lazy position is moved."""
 
-FIRST_BACKOFF_SECONDS: Final = 0.05
-LAST_BACKOFF_SECONDS: Final = 1.0
-
 _logger = logging.getLogger(__name__)
-
-
-@attrs.frozen(kw_only=True)
-class ProjectorHealth:
-    """A projector at one moment. `lag` counts published events that it has not applied."""
-
-    name: str
-    status: ProjectorStatus
-    position: int
-    lag: int
-    quarantined: int
-    fault: str | None
 
 
 class Projector:
@@ -69,8 +51,8 @@ class Projector:
     def __init__(
         self, projection: Projection, log: EventLog, rounds: Rounds, position: PositionRow, *, errors: LastErrors
     ) -> None:
-        self._errors = errors
         self._projection = projection
+        self._condition = ProjectorCondition(projection.name, errors)
         self._log = log
         self._rounds = rounds
         self._applied = position
@@ -78,12 +60,7 @@ class Projector:
         self._follower = log.follow(position.last_applied_sequence)
         self._barrier: Barrier | None = None
         self._replacement: Replacement | None = None
-        self._waiting: list[tuple[int, anyio.Event]] = []
-        self._status: ProjectorStatus = "live"
-        self._fault: str | None = None
-        self._backoff = FIRST_BACKOFF_SECONDS
-        self._failing_since: float | None = None
-        self._quarantined = 0
+        self._waiting = WaitingReaders()
         self._has_ended = False
 
     @property
@@ -101,21 +78,14 @@ class Projector:
 
     @property
     def status(self) -> ProjectorStatus:
-        return self._status
+        return self._condition.status
 
     def health(self) -> ProjectorHealth:
-        return ProjectorHealth(
-            name=self.name,
-            status=self._status,
-            position=self.position,
-            lag=self._log.head - self.position,
-            quarantined=self._quarantined,
-            fault=self._fault,
-        )
+        return self._condition.health(position=self.position, lag=self._log.head - self.position)
 
     def stalled(self) -> ProjectionStalled:
         """The error for whoever needs these rows."""
-        return ProjectionStalled(self.name, self.position, self._fault or f"it is {self._status}")
+        return ProjectionStalled(self.name, self.position, self._condition.fault)
 
     async def wait_until(self, sequence: int) -> None:
         """Wait until the rows show every event up to `sequence`.
@@ -125,26 +95,21 @@ class Projector:
             MailboxClosed: the projector has stopped before it.
         """
         while self.position < sequence:
-            if self._status == "halted":
+            if self.status == "halted":
                 raise self.stalled()
-            if self._status == "stopped":
+            if self.status == "stopped":
                 raise MailboxClosed(f"{self.name} has stopped at {self.position}: the runtime takes no more events")
-            woken = anyio.Event()
-            self._waiting.append((sequence, woken))
             self._rounds.hurry()
-            await woken.wait()
+            await self._waiting.wait(sequence)
 
     def raise_barrier(self, barrier: Barrier) -> None:
         """Stop at the barrier's target until it is released. Who cannot get there soon fails it at once."""
-        if self._status in ("halted", "stopped") or self._has_lost_patience():
+        if self._condition.is_over or self._condition.has_failed_for(PATIENCE_SECONDS):
             barrier.fail(self.stalled())
             return
         self._barrier = barrier
         self._follower.nudge()
         self._rounds.hurry()
-
-    def _has_lost_patience(self) -> bool:
-        return self._failing_since is not None and anyio.current_time() - self._failing_since >= PATIENCE_SECONDS
 
     async def replace_rows(self, swap: Swap) -> None:
         """Have the projector swap its rows between two batches, and wait until it has. One caller at a time.
@@ -176,7 +141,7 @@ class Projector:
         try:
             while True:
                 try:
-                    await (self._wait_halted() if self._status == "halted" else self._apply_log())
+                    await (self._wait_halted() if self.status == "halted" else self._apply_log())
                 except (anyio.EndOfStream, MailboxClosed):
                     raise
                 except ProjectionStalled as stalled:
@@ -184,18 +149,17 @@ class Projector:
                 except Exception as error:  # a defect stops this projector alone
                     self._halt(repr(error))
         except anyio.EndOfStream:
-            if self._status != "halted":
+            if self.status != "halted":
                 await self._save_position()
         except MailboxClosed as closed:
             _logger.warning("%s ends at %d: %s", self.name, self.position, closed)
         finally:
             self._follower.close()
             self._has_ended = True
-            if self._status != "halted":
-                self._status = "stopped"
+            self._condition.stop()
             if self._replacement is not None:
                 self._replacement.end(MailboxClosed(f"{self.name} has stopped at {self.position}"))
-            self._release_waiting()
+            self._waiting.release()
 
     async def _apply_log(self) -> None:
         while True:
@@ -213,7 +177,7 @@ class Projector:
     async def _wait_halted(self) -> None:
         """Wait for new rows; raises `EndOfStream` when the log ends before."""
         self._follow(self._log.head)
-        while self._status == "halted":
+        while self.status == "halted":
             if self._replacement is not None:
                 await self._take(self._replacement)
                 continue
@@ -225,7 +189,7 @@ class Projector:
     async def _take(self, replacement: Replacement) -> None:
         """Swap the rows and go on from their position, which is between the own one and the published head."""
         self._replacement = None
-        status, fault = self._status, self._fault
+        was_halted, fault = self.status == "halted", self._condition.fault
         up_to = self._log.head
         try:
             stored = await self._swapped(replacement, up_to)
@@ -235,13 +199,13 @@ class Projector:
         if stored is not None:
             self._follow(stored.last_applied_sequence)
             self._saved = stored.last_applied_sequence
-            self._go_on()
+            self._condition.go_on(self.position)
             self._advance(stored)
             replacement.end()
-        elif status == "halted":
-            self._halt(str(fault))
+        elif was_halted:
+            self._halt(fault)
         else:
-            self._status, self._fault = status, fault
+            self._condition.go_on(self.position)
 
     async def _swapped(self, replacement: Replacement, up_to: int) -> PositionRow | None:
         """The position after a swap; after an error that left rows and position as they were, None."""
@@ -300,7 +264,7 @@ class Projector:
             except StoreError as error:
                 await self._back_off(error)
             else:
-                self._go_on()
+                self._condition.go_on(self.position)
                 return batch
 
     async def _apply_all(self, batch: list[LoggedEvent]) -> None:
@@ -326,7 +290,7 @@ class Projector:
     async def _apply(self, batch: Sequence[LoggedEvent]) -> None:
         last = batch[-1]
         position = PositionRow(self.name, last.sequence, last.occurred_at)
-        handled = self._handled(batch)
+        handled = handled_by(self._projection, batch)
         if not handled and last.sequence - self._saved < LAZY_EVENTS:
             self._advance(position)
             return
@@ -341,35 +305,13 @@ class Projector:
             await self._apply(batch[:middle])
             await self._apply(batch[middle:])
 
-    def _handled(self, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:
-        return [
-            event
-            for event in batch
-            if isinstance(event, PersistedEvent) and event.event_type in self._projection.handles
-        ]
-
     def _quarantine(self, batch: Sequence[LoggedEvent]) -> None:
         for event in batch:
             if isinstance(event, UndecodableEvent) and event.known and event.event_type in self._projection.handles:
-                self._quarantined += 1
-                self._errors.note(self.name, f"skips event {event.sequence}: {event.fault}")
-                _logger.error("%s skips event %d: %s", self.name, event.sequence, event.fault)
+                self._condition.quarantine(event.sequence, event.fault)
 
     async def _commit(self, events: Sequence[PersistedEvent], position: PositionRow) -> None:
-        def write(database: peewee.SqliteDatabase) -> None:
-            with write_transaction(database, durability="normal"):
-                self._projection.apply(database, events)
-                crash_point("projector.rows-written")
-                write_position(database, position)
-                crash_point("projector.position-written")
-            crash_point("projector.committed")
-
-        def write_unless_written(database: peewee.SqliteDatabase) -> None:
-            reopen(database)
-            if read_position(database, self.name).last_applied_sequence < position.last_applied_sequence:
-                write(database)
-
-        job = write
+        job = commit(self._projection, events, position)
         while True:
             try:
                 if self._waiting:
@@ -377,34 +319,22 @@ class Projector:
                 await self._rounds.run_job(job)
                 break
             except CommitOutcomeUnknown as error:
-                job = write_unless_written
+                job = commit_unless_committed(self._projection, events, position)
                 await self._back_off(error)
             except Exception as error:
                 if not is_transient(error):
                     raise
                 await self._back_off(error)
-        self._go_on()
+        self._condition.go_on(self.position)
         self._saved = position.last_applied_sequence
         self._advance(position)
 
     async def _back_off(self, error: Exception) -> None:
         """Wait before the next try. Once the log has ended there is none: the next start replays what is missing."""
-        self._errors.note(self.name, error)
         if self._log.has_ended:
+            self._condition.give_up(error)
             raise MailboxClosed(f"the next start goes on from there, after {error}")
-        if self._fault != str(error):  # told once, not with every try
-            _logger.warning("%s retries after event %d: %s", self.name, self.position, error)
-        self._status, self._fault = "retrying", str(error)
-        if self._failing_since is None:
-            self._failing_since = anyio.current_time()
-        await anyio.sleep(self._backoff)
-        self._backoff = min(self._backoff * 2, LAST_BACKOFF_SECONDS)
-
-    def _go_on(self) -> None:
-        if self._status == "retrying":
-            _logger.info("%s goes on after event %d", self.name, self.position)
-        self._status, self._fault, self._backoff = "live", None, FIRST_BACKOFF_SECONDS
-        self._failing_since = None
+        await self._condition.back_off(error, self.position)
 
     async def _save_position(self) -> None:
         if self._saved != self.position:
@@ -412,22 +342,11 @@ class Projector:
 
     def _advance(self, position: PositionRow) -> None:
         self._applied = position
-        reached = [waiter for waiter in self._waiting if waiter[0] <= self.position]
-        if reached:
-            self._waiting = [waiter for waiter in self._waiting if waiter[0] > self.position]
-            for _, woken in reached:
-                woken.set()
+        self._waiting.wake(self.position)
 
     def _halt(self, fault: str) -> None:
-        self._status, self._fault = "halted", fault
-        self._errors.note(self.name, f"halted at {self.position}: {fault}")
-        _logger.error("%s halted at %d: %s", self.name, self.position, fault)
+        self._condition.halt(fault, self.position)
         if self._barrier is not None:
             self._barrier.fail(self.stalled())
             self._barrier = None
-        self._release_waiting()
-
-    def _release_waiting(self) -> None:
-        for _, woken in self._waiting:
-            woken.set()
-        self._waiting.clear()
+        self._waiting.release()

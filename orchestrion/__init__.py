@@ -11,7 +11,7 @@ from typing import Any
 _NAMES = {
     ".actors.dispatcher": "Submission",
     ".actors.last_errors": "LastError",
-    ".actors.projector": "ProjectorHealth",
+    ".actors.projector_condition": "ProjectorHealth",
     ".actors.providers.acp": "AcpProvider",
     ".actors.providers.claude": "ClaudeProvider",
     ".actors.providers.codex": "CodexProvider",

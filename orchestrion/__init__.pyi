@@ -1,6 +1,6 @@
 from .actors.dispatcher import Submission as Submission
 from .actors.last_errors import LastError as LastError
-from .actors.projector import ProjectorHealth as ProjectorHealth
+from .actors.projector_condition import ProjectorHealth as ProjectorHealth
 from .actors.providers.acp import AcpProvider as AcpProvider
 from .actors.providers.adapter import AgentConnection as AgentConnection
 from .actors.providers.adapter import Capabilities as Capabilities

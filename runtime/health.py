@@ -10,7 +10,7 @@ import attrs
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
 from ..actors.last_errors import LastError, LastErrors
-from ..actors.projector import ProjectorHealth
+from ..actors.projector_condition import ProjectorHealth
 from ..actors.projectors import Projectors
 from ..actors.session_health import SessionHealth
 from ..actors.supervisor import Supervisor

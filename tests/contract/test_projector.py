@@ -12,6 +12,7 @@ import peewee
 import pytest
 
 from orchestrion.actors import projector as projector_module
+from orchestrion.actors import projector_condition
 from orchestrion.actors import projectors as projectors_module
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.snapshot import read_cut
@@ -242,7 +243,7 @@ async def _lock_out(core: Core) -> peewee.SqliteDatabase:
 async def test_a_transient_storage_error_is_tried_again_until_it_has_passed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(projector_module, "LAST_BACKOFF_SECONDS", projector_module.FIRST_BACKOFF_SECONDS)
+    monkeypatch.setattr(projector_condition, "LAST_BACKOFF_SECONDS", projector_condition.FIRST_BACKOFF_SECONDS)
     await write_log(path, LOG[:100])
     async with open_core(path, starts=[]) as core:
         other = await _lock_out(core)

@@ -144,37 +144,37 @@ MUTANTS: Final = (
     ),
     Mutant(
         guard="the position moves in the transaction of the rows",
-        file="actors/projector.py",
+        file="actors/projection_jobs.py",
         old="""
-                write_position(database, position)
-                crash_point("projector.position-written")
+            write_position(database, position)
+            crash_point("projector.position-written")
 """,
         new="""
-            with write_transaction(database, durability="normal"):
-                write_position(database, position)
-                crash_point("projector.position-written")
+        with write_transaction(database, durability="normal"):
+            write_position(database, position)
+            crash_point("projector.position-written")
 """,
         test=f"{_CRASH}[projector.position-written]",
     ),
     Mutant(
         guard="a position that lags lazily is stored at a clean end",
         file="actors/projector.py",
-        old='            if self._status != "halted":\n                await self._save_position()\n',
+        old='            if self.status != "halted":\n                await self._save_position()\n',
         new="            pass\n",
         test="tests/contract/test_host.py::test_a_clean_stop_leaves_no_log_of_sqlite_and_every_position_stored",
     ),
     Mutant(
         guard="an event that does not decode is skipped and counted",
         file="actors/projector.py",
-        old="                self._quarantined += 1\n",
+        old="                self._condition.quarantine(event.sequence, event.fault)\n",
         new="                raise ValueError(event.fault)\n",
         test=f"{_PROJECTOR}::test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted",
     ),
     Mutant(
         guard="a projector looks a commit of unknown outcome up before it tries again",
         file="actors/projector.py",
-        old="                job = write_unless_written\n",
-        new="                job = write\n",
+        old="                job = commit_unless_committed(self._projection, events, position)\n",
+        new="                job = commit(self._projection, events, position)\n",
         test=f"{_PROJECTOR}::test_a_commit_of_unknown_outcome_is_applied_once",
     ),
     Mutant(

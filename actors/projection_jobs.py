@@ -1,0 +1,47 @@
+"""What a projector takes from a batch, and has done on the write lane: one transaction a job, rows and position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import peewee
+
+from ..persistence.crash_points import crash_point
+from ..persistence.database import reopen, write_transaction
+from ..persistence.lane import Job
+from ..persistence.positions import PositionRow, read_position, write_position
+from ..persistence.projections import Projection
+from ..runtime.contracts.events import LoggedEvent, PersistedEvent
+
+
+def handled_by(projection: Projection, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:
+    """The events of a batch that concern a projection."""
+    return [event for event in batch if isinstance(event, PersistedEvent) and event.event_type in projection.handles]
+
+
+def commit(projection: Projection, events: Sequence[PersistedEvent], position: PositionRow) -> Job[None]:
+    """Bring the rows past these events, and the position to `position`."""
+
+    def write(database: peewee.SqliteDatabase) -> None:
+        with write_transaction(database, durability="normal"):
+            projection.apply(database, events)
+            crash_point("projector.rows-written")
+            write_position(database, position)
+            crash_point("projector.position-written")
+        crash_point("projector.committed")
+
+    return write
+
+
+def commit_unless_committed(
+    projection: Projection, events: Sequence[PersistedEvent], position: PositionRow
+) -> Job[None]:
+    """The same after a commit of unknown outcome: the stored position tells whether it took place."""
+    write = commit(projection, events, position)
+
+    def write_unless_written(database: peewee.SqliteDatabase) -> None:
+        reopen(database)
+        if read_position(database, projection.name).last_applied_sequence < position.last_applied_sequence:
+            write(database)
+
+    return write_unless_written

@@ -1,0 +1,114 @@
+"""How a projector is: live, retrying, halted or stopped, and since when it fails.
+
+A fault is told once, to the log of the process and to `health()`, not with every try. What waits for the rows asks
+here whether they will come.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, Literal, TypeAlias
+
+import anyio
+import attrs
+
+from .last_errors import LastErrors
+
+ProjectorStatus: TypeAlias = Literal["live", "retrying", "halted", "stopped"]
+
+FIRST_BACKOFF_SECONDS: Final = 0.05
+LAST_BACKOFF_SECONDS: Final = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class ProjectorHealth:
+    """A projector at one moment. `lag` counts published events that it has not applied."""
+
+    name: str
+    status: ProjectorStatus
+    position: int
+    lag: int
+    quarantined: int
+    fault: str | None
+
+
+class ProjectorCondition:
+    """Kept by its projector, which says what happens to it and where it stands then."""
+
+    def __init__(self, name: str, errors: LastErrors) -> None:
+        self._name = name
+        self._errors = errors
+        self._status: ProjectorStatus = "live"
+        self._fault: str | None = None
+        self._backoff = FIRST_BACKOFF_SECONDS
+        self._failing_since: float | None = None
+        self._quarantined = 0
+
+    @property
+    def status(self) -> ProjectorStatus:
+        return self._status
+
+    @property
+    def fault(self) -> str:
+        """Why the rows do not come."""
+        return self._fault or f"it is {self._status}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is applied any more, unless new rows come."""
+        return self._status in ("halted", "stopped")
+
+    def has_failed_for(self, seconds: float) -> bool:
+        """Whether every try of so many seconds has failed."""
+        return self._failing_since is not None and anyio.current_time() - self._failing_since >= seconds
+
+    async def back_off(self, error: Exception, position: int) -> None:
+        """A try failed for a reason outside it: wait before the next one, longer each time."""
+        self._errors.note(self._name, error)
+        if self._fault != str(error):
+            _logger.warning("%s retries after event %d: %s", self._name, position, error)
+        self._status, self._fault = "retrying", str(error)
+        if self._failing_since is None:
+            self._failing_since = anyio.current_time()
+        await anyio.sleep(self._backoff)
+        self._backoff = min(self._backoff * 2, LAST_BACKOFF_SECONDS)
+
+    def give_up(self, error: Exception) -> None:
+        """A try failed, and there will be no other."""
+        self._errors.note(self._name, error)
+
+    def go_on(self, position: int) -> None:
+        """A try succeeded."""
+        if self._status == "retrying":
+            _logger.info("%s goes on after event %d", self._name, position)
+        self._status, self._fault, self._backoff = "live", None, FIRST_BACKOFF_SECONDS
+        self._failing_since = None
+
+    def halt(self, fault: str, position: int) -> None:
+        """A defect: nothing more is applied until new rows come."""
+        self._status, self._fault = "halted", fault
+        self._errors.note(self._name, f"halted at {position}: {fault}")
+        _logger.error("%s halted at %d: %s", self._name, position, fault)
+
+    def stop(self) -> None:
+        """The log has ended. What has halted stays so."""
+        if self._status != "halted":
+            self._status = "stopped"
+
+    def quarantine(self, sequence: int, fault: str) -> None:
+        """An event is skipped because it does not decode."""
+        self._quarantined += 1
+        self._errors.note(self._name, f"skips event {sequence}: {fault}")
+        _logger.error("%s skips event %d: %s", self._name, sequence, fault)
+
+    def health(self, *, position: int, lag: int) -> ProjectorHealth:
+        return ProjectorHealth(
+            name=self._name,
+            status=self._status,
+            position=position,
+            lag=lag,
+            quarantined=self._quarantined,
+            fault=self._fault,
+        )
