@@ -9,12 +9,13 @@ import anyio
 
 from .figures import Figure, print_figure, print_table
 from .growth import growing
+from .isolation import isolating
 from .pressure import under_pressure
 from .reading import of_filled_databases
 from .streaming import streaming
 from .writing import dispatching, reaching_readers
 
-MEASURES = ("dispatch", "readers", "growth", "sizes", "streaming", "pressure")
+MEASURES = ("dispatch", "readers", "growth", "sizes", "streaming", "pressure", "isolation")
 
 
 def main() -> None:
@@ -56,6 +57,8 @@ async def _figures(arguments: argparse.Namespace) -> AsyncIterator[Figure]:
             yield figure
     if "streaming" in measures:
         yield await streaming()
+    if "isolation" in measures:
+        yield await isolating(rounds=rounds)
     if "pressure" in measures:
         for figure in await under_pressure(rounds=3, commands=100_000 if long else 20_000):
             yield figure
