@@ -15,6 +15,9 @@ class SessionLimits:
     """How long a running turn may be silent; paused while an approval or a tool is open."""
     idle_timeout: float = 30 * 60.0
     """After how long without a turn an agent's process is ended; its conversation is resumed at the next turn."""
+    restart_backoff: float = 0.2
+    """How long a thread's next turn waits before it starts an agent that failed; each failure in a row doubles it."""
+    longest_restart_backoff: float = 10.0
     heartbeat_interval: float = 10.0
     """How often a live session says so in `provider_session_runtime`."""
     storage_deadline: float = 30.0

@@ -2,7 +2,8 @@
 
 - A life is the thread's until its end is reported, however often that has to be tried.
 - Everything is bounded: an interrupted agent by its escalation, a silent turn by its clock, an idle agent by its
-  retirement.
+  retirement. An agent without a turn is not idle while a command that it started runs.
+- An agent that failed is left alone for a while before the next turn starts it again.
 - When a turn has ended, its workspace is captured, beside the session.
 
 Belongs to the task of its session.
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
@@ -23,7 +25,9 @@ from ..runtime.contracts.events import PersistedEvent
 from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
 from ..runtime.contracts.provider_events import RuntimeErrorReported
 from .agent_life import AgentLife
+from .backoff import Backoff
 from .checkpointer import Checkpointer, TurnWorkspace
+from .providers.process_table import commands_of
 from .session_clocks import SessionClocks
 from .session_health import SessionHealth
 from .session_limits import SessionLimits
@@ -51,6 +55,7 @@ class ThreadAgent:
         self._changed = changed
         self._report_turn_ended = turn_ended
         self._clocks = SessionClocks(limits)
+        self._restart = Backoff(first=limits.restart_backoff, longest=limits.longest_restart_backoff)
         self._life: AgentLife | None = None
         self._turn: TurnWorkspace | None = None
         self._saved_cursor: object = None
@@ -78,7 +83,12 @@ class ThreadAgent:
     async def living(self, context: ThreadContext, tasks: TaskGroup, *, correlation_id: CommandId | None) -> AgentLife:
         """The thread's agent, started in `tasks` if none lives. Raises what `SessionStarter.start` raises."""
         if self._life is None:
-            life = await self._starter.start(context, tasks, correlation_id=correlation_id, changed=self._changed)
+            await anyio.sleep(self._restart.seconds_left(anyio.current_time()))
+            try:
+                life = await self._starter.start(context, tasks, correlation_id=correlation_id, changed=self._changed)
+            except Exception:
+                self._restart.failed(anyio.current_time())
+                raise
             self._life, self._saved_cursor = life, life.connection.resume_cursor
             self._clocks.beaten(anyio.current_time())
         return self._life
@@ -104,6 +114,8 @@ class ThreadAgent:
             await self.end()
             return
         if life.running_turn_id is None:
+            if self._turn is not None:
+                self._restart.succeeded()
             await self._settle_turn()
         due = self._clocks.due(life, anyio.current_time())
         if "heartbeat" in due or life.connection.resume_cursor != self._saved_cursor:
@@ -116,10 +128,17 @@ class ThreadAgent:
             await life.report(RuntimeErrorReported(message=message, fatal=True))
             await self.end()
 
-    async def retire_if_due(self) -> None:
-        """End an agent that has been without a turn for long; its conversation is resumed at the next one."""
+    async def retire_if_due(self, *, unless: Callable[[], bool]) -> None:
+        """End an agent that has been without a turn for long; its conversation is resumed at the next one.
+
+        One whose commands still run is left alone, as is one for which `unless` says that there is something to do.
+        """
         life = self._life
-        if life is not None and "retirement" in self._clocks.due(life, anyio.current_time()):
+        if life is None or "retirement" not in self._clocks.due(life, anyio.current_time()):
+            return
+        if await to_thread.run_sync(commands_of, life.connection.process):
+            life.idle_since = anyio.current_time()
+        elif not unless():
             await self.end()
 
     async def end(self) -> None:
@@ -135,6 +154,8 @@ class ThreadAgent:
             return
         await life.end()
         self._life = None
+        if life.state.fatal_error is not None:
+            self._restart.failed(anyio.current_time())
         await self._settle_turn()
         try:
             await self._starter.record_life(life, "stopped" if life.state.fatal_error is None else "error")

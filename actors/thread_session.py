@@ -165,7 +165,7 @@ class ThreadSession:
         if intents and self._agent.running_turn_id is None:
             await self._perform(intents[0], tasks)
             return True
-        await self._agent.retire_if_due()
+        await self._agent.retire_if_due(unless=lambda: self.is_awake)
         return False
 
     async def _open_intents(self) -> list[PersistedEvent]:

@@ -17,7 +17,7 @@ from typing import Final
 from .adapter import ProcessIdentity
 from .guardian import MARK, descendants, living_processes
 
-__all__ = ["end_process_group", "kill_processes", "processes_of", "start_time"]
+__all__ = ["commands_of", "end_process_group", "kill_processes", "processes_of", "start_time"]
 
 _PROC: Final = Path("/proc")
 _POLL_SECONDS: Final = 0.01
@@ -51,6 +51,15 @@ def processes_of(identity: ProcessIdentity) -> list[int]:
     mark = f"{MARK}={identity.pid}.{identity.started_at}".encode()
     found.update(pid for pid, _, _ in table if mark in _environment(pid))
     return sorted(found)
+
+
+def commands_of(identity: ProcessIdentity) -> list[int]:
+    """The pids of the commands that an agent runs: its processes in sessions other than its own.
+
+    Agents give a command a session of its own, and keep what belongs to them in theirs. Reads the whole process table:
+    not for the event loop. None is known where there is no `/proc`.
+    """
+    return [pid for pid in processes_of(identity) if pid > 0 and _session_of(pid) not in (None, identity.pid)]
 
 
 def kill_processes(identity: ProcessIdentity, *, deadline_seconds: float) -> list[int]:
@@ -94,6 +103,13 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def _group_without_proc(group: int) -> list[int]:

@@ -57,6 +57,9 @@ class ClaudeCase:
     def run_tool(self) -> str:
         return self.use("Bash", command="pwd")
 
+    def run_for_an_hour(self) -> str:
+        return self.use("Bash", command="touch started; sleep 3600")  # it refuses a sleep alone
+
     def talk_forever(self) -> str:
         return self.prompt("talk", {"text": "working"}, {"hang": 600})
 

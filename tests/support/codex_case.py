@@ -100,6 +100,9 @@ class CodexCase:
         """Says something, runs the command, and says that it is done."""
         return self._use({"tool_call": {"name": "exec_command", "arguments": {"cmd": command}}})
 
+    def run_for_an_hour(self) -> str:
+        return self.run("sleep 3600")
+
     def talk_forever(self) -> str:
         return self.prompt("talk", {"text": "working"}, {"hang": 600})
 

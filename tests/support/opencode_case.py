@@ -59,6 +59,9 @@ class OpencodeCase:
     def run_tool(self) -> str:
         return self.use("bash", command="pwd", description="Where am I?")
 
+    def run_for_an_hour(self) -> str:
+        return self.use("bash", command="sleep 3600", description="Wait")
+
     def talk_forever(self) -> str:
         return self.prompt("talk", {"text": "working"}, {"hang": 600})
 

@@ -48,6 +48,9 @@ class ProviderCase(Protocol):
     def run_tool(self) -> str:
         """Runs one tool that needs no permission, then says something."""
 
+    def run_for_an_hour(self) -> str:
+        """Runs a command that lasts an hour, asking permission or not."""
+
     def talk_forever(self) -> str:
         """Says something, then goes on until it is interrupted."""
 
@@ -90,6 +93,9 @@ class RehearsalCase:
 
     def run_tool(self) -> str:
         return "run make\nsay made"
+
+    def run_for_an_hour(self) -> str:
+        return "exec sleep 3600"
 
     def talk_forever(self) -> str:
         return "say working\nwait-for never"

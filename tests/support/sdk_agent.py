@@ -2,8 +2,8 @@
 
 `python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY.
 A prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission
-to write a file, `run TITLE` calls a tool, `talk` goes on until it is cancelled, `fail MESSAGE` ends with an error,
-`recall` says the earlier prompts.
+to write a file, `run TITLE` calls a tool, `sleep` runs a command and `talk` goes on until they are cancelled, `fail
+MESSAGE` ends with an error, `recall` says the earlier prompts.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ class SdkAgent:
             case "talk":
                 await self._say(session_id, "working")
                 await session.cancelled.wait()
+            case "sleep":
+                await self._sleep(session_id, session)
             case "fail":
                 raise acp.RequestError(-32603, argument)
         return acp.PromptResponse(stop_reason="cancelled" if session.cancelled.is_set() else "end_turn")
@@ -107,6 +109,14 @@ class SdkAgent:
         await self._client.session_update(session_id, call)
         await self._client.session_update(session_id, acp.update_tool_call(call.tool_call_id, status="completed"))
         await self._say(session_id, "Done.")
+
+    async def _sleep(self, session_id: str, session: _Session) -> None:
+        child = await asyncio.create_subprocess_exec("sleep", "3600", start_new_session=True)
+        call = acp.start_tool_call(f"call-{uuid4().hex}", "sleep 3600", kind="execute", status="in_progress")
+        await self._client.session_update(session_id, call)
+        await session.cancelled.wait()
+        child.kill()
+        await child.wait()
 
     async def _write(self, session_id: str, session: _Session, path: str, content: str) -> None:
         target = str(session.workspace / path)

@@ -40,6 +40,9 @@ class SdkCase:
     def run_tool(self) -> str:
         return "run make"
 
+    def run_for_an_hour(self) -> str:
+        return "sleep"
+
     def talk_forever(self) -> str:
         return "talk"
 

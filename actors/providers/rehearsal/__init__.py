@@ -8,6 +8,8 @@ line break. Paths are relative to the session's workspace and stay within it.
     think TEXT          stream a thought
     plan A; B           show a plan with these steps
     run TITLE           a tool call that completes
+    exec COMMAND        a tool call that runs a shell command, in a session of its own, and ends it with the turn
+    background COMMAND  run a shell command, in a session of its own, that nobody waits for
     write PATH CONTENT  ask to edit PATH, write it when allowed, say so when not
     ask TITLE           ask permission and say what was decided
     recall              say how many earlier turns this session remembers, and their prompts

@@ -52,6 +52,8 @@ class Performance:
             "think": self._think,
             "plan": self._plan,
             "run": self._run,
+            "exec": self._exec,
+            "background": self._background,
             "write": self._write,
             "ask": self._ask,
             "recall": self._recall,
@@ -113,6 +115,30 @@ class Performance:
         call = self._begin({"title": title, "kind": "execute", "rawInput": {"command": title}})
         self._progress(call, status="in_progress")
         self._progress(call, status="completed", content=[_text(f"{title}: done")])
+
+    def _exec(self, command: str) -> None:
+        call = self._begin({"title": command, "kind": "execute", "rawInput": {"command": command}})
+        child = self._shell(command)
+        try:
+            while child.poll() is None:
+                self._wait(_POLL_SECONDS)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        self._progress(call, status="completed")
+
+    def _background(self, command: str) -> None:
+        self._say(f"started {self._shell(command).pid}")
+
+    def _shell(self, command: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=self._workspace,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
 
     def _write(self, argument: str) -> None:
         path, _, content = argument.partition(" ")

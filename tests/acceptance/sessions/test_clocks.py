@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import anyio
 import pytest
 
+from orchestrion.actors import thread_agent
+from orchestrion.actors.providers.adapter import ProcessIdentity
 from orchestrion.actors.session_limits import SessionLimits
 from tests.support.builders import approval_respond
 from tests.support.stage import activity, request_of, session, session_of, stage
@@ -59,6 +62,38 @@ async def test_the_idle_clock_leaves_alone_what_has_a_turn_waiting(tmp_path: Pat
         await it.let_go("go")
         one, two = session_of(await it.ended(first)), session_of(await it.ended(second))
         assert one.provider_session_id == two.provider_session_id
+
+
+async def test_the_idle_clock_leaves_alone_an_agent_whose_command_still_runs(tmp_path: Path) -> None:
+    async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.1)) as it:
+        busy = session_of(await it.perform("background until [ -e done ]; do sleep 0.01; done"))
+        await it.open_thread("t2")
+        idle = await it.perform("say idle", thread_id="t2")
+        await it.until(lambda event: event.stream_id == "t2" and session("stopped")(event), after=idle.sequence)
+        assert session_of(await it.perform("say still here")).provider_session_id == busy.provider_session_id
+
+        await it.let_go("done")
+        await it.until(lambda event: event.stream_id == "t1" and session("stopped")(event))
+
+
+async def test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, go = threading.Event(), threading.Event()
+
+    def no_commands(agent: ProcessIdentity) -> list[int]:
+        looks.set()
+        go.wait()
+        return []
+
+    monkeypatch.setattr(thread_agent, "commands_of", no_commands)
+    async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.0)) as it:
+        first = session_of(await it.perform("say one"))
+        await anyio.to_thread.run_sync(looks.wait)
+        turn = await it.ask("say two")
+        await anyio.wait_all_tasks_blocked()
+        go.set()
+        assert session_of(await it.ended(turn)).provider_session_id == first.provider_session_id
 
 
 async def test_a_session_that_let_go_is_no_longer_listed(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.session_limits import SessionLimits
 from orchestrion.runtime.contracts.values import Unset
-from tests.support.builders import session_stop
+from tests.support.builders import session_stop, turn_interrupt
 from tests.support.stage import activity, error_of, rehearsal, session, session_of, stage
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +114,24 @@ async def test_a_missing_program_fails_the_turn_with_what_to_do(tmp_path: Path) 
         assert thread.session is not None
         assert thread.session.status == "error"
         assert {row.status for row in await it.runtime_rows()} == {"error"}
+
+
+@pytest.mark.parametrize("script", [None, "exit 3"], ids=["start", "crash"])
+async def test_an_agent_that_failed_is_left_alone_for_a_while_which_an_interrupt_cuts_short(
+    tmp_path: Path, script: str | None
+) -> None:
+    failing = AcpProvider(["no-such-agent"]) if script is None else rehearsal(tmp_path)
+    limits = SessionLimits(restart_backoff=3600, longest_restart_backoff=3600)
+    async with stage(tmp_path, providers=[failing], limits=limits) as it:
+        first, second = await it.ask(script or "say never"), await it.ask("say never either")
+        failed = await it.until(session("error"))
+        assert failed.correlation_id == first.command_id
+        await it.open_thread("t2")
+        await it.outcome((await it.ask("say meanwhile", thread_id="t2")).event_id)  # longer than a start on t1 takes
+        await it.send(turn_interrupt(turn_id=second.turn_id))
+        assert activity("turn.cancelled")(await it.outcome(second.event_id))
+        starts = [event for event in await it.log() if event.stream_id == "t1" and session("starting")(event)]
+        assert len(starts) == 1
 
 
 async def test_where_no_turn_was_ever_handed_over_there_is_nothing_to_resume(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.runtime.contracts.events import ThreadMessageSent, ThreadSessionSetEvent
+from orchestrion.runtime.contracts.ids import ThreadId
 from orchestrion.runtime.contracts.values import Unset
 from tests.support.builders import thread_delete, thread_meta_update
 from tests.support.stage import Stage, activity, payload, rehearsal, session, session_of, stage
@@ -77,7 +78,7 @@ async def test_turns_run_one_at_a_time_in_the_order_they_were_asked_for(tmp_path
 
 
 @pytest.mark.lesson("L5")
-async def test_l05_a_hung_agent_delays_its_own_thread_alone(tmp_path: Path) -> None:
+async def test_l05_a_hung_agent_is_seen_and_delays_its_own_thread_alone(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.open_thread("t2")
         hung = await it.ask("say busy\nhang")
@@ -87,6 +88,9 @@ async def test_l05_a_hung_agent_delays_its_own_thread_alone(tmp_path: Path) -> N
 
         assert await it.turn_statuses("t2") == ["completed"] * 3
         assert await it.turn_statuses("t1") == ["running"]
+        seen = {one.thread_id: one for one in it.runtime.health().sessions}
+        assert seen[ThreadId("t1")].running_turn_id == hung.turn_id
+        assert seen[ThreadId("t1")].silent_seconds > seen[ThreadId("t2")].silent_seconds
 
 
 async def test_deleting_a_thread_ends_its_agent(tmp_path: Path) -> None:
@@ -157,7 +161,8 @@ async def test_a_thread_that_moves_goes_on_with_its_conversation_in_the_new_work
     assert [path.name for path in worktree.iterdir()] == ["after"]
 
 
-async def test_huge_output_of_a_tool_is_cut_and_the_turn_goes_on(tmp_path: Path) -> None:
+@pytest.mark.lesson("L28")
+async def test_l28_huge_output_of_a_tool_is_cut_and_the_turn_goes_on(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("flood 9000000\nsay after")
         completed = await it.until(activity("tool.completed"))

@@ -11,8 +11,8 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers.adapter import TurnRequest
-from orchestrion.actors.providers.process_table import start_time
+from orchestrion.actors.providers.adapter import ProcessIdentity, TurnRequest
+from orchestrion.actors.providers.process_table import commands_of, start_time
 from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused, SessionLost
 from orchestrion.runtime.contracts.provider_events import (
     ApprovalRequested,
@@ -28,9 +28,24 @@ from orchestrion.runtime.contracts.provider_events import (
 from orchestrion.runtime.contracts.values import ApprovalDecision
 from tests.support.orphans import started_by_this_test
 from tests.support.provider_case import ModelFailure, ProviderCase
-from tests.support.provider_session import all_have_ended, session
+from tests.support.provider_session import ReadSession, all_have_ended, session
 
 pytestmark = pytest.mark.anyio
+
+ENDED_WITHIN_SECONDS = 2
+POLL_SECONDS = 0.02
+
+
+async def accept_all(read: ReadSession) -> None:
+    while True:
+        asked = await read.until(ApprovalRequested)
+        await read.connection.respond(asked.request, "accept")
+
+
+async def until_commands(agent: ProcessIdentity, *, some: bool) -> None:
+    """Wait until the agent runs a command, or none."""
+    while bool(await to_thread.run_sync(commands_of, agent)) != some:  # noqa: ASYNC110 - nothing tells of them
+        await anyio.sleep(POLL_SECONDS)
 
 
 async def test_a_session_starts_with_its_conversation(case: ProviderCase, workspace: Path) -> None:
@@ -121,6 +136,21 @@ async def test_an_interrupt_ends_the_turn_and_the_session_goes_on(case: Provider
         await read.connection.interrupt()
         assert (await read.until(TurnCompleted)).outcome == "interrupted"
         assert (await read.turn(case.say("again"))).outcome == "completed"
+
+
+@pytest.mark.vital
+async def test_an_interrupt_ends_the_command_that_runs(case: ProviderCase, workspace: Path) -> None:
+    async with session(case.provider, workspace) as read:
+        await read.connection.start_turn(TurnRequest(text=case.run_for_an_hour()))
+        agent = read.connection.process
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(accept_all, read)
+            await until_commands(agent, some=True)
+            tasks.cancel_scope.cancel()
+        await read.connection.interrupt()
+        assert (await read.until(TurnCompleted)).outcome == "interrupted"
+        with anyio.fail_after(ENDED_WITHIN_SECONDS):
+            await until_commands(agent, some=False)
 
 
 async def test_an_interrupt_resolves_an_open_request(case: ProviderCase, workspace: Path) -> None:
