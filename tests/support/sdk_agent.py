@@ -3,7 +3,8 @@
 `python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY.
 A prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission
 to write a file, `run TITLE` calls a tool, `sleep` runs a command and `talk` goes on until they are cancelled, `fail
-MESSAGE` ends with an error, `recall` says the earlier prompts.
+MESSAGE` ends with an error, `recall` says the earlier prompts; `read PATH`, `overwrite PATH` and `shell PATH` ask the
+client to read or write a file or to run a command, and say what it said.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
 import acp
 from acp import schema
+
+from orchestrion.actors.providers.jsonrpc_protocol import METHOD_NOT_FOUND
 
 _OPTIONS: Final = [
     schema.PermissionOption(option_id="yes", name="Yes", kind="allow_once"),
@@ -92,6 +96,8 @@ class SdkAgent:
                 await session.cancelled.wait()
             case "sleep":
                 await self._sleep(session_id, session)
+            case "read" | "overwrite" | "shell":
+                await self._say(session_id, await self._told(session_id, word, argument))
             case "fail":
                 raise acp.RequestError(-32603, argument)
         return acp.PromptResponse(stop_reason="cancelled" if session.cancelled.is_set() else "end_turn")
@@ -109,6 +115,22 @@ class SdkAgent:
         await self._client.session_update(session_id, call)
         await self._client.session_update(session_id, acp.update_tool_call(call.tool_call_id, status="completed"))
         await self._say(session_id, "Done.")
+
+    async def _told(self, session_id: str, word: str, path: str) -> str:
+        """What the client says to a request that it has not offered to answer."""
+        ask: Coroutine[Any, Any, Any]
+        match word:
+            case "read":
+                ask = self._client.read_text_file(session_id, path)
+            case "overwrite":
+                ask = self._client.write_text_file(session_id, path, "overwritten")
+            case _:
+                ask = self._client.create_terminal(session_id, "touch", [path])
+        try:
+            await ask
+        except acp.RequestError as error:
+            return "this client does not offer it" if error.code == METHOD_NOT_FOUND else str(error)
+        return "it was done"
 
     async def _sleep(self, session_id: str, session: _Session) -> None:
         child = await asyncio.create_subprocess_exec("sleep", "3600", start_new_session=True)
