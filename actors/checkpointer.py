@@ -6,77 +6,84 @@
   turns of several threads were at work in one workspace, each thread is told whom its turn met.
 - Every turn that is over has a checkpoint: `ready`, `error` where a capture failed, or `missing` where a host stopped
   before the end was captured. An end is never captured late: after a crash a ref that is there is used.
+- A capture has a budget. What is under way says so, with its step; what is over its budget is given up, and said.
 - A diff is durable before the event that relies on it. Doing a capture again gives the same refs, diff and event.
 - Where there is no git program there are no checkpoints, the thread is told once, and the session goes on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import anyio
-import attrs
 from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..runtime.contracts.commands import ThreadActivityAppend
 from ..runtime.contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
-from ..runtime.contracts.events import EventMetadata
-from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId
+from ..runtime.contracts.ids import CheckpointRef, ThreadId, TurnId
 from ..runtime.contracts.provider_events import CheckpointCaptured
-from ..runtime.contracts.values import Activity, CheckpointStatus, Count, JsonObject, Label, Tone
+from ..runtime.contracts.values import CheckpointStatus, Count
 from ..runtime.domain.ingest import checkpoint_commands
-from ..runtime.domain.session_commands import IngestedCommand
+from .capture_notes import CaptureNotes
+from .captures_under_way import CaptureBudget, CaptureHealth, CapturesUnderWay
 from .minting import Mint
 from .session_voice import SessionVoice
-from .turn_diffs import TurnDiffs
-from .workspace import Capture, CaptureFailed, GitUnavailable, GitWorkspace, WorkspaceDiff, baseline_ref, checkpoint_ref
+from .turn_diffs import TurnChanges, TurnDiffs, compare
+from .turn_workspace import TurnWorkspace
+from .workspace import (
+    Capture,
+    CaptureFailed,
+    GitUnavailable,
+    GitWorkspace,
+    WorkspaceDiff,
+    baseline_ref,
+    checkpoint_ref,
+    deadline,
+)
 from .workspace_use import WorkspaceUse
 
 MAILBOX_CAPTURES: Final = 64
-
-BASELINE_SECONDS: Final = 120.0
-"""How long a turn's hand-over waits for its baseline at most. Without one the turn runs, and has no diff."""
-
-END_SECONDS: Final = 600.0
-"""How long the capture of an end may take, beside the session."""
 
 _PREFIX: Final = "checkpoint/"
 
 _logger = logging.getLogger(__name__)
 
 
-@attrs.frozen(kw_only=True)
-class TurnWorkspace:
-    """A turn and where it works."""
-
-    thread_id: ThreadId
-    turn_id: TurnId
-    turn_count: int
-    path: Path
-    correlation_id: CommandId | None = None
-
-
 class Checkpointer:
     """Captures workspaces at turns' starts and ends. Owns the order of captures of each thread."""
 
-    def __init__(self, lane: WriteLane, voice: SessionVoice, mint: Mint, use: WorkspaceUse, database: Path) -> None:
+    def __init__(
+        self,
+        lane: WriteLane,
+        voice: SessionVoice,
+        mint: Mint,
+        use: WorkspaceUse,
+        *,
+        database: Path,
+        budget: CaptureBudget,
+    ) -> None:
         self._diffs = TurnDiffs(lane, mint)
+        self._notes = CaptureNotes(voice, mint)
         self._voice = voice
         self._mint = mint
         self._use = use
         self._database = database
+        self._budget = budget
+        self._under_way = CapturesUnderWay()
         self._send, self._receive = anyio.create_memory_object_stream[tuple[TurnWorkspace, anyio.Event, anyio.Event]](
             MAILBOX_CAPTURES
         )
         self._last: dict[ThreadId, anyio.Event] = {}
         self._without_start: set[TurnId] = set()
         self._left: list[tuple[TurnWorkspace, anyio.Event, anyio.Event]] = []
+
+    def health(self) -> tuple[CaptureHealth, ...]:
+        """The captures that are under way, or wait for their turn."""
+        return self._under_way.health()
 
     def settle_first(self, turns: Sequence[TurnWorkspace]) -> None:
         """Turns that a dead host left without a checkpoint: `run` settles them before any capture of their threads."""
@@ -91,15 +98,18 @@ class Checkpointer:
         """
         before, done = self._queue(turn.thread_id)
         try:
-            await before.wait()
-            await self._use.begin_turn(turn.thread_id, turn.path)
-            workspace = await self._open(turn, deadline_seconds=BASELINE_SECONDS)
-            await workspace.capture(baseline_ref(turn.thread_id, turn.turn_count), _before(turn))
+            with self._under_way.begin(turn, "start") as capture:
+                await before.wait()
+                await self._use.begin_turn(turn.thread_id, turn.path)
+                capture.step = "recording"
+                with deadline("capture", turn.path, self._budget.start):
+                    workspace = await self._open(turn)
+                    await workspace.capture(baseline_ref(turn.thread_id, turn.turn_count), _before(turn))
         except GitUnavailable as error:
-            await self._report_no_git(turn, error)
+            await self._notes.no_git(turn, error)
         except (OrchestrionError, OSError) as error:
             self._without_start.add(turn.turn_id)
-            await self._report_failure(turn, "start", error)
+            await self._notes.capture_failed(turn, "start", error)
         except BaseException:
             self.forget(turn)
             raise
@@ -141,20 +151,26 @@ class Checkpointer:
 
     async def _capture_end(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> None:
         try:
-            await before.wait()
-            workspace = await self._open(turn)
-            end = await workspace.capture(checkpoint_ref(turn.thread_id, turn.turn_count), _after(turn))
-            crash_point("checkpoint.end-captured")
-            met = self._use.met(turn.thread_id)
-            await self._report_end(workspace, turn, end)
-            await self._report_met(turn, met)
+            with self._under_way.begin(turn, "end") as capture:
+                await before.wait()
+                capture.step = "recording"
+                with deadline("capture", turn.path, self._budget.end):
+                    workspace = await self._open(turn)
+                    end = await workspace.capture(checkpoint_ref(turn.thread_id, turn.turn_count), _after(turn))
+                    crash_point("checkpoint.end-captured")
+                    met = self._use.met(turn.thread_id)
+                    capture.step = "comparing"
+                    changes = await self._compare(workspace, turn, end)
+                capture.step = "reporting"
+                await self._report_end(turn, end, changes)
+                await self._notes.workspace_shared(turn, met)
         except GitUnavailable:
             _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
         except (MailboxClosed, RuntimeFailed) as error:
             _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error)
         except Exception as error:
             if turn.turn_id not in self._without_start:
-                await self._report_failure(turn, "end", error)
+                await self._notes.capture_failed(turn, "end", error)
             await self._report_without_diff(turn, "error")
         finally:
             self._without_start.discard(turn.turn_id)
@@ -164,13 +180,19 @@ class Checkpointer:
     async def _settle(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> None:
         """Report what a dead host had captured of a turn's end, or that it had not."""
         try:
-            await before.wait()
-            workspace = await self._open(turn)
-            end = await workspace.existing(checkpoint_ref(turn.thread_id, turn.turn_count))
-            if end is None or end.message != _after(turn):
-                await self._report_without_diff(turn, "missing")
-            else:
-                await self._report_end(workspace, turn, end)
+            with self._under_way.begin(turn, "end") as capture:
+                await before.wait()
+                capture.step = "comparing"
+                with deadline("capture", turn.path, self._budget.end):
+                    workspace = await self._open(turn)
+                    end = await workspace.existing(checkpoint_ref(turn.thread_id, turn.turn_count))
+                    is_there = end is not None and end.message == _after(turn)
+                    changes = await self._compare(workspace, turn, end) if end is not None and is_there else None
+                capture.step = "reporting"
+                if end is not None and is_there:
+                    await self._report_end(turn, end, changes)
+                else:
+                    await self._report_without_diff(turn, "missing")
         except GitUnavailable:
             _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
         except (MailboxClosed, RuntimeFailed) as error:
@@ -181,19 +203,26 @@ class Checkpointer:
         finally:
             self._dequeue(turn.thread_id, before, done)
 
-    async def _open(self, turn: TurnWorkspace, *, deadline_seconds: float = END_SECONDS) -> GitWorkspace:
-        workspace = await GitWorkspace.open(turn.path, database=self._database, deadline_seconds=deadline_seconds)
+    async def _open(self, turn: TurnWorkspace) -> GitWorkspace:
+        workspace = await GitWorkspace.open(turn.path, database=self._database)
         if workspace is None:
             raise CaptureFailed("open", turn.path, "it is no directory, or lies inside a git directory")
         return workspace
 
-    async def _report_end(self, workspace: GitWorkspace, turn: TurnWorkspace, end: Capture) -> None:
-        """Make the turn's diffs durable, then say that its checkpoint is ready."""
+    async def _compare(self, workspace: GitWorkspace, turn: TurnWorkspace, end: Capture) -> TurnChanges | None:
+        """What the turn changed; None where its start was not captured."""
         baseline = await workspace.existing(baseline_ref(turn.thread_id, turn.turn_count))
         if baseline is None or baseline.message != _before(turn):
+            return None
+        return await compare(workspace, turn.thread_id, turn.turn_count, baseline=baseline, end=end)
+
+    async def _report_end(self, turn: TurnWorkspace, end: Capture, changes: TurnChanges | None) -> None:
+        """Make the turn's diffs durable, then say that its checkpoint is ready."""
+        if changes is None:
             await self._report_without_diff(turn, "error")  # the failure was reported when the turn started
             return
-        diff = await self._diffs.store(workspace, turn.thread_id, turn.turn_count, baseline=baseline, end=end)
+        await self._diffs.store(turn.thread_id, turn.turn_count, changes)
+        diff = changes.own
         crash_point("checkpoint.diff-stored")
         captured = CheckpointCaptured(
             turn_id=turn.turn_id,
@@ -223,64 +252,6 @@ class Checkpointer:
                 await self._voice.send(command, correlation_id=turn.correlation_id)
         except OrchestrionError as failure:
             _logger.warning("turn %s of thread %s: %s", turn.turn_id, turn.thread_id, failure)
-
-    async def _report_met(self, turn: TurnWorkspace, met: frozenset[ThreadId]) -> None:
-        if not met:
-            return
-        others = sorted(met)
-        await self._report(
-            turn,
-            f"checkpoint/shared/{turn.turn_id}",
-            tone="info",
-            kind="checkpoint.workspace.shared",
-            summary=f"Other threads worked here during turn {turn.turn_count}: its diff may show their edits",
-            payload={"turnCount": turn.turn_count, "threadIds": list(others)},
-        )
-
-    async def _report_failure(self, turn: TurnWorkspace, what: Literal["start", "end"], error: Exception) -> None:
-        _logger.warning("the %s of turn %s of thread %s: %s", what, turn.turn_id, turn.thread_id, error, exc_info=error)
-        await self._report(
-            turn,
-            f"checkpoint/{what}-failed/{turn.turn_id}",
-            kind="checkpoint.capture.failed",
-            summary=f"The {what} of turn {turn.turn_count} could not be captured",
-            payload={"turnCount": turn.turn_count, "error": str(error)},
-        )
-
-    async def _report_no_git(self, turn: TurnWorkspace, error: GitUnavailable) -> None:
-        """Tell the thread once, whatever becomes of this runtime: the command's id is the thread's own."""
-        digest = hashlib.blake2b(turn.thread_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
-        await self._report(
-            turn,
-            f"checkpoint/unavailable/{digest}",
-            kind="checkpoint.unavailable",
-            summary="There are no checkpoints: the git program was not found",
-            payload={"turnCount": turn.turn_count, "error": str(error)},
-        )
-
-    async def _report(
-        self, turn: TurnWorkspace, key: str, *, kind: str, summary: str, payload: JsonObject, tone: Tone = "error"
-    ) -> None:
-        """Append a line to the thread's history; a store that does not take it costs the line alone."""
-        now = self._mint.now()
-        activity = Activity(
-            id=ActivityId(key),
-            tone=tone,
-            kind=Label(kind),
-            summary=summary,
-            payload=payload,
-            turn_id=None,
-            created_at=now,
-        )
-        command = ThreadActivityAppend(
-            command_id=CommandId(key), thread_id=turn.thread_id, activity=activity, created_at=now
-        )
-        try:
-            await self._voice.send(
-                IngestedCommand(command=command, metadata=EventMetadata()), correlation_id=turn.correlation_id
-            )
-        except OrchestrionError as failure:
-            _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure)
 
     def _queue(self, thread_id: ThreadId) -> tuple[anyio.Event, anyio.Event]:
         """Take the next place in the thread's order: what to wait for, and what to set when done."""

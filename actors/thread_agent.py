@@ -26,13 +26,14 @@ from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
 from ..runtime.contracts.provider_events import RuntimeErrorReported
 from .agent_life import AgentLife
 from .backoff import Backoff
-from .checkpointer import Checkpointer, TurnWorkspace
+from .checkpointer import Checkpointer
 from .providers.process_table import commands_of
 from .session_clocks import SessionClocks
 from .session_health import SessionHealth
 from .session_limits import SessionLimits
 from .session_starter import SessionStarter
 from .thread_context import ThreadContext
+from .turn_workspace import TurnWorkspace
 
 _logger = logging.getLogger(__name__)
 

@@ -41,7 +41,6 @@ from ..runtime.contracts.events import (
 from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import TurnCompleted
 from .agent_life import AgentLife
-from .checkpointer import TurnWorkspace
 from .providers.adapter import TurnRequest
 from .reverter import RevertOrder
 from .session_health import SessionHealth
@@ -50,6 +49,7 @@ from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext, read_thread_context
 from .thread_conversation import ThreadConversation
 from .turn_request import read_turn_request
+from .turn_workspace import TurnWorkspace
 
 CONTEXT_PROJECTORS: Final = (
     "projection.projects",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import peewee
 
 from ..persistence.diff_blobs import DiffBlobRow, put_diff
@@ -12,6 +13,30 @@ from .minting import Mint
 from .workspace import Capture, GitWorkspace, WorkspaceDiff, baseline_ref
 
 
+@attrs.frozen(kw_only=True)
+class TurnChanges:
+    """What a turn changed: its own diff, and the texts to keep, by the turn count from which each goes."""
+
+    own: WorkspaceDiff
+    texts: dict[int, str]
+
+
+async def compare(
+    workspace: GitWorkspace, thread_id: ThreadId, turn_count: int, *, baseline: Capture, end: Capture
+) -> TurnChanges:
+    """The turn's diff and, from the second turn on, the one since the first turn's start.
+
+    Raises:
+        CaptureFailed: git could not compare the captures.
+    """
+    own = await workspace.diff(baseline, end)
+    texts = {turn_count - 1: own.text}
+    first = None if turn_count == 1 else await workspace.existing(baseline_ref(thread_id, 1))
+    if first is not None:
+        texts[0] = (await workspace.diff(first, end)).text
+    return TurnChanges(own=own, texts=texts)
+
+
 class TurnDiffs:
     """Makes turns' diffs durable. Doing it again gives the same rows."""
 
@@ -19,25 +44,16 @@ class TurnDiffs:
         self._lane = lane
         self._mint = mint
 
-    async def store(
-        self, workspace: GitWorkspace, thread_id: ThreadId, turn_count: int, *, baseline: Capture, end: Capture
-    ) -> WorkspaceDiff:
-        """Store the turn's diff and, from the second turn on, the one since the first turn's start, in one write.
+    async def store(self, thread_id: ThreadId, turn_count: int, changes: TurnChanges) -> None:
+        """Store a turn's diffs in one write.
 
         Raises:
-            CaptureFailed: git could not compare the captures.
             StoreError: they were not stored.
         """
-        diff = await workspace.diff(baseline, end)
-        texts = {turn_count - 1: diff.text}
-        first = None if turn_count == 1 else await workspace.existing(baseline_ref(thread_id, 1))
-        if first is not None:
-            texts[0] = (await workspace.diff(first, end)).text
         now = self._mint.now()
 
         def write(database: peewee.SqliteDatabase) -> None:
-            for start, text in texts.items():
+            for start, text in changes.texts.items():
                 put_diff(database, DiffBlobRow(thread_id, start, turn_count, text, now))
 
         await self._lane.run(lambda database: write_alone(database, write, durability="full"))
-        return diff

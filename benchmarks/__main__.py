@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: all measures, or those named; a JSON line for each figure, and the table at the end."""
+"""`python -m benchmarks`: the usual measures, or those named; a JSON line for each figure, and the table at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 
+from .capturing import capturing
 from .figures import Figure, print_figure, print_table
 from .growth import growing
 from .isolation import isolating
@@ -16,11 +17,15 @@ from .streaming import streaming
 from .writing import dispatching, reaching_readers
 
 MEASURES = ("dispatch", "readers", "growth", "sizes", "streaming", "pressure", "isolation")
+NAMED_ALONE = ("captures",)
+"""What takes long and is measured only where it is named."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", choices=MEASURES, help="this measure; may be given several times")
+    parser.add_argument(
+        "--only", action="append", choices=(*MEASURES, *NAMED_ALONE), help="this measure; may be given several times"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measure (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=0.7, help="about how long a round of dispatching takes")
     parser.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio")
@@ -59,6 +64,9 @@ async def _figures(arguments: argparse.Namespace) -> AsyncIterator[Figure]:
         yield await streaming()
     if "isolation" in measures:
         yield await isolating(rounds=rounds)
+    if "captures" in measures:
+        async for figure in capturing(files=50_000, rounds=rounds):
+            yield figure
     if "pressure" in measures:
         for figure in await under_pressure(rounds=3, commands=100_000 if long else 20_000):
             yield figure

@@ -9,6 +9,7 @@ from importlib import import_module as _import_module
 from typing import Any
 
 _NAMES = {
+    ".actors.captures_under_way": "CaptureBudget CaptureHealth",
     ".actors.dispatcher": "Submission",
     ".actors.last_errors": "LastError",
     ".actors.projector_condition": "ProjectorHealth",

@@ -1,3 +1,5 @@
+from .actors.captures_under_way import CaptureBudget as CaptureBudget
+from .actors.captures_under_way import CaptureHealth as CaptureHealth
 from .actors.dispatcher import Submission as Submission
 from .actors.last_errors import LastError as LastError
 from .actors.projector_condition import ProjectorHealth as ProjectorHealth

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ..actors.captures_under_way import CaptureHealth
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
 from ..actors.last_errors import LastError, LastErrors
@@ -35,6 +36,7 @@ class Health:
     followers: int
     projectors: tuple[ProjectorHealth, ...]
     sessions: tuple[SessionHealth, ...]
+    captures: tuple[CaptureHealth, ...]
     restarts: Mapping[str, int]
     last_errors: tuple[LastError, ...]
     """The newest first, one an actor; also what has passed since."""
@@ -56,6 +58,7 @@ class HealthSource:
     supervisor: Supervisor
     errors: LastErrors
     sessions: Callable[[], tuple[SessionHealth, ...]]
+    captures: Callable[[], tuple[CaptureHealth, ...]]
     is_stopping: Callable[[], bool]
 
     def read(self) -> Health:
@@ -71,6 +74,7 @@ class HealthSource:
             followers=self.log.followers,
             projectors=tuple(projector.health() for projector in self.projectors.all),
             sessions=self.sessions(),
+            captures=self.captures(),
             restarts=self.supervisor.restarts,
             last_errors=self.errors.read(),
         )

@@ -184,6 +184,7 @@ class _House:
             supervisor=supervisor,
             errors=errors,
             sessions=self._providers.sessions,
+            captures=self._providers.captures,
             is_stopping=lambda: self._stopping,
         )
         rebuilder = self._rebuilder = Rebuilder(projectors, log, readers, path=Path(prepared.writer.database))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from ..actors.captures_under_way import CaptureBudget
 from ..actors.minting import Mint, SystemMint
 from ..actors.reverter import RevertPolicy
 from ..actors.session_limits import SessionLimits
@@ -17,6 +18,8 @@ class RuntimeOptions:
     """Options of one runtime."""
 
     sessions: SessionLimits = attrs.field(factory=SessionLimits)
+    captures: CaptureBudget = attrs.field(factory=CaptureBudget)
+    """How long the captures of workspaces may take."""
     choose_provider: ChooseProvider | None = None
     """The name of the provider for a thread's first session. Needed with more than one provider."""
     revert_policy: RevertPolicy = "start-afresh"

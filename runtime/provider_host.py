@@ -12,7 +12,8 @@ import orjson
 import peewee
 from anyio.to_thread import run_sync
 
-from ..actors.checkpointer import Checkpointer, TurnWorkspace
+from ..actors.captures_under_way import CaptureHealth
+from ..actors.checkpointer import Checkpointer
 from ..actors.command_group import CommandEnvelope, CommandGroup
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import NOTHING, Batch, EventLog
@@ -28,6 +29,7 @@ from ..actors.session_parts import SessionParts
 from ..actors.session_starter import SessionStarter
 from ..actors.session_voice import SessionVoice
 from ..actors.supervisor import OFTEN, Supervisor
+from ..actors.turn_workspace import TurnWorkspace
 from ..actors.workspace_use import WorkspaceUse
 from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
 from ..persistence.crash_points import crash_point
@@ -98,6 +100,9 @@ class ProviderHost:
     def sessions(self) -> tuple[SessionHealth, ...]:
         return () if self._router is None else self._router.sessions()
 
+    def captures(self) -> tuple[CaptureHealth, ...]:
+        return () if self._checkpointer is None else self._checkpointer.health()
+
     async def recover(self) -> None:
         """Settle what a dead host left, in one transaction, before the first command.
 
@@ -129,7 +134,9 @@ class ProviderHost:
         voice = SessionVoice(self._dispatcher, self._errors, storage_deadline=options.sessions.storage_deadline)
         use = WorkspaceUse()
         notes = IntentNotes(voice, mint)
-        self._checkpointer = Checkpointer(self._lane, voice, mint, use, self._database)
+        self._checkpointer = Checkpointer(
+            self._lane, voice, mint, use, database=self._database, budget=options.captures
+        )
         self._checkpointer.settle_first(self._uncaptured)
         parts = SessionParts(
             readers=self._readers,

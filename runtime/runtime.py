@@ -232,7 +232,7 @@ class Runtime:
         await self._rebuilder.rebuild(projectors, progress=progress)
 
     def health(self) -> Health:
-        """The runtime at this moment: positions, lag, queue depths, sessions, quarantined events, restarts."""
+        """The runtime now: positions, lag, queue depths, sessions, captures, quarantined events, restarts."""
         return self._health.read()
 
     async def handle(self, method: Method | str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .capture import Capture, GitWorkspace
 from .diff import DiffLimits, WorkspaceDiff
-from .git import CaptureFailed, GitUnavailable, find_git
+from .git import CaptureFailed, GitUnavailable, deadline, find_git
 from .kept import KeptRef
 from .refs import RefName, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
 from .restore import Restored, RestoreFailed, RestoreRefused
@@ -26,6 +26,7 @@ __all__ = [
     "WorkspaceDiff",
     "baseline_ref",
     "checkpoint_ref",
+    "deadline",
     "find_git",
     "parse_ref",
     "safety_ref",

@@ -1,0 +1,90 @@
+"""What the checkpointer tells threads beside their checkpoints: what failed, whom a turn met, that there is no git.
+
+A store that does not take a line costs the line alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Literal
+
+import attrs
+
+from ..runtime.contracts.commands import ThreadActivityAppend
+from ..runtime.contracts.errors import OrchestrionError
+from ..runtime.contracts.events import EventMetadata
+from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId
+from ..runtime.contracts.values import Activity, JsonObject, Label, Tone
+from ..runtime.domain.session_commands import IngestedCommand
+from .minting import Mint
+from .session_voice import SessionVoice
+from .turn_workspace import TurnWorkspace
+from .workspace import GitUnavailable
+
+_logger = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class CaptureNotes:
+    """Lines in the histories of threads. Said again, each is the line that is there."""
+
+    _voice: SessionVoice
+    _mint: Mint
+
+    async def workspace_shared(self, turn: TurnWorkspace, met: frozenset[ThreadId]) -> None:
+        if not met:
+            return
+        others = sorted(met)
+        await self._append(
+            turn,
+            f"checkpoint/shared/{turn.turn_id}",
+            tone="info",
+            kind="checkpoint.workspace.shared",
+            summary=f"Other threads worked here during turn {turn.turn_count}: its diff may show their edits",
+            payload={"turnCount": turn.turn_count, "threadIds": list(others)},
+        )
+
+    async def capture_failed(self, turn: TurnWorkspace, what: Literal["start", "end"], error: Exception) -> None:
+        _logger.warning("the %s of turn %s of thread %s: %s", what, turn.turn_id, turn.thread_id, error, exc_info=error)
+        await self._append(
+            turn,
+            f"checkpoint/{what}-failed/{turn.turn_id}",
+            kind="checkpoint.capture.failed",
+            summary=f"The {what} of turn {turn.turn_count} could not be captured",
+            payload={"turnCount": turn.turn_count, "error": str(error)},
+        )
+
+    async def no_git(self, turn: TurnWorkspace, error: GitUnavailable) -> None:
+        """Tell the thread once, whatever becomes of this runtime: the command's id is the thread's own."""
+        digest = hashlib.blake2b(turn.thread_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        await self._append(
+            turn,
+            f"checkpoint/unavailable/{digest}",
+            kind="checkpoint.unavailable",
+            summary="There are no checkpoints: the git program was not found",
+            payload={"turnCount": turn.turn_count, "error": str(error)},
+        )
+
+    async def _append(
+        self, turn: TurnWorkspace, key: str, *, kind: str, summary: str, payload: JsonObject, tone: Tone = "error"
+    ) -> None:
+        now = self._mint.now()
+        activity = Activity(
+            id=ActivityId(key),
+            tone=tone,
+            kind=Label(kind),
+            summary=summary,
+            payload=payload,
+            turn_id=None,
+            created_at=now,
+        )
+        command = ThreadActivityAppend(
+            command_id=CommandId(key), thread_id=turn.thread_id, activity=activity, created_at=now
+        )
+        try:
+            await self._voice.send(
+                IngestedCommand(command=command, metadata=EventMetadata()), correlation_id=turn.correlation_id
+            )
+        except OrchestrionError as failure:
+            _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure)
