@@ -92,6 +92,7 @@ class Checkpointer:
     async def capture_baseline(self, turn: TurnWorkspace) -> None:
         """Capture the workspace as the turn finds it, after the thread's captures asked for before.
 
+        One that an attempt to start the turn left is replaced: what changed since, before the turn, is nobody's.
         From now on the turn is at work in the workspace, until its end is captured or `forget` is called. Waits while
         a revert holds the workspace. A failure is reported in the thread and does not keep the turn from running.
         Cancelled, the captures asked for before still come first.
@@ -104,7 +105,7 @@ class Checkpointer:
                 capture.step = "recording"
                 with deadline("capture", turn.path, self._budget.start):
                     workspace = await self._open(turn)
-                    await workspace.capture(baseline_ref(turn.thread_id, turn.turn_count), _before(turn))
+                    await workspace.capture(baseline_ref(turn.thread_id, turn.turn_count), _before(turn), anew=True)
         except GitUnavailable as error:
             await self._notes.no_git(turn, error)
         except (OrchestrionError, OSError) as error:

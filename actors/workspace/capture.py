@@ -4,7 +4,8 @@ A capture is a commit whose tree is the workspace's part of the repository's top
 subdirectory, only what lies below it, under its path from the top. Paths in diffs are paths from the top as well.
 
 What is guaranteed: the user's index, HEAD, branches, stash, reflogs, hooks and files are neither written nor run. A
-ref, once written under a message, keeps that capture: a second `capture` answers with the first. Under another
+ref, once written under a message, keeps that capture: a second `capture` answers with the first, unless it is to be
+taken anew. Under another
 message the ref moves on, and the capture it held stays reachable as the new one's parent; so a message names the
 turn, whose count may be used again after a revert.
 
@@ -116,9 +117,10 @@ class GitWorkspace:
         with deadline("for-each-ref", self.top, self._deadline):
             return await self._read(_own(ref))
 
-    async def capture(self, ref: CheckpointRef, message: str) -> Capture:
+    async def capture(self, ref: CheckpointRef, message: str, *, anew: bool = False) -> Capture:
         """Record the workspace under `ref`, unless `ref` already keeps a capture with this message.
 
+        With `anew`, what `ref` keeps is displaced also under this message, unless it is what stands there now.
         Files that change meanwhile are in it as before or after. Cancelled, it leaves the ref as it was or written.
 
         Raises:
@@ -126,9 +128,12 @@ class GitWorkspace:
         """
         with deadline("capture", self.top, self._deadline):
             displaced = await self._read(_own(ref))
-            if displaced is not None and displaced.message == message.strip("\n"):
+            is_kept = displaced is not None and displaced.message == message.strip("\n")
+            if displaced is not None and is_kept and not anew:
                 return displaced
             tree = await write_tree(self._git, self._layout)
+            if displaced is not None and is_kept and displaced.tree == tree:
+                return displaced
             commit = await self._commit(tree, message, displaced)
             expected = "0" * len(commit) if displaced is None else displaced.commit
             try:

@@ -37,10 +37,11 @@ class _TurnRange(click.Command):
 @click.argument("to_turn", metavar="TO", type=click.IntRange(0, MAX_JSON_INTEGER))
 @json_option
 def turn_diff(database: Path, thread: str, from_turn: int, to_turn: int, as_json: bool) -> None:
-    """Print the unified diff of THREAD's workspace from the end of turn FROM to the end of turn TO.
+    """Print what THREAD's turns after FROM, up to TO, changed in its workspace, as a unified diff.
 
-    FROM is TO - 1 for one turn's own changes, or 0 for everything since the first turn began, edits between turns
-    included. In colour on a terminal. Reads only. With --json, the result of `orchestration.getTurnDiff`.
+    FROM is TO - 1 for one turn's own changes, from its start to its end, or 0 for everything since the first turn
+    began, edits between turns included. In colour on a terminal. Reads only. With --json, the result of
+    `orchestration.getTurnDiff`.
     """
     if from_turn > to_turn:
         raise click.UsageError(f"FROM {from_turn} is after TO {to_turn}")

@@ -358,6 +358,22 @@ async def test_another_message_moves_the_ref_and_keeps_what_it_held(repository: 
     assert repository.git("rev-parse", f"{ref}^").strip().decode() == first.commit
 
 
+async def test_a_capture_anew_displaces_one_with_its_message_and_is_the_same_where_nothing_changed(
+    repository: Repository,
+) -> None:
+    repository.write("a.txt", "one\n")
+    workspace = await opened(repository.top)
+    ref = baseline_ref(THREAD, 1)
+    first = await workspace.capture(ref, "start")
+    assert await workspace.capture(ref, "start", anew=True) == first
+    repository.write("a.txt", "two\n")
+    assert await workspace.capture(ref, "start") == first
+    second = await workspace.capture(ref, "start", anew=True)
+    assert repository.contents(second.tree) == {b"a.txt": b"two\n"}
+    assert await workspace.existing(ref) == second
+    assert repository.git("rev-parse", f"{ref}^").decode().strip() == first.commit
+
+
 async def test_captures_at_once_under_one_ref_agree(repository: Repository) -> None:
     for number in range(20):
         repository.write(f"file-{number}", f"{number}\n")

@@ -116,3 +116,17 @@ async def test_an_end_is_captured_once_or_never(
         second = await it.ask("touch made-2")
         await it.until(payload(ThreadTurnDiffCompleted), after=second.sequence)
         assert [file.path for file in (await completed_diffs(it))[1].files] == ["made-2"]
+
+
+@pytest.mark.lesson("L20")
+async def test_what_changes_before_a_turn_is_handed_over_is_nobodys_turn(
+    repository: Repository, tmp_path: Path, anyio_backend_name: str
+) -> None:
+    """The host dies between the capture of the turn's start and its claim: the turn starts when it is claimed."""
+    die_at("turn.baseline-captured", tmp_path, anyio_backend_name)
+    repository.write("since.txt", "written while no host ran\n")
+    async with stage(tmp_path) as it:
+        await it.until(payload(ThreadTurnDiffCompleted))
+        (completed,) = await completed_diffs(it)
+        assert (completed.checkpoint_turn_count, completed.status) == (1, "ready")
+        assert [file.path for file in completed.files] == ["made-1"]

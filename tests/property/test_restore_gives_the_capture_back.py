@@ -150,6 +150,10 @@ def users_refs_and_index(repository: Repository) -> dict[str, object]:
     return {name: own[name] for name in ("index", "HEAD", "config", "refs", "logs", "stash")}
 
 
+def status(repository: Repository) -> bytes:
+    return repository.git("--no-optional-locks", "status", "--porcelain=v2", "-z", "--ignored")
+
+
 @contextmanager
 def fresh_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     with tempfile.TemporaryDirectory() as directory, monkeypatch.context() as patched:
@@ -172,7 +176,11 @@ def test_every_file_that_is_not_ignored_is_as_it_was_captured(
         workspace = await GitWorkspace.open(repository.top)
         assert workspace is not None
         target = await workspace.capture(checkpoint_ref(THREAD, 1), "target")
-        at_capture = standing(repository)
+        at_capture, own_at_capture, shown_at_capture = (
+            standing(repository),
+            users_refs_and_index(repository),
+            status(repository),
+        )
         for work in between:
             do(repository, work)
         at_restore, users = standing(repository), users_refs_and_index(repository)
@@ -193,6 +201,10 @@ def test_every_file_that_is_not_ignored_is_as_it_was_captured(
             assert after.get(path) == fact or kept.get(path) == fact, f"{path!r} is lost"
         for path in after.keys() - captured.keys():
             assert at_restore[path] == after[path], f"{path!r} was made up"
+        printed = repository.git("diff", "--no-ext-diff", "--no-textconv", safety.commit, target.commit)
+        assert (await workspace.diff(safety, target)).text == printed.decode("utf-8", "replace")
+        if users == own_at_capture and after == at_capture:
+            assert status(repository) == shown_at_capture
         if not restored.left_alone and {path for path in after if path.endswith(b".gitignore")} <= captured.keys():
             shown = repository.git("ls-files", "-z", "-o", "--exclude-standard").split(b"\0")
             assert {path for path in shown if path and not path.endswith(b"/")} <= captured.keys()
