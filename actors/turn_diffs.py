@@ -24,7 +24,7 @@ class TurnChanges:
 async def compare(
     workspace: GitWorkspace, thread_id: ThreadId, turn_count: int, *, baseline: Capture, end: Capture
 ) -> TurnChanges:
-    """The turn's diff and, from the second turn on, the one since the first turn's start.
+    """The turn's diff and, from the second turn on, the one since the first turn's start, if that was here.
 
     Raises:
         CaptureFailed: git could not compare the captures.
@@ -32,7 +32,7 @@ async def compare(
     own = await workspace.diff(baseline, end)
     texts = {turn_count - 1: own.text}
     first = None if turn_count == 1 else await workspace.existing(baseline_ref(thread_id, 1))
-    if first is not None:
+    if first is not None and first.place == end.place:
         texts[0] = (await workspace.diff(first, end)).text
     return TurnChanges(own=own, texts=texts)
 

@@ -117,12 +117,14 @@ async def go_back(database: Path, threads: Sequence[ThreadWorkspaces], thread_id
     for place in thread.places:
         workspace = await GitWorkspace.open(place, database=database, makes_shadow=False)
         target = None if workspace is None else await workspace.existing(CheckpointRef(ref))
-        if workspace is not None and target is not None:
+        if workspace is not None and target is not None and target.place == workspace.place:
             kept, restored = await workspace.restore(
                 target, lambda attempt: safety_ref(thread_id, asked, attempt), f"before going back to {ref}"
             )
             return _went_back(workspace, kept.ref, restored)
-    raise NotFound(f"{ref!r} is not there: list what is with orchestrion checkpoints")
+    raise NotFound(
+        f"{ref!r} is not there, or of a place where the thread is not: list what is with orchestrion checkpoints"
+    )
 
 
 async def _kept(database: Path, threads: Sequence[ThreadWorkspaces]) -> dict[Path, tuple[KeptRef, ...]]:

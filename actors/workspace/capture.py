@@ -9,7 +9,9 @@ taken anew. Under another
 message the ref moves on, and the capture it held stays reachable as the new one's parent; so a message names the
 turn, whose count may be used again after a revert.
 
-A restore writes to the workspace's files, to nothing else of the user's; `restore.py` says what it may touch.
+A restore writes to the workspace's files, to nothing else of the user's; `restore.py` says what it may touch. It takes
+captures of this workspace alone: one of another work tree or directory of the repository is refused, since what it
+does not hold would go.
 
 A workspace without a repository has a shadow repository beside the database, if it is opened with one.
 
@@ -29,10 +31,10 @@ import attrs
 from ...runtime.contracts.ids import CheckpointRef
 from .diff import DiffLimits, WorkspaceDiff, tree_diff
 from .git import CaptureFailed, Git, deadline, find_git
-from .kept import KeptRef, list_refs, prune_refs
+from .kept import KeptRef, commit_text, list_refs, prune_refs, read_commit_text
 from .recording import write_tree
 from .refs import NAMESPACE
-from .restore import Restored, RestoreFailed, restore_tree
+from .restore import Restored, RestoreFailed, RestoreRefused, restore_tree
 from .scratch import CaptureLimits, Layout
 from .shadow import own_paths, shadow_layout
 
@@ -52,12 +54,16 @@ _EXIT_FATAL: Final = 128
 
 @attrs.frozen(kw_only=True)
 class Capture:
-    """A workspace as it stood: the ref that keeps it, its commit, the commit's tree and message."""
+    """A workspace as it stood: the ref that keeps it, its commit, the commit's tree and message.
+
+    `place` tells the workspace from others of its repository.
+    """
 
     ref: CheckpointRef
     commit: str
     tree: str
     message: str
+    place: str
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +114,11 @@ class GitWorkspace:
         """The top of the work tree, from which the paths in diffs are counted."""
         return self._layout.top
 
+    @property
+    def place(self) -> str:
+        """What tells the workspace from others of its repository."""
+        return self._layout.place
+
     async def existing(self, ref: CheckpointRef) -> Capture | None:
         """The capture that `ref` keeps, or None.
 
@@ -127,23 +138,24 @@ class GitWorkspace:
             CaptureFailed: a file could not be read, an object or the ref not be written, or the deadline passed.
         """
         with deadline("capture", self.top, self._deadline):
+            message = message.strip("\n")
             displaced = await self._read(_own(ref))
-            is_kept = displaced is not None and displaced.message == message.strip("\n")
-            if displaced is not None and is_kept and not anew:
-                return displaced
+            kept = displaced if displaced is not None and displaced.message == message else None
+            if kept is not None and not anew:
+                return kept
             tree = await write_tree(self._git, self._layout)
-            if displaced is not None and is_kept and displaced.tree == tree:
-                return displaced
+            if kept is not None and (kept.tree, kept.place) == (tree, self.place):
+                return kept
             commit = await self._commit(tree, message, displaced)
             expected = "0" * len(commit) if displaced is None else displaced.commit
             try:
                 await self._git.run("update-ref", "--no-deref", ref, commit, expected)
             except CaptureFailed:
                 present = await self._read(ref)
-                if present is None or present.message != message.strip("\n"):
+                if present is None or present.message != message:
                     raise
                 return present
-            return Capture(ref=ref, commit=commit, tree=tree, message=message.strip("\n"))
+            return Capture(ref=ref, commit=commit, tree=tree, message=message, place=self.place)
 
     async def diff(self, from_capture: Capture, to_capture: Capture, limits: DiffLimits | None = None) -> WorkspaceDiff:
         """What `git diff` prints between two captures, renames found, with the user's `.gitattributes` for diffs.
@@ -170,6 +182,10 @@ class GitWorkspace:
             CaptureFailed: the present could not be captured, or the target is gone. Nothing was touched.
             RestoreFailed: files could not be written or removed, or the deadline passed half way.
         """
+        if target.place != self.place:
+            fault = f"{target.ref} was captured at another place of the repository: move the thread back there first"
+            raise RestoreRefused(self.top, fault)
+        message = message.strip("\n")
         kept: list[Capture] = []
 
         async def keep(tree: str) -> str:
@@ -181,7 +197,7 @@ class GitWorkspace:
                 if found is None:
                     commit = await self._commit(tree, message, None)
                     await self._git.run("update-ref", "--no-deref", ref, commit, "0" * len(commit))
-                    found = Capture(ref=ref, commit=commit, tree=tree, message=message.strip("\n"))
+                    found = Capture(ref=ref, commit=commit, tree=tree, message=message, place=self.place)
                 kept.append(found)
                 if tree == found.tree:
                     break
@@ -223,15 +239,16 @@ class GitWorkspace:
         found = (await self._git.run("for-each-ref", fields, ref)).output.decode("utf-8", "replace")
         if not found:
             return None
-        name, commit, tree, message = found.split("\0")
+        name, commit, tree, text = found.split("\0")
         if name != ref:
             return None
-        return Capture(ref=ref, commit=commit, tree=tree, message=message.strip("\n"))
+        message, place = read_commit_text(text)
+        return Capture(ref=ref, commit=commit, tree=tree, message=message, place=place)
 
     async def _commit(self, tree: str, message: str, parent: Capture | None) -> str:
         parents = () if parent is None else ("-p", parent.commit)
         arguments = ("commit-tree", "--no-gpg-sign", *parents, "-F", "-", tree)
-        text = message.strip("\n").encode("utf-8", "replace") + b"\n"
+        text = commit_text(message, self.place)
         done = await self._git.run(*arguments, stdin=text, variables=_IDENTITY)
         return done.output.decode("ascii").strip()
 

@@ -1,14 +1,28 @@
-"""The refs that keep captures: what there is, and what deleting some of it frees."""
+"""The refs that keep captures: what their commits say, what there is, and what deleting some of it frees."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 import attrs
 
 from ...runtime.contracts.ids import CheckpointRef
 from .git import Git
 from .refs import NAMESPACE, RefName, parse_ref
+
+_PLACE: Final = "\n\nplace "
+
+
+def commit_text(message: str, place: str) -> bytes:
+    """What a capture's commit says: its message, and the place of the workspace in the repository."""
+    return f"{message}{_PLACE}{place}\n".encode("utf-8", "replace")
+
+
+def read_commit_text(text: str) -> tuple[str, str]:
+    """The message and the place that a capture's commit says."""
+    message, _, place = text.strip("\n").partition(_PLACE)
+    return message, place
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +48,7 @@ async def list_refs(git: Git) -> tuple[KeptRef, ...]:
     for entry in listing.split("\0\0\n"):
         if not entry:
             continue
-        ref, commit, tree, captured_at, message = entry.split("\0")
+        ref, commit, tree, captured_at, text = entry.split("\0")
         name = parse_ref(ref)
         if name is not None:
             found.append(
@@ -44,7 +58,7 @@ async def list_refs(git: Git) -> tuple[KeptRef, ...]:
                     commit=commit,
                     tree=tree,
                     captured_at=captured_at,
-                    message=message.strip("\n"),
+                    message=read_commit_text(text)[0],
                 )
             )
     return tuple(found)

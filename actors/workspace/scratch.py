@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -78,6 +79,12 @@ class Layout:
 
     def is_own(self, path: bytes) -> bool:
         return any(path == own or path.startswith(own + b"/") for own in self.own_paths)
+
+    @property
+    def place(self) -> str:
+        """What tells this workspace from the others of its repository, wherever that is moved: work tree and prefix."""
+        work_tree = os.path.relpath(self.git_dir, self.common_dir)
+        return f"{quote(os.fsencode(work_tree))}:{quote(os.fsencode(self.prefix))}"
 
     @property
     def exclusions(self) -> tuple[str, ...]:

@@ -574,7 +574,7 @@ async def test_a_diff_is_cut_at_its_bounds_with_a_marker(repository: Repository)
 async def test_a_diff_of_a_capture_that_is_gone_is_an_error(repository: Repository) -> None:
     workspace = await opened(repository.top)
     start = await workspace.capture(baseline_ref(THREAD, 1), "start")
-    gone = Capture(ref=checkpoint_ref(THREAD, 9), commit="1" * 40, tree="1" * 40, message="gone")
+    gone = Capture(ref=checkpoint_ref(THREAD, 9), commit="1" * 40, tree="1" * 40, message="gone", place="")
     with pytest.raises(CaptureFailed, match="1111"):
         await workspace.diff(start, gone)
 

@@ -282,6 +282,25 @@ async def test_a_subdirectory_is_restored_alone(repository: Repository) -> None:
     }
 
 
+@pytest.mark.lesson("L19")
+async def test_a_capture_of_another_place_in_the_repository_is_refused(repository: Repository, tmp_path: Path) -> None:
+    repository.write("a/file", "in a\n")
+    repository.write("b/file", "in b\n")
+    repository.commit_all()
+    repository.git("worktree", "add", "-q", str(tmp_path / "tree"))
+    target = await captured(repository.top / "a")
+    before = files(repository.top)
+    for place in (repository.top / "b", repository.top, tmp_path / "tree" / "a"):
+        with pytest.raises(RestoreRefused, match="captured at another place"):
+            await restored(place, target)
+    assert files(repository.top) == before
+    assert [one.name.kind for one in await (await opened(repository.top)).refs()] == ["turn"]
+    repository.top.rename(tmp_path / "moved")
+    (tmp_path / "moved" / "a" / "file").write_text("edited\n")
+    await restored(tmp_path / "moved" / "a", target)
+    assert (tmp_path / "moved" / "a" / "file").read_text() == "in a\n"
+
+
 async def test_an_emptied_workspace_stays_a_directory(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "work")
     target = await captured(repository.top)

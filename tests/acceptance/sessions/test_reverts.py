@@ -17,7 +17,7 @@ from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityA
 from orchestrion.runtime.contracts.ids import ThreadId, TurnId
 from orchestrion.runtime.contracts.values import JsonObject, Unset
 from orchestrion.runtime.options import RuntimeOptions
-from tests.support.builders import checkpoint_revert
+from tests.support.builders import checkpoint_revert, thread_meta_update
 from tests.support.git import Repository
 from tests.support.stage import Stage, activity, error_of, rehearsal, stage
 
@@ -183,6 +183,32 @@ class TestRefused:
             assert "the end of turn 1 was not captured" in error_of(outcome)
             assert {"one", "two"} <= names(repository)
             assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]
+
+    async def test_where_the_thread_worked_elsewhere_then(self, repository: Repository, tmp_path: Path) -> None:
+        repository.git("worktree", "add", "-q", str(tmp_path / "tree"))
+        async with stage(tmp_path) as it:
+            await turn(it, "touch one")
+            await it.runtime.dispatch(thread_meta_update(worktree_path=str(tmp_path / "tree")))
+            await turn(it, "touch two")
+            outcome = await asked_to_revert(it, 1)
+            assert activity("checkpoint.revert.refused")(outcome)
+            assert "captured at another place" in error_of(outcome)
+            assert {path.name for path in (tmp_path / "tree").iterdir()} == {".git", ".gitignore", "users.txt", "two"}
+            with pytest.raises(TurnDiffNotFound):
+                await it.runtime.get_turn_diff(T1, 0, 2)
+            assert "two" in (await it.runtime.get_turn_diff(T1, 1, 2)).diff
+
+    async def test_where_there_is_no_git_program_any_more(
+        self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with stage(tmp_path) as it:
+            await turn(it, "touch one")
+            await turn(it, "touch two")
+            monkeypatch.setenv("PATH", str(tmp_path))
+            outcome = await asked_to_revert(it, 1)
+            assert activity("checkpoint.revert.refused")(outcome)
+            assert "install git" in error_of(outcome)
+            assert {"one", "two"} <= names(repository)
 
     async def test_where_the_host_does_not_let_agents_start_afresh(
         self, repository: Repository, tmp_path: Path
