@@ -17,7 +17,10 @@ FREED_PAGES_AT_ONCE: Final = 2_000
 
 @attrs.frozen(kw_only=True)
 class Tidied:
-    """What one turn did. `freed` counts pages given back, `left` those that are still free."""
+    """What one turn did. `freed` counts pages given back, `left` those that are still free.
+
+    `checkpointed` says that all of the WAL is in the file; a reader of an older state keeps it from getting there.
+    """
 
     checkpointed: bool
     freed: int
@@ -37,8 +40,8 @@ def tidy(database: peewee.SqliteDatabase, *, most_pages: int = FREED_PAGES_AT_ON
         # A row a page, without columns: `execute` would stop after the first.
         database.connection().executescript(f"PRAGMA incremental_vacuum({most_pages})")
     left = _free_pages(database)
-    busy, _, _ = database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return Tidied(checkpointed=not busy, freed=before - left, left=left)
+    busy, written, moved = database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return Tidied(checkpointed=not busy and written == moved, freed=before - left, left=left)
 
 
 def _free_pages(database: peewee.SqliteDatabase) -> int:

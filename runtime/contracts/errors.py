@@ -132,9 +132,8 @@ class ProjectionStalled(StoreError):
     """A projector cannot go on. Its rows stand at `position`; `orchestrion rebuild` makes them anew."""
 
     def __init__(self, projector: str, position: int | None, fault: str) -> None:
-        super().__init__(
-            f"{projector} stands at {position}: {fault}; run: orchestrion rebuild DB --projector {projector}"
-        )
+        where = projector if position is None else f"{projector} stands at {position}"
+        super().__init__(f"{where}: {fault}; run: orchestrion rebuild DB --projector {projector}")
         self.projector = projector
         self.position = position
         self.fault = fault

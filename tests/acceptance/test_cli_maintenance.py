@@ -34,6 +34,7 @@ def database(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(template, tmp_path / "state.db"))
 
 
+@pytest.mark.lesson("L9")
 def test_rebuild_of_one_projector_repairs_its_rows_alone(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE projection_threads SET title = 'Changed'")

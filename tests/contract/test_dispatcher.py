@@ -160,6 +160,7 @@ async def test_the_same_command_again_answers_the_same_and_appends_nothing(path:
         assert len(await core.events()) == 2
 
 
+@pytest.mark.lesson("L15")
 @pytest.mark.spec("E38")
 async def test_an_id_reused_within_one_group_is_told_apart_by_content(path: Path) -> None:
     async with open_core(path, starts=["projectors"]) as core:
@@ -456,6 +457,7 @@ async def test_a_refused_command_leaves_neither_event_nor_receipt(path: Path) ->
         assert await core.sql("SELECT * FROM orchestration_command_receipts") == []
 
 
+@pytest.mark.lesson("L16")
 @pytest.mark.spec("E40")
 async def test_a_defect_while_deciding_leaves_no_receipt_and_harms_no_neighbour(
     path: Path, monkeypatch: pytest.MonkeyPatch

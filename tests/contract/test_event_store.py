@@ -58,6 +58,7 @@ def test_what_was_appended_is_read_back_equal_and_in_order(written: peewee.Sqlit
     assert read_events(written, WHOLE) == LOG
 
 
+@pytest.mark.lesson("L7")
 @pytest.mark.spec("E14")
 def test_pages_of_any_size_make_up_the_log(written: peewee.SqliteDatabase) -> None:
     for size in (1, 7, 1_000, len(LOG)):

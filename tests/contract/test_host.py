@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from orchestrion import (
     Runtime,
     RuntimeFailed,
     RuntimeOptions,
+    UndecodableEvent,
     open_runtime,
     to_json,
 )
@@ -28,6 +30,7 @@ from orchestrion.actors.command_group import CommandGroup
 from orchestrion.persistence import bootstrap
 from orchestrion.persistence.projections import PROJECTIONS
 from orchestrion.persistence.projections.thread_messages import ThreadMessagesProjection
+from orchestrion.persistence.verify import verify_database
 from tests.support import builders as make
 from tests.support.core import run_sql, write_log
 from tests.support.random_commands import random_log
@@ -221,6 +224,54 @@ async def test_messages_that_stall_keep_nobody_from_opening_and_deciding(path: P
         assert set(status.values()) == {"halted", "live"}
 
 
+@pytest.mark.lesson("L12")
+@pytest.mark.parametrize("with_agents", [False, True])
+async def test_l12_rows_that_do_not_decode_keep_nobody_from_opening_and_are_told_of(
+    path: Path, with_agents: bool
+) -> None:
+    await write_log(path, LOG)
+    broken = {event.event_type: event.sequence for event in LOG}
+    for sequence in broken.values():
+        await run_sql(path, "UPDATE orchestration_events SET payload_json = '{}' WHERE sequence = ?", sequence)
+    agents = [AcpProvider(["no-such-agent"])] if with_agents else []
+    for _ in range(2):
+        async with open_runtime(path, providers=agents) as runtime:
+            assert {one.status for one in runtime.health().projectors} == {"live"}
+            found = [event async for event in runtime.replay_events(0)]
+            undecodable = {event.sequence for event in found if isinstance(event, UndecodableEvent)}
+            assert undecodable == set(broken.values())
+    report = await anyio.to_thread.run_sync(verify_database, path)
+    told = {finding.where for finding in report.findings if finding.check == "payloads"}
+    assert told == {f"event {sequence} ({kind})" for kind, sequence in broken.items()}
+
+
+@pytest.mark.lesson("L14")
+async def test_l14_a_stranger_that_holds_the_database_for_a_while_delays_a_command_and_fails_nobody(
+    path: Path,
+) -> None:
+    stranger = sqlite3.connect(path.with_name("state.db"), isolation_level=None, check_same_thread=False)
+    async with open_runtime(path) as runtime:
+        await fill(runtime, 1)
+        await anyio.to_thread.run_sync(stranger.execute, "BEGIN IMMEDIATE")
+        answered = anyio.Event()
+
+        async def dispatch() -> None:
+            await fill(runtime, 1, first=2)
+            answered.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dispatch)
+            while not runtime.health().lane_depth:
+                await anyio.lowlevel.checkpoint()
+            assert [event.sequence async for event in runtime.replay_events(0)] == [1]
+            assert not answered.is_set()
+            await anyio.to_thread.run_sync(stranger.execute, "ROLLBACK")
+        assert answered.is_set()
+        assert (await runtime.get_snapshot()).snapshot_sequence == 2
+    await anyio.to_thread.run_sync(stranger.close)
+
+
+@pytest.mark.lesson("L9")
 async def test_an_outdated_projection_is_rebuilt_before_the_first_command(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ async def test_an_idle_projector_stores_its_lazy_position(path: Path, monkeypatc
                 await anyio.lowlevel.checkpoint()
 
 
+@pytest.mark.lesson("L26")
 @pytest.mark.parametrize("sequence", [1, 333, len(LOG)])
 async def test_a_defect_halts_its_projector_alone_right_before_the_event(path: Path, sequence: int) -> None:
     handled = next(one for one in PROJECTIONS if one.name == "projection.threads").handles
@@ -324,6 +325,8 @@ async def test_a_commit_of_unknown_outcome_is_applied_once(
         await assert_equals_fold(core, LOG)
 
 
+@pytest.mark.lesson("L12")
+@pytest.mark.lesson("L26")
 @pytest.mark.spec("E6", "P37")
 async def test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted(path: Path) -> None:
     messages = [event.sequence for event in LOG if event.event_type == "thread.message-sent"]
@@ -339,6 +342,27 @@ async def test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are
         await core.dispatch(make.project_create("later"))
         await core.projected()
         assert core.projector(MESSAGES).position == len(LOG) + 1
+
+
+@pytest.mark.lesson("L22")
+async def test_l22_a_waiter_is_woken_by_the_projector_and_looks_at_no_clock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    async with open_core(path, starts=["dispatcher"]) as core:
+        core.start_projectors()
+        for number in range(1, 6):
+            monkeypatch.setattr(anyio, "sleep", sleep)
+            result = await core.dispatch(make.project_create(f"p{number}"))
+            await core.projectors.wait_until(result.sequence, [PROJECTS])
+            monkeypatch.undo()
+            assert core.projector(PROJECTS).position >= result.sequence
+    assert slept == []
 
 
 async def test_waiting_is_woken_by_the_projector_and_names_are_checked(path: Path) -> None:
@@ -379,6 +403,7 @@ async def test_a_log_that_ends_tells_those_who_wait_for_more(path: Path) -> None
                 pass
 
 
+@pytest.mark.lesson("L10")
 @pytest.mark.spec("P36")
 @pytest.mark.parametrize("name", [one.name for one in PROJECTIONS])
 async def test_a_projector_alone_gives_the_same_rows(path: Path, name: str) -> None:

@@ -34,6 +34,7 @@ async def take(subscription: Subscription, count: int) -> list[int]:
         return [(await anext(subscription)).sequence for _ in range(count)]
 
 
+@pytest.mark.lesson("L7")
 @pytest.mark.spec("R17", "E14")
 async def test_a_long_log_is_delivered_whole_and_equal(path: Path) -> None:
     await write_log(path, LOG)
@@ -43,6 +44,7 @@ async def test_a_long_log_is_delivered_whole_and_equal(path: Path) -> None:
         assert events.position == len(LOG)
 
 
+@pytest.mark.lesson("L25")
 @pytest.mark.spec("R17")
 @pytest.mark.parametrize("start", [1, 999, 1_000, 1_001, len(LOG) - 1])
 async def test_a_subscription_starts_right_behind_its_position_and_goes_on_live(path: Path, start: int) -> None:

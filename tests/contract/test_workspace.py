@@ -449,6 +449,7 @@ async def test_a_file_in_the_way_of_the_ref_is_reported_in_gits_words(repository
     assert raised.value.action == "update-ref"
 
 
+@pytest.mark.lesson("L27")
 async def test_a_passed_deadline_is_an_error_and_leaves_nothing(repository: Repository) -> None:
     repository.write("a", "a\n")
     workspace = await GitWorkspace.open(repository.top)

@@ -32,6 +32,7 @@ def assert_commands_are_whole(log: Sequence[PersistedEvent]) -> None:
     assert [event.command_id for event in log] == [one for one in order for _ in range(counted[one])]
 
 
+@pytest.mark.lesson("L23")
 @pytest.mark.spec("E35", "E41", "E2", "E3", "P31")
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_killed_host_keeps_every_promise_it_made(tmp_path: Path) -> None:

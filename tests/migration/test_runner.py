@@ -163,6 +163,7 @@ def _gap(database: peewee.SqliteDatabase) -> object:
     return database.execute_sql("DELETE FROM orchestrion_migrations WHERE version = 3")
 
 
+@pytest.mark.lesson("L13")
 @pytest.mark.parametrize("tamper", [_other_checksum, _other_name, _gap])
 def test_ledger_that_differs_from_the_files_is_refused(database: peewee.SqliteDatabase, tamper: Tamper) -> None:
     migrate(database, now=NOW)
@@ -180,6 +181,7 @@ def test_file_that_was_edited_after_it_landed_is_refused(database: peewee.Sqlite
         migrate(database, now=NOW, migrations=[edited(first, "CREATE TABLE other (x TEXT)"), *rest])
 
 
+@pytest.mark.lesson("L13")
 @pytest.mark.parametrize(
     "numbers", [pytest.param((1, 3), id="gap"), pytest.param((1, 2, 2), id="collision"), pytest.param((2,), id="start")]
 )

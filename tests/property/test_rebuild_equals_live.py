@@ -51,6 +51,7 @@ async def serve(path: Path, run: RandomRun, group: int, cuts: list[int]) -> None
             mint.pause()
 
 
+@pytest.mark.lesson("L10")
 @pytest.mark.spec("P32", "P33")
 @settings(max_examples=12)
 @given(

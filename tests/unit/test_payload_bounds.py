@@ -33,6 +33,7 @@ def test_a_payload_of_exactly_64_kib_is_left_alone() -> None:
     assert bounded_payload({"text": payload["text"] + "x"}) != payload
 
 
+@pytest.mark.lesson("L28")
 @pytest.mark.spec("E42")
 @pytest.mark.parametrize("character", ["x", "é", "\U0001f3b5", "\x00", '"'])
 def test_a_long_text_is_cut_with_a_marker_that_says_how_much(character: str) -> None:

@@ -1,33 +1,21 @@
-"""The matrix and the tests name each other: every row has a test that is marked with it, every mark names a row.
-
-Marks are read from the source, without importing or running it. A mark counts where pytest applies it to a test:
-as a decorator of a test function or of a class with tests, in a `pytestmark` of such a class or of a module with
-tests, and in the `marks` of a `pytest.param`. Anywhere else, or with rows that are not written out, it is a fault.
-"""
+"""The matrix and the tests name each other: every row has a test that is marked with it, every mark names a row."""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TypeAlias, TypeGuard
 
 import attrs
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.marks import ROOT, Marks, marks_of, marks_of_tests
+
 MATRIX = ROOT / ".plans" / "spec-contract-matrix.md"
 COLUMNS = 7
 TABLE_ROWS = 17
 
 _ROW = re.compile(r"^\| *([WEPR]\d+) *\|")
 _TEST_FILE = re.compile(r"tests/[\w/]+\.py")
-_SPEC_MARK = {"pytest.mark.spec", "mark.spec"}
-_PARAM = {"pytest.param", "param"}
-
-Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @attrs.frozen(kw_only=True)
@@ -46,14 +34,6 @@ class Row:
         return self.cells[6]
 
 
-@attrs.frozen(kw_only=True)
-class Marks:
-    """The row ids that a source file's tests are marked with, and the lines of marks that mark no test."""
-
-    rows: frozenset[str]
-    faults: tuple[int, ...]
-
-
 def rows_of(text: str) -> tuple[Row, ...]:
     """The W, E, P and R rows of a matrix, in its order."""
     return tuple(
@@ -63,87 +43,6 @@ def rows_of(text: str) -> tuple[Row, ...]:
     )
 
 
-def marks_of(source: str) -> Marks:
-    """What the spec marks of a test file say."""
-    tree = ast.parse(source)
-    readable = [mark for mark in _applied_marks(tree) if mark.args and all(_is_text(row) for row in mark.args)]
-    counted = {id(mark.func) for mark in readable}
-    return Marks(
-        rows=frozenset(ast.literal_eval(row) for mark in readable for row in mark.args),
-        faults=tuple(node.lineno for node in ast.walk(tree) if _is_spec_mark(node) and id(node) not in counted),
-    )
-
-
-def _applied_marks(tree: ast.Module) -> Iterator[ast.Call]:
-    if not _has_tests(tree):
-        return
-    yield from _pytestmarks(tree)
-    for definition in _collected(tree):
-        for decorator in definition.decorator_list:
-            yield from _marks_in(decorator)
-        yield from _pytestmarks(definition)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in _PARAM:
-            yield from (mark for word in node.keywords if word.arg == "marks" for mark in _marks_in(word.value))
-
-
-def _collected(scope: ast.Module | ast.ClassDef) -> Iterator[Definition]:
-    """The test functions and classes that pytest collects from a module or class."""
-    for node in scope.body:
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() if node.name.startswith("test"):
-                yield node
-            case ast.ClassDef() if node.name.startswith("Test"):
-                yield node
-                yield from _collected(node)
-            case _:
-                pass
-
-
-def _has_tests(tree: ast.Module) -> bool:
-    return any(_collected(tree)) or any(_is_state_machine(node) for node in tree.body)
-
-
-def _is_state_machine(node: ast.stmt) -> bool:
-    """`TestRebuild = RebuildMachine.TestCase`, as Hypothesis has it."""
-    match node:
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute(attr="TestCase")):
-            return name.startswith("Test")
-        case _:
-            return False
-
-
-def _pytestmarks(scope: ast.Module | Definition) -> Iterator[ast.Call]:
-    for node in scope.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="pytestmark")], value=value):
-                yield from _marks_in(value)
-            case ast.AnnAssign(target=ast.Name(id="pytestmark"), value=ast.expr() as value):
-                yield from _marks_in(value)
-            case _:
-                pass
-
-
-def _marks_in(expression: ast.expr) -> Iterator[ast.Call]:
-    """The spec marks that an expression is, or that it lists."""
-    match expression:
-        case ast.List(elts=members) | ast.Tuple(elts=members):
-            for member in members:
-                yield from _marks_in(member)
-        case ast.Call() if _is_spec_mark(expression.func):
-            yield expression
-        case _:
-            pass
-
-
-def _is_spec_mark(node: ast.AST) -> TypeGuard[ast.Attribute]:
-    return isinstance(node, ast.Attribute) and node.attr == "spec" and ast.unparse(node) in _SPEC_MARK
-
-
-def _is_text(argument: ast.expr) -> bool:
-    return isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-
-
 @pytest.fixture(scope="module")
 def matrix() -> tuple[Row, ...]:
     return rows_of(MATRIX.read_text(encoding="utf-8"))
@@ -151,11 +50,7 @@ def matrix() -> tuple[Row, ...]:
 
 @pytest.fixture(scope="module")
 def marks() -> dict[str, Marks]:
-    """The marks of every file under tests/, by its path."""
-    return {
-        path.relative_to(ROOT).as_posix(): marks_of(path.read_text(encoding="utf-8"))
-        for path in sorted((ROOT / "tests").rglob("*.py"))
-    }
+    return marks_of_tests("spec")
 
 
 def test_rows_are_whole_and_numbered_without_gaps(matrix: tuple[Row, ...]) -> None:
@@ -230,18 +125,18 @@ TestRebuild = RebuildMachine.TestCase
 
 
 def test_marks_are_read_from_decorators_pytestmark_and_params() -> None:
-    assert marks_of(APPLIED) == Marks(rows=frozenset({"W1", "W2", "E1", "E2", "P1", "P2", "P3"}), faults=())
+    assert marks_of(APPLIED, "spec") == Marks(rows=frozenset({"W1", "W2", "E1", "E2", "P1", "P2", "P3"}), faults=())
 
 
 def test_a_mark_that_marks_no_test_or_hides_its_rows_is_a_fault() -> None:
-    found = marks_of(NOT_APPLIED)
+    found = marks_of(NOT_APPLIED, "spec")
     assert found.rows == frozenset()
     assert sorted(found.faults) == [4, 6, 9, 12]
 
 
 def test_a_module_mark_counts_only_where_the_module_has_tests() -> None:
-    assert marks_of(ONLY_A_MACHINE).rows == {"P1"}
-    assert marks_of('pytestmark = pytest.mark.spec("P1")').rows == frozenset()
+    assert marks_of(ONLY_A_MACHINE, "spec").rows == {"P1"}
+    assert marks_of('pytestmark = pytest.mark.spec("P1")', "spec").rows == frozenset()
 
 
 def test_rows_are_read_from_the_table_and_interpretations_are_not() -> None:

@@ -58,6 +58,7 @@ async def test_an_actor_is_restarted_as_often_as_its_policy_allows() -> None:
         assert (last.actor, last.error, last.times) == ("worker", "defect 3", 3)
 
 
+@pytest.mark.lesson("L26")
 async def test_one_failure_more_is_reported_once_and_the_others_run_on() -> None:
     run, runs = failing(9)
     go_on = anyio.Event()

@@ -91,6 +91,24 @@ def test_text_of_another_message_is_a_boundary() -> None:
     assert held == HeldText(item=ProviderItemId("message-2"), text="two", began_at=30.0, oldest_at=30.0)
 
 
+@pytest.mark.lesson("L6")
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "most"),
+    [(400, 8.0, 40), (10_000, 200.0, 240), (10_000, 10.0, 45)],
+    ids=["a short answer", "a long answer", "a fast answer"],
+)
+def test_l06_tokens_become_events_by_the_second_and_not_one_by_one(tokens: int, seconds: float, most: int) -> None:
+    held, events = NOTHING, 0
+    for number in range(tokens):
+        now = number * seconds / tokens
+        if held.due_at is not None and held.due_at <= now:
+            held, passed = release(held)
+            events += len(passed)
+        held, passed = hold(held, delta("word"), now)
+        events += len(passed)
+    assert events + len(release(held)[1]) <= most
+
+
 EVENTS = st.lists(
     st.one_of(
         st.builds(delta, st.text(max_size=3000), st.sampled_from(["message-1", "message-2"])),
