@@ -56,6 +56,24 @@ _ORPHANS: Final = """
 """
 
 
+_CAUSES_THAT_ARE_NONE: Final = """
+    SELECT sequence, causation_event_id FROM orchestration_events AS event
+    WHERE causation_event_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM orchestration_events AS cause
+        WHERE cause.event_id = event.causation_event_id AND cause.sequence < event.sequence
+    )
+    ORDER BY sequence
+"""
+_ROOTS_THAT_ARE_NONE: Final = """
+    SELECT sequence, correlation_id FROM orchestration_events AS event
+    WHERE correlation_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM orchestration_events AS root
+        WHERE root.command_id = event.correlation_id AND root.sequence <= event.sequence
+    )
+    ORDER BY sequence
+"""
+
+
 def check_sequences(database: peewee.SqliteDatabase) -> Iterator[Finding]:
     """Sequences count from 1 without gaps."""
     for previous, sequence in database.execute_sql(_SEQUENCE_GAPS):
@@ -85,7 +103,13 @@ def check_receipts(database: peewee.SqliteDatabase, head: LogHead) -> Iterator[F
 
 
 def check_orphans(database: peewee.SqliteDatabase) -> Iterator[Finding]:
-    """Diffs and provider sessions belong to threads that were created."""
+    """Diffs and provider sessions belong to threads that were created, events to causes and commands before them."""
+    for sequence, cause in database.execute_sql(_CAUSES_THAT_ARE_NONE):
+        yield Finding(check="orphans", where=f"event {sequence}", fault=f"its cause {cause!r} is no event before it")
+    for sequence, root in database.execute_sql(_ROOTS_THAT_ARE_NONE):
+        yield Finding(
+            check="orphans", where=f"event {sequence}", fault=f"it goes back to command {root!r}, which has no event"
+        )
     for table in ("checkpoint_diff_blobs", "provider_session_runtime"):
         for (thread_id,) in database.execute_sql(_ORPHANS.format(table=table)):
             yield Finding(check="orphans", where=table, fault=f"thread {thread_id!r} was never created")

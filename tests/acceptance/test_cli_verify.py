@@ -172,6 +172,33 @@ def test_projectors_that_lag_are_no_finding(database: Path) -> None:
             "projection_thread_messages_streaming",
             "missing",
         ),
+        (
+            "UPDATE orchestration_events SET causation_event_id = 'nowhere' WHERE sequence = 6",
+            "orphans",
+            "event 6",
+            "its cause 'nowhere' is no event before it",
+        ),
+        (
+            "UPDATE orchestration_events SET causation_event_id ="
+            " (SELECT event_id FROM orchestration_events WHERE sequence = 7) WHERE sequence = 6",
+            "orphans",
+            "event 6",
+            "is no event before it",
+        ),
+        (
+            "UPDATE orchestration_events SET correlation_id = 'nobody' WHERE sequence = 37",
+            "orphans",
+            "event 37",
+            "it goes back to command 'nobody', which has no event",
+        ),
+        (
+            "INSERT INTO provider_session_runtime"
+            " (provider_session_id, thread_id, provider_name, adapter_key, status, last_seen_at)"
+            " VALUES ('s', 'nobody', 'acp', 'acp', 'stopped', '2026-03-01T09:00:00.000Z')",
+            "orphans",
+            "provider_session_runtime",
+            "thread 'nobody' was never created",
+        ),
         ("CREATE TABLE theirs (x)", "schema", "table theirs", "does not belong to the schema"),
         ("UPDATE projection_thread_turns SET status = 'odd'", "integrity", "file", "CHECK constraint failed"),
     ],

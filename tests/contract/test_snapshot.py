@@ -153,7 +153,9 @@ async def test_a_missing_position_is_an_error_that_names_the_projector(path: Pat
             async with core.projectors.cut(read_cut):
                 pass
         assert (stalled.value.projector, stalled.value.position) == (name, None)
-    with pytest.raises(ProjectionStalled, match=f"^{name}: its position is missing; run: orchestrion rebuild DB --projector {name}$"):
+    with pytest.raises(
+        ProjectionStalled, match=f"^{name}: its position is missing; run: orchestrion rebuild DB --projector {name}$"
+    ):
         await snapshot_of(path)
 
 
