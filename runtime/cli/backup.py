@@ -40,7 +40,7 @@ def backup(database: Path, target: Path) -> None:
 
 
 def _refuse_existing(target: Path) -> None:
-    """Refuse a file that is there, and one whose log is: SQLite would take that log for the copy's."""
-    for path in (target, Path(f"{target}-wal")):
+    """Refuse a file that is there, and one whose log or journal is: SQLite would take it for the copy's."""
+    for path in (target, Path(f"{target}-wal"), Path(f"{target}-journal")):
         if os.path.lexists(path):
             raise StoreError(f"{path} exists already: name another file, or move it away")

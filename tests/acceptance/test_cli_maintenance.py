@@ -76,7 +76,7 @@ def test_backup_beside_an_owner_is_a_database_of_its_own(database: Path, tmp_pat
     assert snapshot_of(target)["snapshotSequence"] == 39
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-journal"])
 def test_backup_refuses_to_overwrite_and_leaves_nothing(database: Path, tmp_path: Path, suffix: str) -> None:
     taken = tmp_path / f"backup.db{suffix}"
     taken.write_text("mine", encoding="utf-8")
