@@ -116,6 +116,14 @@ class AgentLife:
         """Whether the agent's silence is not its own: an approval or a tool is open."""
         return bool(self._open_tools or self._open_approvals)
 
+    def ids(self) -> dict[str, object]:
+        """What a log record about this life carries."""
+        return {
+            "thread_id": self._state.thread_id,
+            "turn_id": self._state.turn_id,
+            "provider_session_id": self._state.provider_session_id,
+        }
+
     @property
     def open_approvals(self) -> int:
         return len(self._open_approvals)
@@ -151,7 +159,7 @@ class AgentLife:
                 if isinstance(error, OrchestrionError):
                     raise
                 raise ProviderProtocolError(f"the agent of {provider.name} could not be started: {error}") from error
-            _logger.exception("session %s ends", self._state.provider_session_id)
+            _logger.exception("session %s ends", self._state.provider_session_id, extra=self.ids())
             self._failure = error
         finally:
             self.ended.set()

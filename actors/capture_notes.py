@@ -46,7 +46,9 @@ class CaptureNotes:
         )
 
     async def capture_failed(self, turn: TurnWorkspace, what: Literal["start", "end"], error: Exception) -> None:
-        _logger.warning("the %s of turn %s of thread %s: %s", what, turn.turn_id, turn.thread_id, error, exc_info=error)
+        said = "the %s of turn %s of thread %s: %s"
+        ids = {"thread_id": turn.thread_id, "turn_id": turn.turn_id}
+        _logger.warning(said, what, turn.turn_id, turn.thread_id, error, exc_info=error, extra=ids)
         await self._append(
             turn,
             f"checkpoint/{what}-failed/{turn.turn_id}",
@@ -87,4 +89,5 @@ class CaptureNotes:
                 IngestedCommand(command=command, metadata=EventMetadata()), correlation_id=turn.correlation_id
             )
         except OrchestrionError as failure:
-            _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure)
+            ids = {"thread_id": turn.thread_id, "command_id": key}
+            _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure, extra=ids)

@@ -58,7 +58,7 @@ class Caretaker:
             done = await self._lane.run(tidy)
         except (peewee.PeeweeException, sqlite3.Error) as error:
             self._errors.note("caretaker", error)
-            _logger.warning("tidying the database failed: %s", error)
+            _logger.warning("tidying the database failed: %s", error, extra={"actor": "caretaker"})
             return False
         return done.freed > 0 and done.left > 0
 

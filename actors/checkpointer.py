@@ -168,7 +168,7 @@ class Checkpointer:
         except GitUnavailable:
             _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
         except (MailboxClosed, RuntimeFailed) as error:
-            _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error)
+            _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error, extra=_ids(turn))
         except Exception as error:
             if turn.turn_id not in self._without_start:
                 await self._notes.capture_failed(turn, "end", error)
@@ -197,9 +197,11 @@ class Checkpointer:
         except GitUnavailable:
             _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
         except (MailboxClosed, RuntimeFailed) as error:
-            _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error)
+            _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error, extra=_ids(turn))
         except Exception as error:
-            _logger.warning("turn %s of thread %s: %s", turn.turn_id, turn.thread_id, error, exc_info=error)
+            _logger.warning(
+                "turn %s of thread %s: %s", turn.turn_id, turn.thread_id, error, exc_info=error, extra=_ids(turn)
+            )
             await self._report_without_diff(turn, "missing")
         finally:
             self._dequeue(turn.thread_id, before, done)
@@ -252,7 +254,7 @@ class Checkpointer:
             for command in (completed, noted) if status == "missing" else (completed,):
                 await self._voice.send(command, correlation_id=turn.correlation_id)
         except OrchestrionError as failure:
-            _logger.warning("turn %s of thread %s: %s", turn.turn_id, turn.thread_id, failure)
+            _logger.warning("turn %s of thread %s: %s", turn.turn_id, turn.thread_id, failure, extra=_ids(turn))
 
     def _queue(self, thread_id: ThreadId) -> tuple[anyio.Event, anyio.Event]:
         """Take the next place in the thread's order: what to wait for, and what to set when done."""
@@ -271,6 +273,11 @@ class Checkpointer:
                 del self._last[thread_id]
             else:
                 self._last[thread_id] = before
+
+
+def _ids(turn: TurnWorkspace) -> dict[str, object]:
+    """What a log record about a turn carries."""
+    return {"thread_id": turn.thread_id, "turn_id": turn.turn_id}
 
 
 def _before(turn: TurnWorkspace) -> str:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -20,10 +21,20 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..runtime.contracts.errors import MailboxClosed, Overloaded, RuntimeFailed
+from ..runtime.contracts.errors import (
+    CommandIdReused,
+    CommandRejected,
+    ConcurrencyConflict,
+    MailboxClosed,
+    Overloaded,
+    RuntimeFailed,
+    StoreError,
+)
 from ..runtime.contracts.read_model import DispatchResult
+from ..runtime.domain.decide import aggregate_of
 from .command_group import Answer, CommandEnvelope, CommandGroup
 from .event_log import EventLog
+from .last_errors import LastErrors
 from .mailbox import Mailbox
 
 MAILBOX_COMMANDS: Final = 1024
@@ -34,6 +45,11 @@ GROUP_BYTES: Final = 4 * 1024 * 1024
 
 ANSWERS_AT_ONCE: Final = 32
 """How many callers one turn of the loop wakes: what else waits for the loop comes in between."""
+
+
+_CALLERS_OWN: Final = (CommandRejected, CommandIdReused, ConcurrencyConflict)
+
+_logger = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False)
@@ -69,8 +85,15 @@ class Dispatcher:
     """Owns the mailbox and the head of the log."""
 
     def __init__(
-        self, lane: WriteLane, group: CommandGroup, log: EventLog, positions: Callable[[], Mapping[str, int]]
+        self,
+        lane: WriteLane,
+        group: CommandGroup,
+        log: EventLog,
+        positions: Callable[[], Mapping[str, int]],
+        *,
+        errors: LastErrors,
     ) -> None:
+        self._errors = errors
         self._lane = lane
         self._group = group
         self._log = log
@@ -181,9 +204,25 @@ class Dispatcher:
         self._log.publish(outcome.batch)
         crash_point("dispatch.published")
         for number, (submission, answer) in enumerate(zip(group, outcome.answers, strict=True), start=1):
+            if isinstance(answer, Exception) and not isinstance(answer, _CALLERS_OWN):
+                self._report(submission.envelope, answer)
             submission.answer(answer)
             if number % ANSWERS_AT_ONCE == 0:
                 await cancel_shielded_checkpoint()
+
+    def _report(self, envelope: CommandEnvelope, error: Exception) -> None:
+        """Tell of a command that the store refused, or that met a defect: its caller may be the only one who knows."""
+        self._errors.note("dispatcher", error)
+        command = envelope.command
+        kind, stream_id = aggregate_of(command)
+        _logger.log(
+            logging.WARNING if isinstance(error, StoreError) else logging.ERROR,
+            "command %s failed: %r",
+            command.command_id,
+            error,
+            exc_info=None if isinstance(error, StoreError) else error,
+            extra={"command_id": command.command_id, f"{kind}_id": stream_id},
+        )
 
     def _answer_rest(self) -> None:
         for submission in self._mailbox.take_nowait(items=MAILBOX_COMMANDS, size=MAILBOX_BYTES):

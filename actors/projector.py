@@ -152,7 +152,8 @@ class Projector:
             if self.status != "halted":
                 await self._save_position()
         except MailboxClosed as closed:
-            _logger.warning("%s ends at %d: %s", self.name, self.position, closed)
+            ids = self._condition.ids(self.position)
+            _logger.warning("%s ends at %d: %s", self.name, self.position, closed, extra=ids)
         finally:
             self._follower.close()
             self._has_ended = True

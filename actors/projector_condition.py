@@ -64,11 +64,15 @@ class ProjectorCondition:
         """Whether every try of so many seconds has failed."""
         return self._failing_since is not None and anyio.current_time() - self._failing_since >= seconds
 
+    def ids(self, sequence: int) -> dict[str, object]:
+        """What a log record of this projector carries."""
+        return {"actor": self._name, "event_sequence": sequence}
+
     async def back_off(self, error: Exception, position: int) -> None:
         """A try failed for a reason outside it: wait before the next one, longer each time."""
         self._errors.note(self._name, error)
         if self._fault != str(error):
-            _logger.warning("%s retries after event %d: %s", self._name, position, error)
+            _logger.warning("%s retries after event %d: %s", self._name, position, error, extra=self.ids(position))
         self._status, self._fault = "retrying", str(error)
         if self._failing_since is None:
             self._failing_since = anyio.current_time()
@@ -82,7 +86,7 @@ class ProjectorCondition:
     def go_on(self, position: int) -> None:
         """A try succeeded."""
         if self._status == "retrying":
-            _logger.info("%s goes on after event %d", self._name, position)
+            _logger.info("%s goes on after event %d", self._name, position, extra=self.ids(position))
         self._status, self._fault, self._backoff = "live", None, FIRST_BACKOFF_SECONDS
         self._failing_since = None
 
@@ -90,7 +94,7 @@ class ProjectorCondition:
         """A defect: nothing more is applied until new rows come."""
         self._status, self._fault = "halted", fault
         self._errors.note(self._name, f"halted at {position}: {fault}")
-        _logger.error("%s halted at %d: %s", self._name, position, fault)
+        _logger.error("%s halted at %d: %s", self._name, position, fault, extra=self.ids(position))
 
     def stop(self) -> None:
         """The log has ended. What has halted stays so."""
@@ -101,7 +105,7 @@ class ProjectorCondition:
         """An event is skipped because it does not decode."""
         self._quarantined += 1
         self._errors.note(self._name, f"skips event {sequence}: {fault}")
-        _logger.error("%s skips event %d: %s", self._name, sequence, fault)
+        _logger.error("%s skips event %d: %s", self._name, sequence, fault, extra=self.ids(sequence))
 
     def health(self, *, position: int, lag: int) -> ProjectorHealth:
         return ProjectorHealth(

@@ -112,7 +112,7 @@ class ProviderRouter:
                 return list(await self._follower.next_batch())
         except StoreError as error:
             self._errors.note(REACTOR, error)
-            _logger.warning("the log cannot be read on: %s", error)
+            _logger.warning("the log cannot be read on: %s", error, extra={"actor": REACTOR})
             await anyio.sleep(SAVE_SECONDS)
         await self._save_position(unless_within=0)
         return []
@@ -169,7 +169,9 @@ class ProviderRouter:
                     return
                 except Exception as error:
                     self._errors.note(f"session of {session.thread_id}", error)
-                    _logger.exception("the session of thread %s failed", session.thread_id)
+                    _logger.exception(
+                        "the session of thread %s failed", session.thread_id, extra={"thread_id": session.thread_id}
+                    )
                 if self._stopping:
                     return
                 if anyio.current_time() - began > LAST_BACKOFF_SECONDS:
@@ -193,7 +195,7 @@ class ProviderRouter:
             await self._lane.run(lambda database: write_alone(database, write, durability="normal"))
         except StoreError as error:
             self._errors.note(REACTOR, error)
-            _logger.warning("the router's position %d was not stored: %s", position, error)
+            _logger.warning("the router's position %d was not stored: %s", position, error, extra={"actor": REACTOR})
             return
         crash_point("reactor.position-written")
         self._saved = position

@@ -150,7 +150,7 @@ class Reverter:
         try:
             await self._revert(order, conversation, progress)
         except _NOT_DONE as error:
-            _logger.warning("thread %s is not reverted: %s", order.thread.id, error)
+            _logger.warning("thread %s is not reverted: %s", order.thread.id, error, extra=_ids(order))
             if progress.begun and progress.workspace is not None:
                 await self._put_back(progress.workspace, order, str(error))
             else:
@@ -225,7 +225,7 @@ class Reverter:
                 raise _Refused(f"{safety} is gone")
             await workspace.restore(kept, lambda attempt: safety_ref(thread_id, f"{request}-back", attempt), "put back")
         except _NOT_DONE as error:
-            _logger.error("the files of thread %s could not be put back: %s", thread_id, error)
+            _logger.error("the files of thread %s could not be put back: %s", thread_id, error, extra=_ids(order))
             await self._notes.revert_failed(order.intent, f"{reason}; the files are not put back: {error}", safety)
         else:
             await self._notes.revert_refused(order.intent, reason)
@@ -290,3 +290,9 @@ def _captured_as(thread_id: ThreadId, count: int, turn_id: str) -> tuple[Checkpo
     if count == 0:
         return baseline_ref(thread_id, 1), f"before turn {turn_id}"
     return checkpoint_ref(thread_id, count), f"after turn {turn_id}"
+
+
+def _ids(order: RevertOrder) -> dict[str, object]:
+    """What a log record about a revert carries."""
+    intent = order.intent
+    return {"thread_id": order.thread.id, "event_sequence": intent.sequence, "command_id": intent.command_id}

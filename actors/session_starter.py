@@ -178,7 +178,9 @@ class SessionStarter:
             await self.record(life.state, "stopped" if because is None else "error", cursor, refused)
         except OrchestrionError as failure:
             session = life.state.provider_session_id
-            _logger.warning("the start of session %s was given up, which was not recorded: %s", session, failure)
+            _logger.warning(
+                "the start of session %s was given up, which was not recorded: %s", session, failure, extra=life.ids()
+            )
 
     async def _write(self, statement: Callable[[peewee.SqliteDatabase], None]) -> None:
         await self.lane.run(lambda database: write_alone(database, statement, durability="full"))

@@ -57,7 +57,9 @@ class SessionVoice:
         try:
             admitted = _admitted(ingested.command)
         except InvalidCommand:
-            _logger.exception("command %s of a session cannot be recorded", ingested.command.command_id)
+            _logger.exception(
+                "command %s of a session cannot be recorded", ingested.command.command_id, extra=_ids(ingested)
+            )
             return None
         envelope = CommandEnvelope(
             command=admitted.command,
@@ -80,9 +82,22 @@ class SessionVoice:
                 self._errors.note(f"session of {ingested.command.thread_id}", error)
                 if anyio.current_time() + backoff > give_up_at:
                     raise
-                _logger.warning("command %s is sent again: %s", admitted.command.command_id, error)
+                if backoff == _FIRST_BACKOFF_SECONDS:  # told once, not with every try
+                    _logger.warning(
+                        "command %s is sent again: %s", admitted.command.command_id, error, extra=_ids(ingested)
+                    )
                 await anyio.sleep(backoff)
                 backoff = min(backoff * 2, _LAST_BACKOFF_SECONDS)
+
+
+def _ids(ingested: IngestedCommand) -> dict[str, object]:
+    """What a log record about a session's command carries."""
+    command = ingested.command
+    return {
+        "thread_id": command.thread_id,
+        "command_id": command.command_id,
+        "provider_session_id": ingested.metadata.provider_session_id,
+    }
 
 
 def _admitted(command: InternalCommand) -> AdmittedCommand:

@@ -108,7 +108,7 @@ class Supervisor:
                     if self._is_beyond(failures, policy):
                         self._give_up(ActorFailure(actor=name, error=error))
                         return
-                    _logger.exception("%s failed and is restarted", name)
+                    _logger.exception("%s failed and is restarted", name, extra={"actor": name})
                     self._restarts[name] = self._restarts.get(name, 0) + 1
                     await anyio.sleep(policy.backoff_seconds * 2 ** (len(failures) - 1))
         finally:
@@ -119,7 +119,7 @@ class Supervisor:
         return len(failures) > policy.restarts and failures[-1] - failures[0] <= policy.within_seconds
 
     def _give_up(self, failure: ActorFailure) -> None:
-        _logger.error("%s is beyond restarting", failure.actor, exc_info=failure.error)
+        _logger.error("%s is beyond restarting", failure.actor, exc_info=failure.error, extra={"actor": failure.actor})
         if self._failure is None:
             self._failure = failure
         self._on_failure(failure)

@@ -161,7 +161,12 @@ class ThreadAgent:
         try:
             await self._starter.record_life(life, "stopped" if life.state.fatal_error is None else "error")
         except StoreError as error:
-            _logger.warning("the end of session %s was not recorded: %s", life.state.provider_session_id, error)
+            _logger.warning(
+                "the end of session %s was not recorded: %s",
+                life.state.provider_session_id,
+                error,
+                extra=life.ids(),
+            )
 
     def health(self, thread_id: ThreadId, last_error: str | None) -> SessionHealth:
         life = self._life
@@ -183,7 +188,12 @@ class ThreadAgent:
         try:
             await self._starter.record_life(life, "running")
         except StoreError as error:
-            _logger.warning("session %s has not said that it lives: %s", life.state.provider_session_id, error)
+            _logger.warning(
+                "session %s has not said that it lives: %s",
+                life.state.provider_session_id,
+                error,
+                extra=life.ids(),
+            )
         else:
             self._saved_cursor = cursor
 

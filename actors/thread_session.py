@@ -227,7 +227,7 @@ class ThreadSession:
             await self._hand_over(life, request)
 
     async def _not_started(self, intent: PersistedEvent, error: Exception) -> None:
-        _logger.warning("a turn of thread %s did not start", self.thread_id, exc_info=error)
+        _logger.warning("a turn of thread %s did not start", self.thread_id, exc_info=error, extra=_ids(intent))
         self._last_error = str(error)
         kind = "session.resume.failed" if isinstance(error, ResumeRefused) else "turn.start.failed"
         await self._parts.notes.turn_not_started(intent, kind, str(error))
@@ -333,6 +333,11 @@ class ThreadSession:
         projectors = self._parts.projectors
         await projectors.wait_until(projectors.head, CONTEXT_PROJECTORS)
         return await self._parts.readers.run(lambda database: read_thread_context(database, self.thread_id))
+
+
+def _ids(intent: PersistedEvent) -> dict[str, object]:
+    """What a log record about an intent carries."""
+    return {"thread_id": intent.stream_id, "event_sequence": intent.sequence, "command_id": intent.command_id}
 
 
 def _starts(intent: PersistedEvent, turn_id: TurnId) -> bool:

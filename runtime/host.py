@@ -157,7 +157,7 @@ class _House:
             log,
             readers,
         )
-        dispatcher = self._dispatcher = Dispatcher(lane, prepared.group, log, projectors.positions)
+        dispatcher = self._dispatcher = Dispatcher(lane, prepared.group, log, projectors.positions, errors=errors)
         supervisor = self._supervisor = Supervisor(errors, on_failure=lambda failure: dispatcher.fail(failure.error))
         self._providers = ProviderHost(
             providers=providers,

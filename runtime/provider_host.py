@@ -184,7 +184,9 @@ class ProviderHost:
         outcome = self._group.handle([_envelope(command) for command in commands], self._projectors.positions())
         for answer in outcome.answers:
             if isinstance(answer, CommandRejected):
-                _logger.error("recovery could not settle everything: %s", answer)
+                _logger.error(
+                    "recovery could not settle everything: %s", answer, extra={"command_id": answer.command_id}
+                )
             elif isinstance(answer, Exception):
                 raise answer
         return outcome.batch

@@ -460,7 +460,7 @@ async def test_a_refused_command_leaves_neither_event_nor_receipt(path: Path) ->
 @pytest.mark.lesson("L16")
 @pytest.mark.spec("E40")
 async def test_a_defect_while_deciding_leaves_no_receipt_and_harms_no_neighbour(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from orchestrion.actors import command_group
     from orchestrion.runtime.domain.decide import decide
@@ -481,6 +481,9 @@ async def test_a_defect_while_deciding_leaves_no_receipt_and_harms_no_neighbour(
         with pytest.raises(ZeroDivisionError):
             await submissions[1].result()
         assert (await submissions[2].result()).sequence == 2
+        (told,) = caplog.records
+        assert (vars(told)["command_id"], vars(told)["project_id"]) == ("defect", "defect")
+        assert told.exc_info is not None
         monkeypatch.setattr(command_group, "decide", decide)
         assert (await core.dispatch(make.project_create("defect", command_id="defect"))).sequence == 3
 

@@ -328,7 +328,9 @@ async def test_a_commit_of_unknown_outcome_is_applied_once(
 @pytest.mark.lesson("L12")
 @pytest.mark.lesson("L26")
 @pytest.mark.spec("E6", "P37")
-async def test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted(path: Path) -> None:
+async def test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     messages = [event.sequence for event in LOG if event.event_type == "thread.message-sent"]
     broken, unknown = messages[3], messages[5]
     await write_log(path, LOG)
@@ -338,6 +340,7 @@ async def test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are
         await core.projected()
         await assert_equals_fold(core, [event for event in LOG if event.sequence not in (broken, unknown)])
         assert core.projector(MESSAGES).health().quarantined == 1
+        assert (MESSAGES, broken) in [(vars(one)["actor"], vars(one)["event_sequence"]) for one in caplog.records]
         assert core.projector(PROJECTS).health().quarantined == 0
         await core.dispatch(make.project_create("later"))
         await core.projected()

@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from orchestrion import (
     Command,
     DispatchResult,
+    LastError,
     PersistedEvent,
     ProjectionStalled,
     Runtime,
@@ -65,6 +66,10 @@ async def outcomes(runtime: Runtime, commands: Sequence[Command]) -> list[Dispat
     return [found[number] for number in range(len(commands))]
 
 
+def last_error(runtime: Runtime, actor: str) -> LastError:
+    return next(one for one in runtime.health().last_errors if one.actor == actor)
+
+
 async def log_of(runtime: Runtime) -> list[PersistedEvent]:
     return [event async for event in runtime.replay_events(0) if isinstance(event, PersistedEvent)]
 
@@ -77,7 +82,7 @@ async def assert_whole(runtime: Runtime, path: Path) -> None:
 
 
 async def test_a_command_without_room_leaves_nothing_and_goes_through_once_there_is_room(
-    disk: SmallDisk, path: Path
+    disk: SmallDisk, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_runtime(path) as runtime:
         await prepare_thread(runtime)
@@ -88,6 +93,9 @@ async def test_a_command_without_room_leaves_nothing_and_goes_through_once_there
         with pytest.raises(StoreFull):
             await runtime.dispatch(second)
         assert (runtime.health().status, runtime.health().head) == ("running", 2)
+        told = [vars(record) for record in caplog.records if record.name == "orchestrion.actors.dispatcher"]
+        assert [(one["command_id"], one["thread_id"]) for one in told] == [("turn-0", "t1"), ("turn-1", "t1")]
+        assert last_error(runtime, "dispatcher").times == 2
         assert [event.sequence for event in await log_of(runtime)] == [1, 2]
         disk.free()
         assert await runtime.dispatch(first) == DispatchResult(sequence=4, duplicate=False)
@@ -137,9 +145,7 @@ async def test_rows_that_find_no_room_wait_for_it_and_everything_else_goes_on(
         disk.free()
         await assert_whole(runtime, path)
         assert {one.status for one in runtime.health().projectors} == {"live"}
-        (last,) = runtime.health().last_errors
-        assert last.actor == MESSAGES
-        assert "the disk is full" in last.error
+        assert "the disk is full" in last_error(runtime, MESSAGES).error
 
 
 async def test_a_rebuild_without_room_leaves_the_old_rows_and_no_scratch_file(disk: SmallDisk, path: Path) -> None:

@@ -168,7 +168,7 @@ async def open_core(
     made = [Projector(one, log, rounds, positions[one.name], errors=errors) for one in projections]
     projectors = Projectors(made, log, readers)
     everywhere = dict.fromkeys((one.name for one in PROJECTIONS), 0)
-    dispatcher = Dispatcher(lane, group, log, lambda: {**everywhere, **projectors.positions()})
+    dispatcher = Dispatcher(lane, group, log, lambda: {**everywhere, **projectors.positions()}, errors=errors)
     try:
         async with anyio.create_task_group() as below:
             below.start_soon(rounds.run)

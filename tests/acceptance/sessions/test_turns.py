@@ -162,7 +162,7 @@ async def test_a_thread_that_moves_goes_on_with_its_conversation_in_the_new_work
 
 
 @pytest.mark.lesson("L28")
-async def test_huge_output_of_a_tool_is_cut_and_the_turn_goes_on(tmp_path: Path) -> None:
+async def test_l28_huge_output_of_a_tool_is_cut_and_the_turn_goes_on(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("flood 9000000\nsay after")
         completed = await it.until(activity("tool.completed"))
