@@ -12,8 +12,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Final
@@ -21,7 +21,7 @@ from typing import IO, Final
 import anyio
 import anyio.to_thread
 import attrs
-from anyio.abc import ByteReceiveStream
+from anyio.abc import ByteReceiveStream, Process
 
 from ...runtime.contracts.errors import OrchestrionError
 
@@ -60,6 +60,7 @@ _SETTINGS: Final = (
 
 
 _ERROR_BYTES: Final = 4096
+_NO_VARIABLES: Final[Mapping[str, str]] = {}
 
 
 class GitUnavailable(OrchestrionError):
@@ -107,32 +108,22 @@ class Git:
     ) -> Answer:
         """Run `git ARGUMENTS` to its end.
 
-        Cancellation kills the git process before it is passed on.
+        Cancellation is passed on when the git process is gone.
 
         Raises:
             CaptureFailed: git could not be started, or exited with a code outside `codes`.
         """
-        flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
-        source = None
-        try:
-            source = None if stdin is None else await anyio.to_thread.run_sync(_file_of, stdin)
-            done = await anyio.run_process(
-                [self.program, *flags, *arguments],
-                stdin=subprocess.DEVNULL if source is None else source,
-                check=False,
-                cwd=self.directory,
-                env=_environment() | dict(self.variables) | dict(variables or {}),
-                start_new_session=True,
-            )
-        except OSError as fault:
-            raise self._failed(arguments, str(fault)) from fault
-        finally:
-            if source is not None:
-                source.close()
-        errors = done.stderr.decode("utf-8", "replace").strip()
-        if done.returncode not in codes:
-            raise self._failed(arguments, errors or f"exit status {done.returncode}")
-        return Answer(code=done.returncode, output=done.stdout, errors=errors)
+        output = bytearray()
+        errors = bytearray()
+        async with self._started(arguments, stdin=stdin, variables=variables or {}) as process:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_drain, process.stderr, errors)
+                await _drain(process.stdout, output)
+            code = await process.wait()
+        said = errors.decode("utf-8", "replace").strip()
+        if code not in codes:
+            raise self._failed(arguments, said or f"exit status {code}")
+        return Answer(code=code, output=bytes(output), errors=said)
 
     async def read(self, *arguments: str, limit: int) -> tuple[bytes, bool]:
         """The first `limit` bytes that `git ARGUMENTS` writes, and whether that is all; git is killed where it is not.
@@ -140,29 +131,12 @@ class Git:
         Raises:
             CaptureFailed: git could not be started, or exited with an error.
         """
-        flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
         output = bytearray()
         errors = bytearray()
-
-        async def read_errors(stream: ByteReceiveStream) -> None:
-            async for chunk in stream:
-                errors.extend(chunk[: max(0, _ERROR_BYTES - len(errors))])
-
-        try:
-            process = await anyio.open_process(
-                [self.program, *flags, *arguments],
-                stdin=subprocess.DEVNULL,
-                cwd=self.directory,
-                env=_environment() | dict(self.variables),
-                start_new_session=True,
-            )
-        except OSError as fault:
-            raise self._failed(arguments, str(fault)) from fault
-        async with process:
+        async with self._started(arguments) as process:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_drain, process.stderr, errors, _ERROR_BYTES)
                 assert process.stdout is not None
-                assert process.stderr is not None
-                tasks.start_soon(read_errors, process.stderr)
                 async for chunk in process.stdout:
                     output.extend(chunk)
                     if len(output) > limit:
@@ -170,8 +144,41 @@ class Git:
                         break
             code = await process.wait()
         if code != 0 and len(output) <= limit:
-            raise self._failed(arguments, errors.decode("utf-8", "replace").strip() or f"exit status {code}")
+            said = errors.decode("utf-8", "replace").strip()
+            raise self._failed(arguments, said or f"exit status {code}")
         return bytes(output[:limit]), len(output) <= limit
+
+    @asynccontextmanager
+    async def _started(
+        self, arguments: tuple[str, ...], *, stdin: bytes | None = None, variables: Mapping[str, str] = _NO_VARIABLES
+    ) -> AsyncGenerator[Process]:
+        """A git process, killed and waited for where the body does not see its end.
+
+        The start is shielded: asyncio kills a process whose start is cancelled and waits for it only until it is
+        cancelled again, which anyio does at once.
+
+        Raises:
+            CaptureFailed: git could not be started.
+        """
+        flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
+        source = None
+        try:
+            with anyio.CancelScope(shield=True):
+                source = None if stdin is None else await anyio.to_thread.run_sync(_file_of, stdin)
+                process = await anyio.open_process(
+                    [self.program, *flags, *arguments],
+                    stdin=subprocess.DEVNULL if source is None else source,
+                    cwd=self.directory,
+                    env=_environment() | dict(self.variables) | dict(variables),
+                    start_new_session=True,
+                )
+        except OSError as fault:
+            raise self._failed(arguments, str(fault)) from fault
+        finally:
+            if source is not None:
+                source.close()
+        async with process:
+            yield process
 
     def _failed(self, arguments: tuple[str, ...], fault: str) -> CaptureFailed:
         return CaptureFailed(arguments[0], self.directory, fault)
@@ -188,6 +195,13 @@ async def find_git(search_path: str | None = None) -> str:
     if program is None:
         raise GitUnavailable(directories)
     return program
+
+
+async def _drain(stream: ByteReceiveStream | None, into: bytearray, keep: int | None = None) -> None:
+    """Read a stream to its end, and keep all of it, or so many bytes."""
+    assert stream is not None
+    async for chunk in stream:
+        into.extend(chunk if keep is None else chunk[: max(0, keep - len(into))])
 
 
 @contextmanager
