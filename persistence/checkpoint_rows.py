@@ -8,7 +8,9 @@ from typing import NamedTuple
 import attrs
 import peewee
 
-from ..runtime.contracts.ids import ThreadId, TurnId
+from ..runtime.contracts.events import PersistedEvent, ThreadCheckpointRevertRequested
+from ..runtime.contracts.ids import EventId, ThreadId, TurnId
+from .event_store import read_open_intents
 
 
 class UncapturedTurn(NamedTuple):
@@ -22,12 +24,13 @@ class UncapturedTurn(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class ThreadWorkspaces:
-    """A thread, where its captures may be, and its turns' ids by their counts."""
+    """A thread, where its captures may be, its turns' ids by their counts, and the requests to revert that are open."""
 
     thread_id: ThreadId
     is_deleted: bool
     places: tuple[Path, ...]
     turns: dict[int, TurnId]
+    open_reverts: tuple[EventId, ...]
 
 
 def read_uncaptured_turns(database: peewee.SqliteDatabase) -> list[UncapturedTurn]:
@@ -56,6 +59,10 @@ def read_thread_workspaces(database: peewee.SqliteDatabase) -> list[ThreadWorksp
         "SELECT thread_id, turn_count, turn_id FROM projection_thread_turns"
     ).fetchall():
         turns.setdefault(thread_id, {})[turn_count] = TurnId(turn_id)
+    reverts: dict[str, list[EventId]] = {}
+    for intent in read_open_intents(database, after=0):
+        if isinstance(intent, PersistedEvent) and isinstance(intent.payload, ThreadCheckpointRevertRequested):
+            reverts.setdefault(intent.stream_id, []).append(intent.event_id)
     rows = database.execute_sql(
         "SELECT thread.thread_id, thread.deleted_at IS NOT NULL, thread.worktree_path, project.workspace_root"
         " FROM projection_threads AS thread"
@@ -68,6 +75,7 @@ def read_thread_workspaces(database: peewee.SqliteDatabase) -> list[ThreadWorksp
             is_deleted=bool(is_deleted),
             places=tuple(Path(place) for place in dict.fromkeys((worktree, root)) if place is not None),
             turns=turns.get(thread_id, {}),
+            open_reverts=tuple(reverts.get(thread_id, ())),
         )
         for thread_id, is_deleted, worktree, root in rows
     ]

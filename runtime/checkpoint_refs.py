@@ -18,8 +18,9 @@ from ..persistence.checkpoint_rows import ThreadWorkspaces
 from .contracts.errors import NotFound
 from .contracts.ids import CheckpointRef, ThreadId
 
-Standing: TypeAlias = Literal["current", "reverted", "deleted", "safety"]
-"""`reverted`: of a turn that a revert removed. `deleted`: of a thread that is deleted, safety refs included."""
+Standing: TypeAlias = Literal["current", "reverted", "deleted", "safety", "journal"]
+"""`reverted`: of a turn that a revert removed. `deleted`: of a thread that is deleted, safety refs included. `journal`:
+the safety refs of a revert that was cut off and is done at the next start."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +80,7 @@ async def list_thread_refs(database: Path, threads: Sequence[ThreadWorkspaces]) 
 async def prune(database: Path, threads: Sequence[ThreadWorkspaces], *, safety_days: int) -> Pruned:
     """Delete the refs of deleted threads, of reverted turns, and safety refs older than `safety_days`.
 
+    The safety refs of a revert that is still to be finished stay: what it put away is nowhere else.
     No runtime owns the database meanwhile: a turn's baseline stands before the turn does.
 
     Raises:
@@ -154,7 +156,8 @@ def _standing(thread: ThreadWorkspaces, kept: KeptRef) -> Standing:
     if thread.is_deleted:
         return "deleted"
     if kept.name.turn_count is None:
-        return "safety"
+        journals = [safety_ref(thread.thread_id, request) for request in thread.open_reverts]
+        return "journal" if any(kept.ref == ref or kept.ref.startswith(f"{ref}.") for ref in journals) else "safety"
     turn_id = thread.turns.get(kept.name.turn_count)
     return "current" if turn_id is not None and kept.message.endswith(f" turn {turn_id}") else "reverted"
 
@@ -162,7 +165,7 @@ def _standing(thread: ThreadWorkspaces, kept: KeptRef) -> Standing:
 def _has_outlived(one: ThreadRef, oldest: datetime) -> bool:
     if one.standing == "safety":
         return datetime.fromisoformat(one.captured_at) < oldest
-    return one.standing != "current"
+    return one.standing not in ("current", "journal")
 
 
 def _went_back(workspace: GitWorkspace, ref: CheckpointRef, restored: Restored) -> WentBack:

@@ -13,12 +13,13 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrion.runtime.contracts.events import ThreadReverted
+from orchestrion.runtime.contracts.events import ThreadCheckpointRevertRequested, ThreadReverted
 from orchestrion.runtime.host import open_runtime
 from tests.support.builders import checkpoint_revert, thread_delete
 from tests.support.command_line import done, orchestrion
 from tests.support.git import Repository
-from tests.support.stage import activity, stage
+from tests.support.reverting_host import die_at
+from tests.support.stage import activity, payload, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +108,24 @@ async def test_pruning_reports_its_bytes_and_leaves_what_is_current(tmp_path: Pa
     assert [one["kind"] for one in listed(database)] == ["baseline", "baseline", "safety", "turn", "turn"]
     assert "1 refs deleted" in done("checkpoints", "prune", database, "--safety-days", "0")
     assert [one["kind"] for one in listed(database)] == ["baseline", "baseline", "turn", "turn"]
+
+
+@pytest.mark.lesson("L19")
+async def test_pruning_leaves_what_a_revert_that_was_cut_off_has_put_away(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    repository.write("users.txt", "the user's\n")
+    await anyio.to_thread.run_sync(die_at, "revert.files-restored", tmp_path, anyio_backend_name)
+    database = tmp_path / "state.db"
+    assert json.loads(done("checkpoints", "prune", database, "--safety-days", "0", "--json"))["refs"] == []
+    async with stage(tmp_path) as it:
+        requested = await it.until(payload(ThreadCheckpointRevertRequested))
+        assert isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
+    (safety,) = [one for one in listed(database) if one["kind"] == "safety"]
+    assert safety["standing"] == "safety"
+    assert repository.contents(safety["commit"])[b"users.txt"] == b"edited after turn 2\n"
+    assert len(json.loads(done("checkpoints", "prune", database, "--safety-days", "0", "--json"))["refs"]) > 0
 
 
 def on_terminal(arguments: list[str]) -> bytes:
