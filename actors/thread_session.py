@@ -227,7 +227,9 @@ class ThreadSession:
             await self._hand_over(life, request)
 
     async def _not_started(self, intent: PersistedEvent, error: Exception) -> None:
-        _logger.warning("a turn of thread %s did not start", self.thread_id, exc_info=error, extra=_ids(intent))
+        defect = None if isinstance(error, ProviderError) else error
+        said = "a turn of thread %s did not start: %s"
+        _logger.warning(said, self.thread_id, error, exc_info=defect, extra=_ids(intent))
         self._last_error = str(error)
         kind = "session.resume.failed" if isinstance(error, ResumeRefused) else "turn.start.failed"
         await self._parts.notes.turn_not_started(intent, kind, str(error))

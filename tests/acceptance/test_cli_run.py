@@ -164,4 +164,5 @@ def test_unknown_agent_is_a_usage_error(desk: Desk, agent: str) -> None:
 def test_missing_program_fails_visibly(desk: Desk) -> None:
     finished = desk.run("--agent", "acp:no-such-agent", "hello")
     assert finished.returncode == 1
-    assert "no-such-agent" in finished.stderr
+    assert "'no-such-agent' was not found: install it" in finished.stderr
+    assert "Traceback" not in finished.stderr
