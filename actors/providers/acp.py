@@ -3,7 +3,10 @@
 An `_AcpConnection` is a `StdioConnection` with a `Conversation`, which knows the protocol.
 
 The agent is offered no files and no terminals: it works in its workspace by its own means, and asks permission.
-Its model and modes are its own configuration; a turn that asks for another model is refused.
+
+An agent may offer its mode, model and effort for its client to choose (`acp_options`). The provider's mode is set
+whenever a session is opened, since not every agent remembers it. A turn's model and effort hold for that turn, and the
+cursor keeps what the session had before. What an agent does not offer is its own configuration, and refused.
 Source: https://agentclientprotocol.com/protocol/overview
 """
 
@@ -12,12 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
+import attrs
+
 from ...runtime.contracts.errors import ProviderProtocolError, SessionLost
 from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .acp_handshake import AgentFeatures, initialize, open_session
+from .acp_options import CHOSEN_BY_TURNS, NOUNS, Category, Options, offered, setting
 from .acp_protocol import Conversation, Step
+from .acp_tools import text_of
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from .agent_process import AgentProcess
 from .jsonrpc_protocol import Notification, Reply, Request
@@ -30,7 +37,8 @@ class AcpProvider:
     """Starts `command` for each session. `env` is laid over the host's environment. Deadlines are in seconds.
 
     `start_deadline_seconds` bounds the start up to the agent's `initialize` reply, `request_deadline_seconds` every
-    later request and every write, `end_grace_seconds` each step of ending the process.
+    later request and every write, `end_grace_seconds` each step of ending the process. `mode` is the mode of every
+    session, None the agent's own.
     """
 
     def __init__(
@@ -39,6 +47,7 @@ class AcpProvider:
         *,
         name: str = "acp",
         env: Mapping[str, str] | None = None,
+        mode: str | None = None,
         start_deadline_seconds: float = 30.0,
         request_deadline_seconds: float = 30.0,
         end_grace_seconds: float = 2.0,
@@ -48,6 +57,7 @@ class AcpProvider:
         self._command = tuple(command)
         self._name = name
         self._env = env
+        self._mode = mode
         self._start_deadline_seconds = start_deadline_seconds
         self._request_deadline_seconds = request_deadline_seconds
         self._end_grace_seconds = end_grace_seconds
@@ -69,22 +79,31 @@ class AcpProvider:
             start_deadline_seconds=self._start_deadline_seconds,
             end_grace_seconds=self._end_grace_seconds,
             connection_over=lambda process: _AcpConnection(
-                process, request, deadline_seconds=self._request_deadline_seconds
+                process, request, mode=self._mode, deadline_seconds=self._request_deadline_seconds
             ),
         )
 
 
 class _AcpConnection(StdioConnection):
-    def __init__(self, process: AgentProcess, request: SessionRequest, *, deadline_seconds: float) -> None:
+    def __init__(
+        self, process: AgentProcess, request: SessionRequest, *, mode: str | None, deadline_seconds: float
+    ) -> None:
         super().__init__(process, deadline_seconds=deadline_seconds)
         self._request = request
+        self._mode = mode
+        self._options: Options = {}
+        self._defaults: dict[str, str] = {}
         self._conversation: Conversation | None = None
         self._session_id: ProviderThreadId | None = None
         self._agent = AgentFeatures()
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(resume=self._agent.can_load or self._agent.can_resume, approvals=True)
+        return Capabilities(
+            resume=self._agent.can_load or self._agent.can_resume,
+            approvals=True,
+            model_switch="model" in self._options,
+        )
 
     @property
     def provider_thread_id(self) -> ProviderThreadId | None:
@@ -92,23 +111,25 @@ class _AcpConnection(StdioConnection):
 
     @property
     def resume_cursor(self) -> JsonObject | None:
-        return None if self._session_id is None else {"sessionId": self._session_id}
+        return None if self._session_id is None else {"sessionId": self._session_id, **self._defaults}
 
     async def open(self, start_deadline_seconds: float) -> None:
         async with self._coming_up():
             self._agent = await initialize(self._peer, deadline_seconds=start_deadline_seconds)
-            session_id = await open_session(
-                self._peer, self._agent, self._request, deadline_seconds=self._deadline_seconds
-            )
-        self._session_id = session_id
-        self._conversation = Conversation(session_id)
-        self._events.put_nowait(SessionStarted(provider_thread_id=session_id))
+            opened = await open_session(self._peer, self._agent, self._request, deadline_seconds=self._deadline_seconds)
+            self._session_id, self._options = opened.session_id, opened.options
+            self._keep_defaults()
+            if self._mode is not None:
+                await self._choose("mode", self._mode)
+        self._conversation = Conversation(opened.session_id)
+        self._events.put_nowait(SessionStarted(provider_thread_id=opened.session_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
         conversation = self._opened()
         prompt = self._prompt(turn)
         conversation.begin_turn()
         try:
+            await self._choose_for(turn)
             with self._write_deadline():
                 await self._peer.send_request(
                     "session/prompt",
@@ -130,6 +151,10 @@ class _AcpConnection(StdioConnection):
 
     async def _take(self, message: Request | Notification) -> None:
         match message:
+            case Notification(
+                method="session/update", params={"update": {"sessionUpdate": "config_option_update"} as update}
+            ):
+                self._options = offered(update)
             case Notification(method="session/update", params=params):
                 if self._conversation is not None:
                     await self._perform(self._conversation.updated(params))
@@ -172,11 +197,39 @@ class _AcpConnection(StdioConnection):
         assert self._conversation is not None, "a connection is handed out after its conversation is open"
         return self._conversation
 
-    def _prompt(self, turn: TurnRequest) -> list[JsonObject]:
-        if turn.model is not None and turn.model != self._request.model:
+    def _keep_defaults(self) -> None:
+        """What a turn has that chooses nothing: what was asked for, else what the cursor says, else the agent's own."""
+        cursor = self._request.resume_cursor or {}
+        asked = {"model": self._request.model}
+        for category in CHOSEN_BY_TURNS:
+            if category in self._options:
+                known = asked.get(category) or text_of(cursor.get(category))
+                self._defaults[category] = known or self._options[category].current
+
+    async def _choose_for(self, turn: TurnRequest) -> None:
+        """A turn that names another model and no effort leaves the effort to the agent: each model has its own."""
+        names_model = turn.model not in (None, self._request.model)
+        model = turn.model if names_model else self._defaults.get("model")
+        effort = turn.effort or (None if names_model else self._defaults.get("thought_level"))
+        choices: tuple[tuple[Category, str | None], ...] = (("model", model), ("thought_level", effort))
+        for category, value in choices:
+            if value is not None:
+                await self._choose(category, value)
+
+    async def _choose(self, category: Category, value: str) -> None:
+        """Raises: ProviderProtocolError: the agent does not offer the choice, or refuses the value."""
+        option = self._options.get(category)
+        if option is None:
             raise ProviderProtocolError(
-                f"{self._process.program} cannot switch to model {turn.model!r}: configure the agent"
+                f"{self._process.program} cannot switch to {NOUNS[category]} {value!r}: configure the agent"
             )
+        if option.current != value:
+            assert self._session_id is not None, "options come with a session"
+            request = setting(self._session_id, option, value)
+            reply = await self._peer.request(request.method, request.params, deadline_seconds=self._deadline_seconds)
+            self._options = {**self._options, category: attrs.evolve(option, current=value), **offered(reply)}
+
+    def _prompt(self, turn: TurnRequest) -> list[JsonObject]:
         if turn.attachments and not self._agent.takes_images:
             raise ProviderProtocolError(f"{self._process.program} takes no images: leave the attachments out")
         images = [

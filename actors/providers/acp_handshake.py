@@ -14,15 +14,24 @@ import attrs
 from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import ProviderThreadId, identifier_fault
 from ...runtime.contracts.values import JsonObject
+from .acp_options import Options, offered
 from .acp_tools import object_of, text_of
 from .adapter import SessionRequest
 from .jsonrpc import JsonRpcPeer, RequestRefused
 from .jsonrpc_protocol import METHOD_NOT_FOUND
 
-__all__ = ["AgentFeatures", "initialize", "open_session"]
+__all__ = ["AgentFeatures", "OpenSession", "initialize", "open_session"]
 
 _PROTOCOL_VERSION: Final = 1
 _AUTHENTICATION_REQUIRED: Final = -32000
+
+
+@attrs.frozen(kw_only=True)
+class OpenSession:
+    """A session that is ready for a turn, and what may be chosen of it."""
+
+    session_id: ProviderThreadId
+    options: Options
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +69,7 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
 
 async def open_session(
     peer: JsonRpcPeer, agent: AgentFeatures, request: SessionRequest, *, deadline_seconds: float
-) -> ProviderThreadId:
+) -> OpenSession:
     """A new session, or the one that `request.resume_cursor` names.
 
     Raises:
@@ -83,12 +92,12 @@ async def open_session(
     fault = identifier_fault(session_id)
     if fault is not None:
         raise ProviderProtocolError(f"the agent's session id {session_id[:40]!r} is no identifier: {fault}")
-    return ProviderThreadId(session_id)
+    return OpenSession(session_id=ProviderThreadId(session_id), options=offered(reply))
 
 
 async def _resume(
     peer: JsonRpcPeer, agent: AgentFeatures, cursor: JsonObject, where: JsonObject, deadline_seconds: float
-) -> ProviderThreadId:
+) -> OpenSession:
     session_id = text_of(cursor.get("sessionId"))
     if identifier_fault(session_id) is not None:
         raise ResumeRefused(f"the resume cursor names no session: {cursor!r}")
@@ -98,15 +107,16 @@ async def _resume(
     ]
     if not methods:
         raise ResumeRefused(f"session {session_id!r} cannot go on: the agent offers no way to resume one")
+    reply: Any = None
     for method in methods:
         try:
-            await peer.request(method, params, deadline_seconds=deadline_seconds)
+            reply = await peer.request(method, params, deadline_seconds=deadline_seconds)
         except RequestRefused as error:
             if error.code == METHOD_NOT_FOUND and method != methods[-1]:
                 continue
             raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.reason}") from error
         break
-    return ProviderThreadId(session_id)
+    return OpenSession(session_id=ProviderThreadId(session_id), options=offered(reply))
 
 
 def _advertised(capability: Any) -> bool:

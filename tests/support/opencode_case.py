@@ -88,11 +88,15 @@ class OpencodeCase:
         self.model.script.prepend(_asked(text), list(events))
         return text
 
-    def _provided(self, program: str, *, start_deadline_seconds: float = 60.0) -> AcpProvider:
+    def in_mode(self, mode: str) -> AcpProvider:
+        return self._provided(self._program, mode=mode)
+
+    def _provided(self, program: str, *, mode: str | None = None, start_deadline_seconds: float = 60.0) -> AcpProvider:
         return AcpProvider(
             [program, "acp"],
             name="opencode",
             env=opencode_environment(self.model.base_url, self._home),
+            mode=mode,
             start_deadline_seconds=start_deadline_seconds,
             end_grace_seconds=0.5,
         )
@@ -109,7 +113,7 @@ def opencode_environment(base_url: str, home: Path) -> dict[str, str]:
         "npm": "@ai-sdk/openai-compatible",
         "name": "Fake",
         "options": {"baseURL": f"{base_url}/v1", "apiKey": "x"},
-        "models": {"fake-model": {"name": "Fake"}},
+        "models": {"fake-model": {"name": "Fake"}, "other-model": {"name": "Other"}},
     }
     configuration = {
         "model": "fake/fake-model",

@@ -3,8 +3,8 @@
 `python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY.
 A prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission
 to write a file, `run TITLE` calls a tool, `sleep` runs a command and `talk` goes on until they are cancelled, `fail
-MESSAGE` ends with an error, `recall` says the earlier prompts; `read PATH`, `overwrite PATH` and `shell PATH` ask the
-client to read or write a file or to run a command, and say what it said.
+MESSAGE` ends with an error, `recall` says the earlier prompts, `which` says what was chosen; `read PATH`, `overwrite
+PATH` and `shell PATH` ask the client to read or write a file or to run a command, and say what it said.
 """
 
 from __future__ import annotations
@@ -30,12 +30,25 @@ _OPTIONS: Final = [
 ]
 
 
+_CHOICES: Final[dict[str, tuple[Any, list[str]]]] = {
+    "mode": ("mode", ["careful", "bold"]),
+    "model": ("model", ["small", "large"]),
+    "thinking": ("thought_level", ["low", "high"]),
+}
+"""What a client may choose, by its id: its category and its values, the first one at the start."""
+
+
 class _Session:
     def __init__(self, file: Path, workspace: str) -> None:
         self.workspace = Path(workspace)
+        self.chosen = {config_id: values[0] for config_id, (_, values) in _CHOICES.items()}
         self.cancelled = asyncio.Event()
         self._file = file
-        self.prompts: list[str] = json.loads(file.read_text()) if file.is_file() else []
+        self.prompts: list[str] = []
+        if file.is_file():
+            kept = json.loads(file.read_text())
+            self.prompts = kept["prompts"]
+            self.chosen |= kept["chosen"]
 
     def begin(self, prompt: str) -> None:
         self.cancelled.clear()
@@ -43,7 +56,23 @@ class _Session:
         self.keep()
 
     def keep(self) -> None:
-        self._file.write_text(json.dumps(self.prompts))
+        """Everything but the mode, as some agents do."""
+        chosen = {config_id: value for config_id, value in self.chosen.items() if config_id != "mode"}
+        self._file.write_text(json.dumps({"prompts": self.prompts, "chosen": chosen}))
+
+
+def _options(session: _Session) -> list[schema.SessionConfigOptionSelect | schema.SessionConfigOptionBoolean]:
+    return [
+        schema.SessionConfigOptionSelect(
+            type="select",
+            id=config_id,
+            name=config_id,
+            category=category,
+            current_value=session.chosen[config_id],
+            options=[schema.SessionConfigSelectOption(name=value, value=value) for value in values],
+        )
+        for config_id, (category, values) in _CHOICES.items()
+    ]
 
 
 class SdkAgent:
@@ -65,7 +94,7 @@ class SdkAgent:
         session_id = f"sdk-{uuid4().hex}"
         self._sessions[session_id] = session = _Session(self._file(session_id), cwd)
         session.keep()
-        return acp.NewSessionResponse(session_id=session_id)
+        return acp.NewSessionResponse(session_id=session_id, config_options=_options(session))
 
     async def load_session(self, cwd: str, session_id: str, **_others: Any) -> acp.LoadSessionResponse:
         if not self._file(session_id).is_file():
@@ -74,7 +103,17 @@ class SdkAgent:
         for prompt in session.prompts:
             await self._client.session_update(session_id, acp.update_user_message_text(prompt))
             await self._say(session_id, f"you said: {prompt}")
-        return acp.LoadSessionResponse()
+        return acp.LoadSessionResponse(config_options=_options(session))
+
+    async def set_config_option(
+        self, config_id: str, session_id: str, value: str | bool, **_others: Any
+    ) -> acp.SetSessionConfigOptionResponse:
+        session = self._sessions[session_id]
+        if value not in _CHOICES[config_id][1]:
+            raise acp.RequestError.invalid_params({"value": value})
+        session.chosen[config_id] = str(value)
+        session.keep()
+        return acp.SetSessionConfigOptionResponse(config_options=_options(session))
 
     async def prompt(self, session_id: str, prompt: list[Any], **_others: Any) -> acp.PromptResponse:
         session = self._sessions[session_id]
@@ -85,6 +124,8 @@ class SdkAgent:
         match word:
             case "say":
                 await self._say(session_id, argument)
+            case "which":
+                await self._say(session_id, " ".join(session.chosen.values()))
             case "recall":
                 await self._say(session_id, " | ".join(earlier))
             case "run":

@@ -55,11 +55,15 @@ class SdkCase:
     def recall(self) -> str:
         return "recall"
 
-    def _provided(self, program: str, *, start_deadline_seconds: float = 30.0) -> AcpProvider:
+    def in_mode(self, mode: str) -> AcpProvider:
+        return self._provided(sys.executable, mode=mode)
+
+    def _provided(self, program: str, *, mode: str | None = None, start_deadline_seconds: float = 30.0) -> AcpProvider:
         return AcpProvider(
             [program, "-m", "tests.support.sdk_agent", str(self._directory / "state")],
             name="sdk",
             env={"PYTHONPATH": str(_ROOT)},
+            mode=mode,
             start_deadline_seconds=start_deadline_seconds,
             end_grace_seconds=0.5,
         )

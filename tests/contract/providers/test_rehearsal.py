@@ -254,6 +254,8 @@ async def test_what_the_agent_cannot_take_is_refused_before_it_is_asked(provider
             await read.connection.start_turn(TurnRequest(text="hello", attachments=(image,)))
         with pytest.raises(ProviderProtocolError, match="cannot switch to model 'other'"):
             await read.connection.start_turn(TurnRequest(text="hello", model="other"))
+        with pytest.raises(ProviderProtocolError, match="cannot switch to effort 'high'"):
+            await read.connection.start_turn(TurnRequest(text="hello", effort="high"))
         assert (await read.turn("say fine")).outcome == "completed"
 
 

@@ -1,4 +1,4 @@
-"""An agent on the protocol's own SDK: what an agent may ask for, and is not given."""
+"""An agent on the protocol's own SDK: what it may not ask for, and what its client may choose."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from orchestrion.actors.providers.adapter import TurnRequest
+from orchestrion.runtime.contracts.errors import ProviderProtocolError
+from orchestrion.runtime.contracts.provider_events import TurnCompleted
 from tests.support.provider_session import session
 from tests.support.sdk_case import SdkCase
 
@@ -35,3 +38,47 @@ async def test_files_and_terminals_are_refused_wherever_they_are_and_the_turn_go
         assert read.said() == ["this client does not offer it"] * len(asked)
     assert await anyio.Path(secret).read_text() == "not for agents"
     assert not paths[0].exists()
+
+
+async def test_a_turns_model_and_effort_hold_for_that_turn(tmp_path: Path, workspace: Path) -> None:
+    choices = ((None, None), ("large", "high"), ("large", None), (None, "high"), (None, None))
+    async with session(SdkCase(tmp_path).provider, workspace) as read:
+        assert read.connection.capabilities.model_switch
+        for model, effort in choices:
+            await read.connection.start_turn(TurnRequest(text="which", model=model, effort=effort))
+            await read.until(TurnCompleted)
+        assert read.said() == [
+            "careful small low",
+            "careful large high",
+            "careful large high",
+            "careful small high",
+            "careful small low",
+        ]
+
+
+async def test_a_resumed_session_has_its_providers_mode_and_not_its_last_turns_model(
+    tmp_path: Path, workspace: Path
+) -> None:
+    provider = SdkCase(tmp_path).in_mode("bold")
+    async with session(provider, workspace) as first:
+        await first.connection.start_turn(TurnRequest(text="which", model="large", effort="high"))
+        await first.until(TurnCompleted)
+        assert first.text() == "bold large high"
+        cursor = first.connection.resume_cursor
+    async with session(provider, workspace, cursor=cursor) as second:
+        await second.turn("which")
+        assert second.text() == "bold small low"
+        assert second.connection.resume_cursor == cursor
+
+
+async def test_a_value_that_the_agent_does_not_know_fails_the_turn_or_the_start_and_nothing_else(
+    tmp_path: Path, workspace: Path
+) -> None:
+    case = SdkCase(tmp_path)
+    async with session(case.provider, workspace) as read:
+        with pytest.raises(ProviderProtocolError, match="set_config_option was refused"):
+            await read.connection.start_turn(TurnRequest(text="which", model="huge"))
+        assert (await read.turn("say fine")).outcome == "completed"
+    with pytest.raises(ProviderProtocolError, match="set_config_option was refused"):
+        async with session(case.in_mode("reckless"), workspace):
+            pytest.fail("the session was opened")
