@@ -54,10 +54,12 @@ CrashPoint: TypeAlias = Literal[
     "revert.files-restored",
     "revert.agent-followed",
     "revert.completed",
+    "backup.copied",
+    "backup.linked",
 ]
 
 CRASH_POINTS: Final[tuple[CrashPoint, ...]] = get_args(CrashPoint)
-"""Every name, in the order in which a host reaches them."""
+"""Every name, in the order in which a host reaches them; those of a backup, which is no host's, at the end."""
 
 
 def crash_point(name: CrashPoint) -> None:

@@ -112,7 +112,7 @@ def read_owner(path: Path) -> Owner | None:
         owner = Owner(pid=int(fields["pid"]), host=str(fields["host"]), since=Instant(str(fields["since"])))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return owner if owner.host != socket.gethostname() or _lives(owner.pid) else None
+    return owner if owner.host != socket.gethostname() or lives(owner.pid) else None
 
 
 def _owner_file(path: Path) -> Path:
@@ -132,7 +132,8 @@ def _write_owner(path: Path, owner: Owner) -> None:
         raise
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether a process of this host has this id."""
     if sys.platform == "win32":
         return True  # there, signal 0 ends the process it asks about
     try:

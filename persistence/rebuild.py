@@ -1,7 +1,7 @@
 """Rebuild: a projection's rows made anew from the log, beside the old ones, then swapped in one transaction.
 
 The replay goes into a scratch database next to the real one, whose tables are the shadow tables. Killed halfway, the
-old rows and their position stand; the scratch file is thrown away by the next rebuild.
+old rows and their position stand; the scratch file is thrown away by the next start, or the next rebuild.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def record_versions(database: peewee.SqliteDatabase, projections: Sequence[Proje
 @contextmanager
 def scratch_database(beside: Path) -> Iterator[peewee.SqliteDatabase]:
     """An empty database with our schema next to another one, deleted at the end. It is not durable."""
-    path = beside.with_name(f"{beside.name}.rebuild")
+    path = _scratch_of(beside)
     _delete(path)
     scratch = peewee.SqliteDatabase(
         str(path),
@@ -95,6 +95,15 @@ def scratch_database(beside: Path) -> Iterator[peewee.SqliteDatabase]:
     finally:
         scratch.close()
         _delete(path)
+
+
+def drop_left_scratch(beside: Path) -> None:
+    """Throw away what a rebuild left that was killed. The caller holds the database's lock."""
+    _delete(_scratch_of(beside))
+
+
+def _scratch_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.rebuild")
 
 
 def _swap(database: peewee.SqliteDatabase, scratch: peewee.SqliteDatabase, projection: Projection) -> None:

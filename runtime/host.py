@@ -39,7 +39,7 @@ from ..persistence.ownership import DatabaseLock
 from ..persistence.positions import PositionRow, read_positions
 from ..persistence.projections import PROJECTIONS
 from ..persistence.readers import ReaderPool
-from ..persistence.rebuild import outdated_projections, rebuild, record_versions
+from ..persistence.rebuild import drop_left_scratch, outdated_projections, rebuild, record_versions
 from .health import HealthSource
 from .options import RuntimeOptions
 from .provider_host import ProviderHost, providers_by_name
@@ -98,6 +98,7 @@ def _prepare(path: Path, options: RuntimeOptions) -> _Prepared:
     writer = prepare(path, options.mint.now())
     try:
         with translate_errors(path):
+            drop_left_scratch(path)
             check_positions(writer, PROJECTIONS)
             outdated = outdated_projections(writer, PROJECTIONS)
             if outdated:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
+from typing import Final
 
 import click
 
+from ...persistence.crash_points import crash_point
 from ...persistence.event_store import read_head
 from ...persistence.inspection import copy_database, open_read_only
+from ...persistence.ownership import lives
 from ..contracts.errors import StoreError
 from .output import print_line, stdout_console
 from .parameters import database_argument
+
+_UNFINISHED: Final = ".unfinished-"
 
 
 @click.command()
@@ -24,19 +30,30 @@ def backup(database: Path, target: Path) -> None:
     """
     target = target.resolve()
     _refuse_existing(target)
-    unfinished = target.with_name(f"{target.name}.unfinished-{os.getpid()}")
+    _drop_left_behind(target)
+    unfinished = target.with_name(f"{target.name}{_UNFINISHED}{os.getpid()}")
     with open_read_only(database) as opened:
         opened.execute_sql("BEGIN")
         head = read_head(opened).sequence
         copy_database(opened, unfinished)
+    crash_point("backup.copied")
     try:
         os.link(unfinished, target)
+        crash_point("backup.linked")
     except FileExistsError:
         _refuse_existing(target)
         raise
     finally:
         unfinished.unlink()
     print_line(stdout_console(), f"{target}: the log up to sequence {head} and all that is derived from it")
+
+
+def _drop_left_behind(target: Path) -> None:
+    """Remove what a backup to this file left that was killed: its process lives no more."""
+    for left in target.parent.glob(f"{glob.escape(target.name)}{_UNFINISHED}*"):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdecimal() and not lives(int(pid)):
+            left.unlink(missing_ok=True)
 
 
 def _refuse_existing(target: Path) -> None:
