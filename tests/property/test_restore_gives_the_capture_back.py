@@ -156,10 +156,6 @@ def users_refs_and_index(repository: Repository) -> dict[str, object]:
     return {name: own[name] for name in ("index", "HEAD", "config", "refs", "logs", "stash")}
 
 
-def status(repository: Repository) -> bytes:
-    return repository.git("--no-optional-locks", "status", "--porcelain=v2", "-z", "--ignored")
-
-
 @contextmanager
 def fresh_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     with tempfile.TemporaryDirectory() as directory, monkeypatch.context() as patched:
@@ -185,7 +181,7 @@ def test_every_file_that_is_not_ignored_is_as_it_was_captured(
         at_capture, own_at_capture, shown_at_capture = (
             standing(repository),
             users_refs_and_index(repository),
-            status(repository),
+            repository.status(),
         )
         for work in between:
             do(repository, work)
@@ -210,7 +206,7 @@ def test_every_file_that_is_not_ignored_is_as_it_was_captured(
         printed = repository.git("diff", "--no-ext-diff", "--no-textconv", safety.commit, target.commit)
         assert (await workspace.diff(safety, target)).text == printed.decode("utf-8", "replace")
         if users == own_at_capture and after == at_capture and not restored.left_alone:
-            assert status(repository) == shown_at_capture
+            assert repository.status() == shown_at_capture
         if not restored.left_alone and {path for path in after if path.endswith(b".gitignore")} <= captured.keys():
             shown = repository.git("ls-files", "-z", "-o", "--exclude-standard").split(b"\0")
             files = {path for path in shown if path and not path.endswith(b"/")}

@@ -57,6 +57,13 @@ class Repository:
     def git_path(self, path: str) -> Path:
         return self.top / os.fsdecode(self.git("rev-parse", "--git-path", path).strip())
 
+    def status(self) -> bytes | None:
+        """What `git status` shows; None where git refuses to look, as with a link in place of a submodule."""
+        try:
+            return self.git("--no-optional-locks", "status", "--porcelain=v2", "-z", "--ignored")
+        except subprocess.CalledProcessError:
+            return None
+
     def users_own(self) -> dict[str, object]:
         """What no capture may change: index bytes and time, HEAD, refs, reflogs, stash, status, config, files."""
         index = self.git_path("index")
@@ -70,5 +77,5 @@ class Repository:
             "logs": {str(path): path.read_bytes() for path in sorted(logs.rglob("*")) if path.is_file()},
             "stash": self.git("stash", "list"),
             "files": {str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns) for path in sorted(files)},
-            "status": self.git("--no-optional-locks", "status", "--porcelain=v2", "-z", "--ignored"),
+            "status": self.status(),
         }
