@@ -32,6 +32,7 @@ CAUGHT: Final = ("caught", "caught by its deadline")
 _CRASH: Final = "tests/crash/test_crash_points.py::test_a_host_that_dies_here_loses_nothing"
 _DISPATCHER: Final = "tests/contract/test_dispatcher.py"
 _PROJECTOR: Final = "tests/contract/test_projector.py"
+_REVERTS: Final = "tests/crash/test_checkpoints_and_reverts.py"
 
 
 @attrs.frozen(kw_only=True)
@@ -235,6 +236,35 @@ MUTANTS: Final = (
         new="            if False:\n",
         test="tests/contract/test_host.py::test_an_outdated_projection_is_rebuilt_before_the_first_command",
     ),
+    Mutant(
+        guard="the start of a turn is captured anew at each try",
+        file="actors/checkpointer.py",
+        old=", _before(turn), anew=True)",
+        new=", _before(turn))",
+        test=f"{_REVERTS}::test_what_changes_before_a_turn_is_handed_over_is_nobodys_turn",
+    ),
+    Mutant(
+        guard="a capture of another place in the repository is no target of a revert",
+        file="actors/workspace/capture.py",
+        old="        if target.place != self.place:",
+        new="        if False:",
+        test="tests/contract/test_workspace_restore.py::test_a_capture_of_another_place_in_the_repository_is_refused",
+    ),
+    Mutant(
+        guard="the safety refs of a revert that was cut off are not pruned",
+        file="runtime/checkpoint_refs.py",
+        old='one.standing not in ("current", "journal")',
+        new='one.standing != "current"',
+        test="tests/acceptance/test_cli_checkpoints.py"
+        "::test_pruning_leaves_what_a_revert_that_was_cut_off_has_put_away",
+    ),
+    Mutant(
+        guard="an agent is asked to forget the turns that a revert removes",
+        file="actors/thread_conversation.py",
+        old="cursor = await provider.forget(request, order.removed_turns)",
+        new="cursor = request.resume_cursor",
+        test="tests/acceptance/sessions/test_reverts.py::test_an_agent_that_can_rolls_back_also_after_a_restart",
+    ),
 )
 
 
@@ -257,8 +287,8 @@ def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
 
 
 def run_tests(tests: Sequence[str], copy: Path) -> subprocess.CompletedProcess[str]:
-    """What pytest said and its exit code. A mutated file is compiled again: no bytecode is written."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    """What pytest said and its exit code, in one process: several call `-x` an interruption. No bytecode is written."""
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
     return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
 
 
