@@ -17,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, TypeAlias
 
-import attrs
+from tests.support.fault_mutants import FAULT_MUTANTS
+from tests.support.mutant import Mutant
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = ("orchestrion", "runtime", "actors", "persistence", "migrations", "tests", "pyproject.toml")
@@ -35,18 +36,7 @@ _PROJECTOR: Final = "tests/contract/test_projector.py"
 _REVERTS: Final = "tests/crash/test_checkpoints_and_reverts.py"
 
 
-@attrs.frozen(kw_only=True)
-class Mutant:
-    """`old`, which stands once in `file`, becomes `new`; then `test` has to fail."""
-
-    guard: str
-    file: str
-    old: str
-    new: str
-    test: str
-
-
-MUTANTS: Final = (
+_CORE_MUTANTS: Final = (
     Mutant(
         guard="the receipt stands in the transaction of its events",
         file="actors/command_group.py",
@@ -267,6 +257,8 @@ MUTANTS: Final = (
     ),
 )
 
+MUTANTS: Final = (*_CORE_MUTANTS, *FAULT_MUTANTS)
+
 
 def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
     """Mutate one file of the copy, run the test there, and put the file back."""
@@ -276,7 +268,7 @@ def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
         return "NOT APPLICABLE"
     file.write_text(text.replace(mutant.old, mutant.new))
     try:
-        code = run_tests([mutant.test], copy).returncode
+        code = run_tests([mutant.test], copy, "-n", "0", seconds=DEADLINE_SECONDS).returncode
     except subprocess.TimeoutExpired:
         return "caught by its deadline"
     finally:
@@ -286,10 +278,10 @@ def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
     return "caught" if code == TESTS_FAILED else "TEST BROKEN"
 
 
-def run_tests(tests: Sequence[str], copy: Path) -> subprocess.CompletedProcess[str]:
-    """What pytest said and its exit code, in one process: several call `-x` an interruption. No bytecode is written."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
-    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
+def run_tests(tests: Sequence[str], copy: Path, *options: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """What pytest said and its exit code. A mutated file is compiled again: no bytecode is written."""
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options, *tests]
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def copy_tree(target: Path) -> None:
@@ -311,7 +303,7 @@ def main() -> int:
         copy = Path(directory)
         copy_tree(copy)
         tests = list(dict.fromkeys(mutant.test for mutant in chosen))
-        unmutated = run_tests(tests, copy)
+        unmutated = run_tests(tests, copy, seconds=len(tests) * DEADLINE_SECONDS)
         if unmutated.returncode != TESTS_PASSED:
             print(f"the tests do not pass as the tree stands:\n{unmutated.stdout}{unmutated.stderr}")
             return 1

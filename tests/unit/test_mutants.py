@@ -6,7 +6,8 @@ import ast
 
 import pytest
 
-from tests.support.mutants import MUTANTS, ROOT, Mutant
+from tests.support.mutant import Mutant
+from tests.support.mutants import MUTANTS, ROOT
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.guard)
