@@ -139,18 +139,16 @@ class Projector:
     async def run(self) -> None:
         """Apply the log until it ends, then move the position to its end. Halted, wait for new rows until then."""
         try:
-            while True:
+            is_over = False
+            while not is_over:
                 try:
-                    await (self._wait_halted() if self.status == "halted" else self._apply_log())
-                except (anyio.EndOfStream, MailboxClosed):
+                    is_over = await self._apply_to_the_end()
+                except MailboxClosed:
                     raise
                 except ProjectionStalled as stalled:
                     self._halt(stalled.fault)
                 except Exception as error:  # a defect stops this projector alone
                     self._halt(repr(error))
-        except anyio.EndOfStream:
-            if self.status != "halted":
-                await self._save_position()
         except MailboxClosed as closed:
             ids = self._condition.ids(self.position)
             _logger.warning("%s ends at %d: %s", self.name, self.position, closed, extra=ids)
@@ -161,6 +159,16 @@ class Projector:
             if self._replacement is not None:
                 self._replacement.end(MailboxClosed(f"{self.name} has stopped at {self.position}"))
             self._waiting.release()
+
+    async def _apply_to_the_end(self) -> bool:
+        """Apply the log, or wait for new rows, until the log has ended and the position is stored."""
+        try:
+            await (self._wait_halted() if self.status == "halted" else self._apply_log())
+        except anyio.EndOfStream:
+            if self.status != "halted":
+                await self._save_position()
+            return True
+        return False
 
     async def _apply_log(self) -> None:
         while True:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import sys
@@ -22,6 +23,7 @@ import orjson
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from anyio.to_thread import run_sync
 
+from ...actors import dispatcher
 from ...actors.dispatcher import Submission
 from ..contracts.admission import parse_command
 from ..contracts.commands import INTERNAL_COMMANDS, Command
@@ -54,6 +56,7 @@ def dispatch(context: click.Context, database: Path, internal: bool, concurrency
     Creates DB if it is missing. Runs no agents and recovers nothing. Exits with 1 if any line was answered `invalid`,
     `reused` or `failed`.
     """
+    logging.getLogger(dispatcher.__name__).setLevel(logging.ERROR)  # the answers tell what the store refused
     context.exit(anyio.run(partial(_dispatch, database, internal=internal, concurrency=concurrency)))
 
 

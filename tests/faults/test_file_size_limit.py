@@ -42,6 +42,8 @@ def database(tmp_path: Path) -> Path:
 def test_commands_are_answered_one_by_one_and_go_through_when_the_limit_is_gone(database: Path, limit: int) -> None:
     ended = limited(limit, "dispatch", database, "--concurrency", "8", input=lines_of(COMMANDS))
     assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "command " not in ended.stderr
     before = {answer["commandId"]: answer for answer in answers_of(ended.stdout)}
     accepted = {key for key, answer in before.items() if answer["status"] == "accepted"}
     failed = {key: answer["error"] for key, answer in before.items() if answer["status"] == "failed"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -20,6 +22,7 @@ from orchestrion import (
     open_runtime,
     to_json,
 )
+from orchestrion.actors import projector as projector_module
 from orchestrion.actors import projectors as projectors_module
 from orchestrion.persistence.verify import verify_database
 from tests.support import builders as make
@@ -199,3 +202,25 @@ async def test_whatever_room_there_is_a_start_that_has_to_replay_ends_or_is_trie
             break
     assert refused > 2
     assert snapshot == snapshot_json(log)
+
+
+async def test_a_clean_stop_without_room_waits_for_none_and_is_no_defect_of_anybody(
+    disk: SmallDisk, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(projector_module, "IDLE_SECONDS", 3600)
+    async with open_runtime(path) as runtime:
+        await prepare_thread(runtime)
+        await runtime.wait_until_projected(2)
+        disk.fill()
+        for number in range(40):
+            with suppress(StoreFull):
+                await runtime.dispatch(make.project_create(f"lazy-{number}"))
+        head = runtime.health().head
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+    told = [record.getMessage() for record in caplog.records if "ends at" in record.getMessage()]
+    assert all("the next start goes on from there" in message for message in told)
+    assert told
+    disk.free()
+    async with open_runtime(path) as runtime:
+        assert runtime.health().head == head
+        await assert_whole(runtime, path)
