@@ -12,16 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.persistence.crash_points import VARIABLE, CrashPoint
+from orchestrion.persistence.crash_points import VARIABLE
 from orchestrion.persistence.verify import verify_database
 from tests.support.command_line import dispatch_script, done, expected_snapshot, orchestrion, snapshot_of
 
-REBUILD_POINTS: list[CrashPoint] = [
-    "replay.page-applied",
-    "rebuild.replayed",
-    "rebuild.one-swapped",
-    "rebuild.committed",
-]
+REBUILD_POINTS = ["replay.page-applied", "rebuild.replayed", "rebuild.one-swapped:2", "rebuild.committed"]
+"""The second swap of a repair stands in the transaction of the first."""
 
 SERVING = """
 import sys
@@ -43,7 +39,7 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def killed_at(point: CrashPoint, *command: str | Path) -> None:
+def killed_at(point: str, *command: str | Path) -> None:
     """Run a command of Python's that dies at a point."""
     environment = {**os.environ, VARIABLE: point}
     ended = subprocess.run(
@@ -64,7 +60,7 @@ def damage(database: Path) -> None:
 
 
 @pytest.mark.parametrize("point", REBUILD_POINTS)
-def test_a_repair_that_was_killed_is_done_by_the_next_one(database: Path, point: CrashPoint) -> None:
+def test_a_repair_that_was_killed_is_done_by_the_next_one(database: Path, point: str) -> None:
     damage(database)
     before = {finding.projector for finding in verify_database(database).findings}
     killed_at(point, "-m", "orchestrion", "repair", database)
@@ -76,7 +72,7 @@ def test_a_repair_that_was_killed_is_done_by_the_next_one(database: Path, point:
 
 
 @pytest.mark.parametrize("point", REBUILD_POINTS)
-def test_a_rebuild_while_serving_that_was_killed_leaves_each_table_whole(database: Path, point: CrashPoint) -> None:
+def test_a_rebuild_while_serving_that_was_killed_leaves_each_table_whole(database: Path, point: str) -> None:
     killed_at(point, "-c", SERVING, database)
     assert verify_database(database).findings == ()
     assert snapshot_of(database) == expected_snapshot()
@@ -88,7 +84,7 @@ def test_a_rebuild_while_serving_that_was_killed_leaves_each_table_whole(databas
 
 
 @pytest.mark.parametrize("point", ["backup.copied", "backup.linked"])
-def test_a_backup_that_was_killed_is_whole_or_not_there(database: Path, point: CrashPoint) -> None:
+def test_a_backup_that_was_killed_is_whole_or_not_there(database: Path, point: str) -> None:
     target = database.with_name("backup.db")
     killed_at(point, "-m", "orchestrion", "backup", database, target)
     assert target.exists() == (point == "backup.linked")

@@ -34,7 +34,22 @@ FAULT_MUTANTS: Final = (
             with write_transaction(database, durability="full"):
                 _swap(database, scratch, projection)
 """,
-        test="tests/crash/test_maintenance_crash.py::test_a_repair_that_was_killed_is_done_by_the_next_one",
+        test="tests/crash/test_maintenance_crash.py"
+        "::test_a_repair_that_was_killed_is_done_by_the_next_one[rebuild.one-swapped:2]",
+    ),
+    Mutant(
+        guard="a position that is missing is never read as 0",
+        file="persistence/positions.py",
+        old='        raise ProjectionStalled(projector, None, "its position is missing")\n',
+        new='        return PositionRow(projector, 0, "")\n',
+        test="tests/contract/test_snapshot.py::test_a_missing_position_is_an_error_that_names_the_projector",
+    ),
+    Mutant(
+        guard="a migration whose text is another one is refused",
+        file="migrations/runner.py",
+        old="        if checksum != migration.checksum:\n",
+        new="        if False:\n",
+        test="tests/migration/test_runner.py::test_ledger_that_differs_from_the_files_is_refused",
     ),
     Mutant(
         guard="a failed ROLLBACK does not hide what failed before it",
