@@ -79,6 +79,11 @@ class ClientModel:
             case _:
                 pass
 
+    def pass_over(self, event: Json) -> None:
+        """Count an event that cannot be read: it says nothing but that it happened."""
+        assert event["sequence"] == self._sequence + 1, f"{event['sequence']} does not follow {self._sequence}"
+        self._sequence, self._updated_at = event["sequence"], event["occurredAt"]
+
     def _apply_to_projects(self, kind: str, payload: Json) -> None:
         if kind == "project.created":
             fields = {name: value for name, value in payload.items() if name != "projectId"}

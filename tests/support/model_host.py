@@ -15,6 +15,7 @@ from orchestrion.runtime.contracts.admission import admit
 from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command
 from orchestrion.runtime.contracts.events import (
     EventMetadata,
+    LoggedEvent,
     PersistedEvent,
     ThreadCreated,
     ThreadDeleted,
@@ -46,6 +47,7 @@ class ModelHost:
 
     def __init__(self, log: Iterable[PersistedEvent] = ()) -> None:
         self.log: list[PersistedEvent] = []
+        self._head = 0
         self.projects: dict[ProjectId, ProjectState] = {}
         self.threads: dict[ThreadId, ThreadState] = {}
         self.messages: dict[MessageId, MessageFact] = {}
@@ -54,6 +56,14 @@ class ModelHost:
         self._turns = 0
         for event in log:
             self.append(event)
+
+    def copy(self) -> ModelHost:
+        """A host that goes its own way from here. States are frozen: both hold the same."""
+        other = ModelHost()
+        other.log, other.projects, other.threads = list(self.log), dict(self.projects), dict(self.threads)
+        other.messages, other._correlations = dict(self.messages), dict(self._correlations)
+        other._head, other._dispatched, other._turns = self._head, self._dispatched, self._turns
+        return other
 
     def project(self, project_id: ProjectId) -> ProjectState | None:
         return self.projects.get(project_id)
@@ -79,7 +89,7 @@ class ModelHost:
 
     @property
     def head(self) -> int:
-        return len(self.log)
+        return self._head
 
     def dispatch(
         self, command: Command, *, caused_by: str | None = None, metadata: EventMetadata = NO_METADATA
@@ -113,6 +123,7 @@ class ModelHost:
         """Fold an event that continues the log."""
         assert event.sequence == self.head + 1, f"event {event.sequence} does not continue {self.head}"
         self.log.append(event)
+        self._head += 1
         self._correlations[event.event_id] = event.correlation_id
         payload = event.payload
         if isinstance(payload, ThreadTurnStartRequested):
@@ -133,6 +144,19 @@ class ModelHost:
             owner = evolve_project(self.projects.get(thread.project_id), event)
             if owner is not None:
                 self.projects[thread.project_id] = owner
+
+    def take(self, event: LoggedEvent) -> None:
+        """Fold an event that continues the log. One that does not decode takes its place there, and says nothing."""
+        if isinstance(event, PersistedEvent):
+            self.append(event)
+            return
+        assert event.sequence == self.head + 1, f"event {event.sequence} does not continue {self.head}"
+        self._head += 1
+        thread = self.threads.get(ThreadId(event.stream_id))
+        if thread is not None and event.aggregate_kind == "thread":
+            self.threads[thread.thread_id] = attrs.evolve(
+                thread, version=event.stream_version, last_sequence=event.sequence
+            )
 
     def _fold_messages(self, event: PersistedEvent) -> None:
         match event.payload:

@@ -51,6 +51,23 @@ _ENDINGS: Final[tuple[SessionStatus, ...]] = (
     "starting",
 )
 
+KINDS: Final = (
+    "create",
+    "ask_for_turn",
+    "work",
+    "end_turn",
+    "update",
+    "interrupt",
+    "answer_approval",
+    "revert",
+    "stop_session",
+    "settle",
+    "set_session_oddly",
+    "do_something_odd",
+    "delete",
+)
+"""What hosts and agents do, for who wants one of it."""
+
 
 class Chooser(Protocol):
     """Where a run's choices come from: a seeded generator, or Hypothesis."""
@@ -82,7 +99,7 @@ class RandomRun:
 
 def random_run(seed: int, commands: int) -> RandomRun:
     """A run of so many commands, rejected ones among them."""
-    writer = _RunWriter(random.Random(seed))
+    writer = RunWriter(random.Random(seed))
     while len(writer.steps) < commands:
         writer.step()
     return RandomRun(writer.host, tuple(writer.steps))
@@ -90,7 +107,7 @@ def random_run(seed: int, commands: int) -> RandomRun:
 
 def random_log(seed: int, length: int) -> list[PersistedEvent]:
     """The first `length` events of a seeded run."""
-    writer = _RunWriter(random.Random(seed))
+    writer = RunWriter(random.Random(seed))
     while writer.host.head < length:
         writer.step()
     return writer.host.log[:length]
@@ -99,7 +116,7 @@ def random_log(seed: int, length: int) -> list[PersistedEvent]:
 @st.composite
 def runs(draw: st.DrawFn, *, max_commands: int = 60) -> RandomRun:
     """Runs that Hypothesis chooses and shrinks."""
-    writer = _RunWriter(_Drawn(draw))
+    writer = RunWriter(_Drawn(draw))
     commands = draw(st.integers(1, max_commands))
     while len(writer.steps) < commands:
         writer.step()
@@ -122,22 +139,28 @@ class _Drawn:
         return self._draw(st.integers(low, high))
 
 
-class _RunWriter:
-    """Makes one command after another, each from what the host then holds."""
+class RunWriter:
+    """Makes one command after another, each from what the host then holds. The host may be changed for another."""
 
-    def __init__(self, chooser: Chooser) -> None:
+    def __init__(self, chooser: Chooser, *, prefix: str = "") -> None:
         self.host = ModelHost()
         self.steps: list[Step] = []
         self._choose = chooser
-        self._next_command_id = make.CommandIds("c")
+        self._prefix = prefix
+        self._next_command_id = make.CommandIds(f"{prefix}c")
         self._minted: dict[str, int] = {}
         self._kinds: tuple[Callable[[], None], ...] = tuple(
             kind for kind, weight in self._weights() for _ in range(weight)
         )
+        self._named = {kind.__name__.removeprefix("_"): kind for kind in self._kinds}
 
-    def step(self) -> None:
-        """Dispatch one to a few commands."""
-        self._choose.choice(self._kinds)()
+    def step(self, kind: str | None = None) -> None:
+        """Dispatch one to a few commands, of a kind of `KINDS` or of any."""
+        (self._choose.choice(self._kinds) if kind is None else self._named[kind])()
+
+    def choose_by(self, chooser: Chooser) -> None:
+        """Take further choices from another chooser."""
+        self._choose = chooser
 
     def _weights(self) -> tuple[tuple[Callable[[], None], int], ...]:
         return (
@@ -172,7 +195,7 @@ class _RunWriter:
 
     def _mint(self, kind: str) -> str:
         self._minted[kind] = self._minted.get(kind, 0) + 1
-        return f"{kind}-{self._minted[kind]}"
+        return f"{self._prefix}{kind}-{self._minted[kind]}"
 
     def _maybe(self, text: str) -> str | Unset:
         return UNSET if self._one_in(2) else text

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from orchestrion.runtime.contracts.events import PersistedEvent
+from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent
 from orchestrion.runtime.contracts.values import EPOCH
 from tests.support.projection_oracle import fold
 
@@ -28,9 +28,9 @@ _JSON: Final = ("scripts", "payload", "files")
 Json = dict[str, Any]
 
 
-def snapshot_json(log: Sequence[PersistedEvent], *, detail: str = "full") -> Json:
-    """What `getSnapshot` answers when the log ends here."""
-    folded = fold(log)
+def snapshot_json(log: Sequence[LoggedEvent], *, detail: str = "full") -> Json:
+    """What `getSnapshot` answers when the log ends here. Events that do not decode say nothing."""
+    folded = fold(event for event in log if isinstance(event, PersistedEvent))
     tables = {table: [_named(names, row) for row in folded[f"projection_{table}"]] for table, names in _TABLES.items()}
     return {
         "snapshotSequence": len(log),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import get_args
 
@@ -14,7 +15,7 @@ from orchestrion.runtime.contracts.events import EVENT_PAYLOADS, PersistedEvent,
 from orchestrion.runtime.contracts.values import SessionStatus
 from orchestrion.runtime.domain.decision import Rejection
 from tests.support.model_host import ModelHost
-from tests.support.random_commands import RandomRun, random_log, random_run, runs
+from tests.support.random_commands import KINDS, RandomRun, RunWriter, random_log, random_run, runs
 
 LENGTH = 1_500
 
@@ -28,6 +29,15 @@ def test_one_seed_gives_one_log() -> None:
     assert random_log(3, 200) == random_log(3, 200)
     assert random_log(3, 200) != random_log(4, 200)
     assert random_log(3, 50) == random_log(3, 200)[:50]
+
+
+def test_a_writer_goes_on_from_any_host_by_any_kind() -> None:
+    writer, host = RunWriter(random.Random(1)), random_run(3, 200).host
+    for kind in KINDS:
+        writer.host = host.copy()
+        writer.step(kind)
+    assert writer.steps
+    assert host.log == random_run(3, 200).host.log
 
 
 def test_a_long_run_holds_every_command_and_every_event(run: RandomRun) -> None:
