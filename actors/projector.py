@@ -83,8 +83,10 @@ class Projector:
     def health(self) -> ProjectorHealth:
         return self._condition.health(position=self.position, lag=self._log.head - self.position)
 
-    def stalled(self) -> ProjectionStalled:
-        """The error for whoever needs these rows."""
+    def obstacle(self) -> ProjectionStalled | MailboxClosed:
+        """The error for whoever needs these rows, and waits for what does not come."""
+        if self.status == "stopped":
+            return MailboxClosed(f"{self.name} has stopped at {self.position}: the runtime takes no more events")
         return ProjectionStalled(self.name, self.position, self._condition.fault)
 
     async def wait_until(self, sequence: int) -> None:
@@ -95,17 +97,15 @@ class Projector:
             MailboxClosed: the projector has stopped before it.
         """
         while self.position < sequence:
-            if self.status == "halted":
-                raise self.stalled()
-            if self.status == "stopped":
-                raise MailboxClosed(f"{self.name} has stopped at {self.position}: the runtime takes no more events")
+            if self._condition.is_over:
+                raise self.obstacle()
             self._rounds.hurry()
             await self._waiting.wait(sequence)
 
     def raise_barrier(self, barrier: Barrier) -> None:
         """Stop at the barrier's target until it is released. Who cannot get there soon fails it at once."""
         if self._condition.is_over or self._condition.has_failed_for(PATIENCE_SECONDS):
-            barrier.fail(self.stalled())
+            barrier.fail(self.obstacle())
             return
         self._barrier = barrier
         self._follower.nudge()
@@ -158,6 +158,8 @@ class Projector:
             self._condition.stop()
             if self._replacement is not None:
                 self._replacement.end(MailboxClosed(f"{self.name} has stopped at {self.position}"))
+            if self._barrier is not None:
+                self._barrier.fail(self.obstacle())
             self._waiting.release()
 
     async def _apply_to_the_end(self) -> bool:
@@ -356,6 +358,6 @@ class Projector:
     def _halt(self, fault: str) -> None:
         self._condition.halt(fault, self.position)
         if self._barrier is not None:
-            self._barrier.fail(self.stalled())
+            self._barrier.fail(self.obstacle())
             self._barrier = None
         self._waiting.release()

@@ -117,4 +117,4 @@ class Projectors:
             for name in barrier.missing:
                 projector = self._by_name[name]
                 if projector.status != "live":
-                    barrier.fail(projector.stalled())
+                    barrier.fail(projector.obstacle())

@@ -295,6 +295,34 @@ async def test_a_projector_that_has_failed_for_long_makes_nobody_wait_for_a_cut(
             assert cut.last_applied_sequence == 100
 
 
+async def test_a_cut_that_a_stop_overtakes_is_told_that_the_runtime_stops_and_holds_nobody_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A projector that gives up at a stop cannot arrive: neither readers nor the others wait for it."""
+    monkeypatch.setattr(projectors_module, "PATIENCE_SECONDS", 3600.0)
+    monkeypatch.setattr(projector_condition, "LAST_BACKOFF_SECONDS", projector_condition.FIRST_BACKOFF_SECONDS)
+    await write_log(path, LOG[:100])
+    told: list[str] = []
+
+    async def cut(core: Core) -> None:
+        with pytest.raises(MailboxClosed, match="the runtime takes no more events") as closed:
+            async with core.projectors.cut(read_cut):
+                pass
+        told.append(str(closed.value))
+
+    with anyio.fail_after(30):
+        async with open_core(path, starts=[]) as core:
+            other = await _lock_out(core)
+            core.start_projectors()
+            await until(lambda: all(one.status == "retrying" for one in core.projectors.all))
+            async with anyio.create_task_group() as readers:
+                readers.start_soon(cut, core)
+                await anyio.wait_all_tasks_blocked()
+                core.log.end()
+            await anyio.to_thread.run_sync(other.close)
+    assert len(told) == 1
+
+
 @pytest.mark.spec("P31")
 @pytest.mark.parametrize("took_place", [True, False])
 async def test_a_commit_of_unknown_outcome_is_applied_once(
