@@ -5,7 +5,7 @@ SOURCES := orchestrion runtime actors persistence migrations tests benchmarks
 
 OPENCODE := opencode-ai@1.18.33
 
-.PHONY: run test agents conformance torture mutants check lint types format clean
+.PHONY: run test agents conformance torture properties mutants check lint types format clean
 
 run: .venv/run
 	$(BIN)/orchestrion demo
@@ -24,6 +24,11 @@ conformance: .venv/dev
 # Minutes: a host killed at every crash point and at random instants, on both backends.
 torture: .venv/dev
 	$(BIN)/python -m tests.support.torture --kills $(or $(KILLS),300)
+
+# Many minutes: every property on many examples, drawn from a seed that is printed.
+properties: .venv/dev
+	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')) && echo "seed $$seed" && \
+	ORCHESTRION_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/property --hypothesis-seed=$$seed
 
 # Minutes: guards removed one by one, and the tests that then have to fail.
 mutants: .venv/dev

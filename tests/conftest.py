@@ -8,13 +8,19 @@ from contextlib import contextmanager
 
 import pytest
 from blockbuster.blockbuster import BlockBusterFunction
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.support.orphans import pytest_configure, pytest_sessionfinish, pytest_terminal_summary
 
 __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
 
-settings.register_profile("orchestrion", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.register_profile("orchestrion", deadline=None, print_blob=True, derandomize=os.environ.get("CI") == "true")
+settings.register_profile(
+    "first-failure",
+    parent=settings.get_profile("orchestrion"),
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("orchestrion")
 
 GUARDED = ("contract", "property", "faults")

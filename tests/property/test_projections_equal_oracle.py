@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from orchestrion.persistence.models import ALL_MODELS
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from tests.support.event_strategies import cut_logs
+from tests.support.examples import examples
 from tests.support.payloads import completion, delta, reverted
 from tests.support.projection_oracle import fold
 from tests.support.projection_scenarios import Batch, Occurrence, persisted, project, projection_database, rows_of
@@ -47,7 +48,7 @@ def databases() -> Iterator[list[tuple[Projection, peewee.SqliteDatabase]]]:
 
 
 @pytest.mark.spec("P32", "P33", "P36")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(batches=cut_logs())
 @example(batches=[_TAKEN_OVER])
 def test_rows_equal_the_oracles(

@@ -1,0 +1,104 @@
+"""A client that shows what it knows: a snapshot, and every event after it, read at its own pace and over restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+
+from orchestrion.actors.subscriptions import Subscription
+from orchestrion.runtime.contracts.codec import to_json
+from orchestrion.runtime.contracts.errors import ProjectionStalled
+from orchestrion.runtime.contracts.event_codec import event_json
+from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent
+from orchestrion.runtime.runtime import Runtime
+from tests.support.client_model import ClientModel
+
+NOTHING: dict[str, Any] = {
+    "snapshotSequence": 0,
+    "projects": [],
+    "threads": [],
+    "updatedAt": "1970-01-01T00:00:00.000Z",
+}
+
+
+class Reader:
+    """One client. What it hears once its host `is_dead` never came to it."""
+
+    def __init__(self, *, is_dead: Callable[[], bool]) -> None:
+        self._model = ClientModel(NOTHING)
+        self._position = 0
+        self._events: Subscription | None = None
+        self._runtime: Runtime | None = None
+        self._is_dead = is_dead
+        self._turn = anyio.Lock()
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def shows(self) -> dict[str, Any]:
+        return self._model.snapshot()
+
+    async def connect(self, runtime: Runtime) -> None:
+        """Subscribe from where it stands, with another host perhaps."""
+        async with self._turn:
+            await self._subscribe(runtime)
+
+    async def begin_afresh(self) -> None:
+        """Forget everything, take a snapshot, and go on from it. Without one, it stays as it is."""
+        async with self._turn:
+            assert self._runtime is not None
+            try:
+                snapshot = to_json(await self._runtime.get_snapshot())
+            except ProjectionStalled:
+                return
+            if not self._is_dead():
+                self._model, self._position = ClientModel(snapshot), snapshot["snapshotSequence"]
+                await self._subscribe(self._runtime)
+
+    async def follow(self, events: int) -> None:
+        """Take so many events, of those that are published."""
+        async with self._turn:
+            assert self._runtime is not None
+            assert self._events is not None
+            last = min(self._runtime.health().head, self._position + events)
+            while self._position < last:
+                event = await anext(self._events)
+                if self._is_dead():
+                    return
+                self._take(event)
+
+    async def listen(self, turns: int) -> None:
+        """Take what comes until so many turns of the loop have passed."""
+        async with self._turn, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hear)
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    async def _hear(self) -> None:
+        assert self._events is not None
+        async for event in self._events:
+            if self._is_dead():
+                return
+            self._take(event)
+
+    async def disconnect(self) -> None:
+        if self._events is not None:
+            await self._events.__aexit__(None, None, None)
+            self._events = None
+
+    async def _subscribe(self, runtime: Runtime) -> None:
+        await self.disconnect()
+        self._runtime = runtime
+        self._events = runtime.subscribe(self._position)
+
+    def _take(self, event: LoggedEvent) -> None:
+        assert event.sequence == self._position + 1, f"{event.sequence} came after {self._position}"
+        self._position = event.sequence
+        if isinstance(event, PersistedEvent):
+            self._model.apply(event_json(event))
+        else:
+            self._model.pass_over(event_json(event))
