@@ -5,55 +5,27 @@ from __future__ import annotations
 import tempfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import anyio
-import peewee
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrion.actors import projector as projector_module
-from orchestrion.persistence.bootstrap import ReplayRequest
-from orchestrion.persistence.database import open_writer
-from orchestrion.persistence.projections import PROJECTIONS
+from orchestrion.persistence import bootstrap
+from orchestrion.persistence.bootstrap import ReplayRequest, replay_to_head
+from orchestrion.persistence.database import open_writer, reopen
+from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.rebuild import rebuild
-from orchestrion.runtime.contracts.errors import CommandRejected
-from tests.support.core import ScriptedMint, envelopes_of, open_core
+from tests.support.examples import examples
 from tests.support.projection_oracle import fold
-from tests.support.projection_scenarios import rows_of
-from tests.support.random_commands import RandomRun, random_run
-
-Tables = dict[str, list[tuple[Any, ...]]]
-
-
-def tables_of(database: peewee.SqliteDatabase) -> Tables:
-    """Every projection's rows in order of arrival, and the positions."""
-    tables: Tables = {one.model._meta.table_name: rows_of(database, one.model) for one in PROJECTIONS}
-    tables["projection_state"] = database.execute_sql("SELECT * FROM projection_state ORDER BY projector").fetchall()
-    return tables
-
-
-async def serve(path: Path, run: RandomRun, group: int, cuts: list[int]) -> None:
-    """Dispatch a run, leaving and opening the file again before the commands in `cuts`."""
-    mint, envelopes = ScriptedMint(run), envelopes_of(run)
-    bounds = sorted({0, *cuts, len(envelopes)})
-    for first, last in pairwise(bounds):
-        async with open_core(path, mint=mint, loaded_threads=3) as core:
-            mint.begin()
-            for start in range(first, last, group):
-                submissions = [await core.dispatcher.submit(one) for one in envelopes[start : min(last, start + group)]]
-                for submission in submissions:
-                    try:
-                        await submission.result()
-                    except CommandRejected:
-                        continue
-            mint.pause()
+from tests.support.random_commands import random_run
+from tests.support.served_log import TABLES, forget_rows, serve, tables_of
 
 
 @pytest.mark.lesson("L10")
 @pytest.mark.spec("P32", "P33")
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(
     seed=st.integers(0, 10_000),
     group=st.sampled_from([1, 4, 50]),
@@ -72,10 +44,48 @@ def test_a_rebuild_gives_the_rows_that_were_projected_live(
         database = open_writer(path)
         try:
             live = tables_of(database)
-            assert {table: rows for table, rows in live.items() if table != "projection_state"} == fold(run.log)
-            for one in PROJECTIONS:
-                database.execute_sql(f"DELETE FROM {one.model._meta.table_name}")
+            assert {table: live[table] for table in TABLES} == fold(run.log)
+            forget_rows(path)
             rebuild(database, ReplayRequest(projections=PROJECTIONS))
+            assert tables_of(database) == live
+        finally:
+            database.close()
+
+
+@pytest.mark.spec("P32", "P33")
+@settings(max_examples=examples(12))
+@given(
+    seed=st.integers(0, 10_000),
+    steps=st.lists(
+        st.tuples(
+            st.sets(st.sampled_from(PROJECTIONS), min_size=1),
+            st.integers(0, 10_000),
+            st.sampled_from([1, 2, 3, 10, 2_000]),
+        ),
+        max_size=8,
+    ),
+    torn=st.integers(0, 10_000),
+)
+def test_a_replay_cut_anywhere_gives_the_rows_that_were_projected_live(
+    seed: int, steps: list[tuple[set[Projection], int, int]], torn: int
+) -> None:
+    """Each projection at its own pace, in pages of any size, left and opened again, once in the midst of a command."""
+    run = random_run(seed, 150)
+    in_midst = [one.sequence for one, other in pairwise(run.log) if one.command_id == other.command_id]
+    assert in_midst, "a run of this length asks for turns, which is two events"
+    steps.insert(torn % (len(steps) + 1), (set(PROJECTIONS), in_midst[torn % len(in_midst)], 2_000))
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        path = Path(directory) / "state.db"
+        anyio.run(serve, path, run, 50, [])
+        database = open_writer(path)
+        try:
+            live = tables_of(database)
+            forget_rows(path)
+            for projections, up_to, page in [*steps, (set(PROJECTIONS), len(run.log), 7)]:
+                patched.setattr(bootstrap, "PAGE_EVENTS", page)
+                request = ReplayRequest(projections=list(projections), up_to=up_to % (len(run.log) + 1))
+                assert replay_to_head(database, request) == []
+                reopen(database)
             assert tables_of(database) == live
         finally:
             database.close()
