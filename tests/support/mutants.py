@@ -19,10 +19,14 @@ from typing import Final, Literal, TypeAlias
 
 from tests.support.fault_mutants import FAULT_MUTANTS
 from tests.support.mutant import Mutant
+from tests.support.property_mutants import PROPERTY_MUTANTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = ("orchestrion", "runtime", "actors", "persistence", "migrations", "tests", "pyproject.toml")
 DEADLINE_SECONDS: Final = 240
+
+_FIRST_FAILURE: Final = ("--hypothesis-profile", "first-failure")
+"""Properties draw the same examples each time, and do not look for the smallest that fails."""
 
 TESTS_PASSED: Final = 0
 TESTS_FAILED: Final = 1
@@ -257,7 +261,7 @@ _CORE_MUTANTS: Final = (
     ),
 )
 
-MUTANTS: Final = (*_CORE_MUTANTS, *FAULT_MUTANTS)
+MUTANTS: Final = (*_CORE_MUTANTS, *FAULT_MUTANTS, *PROPERTY_MUTANTS)
 
 
 def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
@@ -268,7 +272,7 @@ def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
         return "NOT APPLICABLE"
     file.write_text(text.replace(mutant.old, mutant.new))
     try:
-        code = run_tests([mutant.test], copy, "-n", "0", seconds=DEADLINE_SECONDS).returncode
+        code = run_tests([mutant.test], copy, workers="0", seconds=DEADLINE_SECONDS).returncode
     except subprocess.TimeoutExpired:
         return "caught by its deadline"
     finally:
@@ -278,9 +282,13 @@ def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
     return "caught" if code == TESTS_FAILED else "TEST BROKEN"
 
 
-def run_tests(tests: Sequence[str], copy: Path, *options: str, seconds: float) -> subprocess.CompletedProcess[str]:
-    """What pytest said and its exit code. A mutated file is compiled again: no bytecode is written."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options, *tests]
+def run_tests(tests: Sequence[str], copy: Path, *, workers: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """What pytest said and its exit code. A mutated file is compiled again: no bytecode is written.
+
+    One test runs without workers: where one of them fails first, pytest says that it was interrupted.
+    """
+    options = ["-q", "-x", "-n", workers, "-p", "no:cacheprovider", *_FIRST_FAILURE]
+    command = [sys.executable, "-B", "-m", "pytest", *options, *tests]
     return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=seconds, check=False)
 
 
@@ -303,7 +311,7 @@ def main() -> int:
         copy = Path(directory)
         copy_tree(copy)
         tests = list(dict.fromkeys(mutant.test for mutant in chosen))
-        unmutated = run_tests(tests, copy, seconds=len(tests) * DEADLINE_SECONDS)
+        unmutated = run_tests(tests, copy, workers="auto", seconds=len(tests) * DEADLINE_SECONDS)
         if unmutated.returncode != TESTS_PASSED:
             print(f"the tests do not pass as the tree stands:\n{unmutated.stdout}{unmutated.stderr}")
             return 1
