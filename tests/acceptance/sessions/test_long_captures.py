@@ -90,3 +90,18 @@ async def test_l27_a_start_that_is_over_its_budget_does_not_keep_the_turn_from_r
         await it.let_go("go")
         assert session_of(await it.ended(turn)).status == "ready"
         assert await status_of_turn_1(it) == "error"
+
+
+@pytest.mark.lesson("L27")
+async def test_l27_a_stop_does_not_wait_for_a_capture_beyond_its_deadline(tmp_path: Path, git: HeldGit) -> None:
+    async with stage(tmp_path, options=RuntimeOptions(shutdown_deadline=SOON_OVER)) as it:
+        turn = await it.ask("touch made\nwait-for go")
+        await it.claimed(turn)
+        git.hold()
+        await it.let_go("go")
+        await git.reached()
+        await it.ended(turn)
+    git.let_pass()
+    async with stage(tmp_path) as it:
+        assert await status_of_turn_1(it) == "missing"
+        assert session_of(await it.perform("say again")).status == "ready"
