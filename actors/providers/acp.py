@@ -23,12 +23,13 @@ from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionSt
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .acp_handshake import AgentFeatures, initialize, open_session
 from .acp_options import CHOSEN_BY_TURNS, NOUNS, Category, Options, offered, setting
-from .acp_protocol import Conversation, Step
+from .acp_protocol import Conversation
 from .acp_tools import text_of
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from .agent_process import AgentProcess
 from .jsonrpc_protocol import Notification, Reply, Request
-from .stdio_connection import StdioConnection, connected
+from .process_connection import connected
+from .stdio_connection import StdioConnection
 
 __all__ = ["AcpProvider"]
 
@@ -171,27 +172,8 @@ class _AcpConnection(StdioConnection):
     def _cut_off(self) -> Iterable[ProviderRuntimeEvent]:
         return () if self._conversation is None else self._conversation.cut_off().events
 
-    async def _perform(self, step: Step) -> None:
-        """What follows from a message: the runtime may be slow to read, and the agent waits then."""
-        for event in step.events:
-            await self._events.put(event)
-        await self._send(step)
-
-    async def _carry_out(self, step: Step) -> None:
-        """What follows from a call of the runtime, which may be the one that reads the events."""
-        for event in step.events:
-            self._events.put_nowait(event)
-        await self._send(step)
-
     async def _turn_ended(self, reply: Reply) -> None:
         await self._perform(self._opened().replied(reply))
-
-    async def _send(self, step: Step) -> None:
-        with self._write_deadline():
-            if step.cancels:
-                await self._peer.notify("session/cancel", {"sessionId": self._session_id})
-            for answer in step.answers:
-                await self._peer.respond(answer.id, answer.value)
 
     def _opened(self) -> Conversation:
         assert self._conversation is not None, "a connection is handed out after its conversation is open"

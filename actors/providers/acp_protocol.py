@@ -38,9 +38,10 @@ from ...runtime.contracts.provider_events import (
 )
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .acp_tools import ToolCall, content_text, list_of, object_of, text_of
-from .jsonrpc_protocol import Refusal, Reply, RequestId, Result
+from .jsonrpc_protocol import Notification, Refusal, Reply, RequestId, Result
+from .steps import Answer, Step
 
-__all__ = ["Answer", "Conversation", "Step"]
+__all__ = ["Conversation"]
 
 _CANCELLED: Final[JsonObject] = {"outcome": {"outcome": "cancelled"}}
 _MAX_THOUGHT: Final = 64 * 1024
@@ -65,24 +66,6 @@ _STOPPED: Final = {
     "max_tokens": "the agent reached its limit of tokens",
     "max_turn_requests": "the agent reached its limit of model requests in a turn",
 }
-
-
-@attrs.frozen(kw_only=True)
-class Answer:
-    """The result to send for a request of the agent."""
-
-    id: RequestId
-    value: JsonObject
-
-
-@attrs.frozen(kw_only=True)
-class Step:
-    """What follows from an input: events for the runtime, then the end of the turn and answers for the agent."""
-
-    events: tuple[ProviderRuntimeEvent, ...] = ()
-    cancels: bool = False
-    """Whether the agent is to be told to end its turn."""
-    answers: tuple[Answer, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -211,7 +194,8 @@ class Conversation:
     def _cancel(self) -> Step:
         """The end of the turn, with every permission that is open answered as the protocol asks for then."""
         answers = tuple(Answer(id=open_.id, value=_CANCELLED) for open_ in self._permissions.values())
-        return Step(events=self._drop_permissions(), cancels=True, answers=answers)
+        cancel = Notification(method="session/cancel", params={"sessionId": self._session_id})
+        return Step(events=self._drop_permissions(), notifications=(cancel,), answers=answers)
 
     def _outcome(self, reply: Reply) -> tuple[TurnOutcome, str | None]:
         ended: TurnOutcome = "interrupted" if self._interrupting else "cancelled"

@@ -17,15 +17,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-import anyio
 from anyio import to_thread
 
 from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import TurnId
 from ...runtime.contracts.values import JsonObject
 from .adapter import AgentConnection, SessionRequest
-from .agent_process import agent_process
 from .claude_history import ClaudeSession, cut, read_messages
+from .process_connection import connected
 
 if TYPE_CHECKING:
     from .claude_connection import ClaudeConnection
@@ -133,31 +132,21 @@ class ClaudeProvider:
     ) -> AsyncGenerator[AgentConnection]:
         connection_type, bundled = await to_thread.run_sync(_load_sdk)
         command = self._command(request, bundled, session, resumes=resumes)
-        failure: Exception | None = None
-        async with (
-            agent_process(
-                command, workspace=request.workspace, env=self._env, grace_seconds=self._end_grace_seconds
-            ) as process,
-            anyio.create_task_group() as tasks,
-        ):
-            connection = connection_type(
+        async with connected(
+            command,
+            workspace=request.workspace,
+            env=self._env,
+            start_deadline_seconds=self._start_deadline_seconds,
+            end_grace_seconds=self._end_grace_seconds,
+            connection_over=lambda process: connection_type(
                 process,
                 session=session,
                 resumes=resumes,
                 model=request.model or self._model,
                 deadline_seconds=self._request_deadline_seconds,
-            )
-            tasks.start_soon(connection.run)
-            try:
-                await connection.open(self._start_deadline_seconds)
-                yield connection
-            except Exception as error:
-                failure = error
-            finally:
-                await connection.close()
-                tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+            ),
+        ) as connection:
+            yield connection
 
     def _command(self, request: SessionRequest, bundled: Path, session: ClaudeSession, *, resumes: bool) -> list[str]:
         program = self._cli_path or (bundled if bundled.is_file() else shutil.which("claude"))

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import anyio
-from anyio.abc import ObjectReceiveStream, TaskGroup
+from anyio.abc import TaskGroup
 from claude_agent_sdk import (
     ClaudeAgentOptions,
     ClaudeSDKClient,
@@ -35,33 +35,29 @@ from ...runtime.contracts.errors import (
 )
 from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId
 from ...runtime.contracts.provider_events import (
-    ProviderRuntimeEvent,
     RuntimeErrorReported,
-    SessionExited,
     SessionStarted,
     TurnCompleted,
 )
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .acp_tools import object_of
-from .adapter import Capabilities, ProcessIdentity, TurnRequest
+from .adapter import Capabilities, TurnRequest
 from .agent_process import AgentProcess
 from .claude_history import ClaudeSession, prompt_id
-from .claude_lines import MessageLines
 from .claude_permissions import NOBODY_TO_ASK, PendingDecision, permission_result
 from .claude_protocol import Conversation, Step, refusal
 from .claude_transport import ProcessTransport
-from .event_queue import EventQueue
-from .jsonrpc_protocol import Malformed
+from .json_lines import JsonLines, Malformed
+from .process_connection import ProcessConnection
 
 __all__ = ["ClaudeConnection"]
 
-_EVENT_CAPACITY: Final = 64
-_MALFORMED_REPORTS: Final = 5
+_MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 _CONTROL: Final = frozenset({"control_request", "control_response", "control_cancel_request"})
 _OWN_REQUESTS: Final = "orchestrion-"
 
 
-class ClaudeConnection:
+class ClaudeConnection(ProcessConnection):
     def __init__(
         self,
         process: AgentProcess,
@@ -71,27 +67,20 @@ class ClaudeConnection:
         model: str | None,
         deadline_seconds: float,
     ) -> None:
-        self._process = process
+        super().__init__(process, deadline_seconds=deadline_seconds)
         self._session = session
         self._resumes = resumes
-        self._deadline_seconds = deadline_seconds
         self._default_model = self._model = model
         self._effort: str | None = None
         self._transport = ProcessTransport(process, deadline_seconds=deadline_seconds)
         self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._ask), transport=self._transport)
-        self._events = EventQueue(_EVENT_CAPACITY)
         self._conversation = Conversation()
         self._decisions: dict[ApprovalRequestId, PendingDecision] = {}
         self._own_requests: dict[str, _OwnRequest] = {}
         self._own_request_count = 0
         self._tasks: TaskGroup | None = None
         self._refusal: str | None = None
-        self._malformed_reports = 0
-        self._opened = self._asked = self._over = False
-
-    @property
-    def process(self) -> ProcessIdentity:
-        return self._process.identity
+        self._opened = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -104,26 +93,6 @@ class ClaudeConnection:
     @property
     def resume_cursor(self) -> JsonObject | None:
         return self._session.cursor()
-
-    @property
-    def events(self) -> ObjectReceiveStream[ProviderRuntimeEvent]:
-        return self._events
-
-    async def run(self) -> None:
-        """Read the agent to its end, end what is left of it, and report its exit last."""
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._process.watch)
-                async with anyio.create_task_group() as self._tasks:
-                    await self._read()
-                    self._tasks.cancel_scope.cancel()
-                await self._process.end()
-        finally:
-            self._events.end(
-                SessionExited(
-                    asked=self._asked, exit_code=self._process.exit_code, stderr_tail=self._process.stderr_tail
-                )
-            )
 
     async def open(self, start_deadline_seconds: float) -> None:
         """Shake hands, as the SDK does. Raises as `Provider.connect` does."""
@@ -174,13 +143,17 @@ class ClaudeConnection:
         self._perform_nowait(step)
 
     async def close(self) -> None:
-        if not self._over and self._process.exit_code is None:
-            self._asked = True
+        self._note_that_it_was_asked()
         await self._client.disconnect()
         await self._process.end()
 
     async def _read(self) -> None:
-        lines = MessageLines()
+        async with anyio.create_task_group() as self._tasks:
+            await self._read_messages()
+            self._tasks.cancel_scope.cancel()
+
+    async def _read_messages(self) -> None:
+        lines = JsonLines[JsonObject](lambda message: message, max_line_bytes=_MAX_LINE_BYTES)
         try:
             async for chunk in self._process.stdout:
                 for message in lines.feed(chunk):
@@ -289,16 +262,6 @@ class ClaudeConnection:
         except Exception as error:  # the SDK raises a plain Exception for what the agent refuses
             self._not_over()
             raise ProviderProtocolError(f"the agent refused {what}: {error}") from error
-
-    async def _report_malformed(self, line: Malformed) -> None:
-        self._malformed_reports += 1
-        if self._malformed_reports <= _MALFORMED_REPORTS:
-            await self._events.put(
-                RuntimeErrorReported(
-                    message=f"{self._process.program} sent a line that is no message: {line.fault}",
-                    detail={"excerpt": line.excerpt},
-                )
-            )
 
     def _not_over(self) -> None:
         if self._over or self._asked:

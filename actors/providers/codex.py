@@ -28,9 +28,11 @@ from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from .agent_process import AgentProcess
 from .codex_handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
 from .codex_history import Found, find_first, revert_before
-from .codex_protocol import Conversation, Step
+from .codex_protocol import Conversation
 from .jsonrpc_protocol import JsonRpcProtocol, Notification, Reply, Request
-from .stdio_connection import StdioConnection, connected
+from .process_connection import connected
+from .stdio_connection import StdioConnection
+from .steps import Step
 
 __all__ = ["ApprovalPolicy", "CodexProvider", "SandboxMode"]
 
@@ -233,30 +235,14 @@ class _CodexConnection(StdioConnection):
     async def _turn_replied(self, reply: Reply) -> None:
         await self._perform(self._opened()[1].replied(reply))
 
-    async def _interrupt_replied(self, reply: Reply) -> None:
+    async def _call_replied(self, reply: Reply) -> None:
         await self._perform(self._opened()[1].interrupt_replied(reply))
 
     async def _perform(self, step: Step) -> None:
-        """What follows from a message: the runtime may be slow to read, and the agent waits then."""
         thread, conversation = self._opened()
         if thread.unused and conversation.had_turn:
             self._thread = attrs.evolve(thread, unused=False)
-        for event in step.events:
-            await self._events.put(event)
-        await self._send(step)
-
-    async def _carry_out(self, step: Step) -> None:
-        """What follows from a call of the runtime, which may be the one that reads the events."""
-        for event in step.events:
-            self._events.put_nowait(event)
-        await self._send(step)
-
-    async def _send(self, step: Step) -> None:
-        with self._write_deadline():
-            for answer in step.answers:
-                await self._peer.respond(answer.id, answer.value)
-            for call in step.calls:
-                await self._peer.send_request(call.method, call.params, on_reply=self._interrupt_replied)
+        await super()._perform(step)
 
     async def _turn_params(self, thread: OpenThread, turn: TurnRequest) -> JsonObject:
         effort = turn.effort or thread.effort

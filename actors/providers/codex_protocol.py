@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import attrs
-
 from ...runtime.contracts.errors import ProviderProtocolError
 from ...runtime.contracts.ids import (
     ApprovalRequestId,
@@ -43,36 +41,12 @@ from .acp_tools import list_of, object_of, text_of
 from .codex_approvals import KINDS, OpenRequest, summary_of, unanswerable
 from .codex_items import TOOL_TYPES, Tool, reasoning_text
 from .jsonrpc_protocol import Refusal, Reply, RequestId
+from .steps import Answer, Call, Step
 
-__all__ = ["Answer", "Call", "Conversation", "Step"]
+__all__ = ["Conversation"]
 
 _MAX_THOUGHT: Final = 64 * 1024
 _MAX_SUMMARY: Final = 500
-
-
-@attrs.frozen(kw_only=True)
-class Answer:
-    """The result to send for a request of the agent."""
-
-    id: RequestId
-    value: JsonObject
-
-
-@attrs.frozen(kw_only=True)
-class Call:
-    """A request to send to the agent."""
-
-    method: str
-    params: JsonObject
-
-
-@attrs.frozen(kw_only=True)
-class Step:
-    """What follows from an input: events for the runtime, then answers and calls for the agent."""
-
-    events: tuple[ProviderRuntimeEvent, ...] = ()
-    answers: tuple[Answer, ...] = ()
-    calls: tuple[Call, ...] = ()
 
 
 class Conversation:

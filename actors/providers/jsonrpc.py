@@ -15,10 +15,10 @@ import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream
 
 from ...runtime.contracts.errors import ProviderProtocolError, SessionLost
+from .json_lines import Malformed
 from .jsonrpc_protocol import (
     Incoming,
     JsonRpcProtocol,
-    Malformed,
     Notification,
     Refusal,
     Reply,

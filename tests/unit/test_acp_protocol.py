@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.acp_protocol import Answer, Conversation, Step
-from orchestrion.actors.providers.jsonrpc_protocol import Refusal, Result
+from orchestrion.actors.providers.acp_protocol import Conversation
+from orchestrion.actors.providers.jsonrpc_protocol import Notification, Refusal, Result
+from orchestrion.actors.providers.steps import Answer, Step
 from orchestrion.runtime.contracts.errors import ProviderProtocolError
 from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
 from orchestrion.runtime.contracts.provider_events import (
@@ -24,6 +25,7 @@ from orchestrion.runtime.contracts.provider_events import (
 )
 from orchestrion.runtime.contracts.values import ApprovalDecision
 
+CANCEL = Notification(method="session/cancel", params={"sessionId": "s"})
 CANCELLED = {"outcome": {"outcome": "cancelled"}}
 EVERY_OPTION = ("allow_once", "allow_always", "reject_once", "reject_always")
 FIRST = ApprovalRequestId("permission-1")
@@ -241,14 +243,14 @@ class TestPermissions:
         talk = Talk()
         talk.ask("allow_once", "allow_always")
         step = talk.conversation.decided(FIRST, "decline")
-        assert (step.answers, step.cancels) == ((Answer(id=7, value=CANCELLED),), False)
+        assert (step.answers, step.notifications) == ((Answer(id=7, value=CANCELLED),), ())
 
     def test_a_decision_to_cancel_cancels_the_turn_and_whatever_else_it_asks(self) -> None:
         talk = Talk()
         talk.ask()
         talk.ask()
         step = talk.conversation.decided(FIRST, "cancel")
-        assert step.cancels
+        assert step.notifications == (CANCEL,)
         assert [answer.value for answer in step.answers] == [CANCELLED, CANCELLED]
         second = ApprovalRequestId("permission-2")
         assert step.events == tuple(ApprovalResolved(request=one, decision="cancel") for one in (FIRST, second))
@@ -321,7 +323,7 @@ class TestTurns:
     def test_an_error_after_an_interrupt_is_an_interruption(self) -> None:
         talk = Talk()
         step = talk.conversation.interrupted()
-        assert step.cancels
+        assert step.notifications == (CANCEL,)
         talk.take(step)
         talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
         assert talk.told == [TurnCompleted(outcome="interrupted", error="aborted")]

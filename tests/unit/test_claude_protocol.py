@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.claude_lines import MessageLines
 from orchestrion.actors.providers.claude_protocol import Conversation, Step
 from orchestrion.actors.providers.claude_tools import approval_kind, tool_title
-from orchestrion.actors.providers.jsonrpc_protocol import Malformed
 from orchestrion.runtime.contracts.errors import ProviderProtocolError
 from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId
 from orchestrion.runtime.contracts.provider_events import (
@@ -327,35 +325,3 @@ class TestTurns:
     )
     def test_a_message_of_another_shape_is_ignored(self, conversation: Conversation, message: dict[str, Any]) -> None:
         assert conversation.received(message) == Step()
-
-
-class TestLines:
-    def test_lines_may_be_cut_anywhere(self) -> None:
-        lines = MessageLines()
-        stream = '{"type": "a"}\r\n\n{"type": "\u00e9"}\n{"ty'.encode()
-        messages = [message for byte in stream for message in lines.feed(bytes([byte]))]
-        assert messages == [{"type": "a"}, {"type": "\u00e9"}]
-
-    def test_a_line_that_is_no_message_is_malformed_and_the_next_is_read(self) -> None:
-        broken, array, fine = MessageLines().feed(b'[debug] x\n[1]\n{"type": "a"}\n')
-        assert isinstance(broken, Malformed)
-        assert broken.excerpt == "[debug] x"
-        assert array == Malformed(fault="no JSON object", excerpt="[1]")
-        assert fine == {"type": "a"}
-
-    def test_half_a_surrogate_pair_is_no_fault(self) -> None:
-        (message,) = MessageLines().feed(b'{"text": "\\ud83d"}\n')
-        assert message == {"text": "?"}
-
-    def test_a_line_over_the_bound_is_not_kept(self) -> None:
-        lines = MessageLines(max_line_bytes=10)
-        assert list(lines.feed(b"x" * 8)) == []
-        (over, fine) = lines.feed(b'x" * 8\n{"a": 1}\n')
-        assert isinstance(over, Malformed)
-        assert "over the bound of 10" in over.fault
-        assert fine == {"a": 1}
-
-    def test_endless_garbage_is_given_up(self) -> None:
-        lines = MessageLines()
-        with pytest.raises(ProviderProtocolError, match="100 lines in a row"):
-            list(lines.feed(b"garbage\n" * 101))

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.codex_protocol import Answer, Call, Conversation, Step
+from orchestrion.actors.providers.codex_protocol import Conversation
 from orchestrion.actors.providers.jsonrpc_protocol import Refusal, Result
+from orchestrion.actors.providers.steps import Answer, Call, Step
 from orchestrion.runtime.contracts.errors import ProviderProtocolError
 from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId, ProviderTurnId
 from orchestrion.runtime.contracts.provider_events import (

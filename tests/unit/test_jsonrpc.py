@@ -11,11 +11,11 @@ import anyio
 import orjson
 import pytest
 
+from orchestrion.actors.providers.json_lines import Malformed
 from orchestrion.actors.providers.jsonrpc import JsonRpcPeer, ReplyOverdue, RequestRefused
 from orchestrion.actors.providers.jsonrpc_protocol import (
     Incoming,
     JsonRpcProtocol,
-    Malformed,
     Notification,
     Refusal,
     Reply,

@@ -1,0 +1,60 @@
+"""JSON objects, a line each, fed by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrion.actors.providers.json_lines import JsonLines, Malformed
+from orchestrion.runtime.contracts.errors import ProviderProtocolError
+from orchestrion.runtime.contracts.values import JsonObject
+
+
+def read(message: JsonObject) -> JsonObject | Malformed:
+    return Malformed(fault="of no type") if message.get("type") is None else message
+
+
+def lines_of(*, max_line_bytes: int = 1000, max_malformed_in_a_row: int = 3) -> JsonLines[JsonObject]:
+    return JsonLines(read, max_line_bytes=max_line_bytes, max_malformed_in_a_row=max_malformed_in_a_row)
+
+
+def test_lines_may_be_cut_anywhere() -> None:
+    stream = '{"type": "a"}\r\n\n{"type": "\u00e9"}\n{"ty'.encode()
+    for cut in range(len(stream)):
+        lines = lines_of()
+        messages = [message for part in (stream[:cut], stream[cut:]) for message in lines.feed(part)]
+        assert messages == [{"type": "a"}, {"type": "\u00e9"}]
+
+
+def test_a_line_that_is_no_message_is_malformed_and_the_next_is_read() -> None:
+    broken, array, fine = lines_of().feed(b'[debug] x\n[1]\n{"type": "a"}\n')
+    assert isinstance(broken, Malformed)
+    assert broken.excerpt == "[debug] x"
+    assert array == Malformed(fault="no JSON object", excerpt="[1]")
+    assert fine == {"type": "a"}
+
+
+def test_what_the_reader_finds_at_fault_is_malformed_with_the_lines_beginning() -> None:
+    (message,) = lines_of().feed(b'{"text": "%s"}\n' % (b"x" * 500))
+    assert isinstance(message, Malformed)
+    assert (message.fault, len(message.excerpt)) == ("of no type", 200)
+
+
+def test_half_a_surrogate_pair_is_no_fault() -> None:
+    (message,) = lines_of().feed(b'{"type": "\\ud83d"}\n')
+    assert message == {"type": "?"}
+
+
+def test_a_line_over_the_bound_is_not_kept() -> None:
+    lines = lines_of(max_line_bytes=14)
+    assert list(lines.feed(b"x" * 12)) == []
+    (over, fine) = lines.feed(b'x" * 8\n{"type": "a"}\n')
+    assert isinstance(over, Malformed)
+    assert "over the bound of 14" in over.fault
+    assert fine == {"type": "a"}
+
+
+def test_endless_garbage_is_given_up_and_a_message_between_starts_the_count_anew() -> None:
+    lines = lines_of()
+    assert len(list(lines.feed(b'?\n{}\n{"type": "a"}\n' * 5))) == 15
+    with pytest.raises(ProviderProtocolError, match="3 lines in a row"):
+        list(lines.feed(b"?\n{}\n?\n"))
