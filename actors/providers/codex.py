@@ -4,7 +4,7 @@ A `_CodexConnection` is a `StdioConnection` with a `Conversation`, which knows t
 is the native one: behind its Node launcher it would outlive the launcher's death with the thread's writer lock.
 
 A Codex whose home is new sets it up as it starts, and two that do so at once fail. So a provider's starts come one
-after the other until one has succeeded.
+after the other until one has succeeded, but none waits long for another.
 
 A turn's model and effort hold for that turn. Codex keeps them for the turns that follow, so every turn names its
 model, and its effort once one was named.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import anyio
 import attrs
@@ -35,6 +36,9 @@ from .stdio_connection import StdioConnection
 from .steps import Step
 
 __all__ = ["ApprovalPolicy", "CodexProvider", "SandboxMode"]
+
+SET_UP_SECONDS: Final = 5.0
+"""How long a start waits for another that may be setting up Codex's home."""
 
 
 @attrs.frozen(kw_only=True)
@@ -126,13 +130,22 @@ class CodexProvider:
     async def _entered(
         self, opening: AbstractAsyncContextManager[_CodexConnection], stack: AsyncExitStack
     ) -> _CodexConnection:
-        if not self._has_started:
-            async with self._starting:
+        if not self._has_started and await self._may_set_up():
+            try:
                 if not self._has_started:
                     connection = await stack.enter_async_context(opening)
                     self._has_started = True
                     return connection
+            finally:
+                self._starting.release()
         return await stack.enter_async_context(opening)
+
+    async def _may_set_up(self) -> bool:
+        """Whether nobody else starts any more. A start that takes long is not waited for: it may hang."""
+        with anyio.move_on_after(SET_UP_SECONDS):
+            await self._starting.acquire()
+            return True
+        return False
 
 
 class _CodexConnection(StdioConnection):

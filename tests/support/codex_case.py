@@ -79,10 +79,14 @@ class CodexCase:
             end_grace_seconds=0.5,
         )
 
-    def late(self, seconds: float, *, start_deadline_seconds: float) -> CodexProvider:
+    @property
+    def program(self) -> str:
         from codex_cli_bin import bundled_codex_path  # an optional extra
 
-        program = late_program(self._directory, str(bundled_codex_path()), seconds)
+        return str(bundled_codex_path())
+
+    def late(self, seconds: float, *, start_deadline_seconds: float) -> CodexProvider:
+        program = late_program(self._directory, self.program, seconds)
         return self.provided(program=program, start_deadline_seconds=start_deadline_seconds)
 
     def say(self, *words: str) -> str:

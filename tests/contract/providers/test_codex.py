@@ -10,6 +10,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
+from orchestrion.actors.providers import codex as codex_module
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.actors.providers.codex import CodexProvider
 from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
@@ -208,6 +209,29 @@ async def test_ten_sessions_that_start_at_once_in_a_new_home_are_served(codex: C
     async with anyio.create_task_group() as tasks:
         for number in range(10):
             tasks.start_soon(serve, f"word-{number}")
+
+
+@pytest.mark.lesson("L5")
+async def test_l05_a_first_start_that_hangs_does_not_keep_the_others_waiting(
+    codex: CodexCase, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codex_module, "SET_UP_SECONDS", 0.1)
+    program = tmp_path / "codex-program"
+    program.write_text(f'#!/bin/sh\nmkdir {tmp_path}/first 2>/dev/null && exec sleep 3600\nexec {codex.program} "$@"\n')
+    program.chmod(0o755)
+    provider = codex.provided(program=str(program), start_deadline_seconds=3600)
+
+    async def hang() -> None:
+        async with session(provider, workspace):
+            pytest.fail("the session was opened")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hang)
+        while not await anyio.Path(tmp_path / "first").exists():  # noqa: ASYNC110 - no event tells of a file
+            await anyio.sleep(0.01)
+        async with session(provider, workspace) as read:
+            assert (await read.turn(codex.say("hi"))).outcome == "completed"
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_agent_that_exits_at_once_is_unavailable_with_its_last_words(workspace: Path) -> None:
