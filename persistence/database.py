@@ -156,11 +156,13 @@ def reopen(database: SqliteDatabase) -> None:
     """Close a writing connection, whatever its state, and open it again; what it had not committed is gone.
 
     Raises:
-        StoreError: the file cannot be opened any more; the connection stays closed.
+        StoreError: the file is gone, or cannot be opened any more; the connection stays closed.
     """
     path = Path(database.database)
     with translate_errors(path):
         database.close()
+        if not path.exists():  # connecting would make an empty one in its place
+            raise StoreError(f"{path} was removed while it was open: put a backup in its place")
         database.connect()
 
 

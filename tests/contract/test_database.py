@@ -127,6 +127,12 @@ class TestTransaction:
         assert numbers(writer) == [1]
         assert writer.execute_sql("SELECT count(*) FROM child").fetchone() == (0,)
 
+    def test_a_file_that_was_removed_is_not_made_anew(self, writer: peewee.SqliteDatabase, path: Path) -> None:
+        path.unlink()
+        with pytest.raises(StoreError, match=r"state\.db was removed while it was open"):
+            reopen(writer)
+        assert not path.exists()
+
     def test_it_is_not_reentrant(self, writer: peewee.SqliteDatabase) -> None:
         with (
             pytest.raises(peewee.OperationalError, match="within a transaction"),
