@@ -32,8 +32,10 @@ async def observed() -> AsyncIterator[Observed]:
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             it.supervisor.run_in(tasks)
-            yield it
-            it.supervisor.cancel()
+            try:
+                yield it
+            finally:
+                it.supervisor.cancel()
 
 
 def failing(times: int) -> tuple[Callable[[], Awaitable[None]], list[int]]:
