@@ -5,7 +5,7 @@ SOURCES := orchestrion runtime actors persistence migrations tests benchmarks
 
 OPENCODE := opencode-ai@1.18.33
 
-.PHONY: run test agents conformance torture properties mutants check lint types format clean
+.PHONY: run test agents conformance torture properties mutants check bench lint types format clean
 
 run: .venv/run
 	$(BIN)/orchestrion demo
@@ -66,10 +66,12 @@ format: .venv/dev
 	touch $@
 
 .venv/opencode: .venv/bin/python Makefile
-	@if command -v npm >/dev/null; then \
-		npm install --silent --no-audit --no-fund --prefix .venv/agents-npm $(OPENCODE) && touch $@; \
-	else \
+	@if ! command -v npm >/dev/null; then \
 		echo "npm is not here: the tests on opencode skip"; \
+	elif npm install --silent --no-audit --no-fund --prefix .venv/agents-npm $(OPENCODE); then \
+		touch $@; \
+	else \
+		echo "opencode could not be installed: the tests on it skip"; \
 	fi
 
 clean:
