@@ -205,6 +205,7 @@ class LogFollower:
         try:
             received = self._channel.receive_nowait()
         except (anyio.WouldBlock, anyio.EndOfStream):
+            self.held = 0  # a batch that was handed over as its task was cancelled is gone, and counts no more
             return None
         self.held -= received.size
         return received
