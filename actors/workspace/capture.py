@@ -152,7 +152,7 @@ class GitWorkspace:
                 await self._git.run("update-ref", "--no-deref", ref, commit, expected)
             except CaptureFailed:
                 present = await self._read(ref)
-                if present is None or present.message != message:
+                if present is None or present.message != message or present == displaced:
                     raise
                 return present
             return Capture(ref=ref, commit=commit, tree=tree, message=message, place=self.place)

@@ -374,6 +374,20 @@ async def test_a_capture_anew_displaces_one_with_its_message_and_is_the_same_whe
     assert repository.git("rev-parse", f"{ref}^").decode().strip() == first.commit
 
 
+async def test_a_capture_anew_that_cannot_be_recorded_is_not_answered_with_the_old_one(repository: Repository) -> None:
+    repository.write("a.txt", "one\n")
+    workspace = await opened(repository.top)
+    ref = baseline_ref(THREAD, 1)
+    first = await workspace.capture(ref, "start")
+    repository.write("a.txt", "two\n")
+    lock = repository.top / ".git" / f"{ref}.lock"
+    lock.touch()
+    with pytest.raises(CaptureFailed, match="update-ref"):
+        await workspace.capture(ref, "start", anew=True)
+    lock.unlink()
+    assert await workspace.existing(ref) == first
+
+
 async def test_captures_at_once_under_one_ref_agree(repository: Repository) -> None:
     for number in range(20):
         repository.write(f"file-{number}", f"{number}\n")
