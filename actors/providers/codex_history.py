@@ -28,7 +28,8 @@ _REVERTIBLE: Final = "paginated"
 class Found:
     """`first` is Codex's id of the earliest turn to be forgotten, None where the thread has none of them.
 
-    `is_certain` is False where Codex cannot go back in this thread, or does not say whose its turns are.
+    `is_certain` is False where Codex cannot go back in this thread, or does not say whose the turns before it are: what
+    was handed over without a name may be of the turns to be forgotten.
     """
 
     first: str | None
@@ -47,7 +48,7 @@ async def find_first(
     """
     read = object_of(await peer.request("thread/read", {"threadId": thread_id}, deadline_seconds=deadline_seconds))
     first: str | None = None
-    names_turns, had_turns = False, False
+    is_named = True
     cursor: JsonObject = {}
     while True:
         params = {"threadId": thread_id, "limit": _PAGE_TURNS, "sortDirection": "desc", "itemsView": "summary"}
@@ -55,15 +56,15 @@ async def find_first(
             await peer.request("thread/turns/list", {**params, **cursor}, deadline_seconds=deadline_seconds)
         )
         for turn in map(object_of, list_of(page.get("data"))):
-            had_turns = True
             names = _client_ids(turn)
-            names_turns = names_turns or bool(names)
             if names.intersection(turns):
-                first = text_of(turn.get("id"))
+                first, is_named = text_of(turn.get("id")), True
             elif names:
                 return Found(first=first, is_certain=_is_revertible(read))
+            else:
+                is_named = False
         if page.get("nextCursor") is None:
-            return Found(first=first, is_certain=_is_revertible(read) and (names_turns or not had_turns))
+            return Found(first=first, is_certain=_is_revertible(read) and is_named)
         cursor = {"cursor": page["nextCursor"]}
 
 

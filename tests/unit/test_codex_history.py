@@ -74,3 +74,8 @@ async def test_a_thread_whose_history_cannot_be_replaced_is_uncertain(turns: lis
 
 async def test_a_codex_that_does_not_name_turns_is_uncertain() -> None:
     assert await first_in(Codex([("c1", [None]), ("c2", [None])])) == Found(first=None, is_certain=False)
+
+
+async def test_turns_without_a_name_before_the_first_that_has_one_may_be_ours_and_are_uncertain() -> None:
+    codex = Codex([("c1", [None]), ("c2", [None]), ("c3", ["three"])])
+    assert await first_in(codex) == Found(first="c3", is_certain=False)
