@@ -6,7 +6,7 @@ process at a time. The next turn resumes it.
 
 from __future__ import annotations
 
-from ..runtime.contracts.errors import ProviderProtocolError
+from ..runtime.contracts.errors import ProviderError, ProviderProtocolError
 from ..runtime.contracts.ids import ProviderSessionId
 from .providers.adapter import RollsBack, SessionRequest
 from .reverter import Following, RevertOrder
@@ -41,7 +41,10 @@ class ThreadConversation:
         if self._asked is None:
             raise ProviderProtocolError("the agent was not asked whether it can roll back")
         provider, request = self._asked
-        cursor = await provider.forget(request, order.removed_turns)
+        try:
+            cursor = await provider.forget(request, order.removed_turns)
+        except ProviderError:  # it may have, and its answer was lost: asked again, it does nothing more
+            cursor = await provider.forget(request, order.removed_turns)
         if cursor is None:
             await self._starter.drop_cursors(self._context.thread.id)
         else:

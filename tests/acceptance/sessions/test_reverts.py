@@ -12,7 +12,7 @@ import pytest
 
 from orchestrion.actors.providers.adapter import AgentConnection, Provider, SessionRequest
 from orchestrion.actors.workspace import GitWorkspace, checkpoint_ref, find_git, safety_ref
-from orchestrion.runtime.contracts.errors import CommandRejected, ProviderProtocolError, TurnDiffNotFound
+from orchestrion.runtime.contracts.errors import CommandRejected, ProviderProtocolError, SessionLost, TurnDiffNotFound
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
 from orchestrion.runtime.contracts.ids import ThreadId, TurnId
 from orchestrion.runtime.contracts.values import JsonObject, Unset
@@ -333,6 +333,25 @@ async def test_files_are_put_back_where_the_agent_does_not_follow(repository: Re
         assert names(repository) == {"users.txt", ".gitignore", "one", "two"}
         assert (repository.top / "users.txt").read_text() == "edited\n"
         assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]
+
+
+async def test_an_agent_that_forgot_and_was_lost_before_it_said_so_is_asked_again(
+    repository: Repository, tmp_path: Path
+) -> None:
+    class Lost(_Rolling):
+        async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
+            cursor = await super().forget(request, turns)
+            if len(self.asked) == 1:
+                raise SessionLost("it is gone")
+            return cursor
+
+    provider = Lost(rehearsal(tmp_path))
+    async with stage(tmp_path, providers=[provider]) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two")
+        assert isinstance((await asked_to_revert(it, 1)).payload, ThreadReverted)
+    assert len(provider.asked) == 2
+    assert names(repository) == {"users.txt", ".gitignore", "one"}
 
 
 async def test_files_are_put_back_where_restoring_fails_half_way(
