@@ -1,4 +1,7 @@
-"""Whoever waits until a projector has come to a sequence. Each is woken once, by reaching it or by the end."""
+"""Whoever waits until a projector has come to a sequence. Each is woken once, by reaching it or by the end.
+
+One that is cancelled waits no more: nothing is left of it.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,13 @@ class WaitingReaders:
 
     async def wait(self, sequence: int) -> None:
         """Wait until `sequence` is reached, or nothing more will be: the caller looks which."""
-        woken = anyio.Event()
-        self._waiting.append((sequence, woken))
-        await woken.wait()
+        waiter = sequence, anyio.Event()
+        self._waiting.append(waiter)
+        try:
+            await waiter[1].wait()
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
 
     def wake(self, reached: int) -> None:
         """Everything up to this sequence is reached."""
