@@ -88,7 +88,7 @@ async def assert_equals_fold(core: Core, events: Sequence[PersistedEvent], *, be
 
 
 async def until(condition: Any) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not condition():
             await anyio.lowlevel.checkpoint()
 
@@ -159,7 +159,7 @@ async def test_an_idle_projector_stores_its_lazy_position(path: Path, monkeypatc
     monkeypatch.setattr(projector_module, "IDLE_SECONDS", 0.01)
     async with open_core(path) as core:
         await core.dispatch(make.project_create())
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while {row[1] for row in await core.sql(STATE)} != {1}:
                 await anyio.lowlevel.checkpoint()
 

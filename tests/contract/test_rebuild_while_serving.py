@@ -12,7 +12,16 @@ import peewee
 import pytest
 from anyio.to_thread import run_sync
 
-from orchestrion import InvalidRequest, MailboxClosed, ProjectionStalled, Runtime, StoreError, open_runtime, to_json
+from orchestrion import (
+    InvalidRequest,
+    MailboxClosed,
+    ProjectionStalled,
+    Runtime,
+    RuntimeOptions,
+    StoreError,
+    open_runtime,
+    to_json,
+)
 from orchestrion.actors import projector as projector_module
 from orchestrion.actors import rebuilder as rebuilder_module
 from orchestrion.persistence import database as database_module
@@ -36,6 +45,9 @@ THREADS = "projection.threads"
 NAMES = [one.name for one in PROJECTIONS]
 TAMPERED = "tampered with"
 TITLES = "SELECT title FROM projection_projects"
+SOON = 60.0
+STOPS_LATE = RuntimeOptions(shutdown_deadline=2 * SOON)
+"""A stop that is held up comes to its deadline after that."""
 
 
 @pytest.fixture
@@ -160,7 +172,7 @@ async def test_rows_that_were_tampered_with_are_made_anew_while_commands_and_rea
                     await runtime.rebuild(progress=progress.append)
                 rebuilt.set()
             head = runtime.health().head
-            with anyio.fail_after(10):
+            with anyio.fail_after(SOON):
                 while not seen or seen[-1] < head:
                     await anyio.lowlevel.checkpoint()
             following.cancel()
@@ -235,8 +247,8 @@ async def test_a_position_that_went_missing_is_put_back(path: Path) -> None:
 
 async def test_a_halted_projector_does_not_hold_up_a_clean_stop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Defect(monkeypatch)
-    with anyio.fail_after(8):  # the deadline of a stop is later
-        async with open_runtime(path) as runtime:
+    with anyio.fail_after(SOON):
+        async with open_runtime(path, options=STOPS_LATE) as runtime:
             await halted(runtime)
     with pytest.raises(MailboxClosed):
         await runtime.rebuild()
@@ -391,8 +403,8 @@ async def test_a_clean_stop_during_a_replay_ends_the_rebuild(path: Path, monkeyp
         with pytest.raises(MailboxClosed):
             await runtime.rebuild(progress=lambda _: replaying.set())
 
-    with anyio.fail_after(8):  # the deadline of a stop is later
-        async with anyio.create_task_group() as tasks, open_runtime(path) as runtime:
+    with anyio.fail_after(SOON):
+        async with anyio.create_task_group() as tasks, open_runtime(path, options=STOPS_LATE) as runtime:
             tasks.start_soon(rebuild, runtime)
             await replaying.wait()
     assert scratch_files(path) == []
@@ -413,8 +425,8 @@ async def test_a_clean_stop_during_a_swap_finishes_it_and_swaps_no_more(
             await anyio.lowlevel.checkpoint()
         gate.opened.set()
 
-    with anyio.fail_after(8):  # the deadline of a stop is later
-        async with anyio.create_task_group() as tasks, open_runtime(path) as runtime:
+    with anyio.fail_after(SOON):
+        async with anyio.create_task_group() as tasks, open_runtime(path, options=STOPS_LATE) as runtime:
             await tamper(path)
             tasks.start_soon(rebuild, runtime)
             await gate.wait_until_reached()

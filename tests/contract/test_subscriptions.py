@@ -145,7 +145,7 @@ async def test_a_threads_subscription_delivers_its_events_alone_and_passes_over_
                 tasks.start_soon(anext, events)
                 await anyio.wait_all_tasks_blocked()
                 await dispatch_projects(core, 1, 1)
-                with anyio.fail_after(10):
+                with anyio.fail_after(60):
                     while events.position != len(LOG) + 1:
                         await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()

@@ -88,7 +88,7 @@ def test_an_acknowledgement_follows_the_fsync_of_its_commit(backend: str, tmp_pa
     calls = "trace=fdatasync,fsync,pwrite64,write"
     tracer = ["strace", "-f", "-y", "-s", "20000", "-e", calls, "-e", "signal=none", "-o", str(trace)]
     host = [sys.executable, "-c", HOST, str(tmp_path / "state.db"), backend]
-    traced = subprocess.run([*tracer, *host], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    traced = subprocess.run([*tracer, *host], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     if "PTRACE" in traced.stderr:
         pytest.skip(f"strace may not trace here: {traced.stderr.strip()}")
     assert traced.returncode == 0, traced.stderr

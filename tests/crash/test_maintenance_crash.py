@@ -43,7 +43,7 @@ def killed_at(point: str, *command: str | Path) -> None:
     """Run a command of Python's that dies at a point."""
     environment = {**os.environ, VARIABLE: point}
     ended = subprocess.run(
-        [sys.executable, *map(str, command)], env=environment, capture_output=True, timeout=60, check=False
+        [sys.executable, *map(str, command)], env=environment, capture_output=True, timeout=240, check=False
     )
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
 

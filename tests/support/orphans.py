@@ -22,8 +22,8 @@ import pytest
 __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary", "started_by_this_test"]
 
 MARK: Final = "ORCHESTRION_TEST_RUN"
-ENDED_WITHIN_SECONDS: Final = 2.0
-"""What a guardian promises, after the death of its host."""
+ENDED_WITHIN_SECONDS: Final = 10.0
+"""A guardian promises two, after the death of its host; a machine that is busy gives them to it late."""
 
 _TEST: Final = "PYTEST_CURRENT_TEST"
 _POLL_SECONDS: Final = 0.02

@@ -32,7 +32,7 @@ REVERT: Final[ThreadCheckpointRevert] = checkpoint_revert(turn_count=1, command_
 TOUCHING: Final = ("touch made-1\nsay words-1", "touch made-2\nsay words-2")
 """Prompts for the rehearsal agent."""
 
-_DEADLINE_SECONDS: Final = 60
+_DEADLINE_SECONDS: Final = 240
 _IDS_OF_THE_TEST: Final = 10_000
 """The host's command ids begin after those that the test's own process gives."""
 

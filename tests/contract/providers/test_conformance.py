@@ -28,11 +28,10 @@ from orchestrion.runtime.contracts.provider_events import (
 from orchestrion.runtime.contracts.values import ApprovalDecision
 from tests.support.orphans import started_by_this_test
 from tests.support.provider_case import ModelFailure, ProviderCase
-from tests.support.provider_session import ReadSession, all_have_ended, session
+from tests.support.provider_session import SAFETY_NET_SECONDS, ReadSession, all_have_ended, session
 
 pytestmark = pytest.mark.anyio
 
-ENDED_WITHIN_SECONDS = 2
 POLL_SECONDS = 0.02
 
 
@@ -149,7 +148,7 @@ async def test_an_interrupt_ends_the_command_that_runs(case: ProviderCase, works
             tasks.cancel_scope.cancel()
         await read.connection.interrupt()
         assert (await read.until(TurnCompleted)).outcome == "interrupted"
-        with anyio.fail_after(ENDED_WITHIN_SECONDS):
+        with anyio.fail_after(SAFETY_NET_SECONDS):
             await until_commands(agent, some=False)
 
 

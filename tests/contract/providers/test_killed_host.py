@@ -19,13 +19,12 @@ from tests.support.codex_case import CodexCase, codex_case
 from tests.support.git import Repository
 from tests.support.provider_case import ProviderCase
 from tests.support.provider_host import HostToKill
-from tests.support.provider_session import all_have_ended, session
+from tests.support.provider_session import SAFETY_NET_SECONDS, all_have_ended, session
 from tests.support.session_host import SessionHost, session_host
 from tests.support.stage import activity, session_of, stage
 
 pytestmark = pytest.mark.anyio
 
-ENDED_WITHIN_SECONDS = 2
 POLL_SECONDS = 0.02
 
 
@@ -36,7 +35,7 @@ async def test_a_conversation_survives_its_host(case: ProviderCase, workspace: P
     assert not await all_have_ended(agent)
 
     await to_thread.run_sync(host.kill)
-    with anyio.fail_after(ENDED_WITHIN_SECONDS):
+    with anyio.fail_after(SAFETY_NET_SECONDS):
         while not await all_have_ended(agent):  # noqa: ASYNC110 - no event tells of a stranger's processes
             await anyio.sleep(POLL_SECONDS)
 
