@@ -6,7 +6,10 @@ process at a time. The next turn resumes it.
 
 from __future__ import annotations
 
-from ..runtime.contracts.errors import ProviderError, ProviderProtocolError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..runtime.contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError
 from ..runtime.contracts.ids import ProviderSessionId
 from .providers.adapter import RollsBack, SessionRequest
 from .reverter import Following, RevertOrder
@@ -32,7 +35,9 @@ class ThreadConversation:
         if order.turn_count == 0 or not isinstance(provider, RollsBack):
             return "starts-afresh"
         await self._agent.end()
-        if not await provider.can_forget(request, order.removed_turns):
+        with _defects_of_adapters():
+            can_forget = await provider.can_forget(request, order.removed_turns)
+        if not can_forget:
             return "starts-afresh"
         self._asked = provider, request
         return "rolls-back"
@@ -41,10 +46,11 @@ class ThreadConversation:
         if self._asked is None:
             raise ProviderProtocolError("the agent was not asked whether it can roll back")
         provider, request = self._asked
-        try:
-            cursor = await provider.forget(request, order.removed_turns)
-        except ProviderError:  # it may have, and its answer was lost: asked again, it does nothing more
-            cursor = await provider.forget(request, order.removed_turns)
+        with _defects_of_adapters():
+            try:
+                cursor = await provider.forget(request, order.removed_turns)
+            except ProviderError:  # it may have, and its answer was lost: asked again, it does nothing more
+                cursor = await provider.forget(request, order.removed_turns)
         if cursor is None:
             await self._starter.drop_cursors(self._context.thread.id)
         else:
@@ -71,3 +77,14 @@ class ThreadConversation:
             workspace=context.workspace,
             resume_cursor=cursor,
         )
+
+
+@contextmanager
+def _defects_of_adapters() -> Iterator[None]:
+    """What an adapter raises that is no error of ours ends one revert, which would be tried again for ever."""
+    try:
+        yield
+    except OrchestrionError:
+        raise
+    except Exception as error:
+        raise ProviderProtocolError(f"the agent could not be asked to forget: {error!r}") from error

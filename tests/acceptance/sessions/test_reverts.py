@@ -354,6 +354,25 @@ async def test_an_agent_that_forgot_and_was_lost_before_it_said_so_is_asked_agai
     assert names(repository) == {"users.txt", ".gitignore", "one"}
 
 
+@pytest.mark.parametrize("asked", ["can_forget", "forget"])
+async def test_a_defect_of_an_adapter_ends_the_revert_and_not_the_thread(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    async def broken(request: SessionRequest, turns: Collection[TurnId]) -> bool:
+        raise KeyError("a defect")
+
+    provider = _Rolling(rehearsal(tmp_path))
+    monkeypatch.setattr(provider, asked, broken)
+    async with stage(tmp_path, providers=[provider]) as it:
+        await turn(it, "touch one")
+        await turn(it, "touch two")
+        outcome = await asked_to_revert(it, 1)
+        assert activity("checkpoint.revert.refused")(outcome)
+        assert "could not be asked to forget: KeyError('a defect')" in error_of(outcome)
+        assert names(repository) == {"users.txt", ".gitignore", "one", "two"}
+        await turn(it, "touch three")
+
+
 async def test_files_are_put_back_where_restoring_fails_half_way(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
