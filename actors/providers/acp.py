@@ -27,6 +27,7 @@ from .acp_protocol import Conversation
 from .acp_tools import text_of
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from .agent_process import AgentProcess
+from .jsonrpc import RequestRefused
 from .jsonrpc_protocol import Notification, Reply, Request
 from .process_connection import connected
 from .stdio_connection import StdioConnection
@@ -189,14 +190,21 @@ class _AcpConnection(StdioConnection):
                 self._defaults[category] = known or self._options[category].current
 
     async def _choose_for(self, turn: TurnRequest) -> None:
-        """A turn that names another model and no effort leaves the effort to the agent: each model has its own."""
+        """A turn that names another model and no effort leaves the effort to the agent: each model has its own.
+
+        What no turn names and the agent offers no more gives way to what the agent has: no turn would run again.
+        """
         names_model = turn.model not in (None, self._request.model)
-        model = turn.model if names_model else self._defaults.get("model")
-        effort = turn.effort or (None if names_model else self._defaults.get("thought_level"))
-        choices: tuple[tuple[Category, str | None], ...] = (("model", model), ("thought_level", effort))
-        for category, value in choices:
+        named: dict[Category, str | None] = {"model": turn.model if names_model else None, "thought_level": turn.effort}
+        for category in CHOSEN_BY_TURNS:
+            value = named[category]
             if value is not None:
                 await self._choose(category, value)
+            elif category in self._options and not (category == "thought_level" and names_model):
+                try:
+                    await self._choose(category, self._defaults.get(category, self._options[category].current))
+                except RequestRefused:
+                    self._defaults[category] = self._options[category].current
 
     async def _choose(self, category: Category, value: str) -> None:
         """Raises: ProviderProtocolError: the agent does not offer the choice, or refuses the value."""

@@ -82,3 +82,17 @@ async def test_a_value_that_the_agent_does_not_know_fails_the_turn_or_the_start_
     with pytest.raises(ProviderProtocolError, match="set_config_option was refused"):
         async with session(case.in_mode("reckless"), workspace):
             pytest.fail("the session was opened")
+
+
+async def test_a_model_that_the_agent_offers_no_more_gives_way_to_its_own(tmp_path: Path, workspace: Path) -> None:
+    provider = SdkCase(tmp_path).provider
+    async with session(provider, workspace) as first:
+        await first.turn("say hello")
+        cursor = first.connection.resume_cursor
+    assert cursor is not None
+    async with session(provider, workspace, cursor={**cursor, "model": "retired"}) as second:
+        assert (await second.turn("which")).outcome == "completed"
+        assert second.text() == "careful small low"
+        assert second.connection.resume_cursor == cursor
+        with pytest.raises(ProviderProtocolError, match="set_config_option was refused"):
+            await second.connection.start_turn(TurnRequest(text="which", model="retired"))
