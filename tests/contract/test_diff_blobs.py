@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion import InvalidRequest, RuntimeOptions, ThreadId, TurnDiff, TurnDiffNotFound, open_runtime
+from orchestrion import InvalidRequest, RuntimeOptions, StoreError, ThreadId, TurnDiff, TurnDiffNotFound, open_runtime
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.diff_blobs import DiffBlobRow, find_diff, put_diff
 from orchestrion.runtime.contracts.read_model import TurnDiffRequest
 from orchestrion.runtime.contracts.values import Count
+from tests.support import builders as make
 from tests.support.builders import at
-from tests.support.core import run_sql
+from tests.support.core import open_core, run_sql
 
 pytestmark = pytest.mark.anyio
 
@@ -67,3 +68,27 @@ async def test_a_host_gets_the_diff_an_empty_one_or_an_error_that_names_the_rang
         for start, end in ((1, 0), (-1, 0), (-2, -1)):
             with pytest.raises(InvalidRequest, match=f"from {start} to {end}"):
                 await runtime.get_turn_diff(T1, start, end)
+
+
+@pytest.mark.lesson("L19")
+async def test_the_diffs_of_removed_turns_go_in_the_transaction_that_says_so(tmp_path: Path) -> None:
+    kept = "SELECT thread_id, from_turn_count, to_turn_count FROM checkpoint_diff_blobs ORDER BY 1, 2, 3"
+    async with open_core(tmp_path / "state.db") as core:
+        await core.dispatch(make.project_create())
+        await core.dispatch(make.thread_create())
+        for number in (1, 2, 3):
+            await core.dispatch(make.session_set("running", active_turn_id=f"turn-{number}"))
+            await core.dispatch(make.session_set("ready"))
+        rows = [("t1", 0, 1), ("t1", 0, 2), ("t1", 0, 3), ("t1", 1, 2), ("t1", 2, 3), ("t2", 0, 9)]
+        for row in rows:
+            await core.sql(f"INSERT INTO checkpoint_diff_blobs VALUES ('{row[0]}', {row[1]}, {row[2]}, 'd', '{at(0)}')")
+        await core.sql(
+            "CREATE TRIGGER injected BEFORE INSERT ON orchestration_command_receipts WHEN NEW.command_id = 'revert'"
+            " BEGIN SELECT RAISE(ABORT, 'injected'); END"
+        )
+        with pytest.raises(StoreError):
+            await core.dispatch(make.revert_complete(turn_count=1, command_id="revert"))
+        assert await core.sql(kept) == rows
+        await core.sql("DROP TRIGGER injected")
+        await core.dispatch(make.revert_complete(turn_count=1, command_id="revert"))
+        assert await core.sql(kept) == [("t1", 0, 1), ("t2", 0, 9)]
