@@ -125,7 +125,10 @@ class Checkpointer:
     async def capture_end(self, turn: TurnWorkspace) -> None:
         """Ask for the workspace to be captured as the turn leaves it. Returns once its place in the order is taken."""
         before, done = self._queue(turn.thread_id)
-        await self._send.send((turn, before, done))
+        try:
+            await self._send.send((turn, before, done))
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # the next start says that it is missing
+            self._dequeue(turn.thread_id, before, done)
 
     async def settled(self, thread_id: ThreadId) -> None:
         """Wait until the thread's captures that were asked for are done."""
@@ -136,6 +139,11 @@ class Checkpointer:
     def close(self) -> None:
         """Take no more captures; those asked for are done."""
         self._send.close()
+
+    def abandon(self) -> None:
+        """Take no more captures and forget those asked for: `run` has been cancelled."""
+        self._send.close()
+        self._receive.close()
 
     async def run(self) -> None:
         """Do captures, those of different threads side by side, until closed."""

@@ -224,6 +224,7 @@ class _House:
     def cancel(self) -> None:
         """End the actors that a clean stop did not end in time."""
         self._supervisor.cancel()
+        self._providers.abandon()
 
 
 def _reactor_position(positions: dict[str, PositionRow]) -> int:

@@ -166,6 +166,11 @@ class ProviderHost:
         self._captures_ended = supervisor.start("checkpointer", self._checkpointer.run, OFTEN)
         supervisor.start("provider-router", self._router.run)
 
+    def abandon(self) -> None:
+        """The actors were cancelled: what they had still to do is for the next start."""
+        if self._checkpointer is not None:
+            self._checkpointer.abandon()
+
     async def stop(self) -> None:
         """End sessions and agents; captures that were asked for are done."""
         if self._router is not None:
