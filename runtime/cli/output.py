@@ -25,7 +25,10 @@ def write_json(value: Any) -> None:
 
 
 def write_bytes(content: bytes) -> None:
-    sys.stdout.buffer.write(content)
+    """All of it, flushed. A stream without a buffer, as `python -u` has it, may take a part and say no more."""
+    left = memoryview(content)
+    while left:
+        left = left[sys.stdout.buffer.write(left) :]
     sys.stdout.buffer.flush()
 
 

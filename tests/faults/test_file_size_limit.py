@@ -6,6 +6,7 @@ The host is the command line in a process with RLIMIT_FSIZE. Python ignores SIGX
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -67,6 +68,25 @@ def test_a_database_that_cannot_be_made_is_refused_in_one_line_and_made_afterwar
     assert ADVICE in line or "make room and try again" in line
     done("dispatch", database, input=lines_of(COMMANDS[:1]))
     assert "Nothing found: 1 events" in done("verify", database)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_is_an_error_and_not_a_part_of_it(
+    database: Path, tmp_path: Path, unbuffered: str
+) -> None:
+    done("dispatch", database, input=lines_of(COMMANDS))
+    with (tmp_path / "events.jsonl").open("wb") as output:
+        ended = subprocess.run(
+            [sys.executable, "-m", "orchestrion", "events", str(database)],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+        )
+    assert (ended.returncode, ended.stderr) == (1, "orchestrion: [Errno 27] File too large\n")
 
 
 @pytest.mark.parametrize("command", ["rebuild", "backup"])
