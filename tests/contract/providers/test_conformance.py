@@ -56,7 +56,6 @@ async def test_a_session_starts_with_its_conversation(case: ProviderCase, worksp
         assert identity.started_at == await to_thread.run_sync(start_time, identity.pid)
 
 
-@pytest.mark.vital
 async def test_a_turn_streams_text_and_completes(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         completed = await read.turn(case.say("one", "two", "three"))
@@ -127,7 +126,6 @@ async def test_an_answered_request_is_not_open_any_more(case: ProviderCase, work
             await read.connection.respond(asked.request, "accept")
 
 
-@pytest.mark.vital
 async def test_an_interrupt_ends_the_turn_and_the_session_goes_on(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
@@ -262,7 +260,6 @@ async def test_a_conversation_goes_on_in_another_process(case: ProviderCase, wor
         assert "pelican" in second.text()
 
 
-@pytest.mark.vital
 async def test_history_is_not_told_again(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as first:
         await first.turn(case.say("pelican"))
@@ -297,7 +294,6 @@ async def test_a_cursor_of_another_shape_is_refused(case: ProviderCase, workspac
             pytest.fail("the session was opened")
 
 
-@pytest.mark.vital
 async def test_two_connections_do_not_disturb_each_other(case: ProviderCase, workspace: Path) -> None:
     async with (
         session(case.provider, workspace) as one,
