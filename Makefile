@@ -19,7 +19,7 @@ agents: .venv/agents .venv/opencode
 # Minutes: every scenario of the conformance suite on every agent; with CASE=package.module:name on an adapter of yours.
 conformance: .venv/dev
 	ORCHESTRION_SCENARIOS=all ORCHESTRION_CASE=$(CASE) $(BIN)/pytest \
-		tests/contract/providers/test_conformance.py tests/contract/providers/test_killed_host.py
+		$(addprefix tests/contract/providers/test_,conformance.py killed_host.py roll_back.py)
 
 # Minutes: a host killed at every crash point and at random instants, on both backends.
 torture: .venv/dev
