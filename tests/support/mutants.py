@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, TypeAlias
 
+from tests.support.agent_mutants import AGENT_MUTANTS
 from tests.support.fault_mutants import FAULT_MUTANTS
 from tests.support.mutant import Mutant
 from tests.support.property_mutants import PROPERTY_MUTANTS
@@ -261,7 +262,7 @@ _CORE_MUTANTS: Final = (
     ),
 )
 
-MUTANTS: Final = (*_CORE_MUTANTS, *FAULT_MUTANTS, *PROPERTY_MUTANTS)
+MUTANTS: Final = (*_CORE_MUTANTS, *FAULT_MUTANTS, *PROPERTY_MUTANTS, *AGENT_MUTANTS)
 
 
 def outcome_of(mutant: Mutant, copy: Path) -> Outcome:

@@ -1,0 +1,49 @@
+"""Mutants of what guards sessions with agents that fail, idle and forget."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.support.mutant import Mutant
+
+_CLOCKS: Final = "tests/acceptance/sessions/test_clocks.py"
+
+AGENT_MUTANTS: Final = (
+    Mutant(
+        guard="an agent whose command still runs is not idle",
+        file="actors/thread_agent.py",
+        old="if await to_thread.run_sync(commands_of, life.connection.process):",
+        new="if False:",
+        test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_an_agent_whose_command_still_runs[asyncio]",
+    ),
+    Mutant(
+        guard="the idle clock looks again before it acts",
+        file="actors/thread_agent.py",
+        old="elif not unless():",
+        new="else:",
+        test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks[asyncio]",
+    ),
+    Mutant(
+        guard="an agent that failed is left alone before it is started again",
+        file="actors/thread_agent.py",
+        old="await anyio.sleep(self._restart.seconds_left(anyio.current_time()))",
+        new="pass",
+        test="tests/acceptance/sessions/test_failures.py"
+        "::test_an_agent_that_failed_is_left_alone_for_a_while_which_an_interrupt_cuts_short[asyncio-start]",
+    ),
+    Mutant(
+        guard="Codex is given its sandbox again when it resumes",
+        file="actors/providers/codex_handshake.py",
+        old='{"threadId": thread_id, **where, "excludeTurns": True}',
+        new='{"threadId": thread_id, "cwd": where["cwd"], "excludeTurns": True}',
+        test="tests/contract/providers/test_codex.py::test_the_sandbox_is_the_same_after_a_resume[asyncio]",
+    ),
+    Mutant(
+        guard="an ACP agent is given its mode again when it resumes",
+        file="actors/providers/acp.py",
+        old="if self._mode is not None:",
+        new="if self._mode is not None and self._request.resume_cursor is None:",
+        test="tests/contract/providers/test_sdk.py"
+        "::test_a_resumed_session_has_its_providers_mode_and_not_its_last_turns_model[asyncio]",
+    ),
+)
