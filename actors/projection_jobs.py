@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import peewee
 
@@ -12,6 +12,7 @@ from ..persistence.lane import Job
 from ..persistence.positions import PositionRow, read_position, write_position
 from ..persistence.projections import Projection
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent
+from .replacement import Swap
 
 
 def handled_by(projection: Projection, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:
@@ -45,3 +46,23 @@ def commit_unless_committed(
             write(database)
 
     return write_unless_written
+
+
+def take_rows(swap: Swap, name: str, up_to: int, found: Callable[[PositionRow], None]) -> Job[None]:
+    """Swap in rows that were made anew, brought up to a sequence, and tell the position that came with them."""
+
+    def take(database: peewee.SqliteDatabase) -> None:
+        swap(database, up_to)
+        found(read_position(database, name))
+
+    return take
+
+
+def look_up(name: str, found: Callable[[PositionRow], None]) -> Job[None]:
+    """Open the connection again, and tell the position that is stored."""
+
+    def look(database: peewee.SqliteDatabase) -> None:
+        reopen(database)
+        found(read_position(database, name))
+
+    return look

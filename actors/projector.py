@@ -15,22 +15,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 import anyio
-import peewee
 
-from ..persistence.database import CommitOutcomeUnknown, is_transient, reopen
+from ..persistence.database import CommitOutcomeUnknown, is_transient
 from ..persistence.lane import Job
-from ..persistence.positions import PositionRow, read_position
+from ..persistence.positions import PositionRow
 from ..persistence.projections import Projection
 from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .last_errors import LastErrors
-from .projection_jobs import commit, commit_unless_committed, handled_by
+from .projection_jobs import commit, commit_unless_committed, handled_by, look_up, take_rows
 from .projector_condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
 from .replacement import Replacement, Swap
 from .rounds import Rounds
@@ -126,12 +124,7 @@ class Projector:
         self._follower.nudge()
         self._rounds.hurry()
         try:
-            await replacement.ended()
-        except anyio.get_cancelled_exc_class():
-            if replacement.has_begun:
-                with anyio.CancelScope(shield=True), suppress(Exception):
-                    await replacement.ended()
-            raise
+            await replacement.answer()
         finally:
             if self._replacement is replacement:
                 self._replacement = None
@@ -222,22 +215,14 @@ class Projector:
         """The position after a swap; after an error that left rows and position as they were, None."""
         found: list[PositionRow] = []
 
-        def swap(database: peewee.SqliteDatabase) -> None:
-            replacement.swap(database, up_to)
-            found.append(read_position(database, self.name))
-
-        def look_up(database: peewee.SqliteDatabase) -> None:
-            reopen(database)
-            found.append(read_position(database, self.name))
-
         replacement.begin()
         try:
-            await self._rounds.run_job(swap)
+            await self._rounds.run_job(take_rows(replacement.swap, self.name, up_to, found.append))
         except Exception as error:
             replacement.end(error)
             if isinstance(error, MailboxClosed):
                 raise
-            await self._run_until_done(look_up)
+            await self._run_until_done(look_up(self.name, found.append))
             # At the own position, old rows and new ones are the same to go on from.
             if found[0].last_applied_sequence != up_to or up_to == self._saved:
                 return None

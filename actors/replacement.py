@@ -25,10 +25,6 @@ class Replacement:
         self._ended = anyio.Event()
         self._error: Exception | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        return self._begun
-
     def begin(self) -> None:
         """The projector hands the swap in."""
         self._begun = True
@@ -39,8 +35,14 @@ class Replacement:
             self._error = error
             self._ended.set()
 
-    async def ended(self) -> None:
-        """Wait for the end; raises the error that it came with."""
-        await self._ended.wait()
+    async def answer(self) -> None:
+        """Wait for the end; raises the error that it came with. Cancelled once it has begun, the end comes first."""
+        try:
+            await self._ended.wait()
+        except anyio.get_cancelled_exc_class():
+            if self._begun:
+                with anyio.CancelScope(shield=True):
+                    await self._ended.wait()
+            raise
         if self._error is not None:
             raise self._error
