@@ -11,6 +11,7 @@ import pytest
 from orchestrion.actors import thread_agent
 from orchestrion.actors.providers.adapter import ProcessIdentity
 from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.actors.thread_session import ThreadSession
 from tests.support.builders import approval_respond
 from tests.support.stage import activity, request_of, session, session_of, stage
 
@@ -86,12 +87,19 @@ async def test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks(
         go.wait()
         return []
 
+    def wake_and_say_so(session: ThreadSession) -> None:
+        wake(session)
+        if looks.is_set():
+            woken.set()
+
+    woken, wake = anyio.Event(), ThreadSession.wake
+    monkeypatch.setattr(ThreadSession, "wake", wake_and_say_so)
     monkeypatch.setattr(thread_agent, "commands_of", no_commands)
     async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.0)) as it:
         first = session_of(await it.perform("say one"))
         await anyio.to_thread.run_sync(looks.wait)
         turn = await it.ask("say two")
-        await anyio.wait_all_tasks_blocked()
+        await woken.wait()
         go.set()
         assert session_of(await it.ended(turn)).provider_session_id == first.provider_session_id
 
