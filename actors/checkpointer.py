@@ -129,6 +129,9 @@ class Checkpointer:
             await self._send.send((turn, before, done))
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # the next start says that it is missing
             self._dequeue(turn.thread_id, before, done)
+        except BaseException:
+            self._dequeue(turn.thread_id, before, done)
+            raise
 
     async def settled(self, thread_id: ThreadId) -> None:
         """Wait until the thread's captures that were asked for are done."""

@@ -1,0 +1,42 @@
+"""The order of a thread's captures, whatever becomes of who asks for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrion.actors.captures_under_way import CaptureBudget
+from orchestrion.actors.checkpointer import Checkpointer
+from orchestrion.actors.last_errors import LastErrors
+from orchestrion.actors.minting import SystemMint
+from orchestrion.actors.session_voice import SessionVoice
+from orchestrion.actors.turn_workspace import TurnWorkspace
+from orchestrion.actors.workspace_use import WorkspaceUse
+from orchestrion.runtime.contracts.ids import ThreadId, TurnId
+from tests.support.core import open_core
+
+pytestmark = pytest.mark.anyio
+
+THREAD = ThreadId("t1")
+
+
+async def test_who_is_cancelled_as_it_asks_for_a_capture_keeps_nobody_waiting(tmp_path: Path) -> None:
+    mint = SystemMint()
+    async with open_core(tmp_path / "state.db") as core:
+        checkpointer = Checkpointer(
+            core.lane,
+            SessionVoice(core.dispatcher, LastErrors(mint.now), storage_deadline=1.0),
+            mint,
+            WorkspaceUse(),
+            database=core.path,
+            budget=CaptureBudget(),
+        )
+        turn = TurnWorkspace(thread_id=THREAD, turn_id=TurnId("turn-1"), turn_count=1, path=tmp_path)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await checkpointer.capture_end(turn)
+        with anyio.fail_after(30):
+            await checkpointer.settled(THREAD)
+        checkpointer.abandon()
