@@ -23,10 +23,11 @@ import attrs
 import peewee
 
 from ..persistence.crash_points import crash_point
-from ..persistence.database import CommitOutcomeUnknown, Durability, reopen, translated, write_transaction
+from ..persistence.database import Durability, reopen, write_transaction
 from ..persistence.decision_states import DecisionStates
 from ..persistence.diff_blobs import drop_diffs_above
 from ..persistence.event_store import append_events, read_first_of_command, read_head
+from ..persistence.failures import CommitOutcomeUnknown, translated
 from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
 from ..runtime.contracts.commands import INTERNAL_COMMANDS, Command, ThreadTurnStart
 from ..runtime.contracts.errors import (

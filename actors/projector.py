@@ -19,7 +19,7 @@ from typing import Final
 
 import anyio
 
-from ..persistence.database import CommitOutcomeUnknown, is_transient
+from ..persistence.failures import CommitOutcomeUnknown, is_transient
 from ..persistence.lane import Job
 from ..persistence.positions import PositionRow
 from ..persistence.projections import Projection

@@ -18,7 +18,7 @@ import peewee
 from anyio.to_thread import run_sync
 
 from ..persistence.bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress, ReplayRequest, replay_to_head
-from ..persistence.database import translate_errors
+from ..persistence.failures import translate_errors
 from ..persistence.projections import Projection
 from ..persistence.readers import ReaderPool
 from ..persistence.rebuild import replay_and_swap, scratch_database

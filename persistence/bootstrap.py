@@ -15,8 +15,9 @@ import peewee
 from ..runtime.contracts.errors import ProjectionStalled
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent
 from .crash_points import crash_point
-from .database import CommitOutcomeUnknown, is_transient, write_transaction
+from .database import write_transaction
 from .event_store import EventPage, read_events, read_head
+from .failures import CommitOutcomeUnknown, is_transient
 from .positions import PositionRow, read_position, write_position
 from .projections import Projection
 

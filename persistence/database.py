@@ -1,20 +1,17 @@
-"""Connections to one SQLite file: how they are opened, how a transaction is written, how failures are named.
+"""Connections to one SQLite file: how they are opened, how a transaction is written.
 
 - One connection writes. It is used by one task at a time and belongs to no thread: whoever holds it may use it on
   any thread. Each reader has a connection of its own, and no reader waits for the writer.
 - A file that is not ours, or is newer than this installation, is refused before anything is written to it.
 - A new file can be read and written by its owner alone.
-- What SQLite and the operating system raise leaves this package as a `StoreError` that names the file, with the
-  driver's exception as its cause.
+- What SQLite and the operating system raise leaves as a `StoreError` that names the file (`failures.py`).
 
 Everything here blocks and is called on a worker thread.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,10 +26,10 @@ from ..runtime.contracts.errors import (
     DatabaseTooNew,
     ForeignDatabase,
     StoreError,
-    StoreFull,
 )
 from ..runtime.contracts.values import Instant
 from .crash_points import crash_point
+from .failures import CommitOutcomeUnknown, translate_errors, translated
 
 Durability: TypeAlias = Literal["full", "normal"]
 """`full`: a commit survives power loss. `normal`: it survives the end of the process, and never precedes an earlier
@@ -44,22 +41,6 @@ BUSY_TIMEOUT_SECONDS: Final = 5
 WAL_AUTOCHECKPOINT_PAGES: Final = 10_000
 
 _SYNCHRONOUS: Final[dict[Durability, int]] = {"normal": 1, "full": 2}
-_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
-_ADVICE: Final = {
-    sqlite3.SQLITE_BUSY: "another process held it for too long: end that process and try again",
-    sqlite3.SQLITE_LOCKED: "another connection holds it: end what holds it and try again",
-    sqlite3.SQLITE_CANTOPEN: "check that the file and its directory may be read and written",
-    sqlite3.SQLITE_PERM: "check that the file and its directory may be read and written",
-    sqlite3.SQLITE_READONLY: "check that the file and its directory may be written",
-    sqlite3.SQLITE_IOERR: "check the disk, then run `orchestrion verify`",
-}
-
-
-class CommitOutcomeUnknown(StoreError):
-    """COMMIT itself failed, so the transaction may be in the file or not. `reopen`, then look what is there.
-
-    Private to `persistence`: who writes answers from the receipts, or raises the cause as `translated`.
-    """
 
 
 def prepare(path: Path, now: Instant) -> SqliteDatabase:
@@ -210,51 +191,6 @@ def write_transaction(database: SqliteDatabase, *, durability: Durability) -> It
 
 
 @contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
-    """Raise what SQLite, Peewee and the operating system raise in the body as `translated` does.
-
-    A commit whose outcome is unknown leaves as what kept it: whoever needs to know looks before this.
-
-    Raises:
-        StoreFull, ForeignDatabase, DatabaseCorrupt, StoreError: with the driver's exception as cause.
-    """
-    try:
-        yield
-    except CommitOutcomeUnknown as error:
-        raise translated(error.__cause__ or error, path) from error
-    except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error, OSError) as error:
-        raise translated(error, path) from error
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether a statement failed for a reason outside it: a full disk, a lock, an I/O error. It may be tried again."""
-    if not isinstance(error, peewee.OperationalError | sqlite3.OperationalError):
-        return False
-    return _primary_code(error) != sqlite3.SQLITE_ERROR
-
-
-def translated(error: BaseException, path: Path) -> StoreError:
-    """The error of the contract that a failure of SQLite, Peewee or the operating system on `path` stands for."""
-    if isinstance(error, OSError):
-        if error.errno in _FULL_DISK:
-            return StoreFull(f"{path}: the disk is full: make room and try again")
-        reason = error.strerror or str(error)
-        return StoreError(f"{path}: {reason}: check that its directory exists and may be read and written")
-    match code := _primary_code(error):
-        case sqlite3.SQLITE_FULL:
-            return StoreFull(f"{path}: the disk is full: make room and try again")
-        case sqlite3.SQLITE_IOERR if _code(error) == sqlite3.SQLITE_IOERR_SHMSIZE:
-            return StoreFull(f"{path}: there is no room for the file beside it: make room and try again")
-        case sqlite3.SQLITE_CORRUPT:
-            return DatabaseCorrupt(f"{path} is damaged ({error}): run `orchestrion verify`, or restore a backup")
-        case sqlite3.SQLITE_NOTADB:
-            return ForeignDatabase(f"{path} is not a database: name another file")
-        case _:
-            advice = _ADVICE.get(code, "run `orchestrion verify`")
-            return StoreError(f"{path}: {_driver_error(error)}: {advice}")
-
-
-@contextmanager
 def _translate_migration_errors(path: Path) -> Iterator[None]:
     try:
         yield
@@ -345,19 +281,3 @@ def _is_at_rest(path: Path) -> bool:
 def _refuse_directory(path: Path) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a directory: name a file in it")
-
-
-def _driver_error(error: BaseException) -> BaseException:
-    """The exception of sqlite3, which Peewee wraps in its own."""
-    driver: BaseException = getattr(error, "orig", error)
-    return driver
-
-
-def _primary_code(error: BaseException) -> int:
-    return _code(error) & 0xFF
-
-
-def _code(error: BaseException) -> int:
-    """SQLite's extended code."""
-    code: int = getattr(_driver_error(error), "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code

@@ -20,8 +20,9 @@ from tempfile import TemporaryDirectory
 import peewee
 
 from .bootstrap import ProgressListener, ReplayRequest, check_positions, replay_to_head
-from .database import open_for_inspection, open_writer, translate_errors, translated
+from .database import open_for_inspection, open_writer
 from .event_store import read_head
+from .failures import translate_errors, translated
 from .positions import read_positions
 from .projections import PROJECTIONS
 from .rebuild import outdated_projections, rebuild

@@ -22,7 +22,8 @@ import filelock
 
 from ..runtime.contracts.errors import DatabaseInUse, StoreError
 from ..runtime.contracts.values import Instant
-from .database import refuse_second_name, translate_errors
+from .database import refuse_second_name
+from .failures import translate_errors
 
 
 @attrs.frozen(kw_only=True)

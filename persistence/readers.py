@@ -15,7 +15,8 @@ import peewee
 from anyio.to_thread import run_sync
 
 from ..runtime.contracts.errors import MailboxClosed
-from .database import open_reader, translate_errors
+from .database import open_reader
+from .failures import translate_errors
 
 T = TypeVar("T")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import peewee
 
-from .database import CommitOutcomeUnknown, Durability, reopen, translate_errors, translated, write_transaction
+from .database import Durability, reopen, write_transaction
+from .failures import CommitOutcomeUnknown, translate_errors, translated
 
 
 def write_alone(

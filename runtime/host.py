@@ -32,8 +32,9 @@ from ..actors.rebuilder import Rebuilder
 from ..actors.rounds import Rounds
 from ..actors.supervisor import Supervisor
 from ..persistence.bootstrap import ReplayRequest, check_positions, replay_to_head
-from ..persistence.database import prepare, translate_errors
+from ..persistence.database import prepare
 from ..persistence.decision_states import DECISION_PROJECTORS, DecisionStates
+from ..persistence.failures import translate_errors
 from ..persistence.lane import WriteLane
 from ..persistence.ownership import DatabaseLock
 from ..persistence.positions import PositionRow, read_positions

@@ -10,7 +10,7 @@ from typing import Final
 import peewee
 
 from ...runtime.contracts.errors import DatabaseCorrupt
-from ..database import translated
+from ..failures import translated
 from .findings import Finding
 
 _FAULTS_OF_VALUES: Final = ("CHECK constraint failed in ", "NULL value in ")

@@ -19,8 +19,9 @@ from ... import migrations
 from ...runtime.contracts.errors import DatabaseCorrupt
 from ...runtime.contracts.values import EPOCH
 from ..bootstrap import ProgressListener
-from ..database import open_writer, translate_errors
+from ..database import open_writer
 from ..event_store import LogHead, read_head, read_open_intents
+from ..failures import translate_errors
 from ..inspection import copy_database, open_read_only
 from .file_checks import check_integrity, check_schema, is_readable
 from .findings import Check, Finding, VerifyReport, listed

@@ -9,8 +9,9 @@ import click
 
 from ...persistence import rebuild as persisted
 from ...persistence.bootstrap import ReplayRequest
-from ...persistence.database import prepare, translate_errors
+from ...persistence.database import prepare
 from ...persistence.event_store import read_head
+from ...persistence.failures import translate_errors
 from ...persistence.ownership import DatabaseLock
 from ...persistence.projections import PROJECTIONS
 from ..contracts.errors import StoreError

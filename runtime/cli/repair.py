@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ...persistence.bootstrap import ReplayRequest
-from ...persistence.database import prepare, translate_errors
+from ...persistence.database import prepare
+from ...persistence.failures import translate_errors
 from ...persistence.ownership import DatabaseLock
 from ...persistence.projections import PROJECTIONS
 from ...persistence.rebuild import rebuild

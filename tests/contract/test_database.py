@@ -15,7 +15,6 @@ import peewee
 import pytest
 
 from orchestrion.persistence.database import (
-    CommitOutcomeUnknown,
     Durability,
     open_for_inspection,
     open_reader,
@@ -24,6 +23,7 @@ from orchestrion.persistence.database import (
     reopen,
     write_transaction,
 )
+from orchestrion.persistence.failures import CommitOutcomeUnknown
 from orchestrion.runtime.contracts.errors import StoreError
 from orchestrion.runtime.contracts.values import Instant
 

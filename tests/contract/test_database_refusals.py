@@ -12,15 +12,8 @@ import pytest
 
 from orchestrion.migrations import migrate
 from orchestrion.migrations.runner import Migration, load
-from orchestrion.persistence.database import (
-    open_for_inspection,
-    open_reader,
-    open_writer,
-    prepare,
-    translate_errors,
-    translated,
-    write_transaction,
-)
+from orchestrion.persistence.database import open_for_inspection, open_reader, open_writer, prepare, write_transaction
+from orchestrion.persistence.failures import translate_errors, translated
 from orchestrion.runtime.contracts.errors import (
     DatabaseCorrupt,
     DatabaseTooNew,

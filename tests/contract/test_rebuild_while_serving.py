@@ -27,7 +27,7 @@ from orchestrion.actors import rebuilder as rebuilder_module
 from orchestrion.persistence import database as database_module
 from orchestrion.persistence import rebuild as rebuild_module
 from orchestrion.persistence.bootstrap import ReplayProgress
-from orchestrion.persistence.database import CommitOutcomeUnknown
+from orchestrion.persistence.failures import CommitOutcomeUnknown
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.projections.projects import ProjectsProjection
 from orchestrion.persistence.verify import verify_database
