@@ -120,7 +120,7 @@ class ClaudeProvider:
                     opening = self._opened(request, session.written(), resumes=True)
                     connection = await stack.enter_async_context(opening)
                 except ResumeRefused:
-                    pass  # the branch had no turn yet
+                    session = session.begun_anew()  # the branch had no turn yet, or none that was written
                 else:
                     yield connection
                     return

@@ -80,6 +80,10 @@ class ClaudeSession:
         """The session itself, once the agent keeps it."""
         return ClaudeSession(session_id=self.session_id)
 
+    def begun_anew(self) -> ClaudeSession:
+        """The same branch under another id: an agent that was killed in its first turn has taken the one it had."""
+        return attrs.evolve(self, session_id=ClaudeSession.new().session_id)
+
     def branched_after(self, message: str) -> ClaudeSession:
         """A new session that begins after a message of this one, which the agent keeps."""
         return attrs.evolve(ClaudeSession.new(), branch_of=self.session_id, branch_at=message)

@@ -55,6 +55,9 @@ def test_a_cursor_names_a_session_or_a_branch_that_is_not_written_yet() -> None:
     for one in (session, branch):
         assert ClaudeSession.of_cursor(one.cursor()) == one
     assert branch.written().cursor() == {"sessionId": branch.session_id}
+    again = branch.begun_anew()
+    assert again.session_id != branch.session_id
+    assert again.cursor()["branch"] == branch.cursor()["branch"]
 
 
 @pytest.mark.parametrize(
