@@ -243,7 +243,7 @@ _CORE_MUTANTS: Final = (
         file="actors/workspace/capture.py",
         old="        if target.place != self.place:",
         new="        if False:",
-        test="tests/contract/test_workspace_restore.py::test_a_capture_of_another_place_in_the_repository_is_refused",
+        test="tests/contract/workspace/test_restore.py::test_a_capture_of_another_place_in_the_repository_is_refused",
     ),
     Mutant(
         guard="the safety refs of a revert that was cut off are not pruned",

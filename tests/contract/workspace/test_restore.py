@@ -19,38 +19,17 @@ from orchestrion.actors.workspace import (
     shadow_home,
     thread_component,
 )
-from orchestrion.runtime.contracts.ids import CheckpointRef, ThreadId
+from orchestrion.runtime.contracts.ids import CheckpointRef
 from tests.support.git import Repository
+from tests.support.workspaces import THREAD, captured, opened
 
 pytestmark = pytest.mark.anyio
 
-THREAD = ThreadId("thread-1")
 INTENT = "0193-intent"
-
-
-@pytest.fixture(autouse=True)
-def _only_the_repository_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository.init(tmp_path / "work")
 
 
 def safety(attempt: int) -> CheckpointRef:
     return safety_ref(THREAD, INTENT, attempt)
-
-
-async def opened(path: Path, *, limits: CaptureLimits | None = None, database: Path | None = None) -> GitWorkspace:
-    workspace = await GitWorkspace.open(path, limits=limits, database=database)
-    assert workspace is not None
-    return workspace
-
-
-async def captured(path: Path, turn_count: int = 1) -> Capture:
-    return await (await opened(path)).capture(checkpoint_ref(THREAD, turn_count), f"turn {turn_count}")
 
 
 async def restored(path: Path, target: Capture) -> tuple[Capture, Restored]:
