@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -19,6 +19,9 @@ from tests.support.stage import Stage, activity, session_of, stage
 
 pytestmark = pytest.mark.anyio
 
+BACKENDS: Final = {"claude": "asyncio", "codex": "trio"}
+"""One each: real agents take their time to start."""
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
@@ -28,11 +31,22 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-@pytest.fixture(params=["claude", "codex"])
-def agent(request: pytest.FixtureRequest, tmp_path: Path, repository: Repository) -> Iterator[ClaudeCase | CodexCase]:
+@pytest.fixture(params=BACKENDS)
+def agent_name(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def anyio_backend(agent_name: str) -> str:
+    return BACKENDS[agent_name]
+
+
+@pytest.fixture
+def agent(agent_name: str, tmp_path: Path, repository: Repository) -> Iterator[ClaudeCase | CodexCase]:
     apart = tmp_path / "agent"
     apart.mkdir()
-    if request.param == "claude":
+    if agent_name == "claude":
         with claude_case(apart, repository.top) as claude:
             yield claude
     else:

@@ -1,8 +1,8 @@
 """The agents that the conformance suite runs on, and which scenarios on which backend.
 
-Two of them speak through the same adapter as the rehearsal agent, and start slowly: what the adapter does on each
-backend is tested with that one, so these have one backend, and opencode, which takes seconds and 700 MB a start, only
-the scenarios that are marked `vital`. `ORCHESTRION_SCENARIOS=all` runs every scenario on everything.
+Real agents start slowly: in `make test` each has one backend, and opencode, which takes seconds and 700 MB a start,
+only the scenarios that are marked `vital`. The rehearsal agent runs everything on both.
+`ORCHESTRION_SCENARIOS=all` runs every scenario on everything, as `make conformance` does.
 `ORCHESTRION_CASE=package.module:name` names a `Cases` of somebody else's: the suite then runs on that alone.
 """
 
@@ -37,7 +37,7 @@ AGENTS: Final[dict[str, Cases]] = (
     }
 )
 
-ONE_BACKEND: Final = {"sdk": "trio", "opencode": "asyncio"}
+ONE_BACKEND: Final = {"sdk": "trio", "claude": "asyncio", "codex": "trio", "opencode": "asyncio"}
 VITAL_ONLY: Final = frozenset({"opencode"})
 
 
@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_run(item: pytest.Item) -> bool:
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    agent = parameters.get("case")
+    agent = parameters.get("case", parameters.get("rolling_case"))
     if parameters.get("anyio_backend") != ONE_BACKEND.get(str(agent), parameters.get("anyio_backend")):
         return False
     return agent not in VITAL_ONLY or item.get_closest_marker("vital") is not None
