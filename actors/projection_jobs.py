@@ -1,4 +1,4 @@
-"""What a projector takes from a batch, and has done on the write lane: one transaction a job, rows and position."""
+"""What a projector takes from a batch, and has done on the write lane: rows and position in one transaction."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from .replacement import Swap
 
 def handled_by(projection: Projection, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:
     """The events of a batch that concern a projection."""
-    return [event for event in batch if isinstance(event, PersistedEvent) and event.event_type in projection.handles]
+    handles = projection.handles
+    return [event for event in batch if event.event_type in handles and isinstance(event, PersistedEvent)]
 
 
-def commit(projection: Projection, events: Sequence[PersistedEvent], position: PositionRow) -> Job[None]:
-    """Bring the rows past these events, and the position to `position`."""
+def bring_rows(projection: Projection, events: Sequence[PersistedEvent], position: PositionRow) -> Job[None]:
+    """Bring the rows past these events, and the position to `position`, in the caller's transaction."""
 
     def write(database: peewee.SqliteDatabase) -> None:
-        with write_transaction(database, durability="normal"):
-            projection.apply(database, events)
-            crash_point("projector.rows-written")
-            write_position(database, position)
-            crash_point("projector.position-written")
-        crash_point("projector.committed")
+        projection.apply(database, events)
+        crash_point("projector.rows-written")
+        write_position(database, position)
+        crash_point("projector.position-written")
 
     return write
 
 
-def commit_unless_committed(
+def bring_rows_unless_brought(
     projection: Projection, events: Sequence[PersistedEvent], position: PositionRow
 ) -> Job[None]:
-    """The same after a commit of unknown outcome: the stored position tells whether it took place."""
-    write = commit(projection, events, position)
+    """The same after a commit of unknown outcome, in a transaction of its own: the stored position tells whether it
+    took place."""
+    write = bring_rows(projection, events, position)
 
     def write_unless_written(database: peewee.SqliteDatabase) -> None:
         reopen(database)
         if read_position(database, projection.name).last_applied_sequence < position.last_applied_sequence:
-            write(database)
+            with write_transaction(database, durability="normal"):
+                write(database)
 
     return write_unless_written
 

@@ -28,7 +28,7 @@ from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableE
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .last_errors import LastErrors
-from .projection_jobs import commit, commit_unless_committed, handled_by, look_up, take_rows
+from .projection_jobs import bring_rows, bring_rows_unless_brought, handled_by, look_up, take_rows
 from .projector_condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
 from .replacement import Replacement, Swap
 from .rounds import Rounds
@@ -307,15 +307,18 @@ class Projector:
                 self._condition.quarantine(event.sequence, event.fault)
 
     async def _commit(self, events: Sequence[PersistedEvent], position: PositionRow) -> None:
-        job = commit(self._projection, events, position)
+        may_be_there = False
         while True:
             try:
                 if self._waiting:
                     self._rounds.hurry()
-                await self._rounds.run_job(job)
+                if may_be_there:
+                    await self._rounds.run_job(bring_rows_unless_brought(self._projection, events, position))
+                else:
+                    await self._rounds.write(bring_rows(self._projection, events, position))
                 break
             except CommitOutcomeUnknown as error:
-                job = commit_unless_committed(self._projection, events, position)
+                may_be_there = True
                 await self._back_off(error)
             except Exception as error:
                 if not is_transient(error):

@@ -1,19 +1,26 @@
-"""Rounds: the projectors' transactions go to the write lane together, in one hop, at a bounded pace.
+"""Rounds: the projectors' writes go to the write lane together, in one hop and one transaction, at a bounded pace.
 
-What a projector does per event is cheap; waking eight tasks and crossing to another thread eight times per command is
-not. So a round has an immediate leading edge, and the next one comes no sooner than `interval_seconds` later: until
-then projectors wait at the gate (`turn`) while their batches gather. Each job is a transaction of its own, and fails
-alone. Somebody who waits for a projection asks for a round at once (`hurry`).
+What a projector does per event is cheap; waking eight tasks, crossing to another thread and committing eight times per
+command is not. So a round has an immediate leading edge, and the next one comes no sooner than `interval_seconds`
+later: until then projectors wait at the gate (`turn`) while their batches gather. Somebody who waits for a projection
+asks for a round at once (`hurry`).
+
+A write fails alone: when one does, the round's transaction is rolled back and each gets one of its own. Only a commit
+of unknown outcome is unknown to all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import anyio
 import attrs
 import peewee
 
+from ..persistence.crash_points import crash_point
+from ..persistence.database import write_transaction
+from ..persistence.failures import CommitOutcomeUnknown
 from ..persistence.lane import Job, WriteLane
 from ..runtime.contracts.errors import MailboxClosed
 
@@ -24,6 +31,7 @@ MAILBOX_JOBS: Final = 64
 @attrs.define(eq=False)
 class _Submitted:
     job: Job[None]
+    joins: bool
     done: anyio.Event = attrs.field(factory=anyio.Event)
     error: BaseException | None = None
 
@@ -53,23 +61,27 @@ class Rounds:
         """Open the gate now instead of when the next round is due."""
         self._hurry.set()
 
+    async def write(self, write: Job[None]) -> None:
+        """Run `write` inside the next round's transaction, wait until that is committed, and raise what `write` raises.
+
+        `write` may be run twice: again, alone, when a neighbour's failure has undone the first time. Shielded as
+        `run_job` is.
+
+        Raises:
+            CommitOutcomeUnknown: the commit failed; what the round wrote may be there or not.
+            MailboxClosed: the rounds have ended; nothing was written.
+        """
+        await self._submit(_Submitted(write, joins=True))
+
     async def run_job(self, job: Job[None]) -> None:
-        """Run a job in the next round and wait for it. Raises what the job raises.
+        """Run a job that has transactions of its own in the next round, and wait for it. Raises what the job raises.
 
         Shielded: a caller that is cancelled learns its job's outcome first.
 
         Raises:
             MailboxClosed: the rounds have ended; the job was not run.
         """
-        submitted = _Submitted(job)
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._send.send(submitted)
-            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                raise MailboxClosed("the rounds of projections have ended") from None
-            await submitted.done.wait()
-        if submitted.error is not None:
-            raise submitted.error
+        await self._submit(_Submitted(job, joins=False))
 
     def close(self) -> None:
         """No more jobs: `run` ends."""
@@ -99,6 +111,16 @@ class Rounds:
             self._receive.close()
             self._open_gate()
 
+    async def _submit(self, submitted: _Submitted) -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._send.send(submitted)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                raise MailboxClosed("the rounds of projections have ended") from None
+            await submitted.done.wait()
+        if submitted.error is not None:
+            raise submitted.error
+
     def _open_gate(self) -> None:
         if self._gate is not None:
             self._gate.set()
@@ -114,8 +136,10 @@ class Rounds:
 
     async def _run_round(self, jobs: list[_Submitted]) -> None:
         def run_all(database: peewee.SqliteDatabase) -> None:
+            _write_together(database, [submitted for submitted in jobs if submitted.joins])
             for submitted in jobs:
-                submitted.attempt(database)
+                if not submitted.joins:
+                    submitted.attempt(database)
 
         try:
             with anyio.CancelScope(shield=True):
@@ -127,3 +151,23 @@ class Rounds:
         finally:
             for submitted in jobs:
                 submitted.done.set()
+
+
+def _write_together(database: peewee.SqliteDatabase, writes: Sequence[_Submitted]) -> None:
+    """Run the writes in one transaction; where one of them fails, each in one of its own."""
+    if not writes:
+        return
+    has_begun = False
+    try:
+        with write_transaction(database, durability="normal"):
+            has_begun = True
+            for submitted in writes:
+                submitted.job(database)
+        crash_point("projector.committed")
+    except Exception as error:
+        if has_begun and len(writes) > 1 and not isinstance(error, CommitOutcomeUnknown):
+            for submitted in writes:
+                _write_together(database, [submitted])
+        else:
+            for submitted in writes:
+                submitted.error = error

@@ -329,14 +329,15 @@ async def test_a_commit_of_unknown_outcome_is_applied_once(
     path: Path, monkeypatch: pytest.MonkeyPatch, took_place: bool
 ) -> None:
     await write_log(path, LOG)
-    failures = 0
+    # One commit is all projectors' first one; looked up afterwards, each goes on by itself.
+    failures, most = 0, 1 if took_place else len(PROJECTIONS)
 
     def patch(database: peewee.SqliteDatabase) -> None:
         execute: Callable[..., Any] = database.execute_sql
 
         def execute_sql(sql: str, *parameters: Any) -> Any:
             nonlocal failures
-            if sql != "COMMIT" or failures == len(PROJECTIONS):
+            if sql != "COMMIT" or failures == most:
                 return execute(sql, *parameters)
             failures += 1
             if took_place:
@@ -349,7 +350,7 @@ async def test_a_commit_of_unknown_outcome_is_applied_once(
         await core.lane.run(patch)
         core.start_projectors()
         await core.projected()
-        assert failures == len(PROJECTIONS)
+        assert failures == most
         await assert_equals_fold(core, LOG)
 
 

@@ -11,13 +11,14 @@ FAULT_MUTANTS: Final = (
         guard="a counter that is killed between its rows and its position counts once",
         file="actors/projection_jobs.py",
         old="""
-            write_position(database, position)
-            crash_point("projector.position-written")
+        write_position(database, position)
+        crash_point("projector.position-written")
 """,
         new="""
-        with write_transaction(database, durability="normal"):
-            write_position(database, position)
-            crash_point("projector.position-written")
+        database.execute_sql("COMMIT")
+        database.execute_sql("BEGIN IMMEDIATE")
+        write_position(database, position)
+        crash_point("projector.position-written")
 """,
         test="tests/crash/test_counter_crash.py::test_l21_a_counter_that_is_not_idempotent_counts_every_event_once",
     ),

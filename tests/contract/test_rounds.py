@@ -1,0 +1,162 @@
+"""A round: the projectors' writes of one moment in one transaction, where each still fails alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import peewee
+import pytest
+from anyio.to_thread import run_sync
+
+from orchestrion.actors.rounds import Rounds
+from orchestrion.persistence.database import open_writer
+from orchestrion.persistence.failures import CommitOutcomeUnknown
+from orchestrion.persistence.lane import Job, WriteLane
+
+pytestmark = pytest.mark.anyio
+
+
+@attrs.define
+class Opened:
+    rounds: Rounds
+    lane: WriteLane
+    statements: list[str] = attrs.field(factory=list)
+
+    async def rows(self) -> list[str]:
+        query = "SELECT name FROM written ORDER BY name"
+        return [name for (name,) in await self.lane.run(lambda database: database.execute_sql(query).fetchall())]
+
+    async def write_at_once(self, *writes: Job[None]) -> list[BaseException | None]:
+        """Hand in writes that share a round, and tell what became of each."""
+        outcomes: list[BaseException | None] = [None] * len(writes)
+
+        async def hand_in(number: int) -> None:
+            try:
+                await self.rounds.write(writes[number])
+            except Exception as error:
+                outcomes[number] = error
+
+        release = threading.Event()
+        async with anyio.create_task_group() as tasks:
+            # A round is under way until all writes are there, so that the next one takes them together.
+            tasks.start_soon(self.rounds.run_job, waiting_for(release))
+            await anyio.wait_all_tasks_blocked()
+            for number in range(len(writes)):
+                tasks.start_soon(hand_in, number)
+            await anyio.wait_all_tasks_blocked()
+            self.statements.clear()
+            release.set()
+        return outcomes
+
+
+@asynccontextmanager
+async def open_rounds(path: Path) -> AsyncIterator[Opened]:
+    writer = await run_sync(open_writer, path / "state.db")
+    opened = Opened(Rounds(lane := WriteLane(writer), interval_seconds=0), lane)
+
+    def prepare(database: peewee.SqliteDatabase) -> None:
+        database.execute_sql("CREATE TABLE written (name TEXT PRIMARY KEY) STRICT")
+        database.connection().set_trace_callback(opened.statements.append)
+
+    try:
+        await lane.run(prepare)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(opened.rounds.run)
+            yield opened
+            opened.rounds.close()
+    finally:
+        await lane.close()
+
+
+def waiting_for(release: threading.Event) -> Job[None]:
+    def job(_: peewee.SqliteDatabase) -> None:
+        release.wait()
+
+    return job
+
+
+def row(name: str) -> Job[None]:
+    def write(database: peewee.SqliteDatabase) -> None:
+        database.execute_sql("INSERT INTO written VALUES (?)", (name,))
+
+    return write
+
+
+def row_and_defect(name: str) -> Job[None]:
+    def write(database: peewee.SqliteDatabase) -> None:
+        row(name)(database)
+        raise ValueError(f"{name} has a defect")
+
+    return write
+
+
+async def test_the_writes_of_a_round_are_one_transaction(tmp_path: Path) -> None:
+    async with open_rounds(tmp_path) as opened:
+        assert await opened.write_at_once(row("a"), row("b"), row("c")) == [None, None, None]
+        assert opened.statements.count("COMMIT") == 1
+        assert await opened.rows() == ["a", "b", "c"]
+
+
+async def test_a_write_that_fails_fails_alone_and_leaves_nothing(tmp_path: Path) -> None:
+    async with open_rounds(tmp_path) as opened:
+        outcomes = await opened.write_at_once(row("a"), row_and_defect("b"), row("c"))
+        assert [repr(outcome) for outcome in outcomes] == ["None", "ValueError('b has a defect')", "None"]
+        assert await opened.rows() == ["a", "c"]
+
+
+async def test_a_commit_of_unknown_outcome_is_unknown_to_every_write_of_the_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(statement: str) -> Callable[[peewee.SqliteDatabase], None]:
+        def patch(database: peewee.SqliteDatabase) -> None:
+            execute: Callable[..., Any] = database.execute_sql
+
+            def execute_sql(sql: str, *parameters: Any) -> Any:
+                if sql == statement:
+                    raise peewee.OperationalError("disk I/O error")
+                return execute(sql, *parameters)
+
+            monkeypatch.setattr(database, "execute_sql", execute_sql)
+
+        return patch
+
+    async with open_rounds(tmp_path) as opened:
+        await opened.lane.run(fail("COMMIT"))
+        outcomes = await opened.write_at_once(row("a"), row("b"))
+        assert [type(outcome) for outcome in outcomes] == [CommitOutcomeUnknown, CommitOutcomeUnknown]
+        assert opened.statements.count("BEGIN IMMEDIATE") == 1
+
+
+async def test_a_transaction_that_cannot_begin_is_tried_once_for_all_of_the_round(tmp_path: Path) -> None:
+    other = peewee.SqliteDatabase(str(tmp_path / "state.db"), thread_safe=False, check_same_thread=False)
+    async with open_rounds(tmp_path) as opened:
+        await opened.lane.run(lambda database: database.execute_sql("PRAGMA busy_timeout = 0"))
+        await run_sync(other.connect)
+        try:
+            await run_sync(other.execute_sql, "BEGIN IMMEDIATE")
+            outcomes = await opened.write_at_once(row("a"), row("b"))
+        finally:
+            await run_sync(other.close)
+        assert ["locked" in str(outcome) for outcome in outcomes] == [True, True]
+        assert opened.statements.count("BEGIN IMMEDIATE") == 1
+        assert await opened.write_at_once(row("a"), row("b")) == [None, None]
+
+
+async def test_a_job_with_transactions_of_its_own_has_no_other_around_it(tmp_path: Path) -> None:
+    async with open_rounds(tmp_path) as opened:
+
+        def job(database: peewee.SqliteDatabase) -> None:
+            assert not database.connection().in_transaction
+            with database.atomic("IMMEDIATE"):
+                row("alone")(database)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(opened.rounds.write, row("joined"))
+            tasks.start_soon(opened.rounds.run_job, job)
+        assert await opened.rows() == ["alone", "joined"]
