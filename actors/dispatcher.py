@@ -2,8 +2,8 @@
 
 - Commands enter a mailbox in order, bounded in number and in bytes; a full one makes its callers wait. Nothing is
   dropped.
-- What has gathered, up to a bound of both kinds, is one group commit on the write lane (`command_group`). Events are
-  published after the commit, then callers are answered.
+- What has gathered, up to a bound of both kinds, is one group commit on the write lane (`command_group`). After the
+  commit its events are published and its callers answered: when one of them goes on, the head is published.
 - A caller that is cancelled leaves its command in the mailbox: sending it again under the same id tells its outcome.
 - Closed, it refuses new commands, handles those in the mailbox, and ends. When a commit's outcome cannot be found out,
   it fails for good: every caller, waiting or new, gets `RuntimeFailed`.
@@ -201,14 +201,20 @@ class Dispatcher:
                 submission.answer(RuntimeFailed(f"the runtime stopped: {error}"))
             raise
         crash_point("dispatch.committed")
+        answered = list(zip(group, outcome.answers, strict=True))
+        # Nothing else runs before the events are published; then those answered come before those told.
+        self._answer(answered[:ANSWERS_AT_ONCE])
         self._log.publish(outcome.batch)
         crash_point("dispatch.published")
-        for number, (submission, answer) in enumerate(zip(group, outcome.answers, strict=True), start=1):
+        for start in range(ANSWERS_AT_ONCE, len(answered), ANSWERS_AT_ONCE):
+            await cancel_shielded_checkpoint()
+            self._answer(answered[start : start + ANSWERS_AT_ONCE])
+
+    def _answer(self, answered: list[tuple[Submission, Answer]]) -> None:
+        for submission, answer in answered:
             if isinstance(answer, Exception) and not isinstance(answer, _CALLERS_OWN):
                 self._report(submission.envelope, answer)
             submission.answer(answer)
-            if number % ANSWERS_AT_ONCE == 0:
-                await cancel_shielded_checkpoint()
 
     def _report(self, envelope: CommandEnvelope, error: Exception) -> None:
         """Tell of a command that the store refused, or that met a defect: its caller may be the only one who knows."""

@@ -5,17 +5,13 @@ Command ids are derived from the intent, so an intent that is performed again af
 
 from __future__ import annotations
 
-from typing import Final
-
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
-from ..runtime.contracts.events import EventMetadata, PersistedEvent
+from ..runtime.contracts.events import NO_METADATA, PersistedEvent
 from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, TurnId
 from ..runtime.contracts.values import Activity, JsonObject, Label, Session, Tone
 from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
 from .session_voice import SessionVoice
-
-_NO_METADATA: Final = EventMetadata()
 
 
 class IntentNotes:
@@ -89,7 +85,7 @@ class IntentNotes:
             updated_at=now,
         )
         command = ThreadSessionSet(command_id=_settling(intent), thread_id=thread_id, session=session, created_at=now)
-        await self._send(intent, IngestedCommand(command=command, metadata=_NO_METADATA))
+        await self._send(intent, IngestedCommand(command=command, metadata=NO_METADATA))
 
     async def _note(self, intent: PersistedEvent, tone: Tone, kind: str, summary: str, *, payload: JsonObject) -> None:
         now = self._mint.now()
@@ -106,7 +102,7 @@ class IntentNotes:
         command = ThreadActivityAppend(
             command_id=command_id, thread_id=ThreadId(intent.stream_id), activity=activity, created_at=now
         )
-        await self._send(intent, IngestedCommand(command=command, metadata=_NO_METADATA))
+        await self._send(intent, IngestedCommand(command=command, metadata=NO_METADATA))
 
     async def _send(self, intent: PersistedEvent, command: IngestedCommand) -> None:
         await self._voice.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)

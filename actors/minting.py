@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
 from ..runtime.contracts.values import EPOCH, Instant, instant
 
-_DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
-_PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
-"""Ten bits each."""
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
+_DIGIT_OF_BYTE: Final = _DIGITS * 8
+"""Translates a byte into the digit of its low five bits."""
 
-_PAIR_BITS: Final = 10
-_MILLISECOND_BITS: Final = 50
-_RANDOM_BITS: Final = 70
+_TIME_DIGITS: Final = 10
+_RANDOM_DIGITS: Final = 14
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,14 +43,15 @@ class SystemMint:
         return self._millisecond().instant
 
     def new_id(self) -> str:
-        return self._millisecond().prefix + _base32(self._random.getrandbits(_RANDOM_BITS), _RANDOM_BITS)
+        random_bytes = self._random.getrandbits(8 * _RANDOM_DIGITS).to_bytes(_RANDOM_DIGITS, "little")
+        return self._millisecond().prefix + random_bytes.translate(_DIGIT_OF_BYTE).decode()
 
     def _millisecond(self) -> _Millisecond:
         number = time.time_ns() // 1_000_000
         latest = self._latest
         if latest.number != number:
-            moment = instant(_EPOCH + timedelta(milliseconds=number))
-            latest = self._latest = _Millisecond(number, moment, _base32(number, _MILLISECOND_BITS))
+            moment = f"{_second(number // 1000)}.{number % 1000:03}Z"
+            latest = self._latest = _Millisecond(number, Instant(moment), _base32(number))
         return latest
 
 
@@ -62,5 +63,11 @@ class _Millisecond(NamedTuple):
     prefix: str
 
 
-def _base32(number: int, bits: int) -> str:
-    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in range(bits - _PAIR_BITS, -1, -_PAIR_BITS)])
+@lru_cache(maxsize=4)
+def _second(number: int) -> str:
+    """A second since 1970 as an instant begins."""
+    return instant(_EPOCH + timedelta(seconds=number)).partition(".")[0]
+
+
+def _base32(number: int) -> str:
+    return "".join([chr(_DIGITS[number >> shift & 31]) for shift in range(5 * (_TIME_DIGITS - 1), -1, -5)])

@@ -22,7 +22,7 @@ import attrs
 from ..persistence.crash_points import crash_point
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadRevertComplete
 from ..runtime.contracts.errors import OrchestrionError, ProviderError
-from ..runtime.contracts.events import EventMetadata, PersistedEvent
+from ..runtime.contracts.events import NO_METADATA, PersistedEvent
 from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId
 from ..runtime.contracts.read_model import ThreadView
 from ..runtime.contracts.values import Activity, Count, JsonObject, Label
@@ -50,7 +50,6 @@ RevertPolicy: TypeAlias = Literal["start-afresh", "refuse"]
 Following: TypeAlias = Literal["rolls-back", "starts-afresh", "as-it-is"]
 """How an agent follows a revert; `as-it-is`: it has nothing to forget."""
 
-_NO_METADATA: Final = EventMetadata()
 _NAMED_LEFT_ALONE: Final = 20
 
 _logger = logging.getLogger(__name__)
@@ -238,7 +237,7 @@ class Reverter:
             created_at=self._mint.now(),
         )
         result = await self._voice.send(
-            IngestedCommand(command=command, metadata=_NO_METADATA),
+            IngestedCommand(command=command, metadata=NO_METADATA),
             caused_by=order.intent.event_id,
             correlation_id=order.intent.correlation_id,
         )
@@ -264,7 +263,7 @@ class Reverter:
             command_id=CommandId(key), thread_id=order.thread.id, activity=activity, created_at=now
         )
         await self._voice.send(
-            IngestedCommand(command=command, metadata=_NO_METADATA), correlation_id=order.intent.correlation_id
+            IngestedCommand(command=command, metadata=NO_METADATA), correlation_id=order.intent.correlation_id
         )
 
 

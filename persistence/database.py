@@ -41,6 +41,7 @@ BUSY_TIMEOUT_SECONDS: Final = 5
 WAL_AUTOCHECKPOINT_PAGES: Final = 10_000
 
 _SYNCHRONOUS: Final[dict[Durability, int]] = {"normal": 1, "full": 2}
+_SET_SYNCHRONOUS: Final = {durability: f"PRAGMA synchronous = {level}" for durability, level in _SYNCHRONOUS.items()}
 
 
 def prepare(path: Path, now: Instant) -> SqliteDatabase:
@@ -172,9 +173,7 @@ def write_transaction(database: SqliteDatabase, *, durability: Durability) -> It
         CommitOutcomeUnknown: COMMIT failed.
         peewee.DatabaseError: the transaction could not begin.
     """
-    level = _SYNCHRONOUS[durability]
-    if database.execute_sql("PRAGMA synchronous").fetchone() != (level,):
-        database.execute_sql(f"PRAGMA synchronous = {level}")
+    database.execute_sql(_SET_SYNCHRONOUS[durability])
     database.execute_sql("BEGIN IMMEDIATE")
     try:
         yield

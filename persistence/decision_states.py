@@ -206,11 +206,10 @@ class DecisionStates:
 
     def _stage_owners(self, event: PersistedEvent, thread_id: ThreadId) -> None:
         """A request keeps its first owner; a turn that a revert removed has none."""
-        fact = OwnerFact(last_sequence=event.sequence, thread_id=thread_id)
         if (turn_id := turn_opened_by(event)) is not None:
-            self._turn_owners.staged[turn_id] = fact
+            self._turn_owners.staged[turn_id] = OwnerFact(last_sequence=event.sequence, thread_id=thread_id)
         if (asked := approval_asked_by(event)) is not None and self.owner_of_approval(asked) is None:
-            self._approval_owners.staged[asked] = fact
+            self._approval_owners.staged[asked] = OwnerFact(last_sequence=event.sequence, thread_id=thread_id)
         if isinstance(event.payload, ThreadReverted):
-            for removed in event.payload.removed_turn_ids:
-                self._turn_owners.staged[removed] = attrs.evolve(fact, removed=True)
+            gone = OwnerFact(last_sequence=event.sequence, thread_id=thread_id, removed=True)
+            self._turn_owners.staged.update(dict.fromkeys(event.payload.removed_turn_ids, gone))

@@ -5,14 +5,15 @@ Appending is part of the caller's transaction. Reading is paged by the caller an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 import attrs
 import peewee
 
-from ..runtime.contracts.event_codec import EventRow, decode_event, encode_event
-from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent
+from ..runtime.contracts.event_codec import EventRow, decode_event
+from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent
 from ..runtime.contracts.ids import CommandId, EventId, ThreadId
 from ..runtime.contracts.values import EPOCH, AggregateKind, Instant
 
@@ -59,13 +60,13 @@ class StreamRequest:
     stream_id: str
 
 
-def append_events(database: peewee.SqliteDatabase, events: list[PersistedEvent]) -> None:
-    """Write events in the caller's transaction. Their sequences were assigned by the dispatcher.
+def append_events(database: peewee.SqliteDatabase, rows: Sequence[EventRow]) -> None:
+    """Write encoded events in the caller's transaction. Their sequences were assigned by the dispatcher.
 
     Raises:
         sqlite3.IntegrityError: another writer used a sequence or a stream version.
     """
-    database.connection().executemany(_INSERT, [encode_event(event) for event in events])
+    database.connection().executemany(_INSERT, rows)
 
 
 def read_events(database: peewee.SqliteDatabase, page: EventPage) -> list[LoggedEvent]:

@@ -6,7 +6,7 @@ behind it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import ClassVar, Final
 
@@ -26,7 +26,7 @@ from ...runtime.contracts.events import (
 )
 from ...runtime.contracts.values import Unset
 from ..models import ProjectionThread
-from .base import compiled, insert_unless_present, parameter
+from .base import Row, compiled, execute_many, insert_unless_present, parameter
 
 INSERT: Final = insert_unless_present(ProjectionThread)
 
@@ -63,12 +63,11 @@ class ThreadsProjection:
             thread_id = event.stream_id
             if isinstance(event.payload, ThreadCreated):
                 # What came before the row has no row to change, and must not reach the new one.
-                _update(database, thread_id, changes.pop(thread_id, {}))
+                _update(database, {thread_id: changes.pop(thread_id, {})})
                 database.execute_sql(INSERT, _new_row(thread_id, event.payload))
             else:
                 changes.setdefault(thread_id, {}).update(_changed_columns(event))
-        for thread_id, columns in changes.items():
-            _update(database, thread_id, columns)
+        _update(database, changes)
 
 
 def _changed_columns(event: PersistedEvent) -> dict[str, object]:
@@ -117,6 +116,10 @@ def _new_row(thread_id: str, created: ThreadCreated) -> dict[str, object]:
     }
 
 
-def _update(database: peewee.SqliteDatabase, thread_id: str, columns: dict[str, object]) -> None:
-    if columns:
-        database.execute_sql(update_statement(frozenset(columns)), {**columns, "thread_id": thread_id})
+def _update(database: peewee.SqliteDatabase, changes: Mapping[str, Mapping[str, object]]) -> None:
+    by_columns: dict[frozenset[str], list[Row]] = {}
+    for thread_id, columns in changes.items():
+        if columns:
+            by_columns.setdefault(frozenset(columns), []).append({**columns, "thread_id": thread_id})
+    for changed, rows in by_columns.items():
+        execute_many(database, update_statement(changed), rows)

@@ -23,6 +23,8 @@ from .values import MAX_COMMAND_BYTES, ActorKind, Label
 _COMMANDS: Final[dict[str, type[Command]]] = {
     command.type: command for command in (*CLIENT_COMMANDS, *INTERNAL_COMMANDS)
 }
+_CLASSES: Final = frozenset(_COMMANDS.values())
+_ACTORS: Final = get_args(ActorKind)
 _FINGERPRINT_BYTES: Final = 16
 
 
@@ -64,10 +66,10 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     Raises:
         InvalidCommand: a field is at fault, the command is over 20 MiB, or a client sent an internal command.
     """
-    if not isinstance(command, (*CLIENT_COMMANDS, *INTERNAL_COMMANDS)):
+    if type(command) not in _CLASSES:
         raise InvalidCommand("$", f"{type(command).__name__} is no command")
-    if actor not in get_args(ActorKind):
-        raise InvalidCommand("actor", f"{actor!r} is none of {', '.join(get_args(ActorKind))}")
+    if actor not in _ACTORS:
+        raise InvalidCommand("actor", f"{actor!r} is none of {', '.join(_ACTORS)}")
     command_id = str(command.command_id)
     if actor == "client" and not isinstance(command, CLIENT_COMMANDS):
         raise InvalidCommand(
@@ -75,7 +77,8 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
             f"{command.type} is an internal command: only the runtime's own actors send it",
             command_id=command_id,
         )
-    normalised = read_strictly(_wire_form(command), type(command), command_id=command_id)
+    content = _wire_form(command)
+    normalised = read_strictly(content, type(command), command_id=command_id)
     if isinstance(normalised, ThreadActivityAppend):
         normalised = _with_bounded_payload(normalised)
     if isinstance(normalised, ThreadSessionSet) and normalised.session.thread_id != normalised.thread_id:
@@ -84,7 +87,9 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
             f"is {normalised.session.thread_id!r}, the command's threadId is {normalised.thread_id!r}",
             command_id=command_id,
         )
-    content = command_json(normalised)
+    if normalised != command:
+        content = to_json(normalised)
+    content["type"] = normalised.type
     size = len(orjson.dumps(content))
     if size > MAX_COMMAND_BYTES:
         raise InvalidCommand("$", f"the command has {size} bytes, at most {MAX_COMMAND_BYTES}", command_id=command_id)

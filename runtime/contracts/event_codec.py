@@ -8,12 +8,19 @@ import orjson
 
 from .codec import read_leniently, read_strictly, to_json
 from .errors import InvalidCommand
-from .events import EVENT_PAYLOADS, EventMetadata, EventPayload, LoggedEvent, PersistedEvent, UndecodableEvent
+from .events import (
+    EVENT_PAYLOADS,
+    NO_METADATA,
+    EventMetadata,
+    EventPayload,
+    LoggedEvent,
+    PersistedEvent,
+    UndecodableEvent,
+)
 from .ids import CommandId, EventId
 from .values import ActorKind, AggregateKind, Instant
 
 _PAYLOADS: Final[dict[str, type[EventPayload]]] = {payload.event_type: payload for payload in EVENT_PAYLOADS}
-_NO_METADATA: Final = EventMetadata()
 
 
 class EventRow(NamedTuple):
@@ -55,7 +62,7 @@ def encode_event(event: PersistedEvent) -> EventRow:
         event.correlation_id,
         event.actor_kind,
         _strict_json(event, event.payload),
-        "{}" if event.metadata == _NO_METADATA else _strict_json(event, event.metadata),
+        "{}" if event.metadata == NO_METADATA else _strict_json(event, event.metadata),
     )
 
 
@@ -67,9 +74,7 @@ def decode_event(row: EventRow) -> LoggedEvent:
     try:
         payload = read_leniently(orjson.loads(row.payload_json), payload_class)
         metadata = (
-            _NO_METADATA
-            if row.metadata_json == "{}"
-            else read_leniently(orjson.loads(row.metadata_json), EventMetadata)
+            NO_METADATA if row.metadata_json == "{}" else read_leniently(orjson.loads(row.metadata_json), EventMetadata)
         )
     except ValueError as error:
         return _undecodable(row, known=True, fault=str(error))

@@ -282,6 +282,9 @@ class EventMetadata:
     command_fingerprint: Label | None = None
 
 
+NO_METADATA: Final = EventMetadata()
+
+
 @attrs.frozen(kw_only=True)
 class PersistedEvent:
     """An event as the log holds it. `sequence` counts the whole log, `stream_version` its stream, both from 1."""

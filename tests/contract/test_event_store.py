@@ -25,6 +25,7 @@ from orchestrion.persistence.event_store import (
     read_rows,
     read_stream_position,
 )
+from orchestrion.runtime.contracts.event_codec import encode_event
 from orchestrion.runtime.contracts.events import INTENT_TYPES, PersistedEvent, ThreadDeleted, UndecodableEvent
 from orchestrion.runtime.contracts.ids import CommandId, EventId, ThreadId
 from orchestrion.runtime.contracts.values import EPOCH
@@ -50,7 +51,7 @@ def written(database: peewee.SqliteDatabase) -> peewee.SqliteDatabase:
 
 def append(database: peewee.SqliteDatabase, events: list[PersistedEvent]) -> None:
     with write_transaction(database, durability="full"):
-        append_events(database, events)
+        append_events(database, [encode_event(event) for event in events])
 
 
 @pytest.mark.spec("W1", "E1", "E14")
@@ -174,7 +175,7 @@ def test_a_reader_sees_a_commit_whole_or_not_at_all(database: peewee.SqliteDatab
     reader = open_reader(Path(database.database))
     try:
         with write_transaction(database, durability="full"):
-            append_events(database, LOG[:50])
+            append_events(database, [encode_event(event) for event in LOG[:50]])
             assert read_head(reader).sequence == 0
         assert read_head(reader).sequence == LOG[49].sequence
     finally:

@@ -59,6 +59,7 @@ async def test_a_batch_that_is_lost_with_its_cancelled_task_takes_no_room_for_ev
         with monkeypatch.context() as patched:
             patched.setattr(core.log, "publish", publish_and_cancel)
             await core.dispatch(make.project_create("lost"))
+        await anyio.wait_all_tasks_blocked()
         assert (reading.cancelled(), found) == (True, [])
         assert [event.sequence for event in await follower.next_batch()] == [1]
         reading = asyncio.create_task(read())

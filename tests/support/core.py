@@ -31,6 +31,7 @@ from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
 from orchestrion.runtime.contracts.admission import admit
 from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
+from orchestrion.runtime.contracts.event_codec import encode_event
 from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
 from orchestrion.runtime.contracts.ids import EventId
 from orchestrion.runtime.contracts.read_model import DispatchResult
@@ -209,7 +210,7 @@ async def write_log(path: Path, events: Sequence[PersistedEvent]) -> None:
         writer = prepare(path, at(0))
         try:
             with write_transaction(writer, durability="normal"):
-                append_events(writer, list(events))
+                append_events(writer, [encode_event(event) for event in events])
         finally:
             writer.close()
 
