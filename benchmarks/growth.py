@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -23,7 +24,7 @@ _MESSAGE_DELTAS: Final = 200
 
 async def growing(*, rounds: int, deltas: int, threads: int) -> list[Figure]:
     """Seconds a delta, as ratios: each figure's floor is the same work where little is stored."""
-    return [await _turns(rounds), await _length(deltas), await _threads(rounds, threads)]
+    return [await _turns(rounds), await _length(deltas), *await _threads(rounds, threads)]
 
 
 async def _turns(rounds: int) -> Figure:
@@ -60,21 +61,34 @@ async def _length(deltas: int) -> Figure:
     )
 
 
-async def _threads(rounds: int, threads: int) -> Figure:
-    """Deltas spread over so many threads, more than are kept in memory, beside deltas to eight."""
-    found: list[tuple[float, float]] = []
+async def _threads(rounds: int, threads: int) -> list[Figure]:
+    """The same deltas in a crowded database and in a small one; then deltas to threads that have to be loaded first."""
+    crowded, loading = [], []
+    loaded = threads // 4
+    async with _filled(threads, loaded) as many, _filled(CALLERS, loaded) as few:
+        for number in range(rounds):
+            sent = [_spread(CALLERS, threads, f"{kind}-{number}") for kind in ("many", "few")]
+            crowded.append((await _cost(many, sent[0]), await _cost(few, sent[1])))
+            known = await _cost(many, _spread(loaded // 2, threads, f"known-{number}"))
+            loading.append((await _cost(many, _spread(threads, threads, f"loaded-{number}")), known))
+    return [
+        median_of(
+            f"cost of a delta to one of 64 threads, in a database of {threads:,} threads against these alone",
+            "µs",
+            crowded,
+            at_most(1.2, of="share"),
+        ),
+        median_of(f"cost of a delta to a thread not in memory, one of {threads:,}, against one that is", "µs", loading),
+    ]
+
+
+@asynccontextmanager
+async def _filled(threads: int, loaded: int) -> AsyncIterator[Runtime]:
+    """A new database of so many threads, of which so many are kept in memory."""
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
-        options = RuntimeOptions(loaded_threads=threads // 4)
-        async with open_runtime(Path(directory) / "state.db", options=options) as runtime:
-            workload = Workload(threads=threads, turns=1)
-            await _send_in_order(runtime, workload.opening())
-            for number in range(rounds):
-                everywhere = [
-                    delta(f"t{i}", f"m{i}-{number}", f"all-{number}-{i}", turn_id="x") for i in range(threads)
-                ]
-                few = [delta(f"t{i % 8}", f"few{i}-{number}", f"few-{number}-{i}", turn_id="x") for i in range(threads)]
-                found.append((await _cost(runtime, everywhere), await _cost(runtime, few)))
-    return median_of(f"cost of a delta, each to another of {threads:,} threads against 8", "µs", found)
+        async with open_runtime(Path(directory) / "state.db", options=RuntimeOptions(loaded_threads=loaded)) as runtime:
+            await _send_in_order(runtime, Workload(threads=threads, turns=1).opening())
+            yield runtime
 
 
 def _stream(thread_id: str, turn_id: str, prefix: str, count: int) -> list[Sent]:
