@@ -24,7 +24,9 @@ from ..persistence.failures import CommitOutcomeUnknown
 from ..persistence.lane import Job, WriteLane
 from ..runtime.contracts.errors import MailboxClosed
 
-ROUND_INTERVAL_SECONDS: Final = 0.004
+ROUND_INTERVAL_SECONDS: Final = 0.016
+"""A frame of a 60 Hz screen: an interface that follows the rows draws no more often."""
+
 MAILBOX_JOBS: Final = 64
 
 
