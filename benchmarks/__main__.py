@@ -12,7 +12,7 @@ from .figures import Figure, print_figure, print_table
 from .growth import growing
 from .isolation import isolating
 from .pressure import under_pressure
-from .reading import of_filled_databases
+from .sizes import of_filled_databases
 from .streaming import streaming
 from .writing import dispatching, reaching_readers
 

@@ -16,7 +16,7 @@ from orchestrion import Runtime, RuntimeOptions, open_runtime
 from .figures import Figure, at_most, median_of
 from .workload import Sent, Workload, delta
 
-__all__ = ["growing"]
+__all__ = ["after_many_events", "growing"]
 
 CALLERS: Final = 64
 _MESSAGE_DELTAS: Final = 200
@@ -25,6 +25,16 @@ _MESSAGE_DELTAS: Final = 200
 async def growing(*, rounds: int, deltas: int, threads: int) -> list[Figure]:
     """Seconds a delta, as ratios: each figure's floor is the same work where little is stored."""
     return [await _turns(rounds), await _length(deltas), *await _threads(rounds, threads)]
+
+
+async def after_many_events(many: Path, few: Path, *, name: str, rounds: int) -> Figure:
+    """The same deltas behind a long log and behind a short one; both files grow by them."""
+    found: list[tuple[float, float]] = []
+    async with open_runtime(many) as long, open_runtime(few) as short:
+        for number in range(rounds):
+            sent = _spread(8, 2000, f"after-{number}")
+            found.append((await _cost(long, sent), await _cost(short, sent)))
+    return median_of(name, "µs", found, at_most(1.2, of="share"))
 
 
 async def _turns(rounds: int) -> Figure:

@@ -1,4 +1,4 @@
-"""Reading: opening after a clean stop and after a crash, rebuilding, and snapshots, at several sizes of the log."""
+"""Sizes of the log: opening after a clean stop and after a crash, snapshots, rebuilding, and going on to write."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from orchestrion.persistence.rebuild import rebuild
 from .figures import Figure, at_least, at_most, median_of
 from .filling import Filled, fill
 from .floor import replay_floor
+from .growth import after_many_events
 
 __all__ = ["of_filled_databases"]
 
@@ -33,6 +34,7 @@ _SUFFIXES: Final = ("", "-wal", "-shm")
 async def of_filled_databases(*, sizes: tuple[int, ...], rounds: int) -> list[Figure]:
     """Open, rebuild and snapshot figures for each size; memory and disk for the largest."""
     figures: list[Figure] = []
+    shortest: Filled | None = None
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
         for size in sizes:
             clean = await run_sync(fill, Path(directory) / f"clean-{size}.db", size)
@@ -43,6 +45,11 @@ async def of_filled_databases(*, sizes: tuple[int, ...], rounds: int) -> list[Fi
             if size >= 100_000:
                 figures.append(await run_sync(_rebuilding, clean, at, rounds))
                 figures += _footprint(clean, at)
+            shortest = shortest or clean
+            if clean is not shortest:
+                name = f"cost of a delta, after {at} against after {shortest.events:,}"
+                few = await run_sync(_copied, shortest.database, size)
+                figures.append(await after_many_events(clean.database, few, name=name, rounds=rounds))
     return figures
 
 
