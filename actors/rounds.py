@@ -166,7 +166,7 @@ def _write_together(database: peewee.SqliteDatabase, writes: Sequence[_Submitted
             for submitted in writes:
                 submitted.job(database)
         crash_point("projector.committed")
-    except Exception as error:
+    except BaseException as error:  # the projectors that handed the writes in decide what it means
         if has_begun and len(writes) > 1 and not isinstance(error, CommitOutcomeUnknown):
             for submitted in writes:
                 _write_together(database, [submitted])
