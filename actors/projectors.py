@@ -54,7 +54,7 @@ class Projectors:
         Raises:
             InvalidRequest: one is not.
         """
-        unknown = set(names) - set(self._by_name)
+        unknown = {name for name in names if name not in self._by_name}
         if unknown:
             raise InvalidRequest(
                 f"no such projector: {', '.join(sorted(unknown))}; there are: {', '.join(self._by_name)}"

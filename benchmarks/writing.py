@@ -21,7 +21,7 @@ from .workload import Sent, Workload, delta
 __all__ = ["dispatching", "reaching_readers"]
 
 CALLERS: Final = (1, 16, 64, 256)
-LATENESS_PERIOD: Final = 0.002
+LATENESS_PERIOD: Final = 0.005
 _TARGETS: Final[dict[tuple[int, Durability], tuple[Target, ...]]] = {
     (1, "full"): (at_least(0.45, of="share"),),
     (64, "full"): (at_least(8000), at_least(0.25, of="share")),

@@ -73,8 +73,6 @@ class _Staged(Generic[K, V]):
     def evict(self, *, keep: int, projected: int) -> None:
         """Drop the longest unused values beyond `keep` whose events the projections have."""
         excess = len(self.adopted) - keep
-        if excess <= 0:
-            return
         evictable = (key for key, value in self.adopted.items() if value.last_sequence <= projected)
         for key in [key for key, _ in zip(evictable, range(excess), strict=False)]:
             del self.adopted[key]
@@ -91,6 +89,13 @@ class DecisionStates:
         self._messages: _Staged[MessageId, MessageFact] = _Staged()
         self._turn_owners: _Staged[TurnId, OwnerFact] = _Staged()
         self._approval_owners: _Staged[ApprovalRequestId, OwnerFact] = _Staged()
+        self._layers: Final[tuple[_Staged[Any, Any], ...]] = (
+            self._projects,
+            self._threads,
+            self._messages,
+            self._turn_owners,
+            self._approval_owners,
+        )
         for event in read_unprojected(database, MESSAGE_PROJECTOR):
             self._stage_messages_of(event)
         self._messages.adopt()
@@ -167,16 +172,15 @@ class DecisionStates:
 
     def evict(self, positions: Mapping[str, int]) -> None:
         """Drop states beyond the limit that can be loaded again, given how far each projector has come."""
+        crowded = [layer for layer in self._layers if len(layer.adopted) > self._limit]
+        if not crowded:
+            return
         projected = min(positions[projector] for projector in DECISION_PROJECTORS)
-        for layer in self._layers:
+        for layer in crowded:
             layer.evict(
                 keep=self._limit,
                 projected=positions[MESSAGE_PROJECTOR] if layer is self._messages else projected,
             )
-
-    @property
-    def _layers(self) -> tuple[_Staged[Any, Any], ...]:
-        return self._projects, self._threads, self._messages, self._turn_owners, self._approval_owners
 
     def _stage_project(self, project_id: ProjectId, event: PersistedEvent) -> None:
         state = evolve_project(self.project(project_id), event)

@@ -3,7 +3,7 @@
 - Jobs run in the order they were handed in, each to its end; a caller that is cancelled abandons the answer, never
   the job.
 - The event loop never touches SQLite: a job is a plain function of the connection, its answer is posted back to the
-  loop that asked.
+  loop that asked. A lane serves one loop.
 - The queue is bounded by its callers: the dispatcher, the round of projections and a few others each wait for the
   job they handed in before they hand in the next.
 """
@@ -25,12 +25,13 @@ from ..runtime.contracts.errors import MailboxClosed
 
 T = TypeVar("T")
 Job = Callable[[peewee.SqliteDatabase], T]
+_Post = Callable[[Callable[[], object]], object]
 
 
 @attrs.define(eq=False)
 class _Slot(Generic[T]):
     job: Job[T]
-    post: Callable[[Callable[[], object]], object]
+    post: _Post
     done: anyio.Event = attrs.field(factory=anyio.Event)
     answer: T | None = None
     error: BaseException | None = None
@@ -50,6 +51,7 @@ class WriteLane:
         self._slots: queue.SimpleQueue[_Slot[Any] | None] = queue.SimpleQueue()
         self._waiting = 0
         self._closed = False
+        self._post: _Post | None = None
         self._thread = threading.Thread(target=self._serve, name="orchestrion-write-lane", daemon=True)
         self._thread.start()
 
@@ -68,7 +70,9 @@ class WriteLane:
         """
         if self._closed:
             raise MailboxClosed("the write lane is closed")
-        slot = _Slot(job, _poster())
+        if self._post is None:
+            self._post = _poster()
+        slot = _Slot(job, self._post)
         self._waiting += 1
         self._slots.put(slot)
         await slot.done.wait()
@@ -99,7 +103,7 @@ class WriteLane:
         slot.done.set()
 
 
-def _poster() -> Callable[[Callable[[], object]], object]:
+def _poster() -> _Post:
     """The running loop's own way to take a call from another thread."""
     token = current_token().native_token
     post = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon  # type: ignore[attr-defined]  # trio's
