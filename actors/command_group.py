@@ -50,7 +50,7 @@ from .minting import Mint
 Answer: TypeAlias = DispatchResult | Exception
 
 DECIDING_SECONDS: Final = 0.002
-"""After so long the interpreter's lock is let go for a moment, so that the event loop is never late."""
+"""After so long of deciding the interpreter's lock is let go for a moment, so that the event loop gets its turns."""
 
 
 @attrs.frozen(kw_only=True)
@@ -292,7 +292,7 @@ class CommandGroup:
 
 
 def _fingerprinted(envelope: CommandEnvelope) -> EventMetadata:
-    if envelope.metadata == NO_METADATA:  # as nearly always, and half the time
+    if envelope.metadata == NO_METADATA:  # nearly always, and told in half the time
         return EventMetadata(command_fingerprint=envelope.fingerprint)
     return attrs.evolve(envelope.metadata, command_fingerprint=envelope.fingerprint)
 

@@ -3,7 +3,8 @@
 - Commands enter a mailbox in order, bounded in number and in bytes; a full one makes its callers wait. Nothing is
   dropped.
 - What has gathered, up to a bound of both kinds, is one group commit on the write lane (`command_group`). After the
-  commit its events are published and its callers answered: when one of them goes on, the head is published.
+  commit the first callers get their answers, the events are published, and the others get theirs. None goes on
+  before the head is published.
 - A caller that is cancelled leaves its command in the mailbox: sending it again under the same id tells its outcome.
 - Closed, it refuses new commands, handles those in the mailbox, and ends. When a commit's outcome cannot be found out,
   it fails for good: every caller, waiting or new, gets `RuntimeFailed`.
@@ -12,7 +13,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import anyio
@@ -202,19 +203,17 @@ class Dispatcher:
             raise
         crash_point("dispatch.committed")
         answered = list(zip(group, outcome.answers, strict=True))
-        # Nothing else runs before the events are published; then those answered come before those told.
-        self._answer(answered[:ANSWERS_AT_ONCE])
+        # Nothing else runs before the events are published. Then asyncio runs first who was answered first, so that
+        # callers do not wait for eight projectors and every reader.
+        _answer(answered[:ANSWERS_AT_ONCE])
         self._log.publish(outcome.batch)
         crash_point("dispatch.published")
         for start in range(ANSWERS_AT_ONCE, len(answered), ANSWERS_AT_ONCE):
             await cancel_shielded_checkpoint()
-            self._answer(answered[start : start + ANSWERS_AT_ONCE])
-
-    def _answer(self, answered: list[tuple[Submission, Answer]]) -> None:
+            _answer(answered[start : start + ANSWERS_AT_ONCE])
         for submission, answer in answered:
             if isinstance(answer, Exception) and not isinstance(answer, _CALLERS_OWN):
                 self._report(submission.envelope, answer)
-            submission.answer(answer)
 
     def _report(self, envelope: CommandEnvelope, error: Exception) -> None:
         """Tell of a command that the store refused, or that met a defect: its caller may be the only one who knows."""
@@ -238,3 +237,8 @@ class Dispatcher:
         if self._failure is None or isinstance(self._failure, anyio.get_cancelled_exc_class()):
             return MailboxClosed("the runtime is stopping and takes no more commands")
         return RuntimeFailed(f"the runtime stopped: {self._failure}")
+
+
+def _answer(answered: Iterable[tuple[Submission, Answer]]) -> None:
+    for submission, answer in answered:
+        submission.answer(answer)

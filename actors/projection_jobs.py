@@ -36,7 +36,7 @@ def bring_rows(projection: Projection, events: Sequence[PersistedEvent], positio
 def bring_rows_unless_brought(
     projection: Projection, events: Sequence[PersistedEvent], position: PositionRow
 ) -> Job[None]:
-    """The same after a commit of unknown outcome, in a transaction of its own: the stored position tells whether it
+    """The same in a transaction of its own, after a commit of unknown outcome: the stored position tells whether that
     took place."""
     write = bring_rows(projection, events, position)
 

@@ -1,6 +1,7 @@
 """The projector: one actor for each projection table. It alone writes the table's rows and its position.
 
-- A batch is applied in one transaction, rows and position together: killed anywhere, each event is applied once.
+- A batch is applied in one transaction, rows and position together, with those of its neighbours in the round: killed
+  anywhere, each event is applied once.
 - It reads the events and its own rows, never another projector's.
 - A batch without events that it handles moves its position lazily: when idle, after a bound of events, at a barrier,
   at the end.
@@ -24,7 +25,7 @@ from ..persistence.lane import Job
 from ..persistence.positions import PositionRow
 from ..persistence.projections import Projection
 from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
-from ..runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
+from ..runtime.contracts.events import LoggedEvent, PersistedEvent
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .last_errors import LastErrors
@@ -169,14 +170,19 @@ class Projector:
         while True:
             # The gate comes first: what is published while it is closed waits in the channel and wakes nobody. It
             # comes again for a batch that was waited for, because others may have begun a round meanwhile.
-            await self._rounds.turn()
+            await self._rounds.turn(hurry=self._is_awaited)
             await self._stop_at_barrier()
             if self._replacement is not None and self._barrier is None:
                 await self._take(self._replacement)
             else:
                 batch = await self._next_batch()
-                await self._rounds.turn()
+                await self._rounds.turn(hurry=self._is_awaited)
                 await self._apply_all([*batch, *self._follower.next_batch_nowait()])
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether to ask for a round again: an earlier asking may be spent on a round that went without this one."""
+        return bool(self._waiting) or self._barrier is not None or self._replacement is not None
 
     async def _wait_halted(self) -> None:
         """Wait for new rows; raises `EndOfStream` when the log ends before."""
@@ -265,7 +271,7 @@ class Projector:
 
     async def _apply_all(self, batch: list[LoggedEvent]) -> None:
         """Apply a batch; a barrier that is raised cuts it in two."""
-        self._quarantine(batch)
+        self._condition.quarantine(batch, self._projection.handles)
         while batch:
             cut = len(batch)
             if self._barrier is not None:
@@ -301,24 +307,16 @@ class Projector:
             await self._apply(batch[:middle])
             await self._apply(batch[middle:])
 
-    def _quarantine(self, batch: Sequence[LoggedEvent]) -> None:
-        for event in batch:
-            if isinstance(event, UndecodableEvent) and event.known and event.event_type in self._projection.handles:
-                self._condition.quarantine(event.sequence, event.fault)
-
     async def _commit(self, events: Sequence[PersistedEvent], position: PositionRow) -> None:
-        may_be_there = False
+        job, run = bring_rows(self._projection, events, position), self._rounds.write
         while True:
             try:
-                if self._waiting:
+                if self._is_awaited:
                     self._rounds.hurry()
-                if may_be_there:
-                    await self._rounds.run_job(bring_rows_unless_brought(self._projection, events, position))
-                else:
-                    await self._rounds.write(bring_rows(self._projection, events, position))
+                await run(job)
                 break
             except CommitOutcomeUnknown as error:
-                may_be_there = True
+                job, run = bring_rows_unless_brought(self._projection, events, position), self._rounds.run_job
                 await self._back_off(error)
             except Exception as error:
                 if not is_transient(error):

@@ -7,11 +7,13 @@ here whether they will come.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from typing import Final, Literal, TypeAlias
 
 import anyio
 import attrs
 
+from ..runtime.contracts.events import LoggedEvent, UndecodableEvent
 from .last_errors import LastErrors
 
 ProjectorStatus: TypeAlias = Literal["live", "retrying", "halted", "stopped"]
@@ -101,11 +103,14 @@ class ProjectorCondition:
         if self._status != "halted":
             self._status = "stopped"
 
-    def quarantine(self, sequence: int, fault: str) -> None:
-        """An event is skipped because it does not decode."""
-        self._quarantined += 1
-        self._errors.note(self._name, f"skips event {sequence}: {fault}")
-        _logger.error("%s skips event %d: %s", self._name, sequence, fault, extra=self.ids(sequence))
+    def quarantine(self, batch: Sequence[LoggedEvent], handles: Collection[str]) -> None:
+        """Events of a batch that the projector handles and that do not decode are skipped."""
+        for event in batch:
+            if isinstance(event, UndecodableEvent) and event.known and event.event_type in handles:
+                self._quarantined += 1
+                sequence, fault = event.sequence, event.fault
+                self._errors.note(self._name, f"skips event {sequence}: {fault}")
+                _logger.error("%s skips event %d: %s", self._name, sequence, fault, extra=self.ids(sequence))
 
     def health(self, *, position: int, lag: int) -> ProjectorHealth:
         return ProjectorHealth(

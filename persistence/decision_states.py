@@ -71,7 +71,7 @@ class _Staged(Generic[K, V]):
         self.staged.clear()
 
     def evict(self, *, keep: int, projected: int) -> None:
-        """Drop the longest unused values beyond `keep` whose events the projections have."""
+        """Drop the longest unused values beyond `keep`, of which there are more, whose events the projections have."""
         excess = len(self.adopted) - keep
         evictable = (key for key, value in self.adopted.items() if value.last_sequence <= projected)
         for key in [key for key, _ in zip(evictable, range(excess), strict=False)]:

@@ -23,7 +23,7 @@ from .values import MAX_COMMAND_BYTES, ActorKind, Label
 _COMMANDS: Final[dict[str, type[Command]]] = {
     command.type: command for command in (*CLIENT_COMMANDS, *INTERNAL_COMMANDS)
 }
-_CLASSES: Final = frozenset(_COMMANDS.values())
+_CLASSES: Final = tuple(_COMMANDS.values())
 _ACTORS: Final = get_args(ActorKind)
 _FINGERPRINT_BYTES: Final = 16
 
@@ -66,7 +66,7 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     Raises:
         InvalidCommand: a field is at fault, the command is over 20 MiB, or a client sent an internal command.
     """
-    if type(command) not in _CLASSES:
+    if not isinstance(command, _CLASSES):
         raise InvalidCommand("$", f"{type(command).__name__} is no command")
     if actor not in _ACTORS:
         raise InvalidCommand("actor", f"{actor!r} is none of {', '.join(_ACTORS)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import attrs
 import peewee
 import pytest
 
+from orchestrion.actors import command_group
 from orchestrion.actors import dispatcher as dispatcher_module
 from orchestrion.actors.dispatcher import Submission
 from orchestrion.runtime.contracts.commands import Command
@@ -29,6 +31,7 @@ from orchestrion.runtime.contracts.events import EventMetadata, LoggedEvent, Per
 from orchestrion.runtime.contracts.ids import CommandId, EventId, ProviderSessionId
 from orchestrion.runtime.contracts.read_model import DispatchResult
 from orchestrion.runtime.contracts.values import Label
+from orchestrion.runtime.domain.decide import decide
 from orchestrion.runtime.domain.decision import Rejection
 from tests.support import builders as make
 from tests.support.core import Core, ScriptedMint, envelope, envelopes_of, open_core
@@ -57,6 +60,17 @@ def accepted(sequence: int) -> DispatchResult:
 
 def repeated(sequence: int) -> DispatchResult:
     return DispatchResult(sequence=sequence, duplicate=True)
+
+
+def make_deciding_defective(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command `defect` meets a defect when it is decided."""
+
+    def defective(states: Any, request: Any) -> Any:
+        if request.command.command_id == "defect":
+            raise ZeroDivisionError("a defect")
+        return decide(states, request)
+
+    monkeypatch.setattr(command_group, "decide", defective)
 
 
 async def outcome(submission: Submission) -> DispatchResult | OrchestrionError:
@@ -462,15 +476,7 @@ async def test_a_refused_command_leaves_neither_event_nor_receipt(path: Path) ->
 async def test_a_defect_while_deciding_leaves_no_receipt_and_harms_no_neighbour(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from orchestrion.actors import command_group
-    from orchestrion.runtime.domain.decide import decide
-
-    def defective(states: Any, request: Any) -> Any:
-        if request.command.command_id == "defect":
-            raise ZeroDivisionError("a defect")
-        return decide(states, request)
-
-    monkeypatch.setattr(command_group, "decide", defective)
+    make_deciding_defective(monkeypatch)
     async with open_core(path, starts=[]) as core:
         submissions = [
             await core.dispatcher.submit(envelope(make.project_create(one, command_id=one)))
@@ -504,6 +510,41 @@ async def test_events_are_published_before_the_caller_is_answered(path: Path) ->
         await core.dispatch(make.project_create())
         assert [event.sequence for event in follower.next_batch_nowait()] == [1]
         follower.close()
+
+
+async def test_what_was_committed_is_published_and_answered_though_telling_of_a_defect_fails(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells of a defect is the host's code too: filters and handlers of its log."""
+
+    def refuse(_: logging.LogRecord) -> bool:
+        raise LookupError("a host's filter")
+
+    make_deciding_defective(monkeypatch)
+    logger = logging.getLogger("orchestrion.actors.dispatcher")
+    logger.addFilter(refuse)
+    submitted: list[Submission] = []
+    heads: list[int] = []
+
+    async def dispatch_three() -> None:
+        async with open_core(path, starts=[]) as core:
+            commands = [make.project_create(one, command_id=one) for one in ("p1", "defect", "p2")]
+            submitted.extend([await core.dispatcher.submit(envelope(command)) for command in commands])
+            core.start_dispatcher()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                heads.append(core.log.head)
+
+    try:
+        with pytest.raises(ExceptionGroup) as failed:
+            await dispatch_three()
+    finally:
+        logger.removeFilter(refuse)
+    assert failed.group_contains(LookupError)
+    assert heads == [2]
+    first, defect, second = (submission._answer for submission in submitted)
+    assert (first, repr(defect), second) == (accepted(1), "ZeroDivisionError('a defect')", accepted(2))
 
 
 async def test_what_a_caller_is_told_is_durable(path: Path) -> None:

@@ -467,3 +467,20 @@ async def test_readers_that_arrive_together_share_a_cut_and_one_that_leaves_earl
         assert cuts == [20] * 6
         await core.dispatch(make.project_meta_update("p1", title=Label("Still going")))
         await core.projected()
+
+
+async def test_whoever_waits_for_rows_does_not_wait_for_the_interval_of_rounds(path: Path) -> None:
+    """Also where what was asked for at first was spent on rounds that went without the projector."""
+    async with open_core(path) as core:
+        core.rounds._interval = 3600
+        projects = core.projector("projection.projects")
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(projects.wait_until, core.log.head + 1)
+                await anyio.wait_all_tasks_blocked()
+                for _ in range(2):
+                    await core.rounds.run_job(lambda _: None)
+                    await anyio.wait_all_tasks_blocked()
+                await core.dispatch(make.project_create("p1"))
+        core.rounds._interval = 0
+        core.rounds.hurry()  # at the end nobody waits, and a stop takes its rounds as they come

@@ -156,16 +156,23 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="a projector's write that fails fails alone",
         file="actors/rounds.py",
-        old="        if has_begun and len(writes) > 1 and not isinstance(error, CommitOutcomeUnknown):\n",
-        new="        if False:\n",
+        old="    if is_undone and len(writes) > 1:\n",
+        new="    if False:\n",
         test="tests/contract/test_rounds.py::test_a_write_that_fails_fails_alone_and_leaves_nothing",
     ),
     Mutant(
         guard="a round's commit of unknown outcome is not simply done again",
         file="actors/rounds.py",
-        old=" and not isinstance(error, CommitOutcomeUnknown):",
-        new=":",
+        old=" and not isinstance(failure, CommitOutcomeUnknown)",
+        new="",
         test="tests/contract/test_rounds.py::test_a_commit_of_unknown_outcome_is_unknown_to_every_write_of_the_round",
+    ),
+    Mutant(
+        guard="a projector that is waited for asks for a round again",
+        file="actors/projector.py",
+        old="        return bool(self._waiting) or ",
+        new="        return False and ",
+        test=f"{_PROJECTOR}::test_whoever_waits_for_rows_does_not_wait_for_the_interval_of_rounds",
     ),
     Mutant(
         guard="a position that lags lazily is stored at a clean end",
@@ -176,16 +183,16 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="an event that does not decode is skipped and counted",
-        file="actors/projector.py",
-        old="                self._condition.quarantine(event.sequence, event.fault)\n",
+        file="actors/projector_condition.py",
+        old="                self._quarantined += 1\n",
         new="                raise ValueError(event.fault)\n",
         test=f"{_PROJECTOR}::test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted",
     ),
     Mutant(
         guard="a projector looks a commit of unknown outcome up before it tries again",
         file="actors/projector.py",
-        old="                may_be_there = True\n",
-        new="",
+        old="job, run = bring_rows_unless_brought(self._projection, events, position), self._rounds.run_job",
+        new="pass",
         test=f"{_PROJECTOR}::test_a_commit_of_unknown_outcome_is_applied_once",
     ),
     Mutant(

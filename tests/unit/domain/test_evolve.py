@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -65,6 +67,17 @@ def test_a_project_that_is_unknown_stays_unknown_to_a_threads_events() -> None:
 
 def test_a_thread_that_is_unknown_stays_unknown_to_later_events() -> None:
     assert evolve_thread(None, given(*RUNNING).host.log[-1]) is None
+
+
+def test_an_event_keeps_every_fact_that_it_says_nothing_of() -> None:
+    """Whatever is added to the state one day, an event that is not about it does not reset it."""
+    thread = _thread(*RUNNING)
+    positions = ("version", "last_sequence", "open_intents")
+    facts: dict[str, Any] = {one.name: object() for one in attrs.fields(ThreadState) if one.name not in positions}
+    full = attrs.evolve(thread, **facts)
+    said = given(*RUNNING, assistant_delta("m2", "text")).host.log[-1]
+    after = evolve_thread(full, said)
+    assert after == attrs.evolve(full, version=said.stream_version, last_sequence=said.sequence)
 
 
 def test_a_thread_is_not_touched_by_its_projects_events() -> None:
