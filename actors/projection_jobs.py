@@ -38,15 +38,25 @@ def bring_rows_unless_brought(
 ) -> Job[None]:
     """The same in a transaction of its own, after a commit of unknown outcome: the stored position tells whether that
     took place."""
-    write = bring_rows(projection, events, position)
+    write, is_there = bring_rows(projection, events, position), stands_at(position)
 
     def write_unless_written(database: peewee.SqliteDatabase) -> None:
         reopen(database)
-        if read_position(database, projection.name).last_applied_sequence < position.last_applied_sequence:
+        if not is_there(database):
             with write_transaction(database, durability="normal"):
                 write(database)
 
     return write_unless_written
+
+
+def stands_at(position: PositionRow) -> Job[bool]:
+    """Whether a projector's stored position is this one, or past it."""
+
+    def look(database: peewee.SqliteDatabase) -> bool:
+        stored = read_position(database, position.projector)
+        return stored.last_applied_sequence >= position.last_applied_sequence
+
+    return look
 
 
 def take_rows(swap: Swap, name: str, up_to: int, found: Callable[[PositionRow], None]) -> Job[None]:

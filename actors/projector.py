@@ -1,7 +1,6 @@
 """The projector: one actor for each projection table. It alone writes the table's rows and its position.
 
-- A batch is applied in one transaction, rows and position together, with those of its neighbours in the round: killed
-  anywhere, each event is applied once.
+- A batch is applied in one transaction, the round's, rows and position together: killed anywhere, each event once.
 - It reads the events and its own rows, never another projector's.
 - A batch without events that it handles moves its position lazily: when idle, after a bound of events, at a barrier,
   at the end.
@@ -16,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import anyio
@@ -29,7 +29,7 @@ from ..runtime.contracts.events import LoggedEvent, PersistedEvent
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .last_errors import LastErrors
-from .projection_jobs import bring_rows, bring_rows_unless_brought, handled_by, look_up, take_rows
+from .projection_jobs import bring_rows, bring_rows_unless_brought, handled_by, look_up, stands_at, take_rows
 from .projector_condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
 from .replacement import Replacement, Swap
 from .rounds import Rounds
@@ -308,15 +308,16 @@ class Projector:
             await self._apply(batch[middle:])
 
     async def _commit(self, events: Sequence[PersistedEvent], position: PositionRow) -> None:
-        job, run = bring_rows(self._projection, events, position), self._rounds.write
+        rows = bring_rows(self._projection, events, position)
+        write = partial(self._rounds.write, rows, is_there=stands_at(position))
         while True:
             try:
                 if self._is_awaited:
                     self._rounds.hurry()
-                await run(job)
+                await write()
                 break
             except CommitOutcomeUnknown as error:
-                job, run = bring_rows_unless_brought(self._projection, events, position), self._rounds.run_job
+                write = partial(self._rounds.run_job, bring_rows_unless_brought(self._projection, events, position))
                 await self._back_off(error)
             except Exception as error:
                 if not is_transient(error):

@@ -5,8 +5,9 @@ command is not. So a round has an immediate leading edge, and the next one comes
 later: until then projectors wait at the gate (`turn`) while their batches gather. Somebody who waits for a projection
 asks for a round at once (`hurry`).
 
-A write fails alone: when one does, the round's transaction is rolled back and each gets one of its own. Only a commit
-of unknown outcome is unknown to all of them.
+A write fails alone: when one does, the round's transaction is rolled back and each gets one of its own. When the
+commit itself fails, its outcome is unknown: the connection is opened again, and each write that is not there gets a
+transaction of its own.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ import attrs
 import peewee
 
 from ..persistence.crash_points import crash_point
-from ..persistence.database import write_transaction
+from ..persistence.database import reopen, write_transaction
 from ..persistence.failures import CommitOutcomeUnknown
 from ..persistence.lane import Job, WriteLane
-from ..runtime.contracts.errors import MailboxClosed
+from ..runtime.contracts.errors import MailboxClosed, StoreError
 
 ROUND_INTERVAL_SECONDS: Final = 0.016
 """Rows that nobody waits for are so old at most. Half of it costs 64 callers a tenth of their throughput; twice as much
@@ -34,7 +35,6 @@ MAILBOX_JOBS: Final = 64
 @attrs.define(eq=False)
 class _Submitted:
     job: Job[None]
-    joins: bool
     done: anyio.Event = attrs.field(factory=anyio.Event)
     error: BaseException | None = None
 
@@ -43,6 +43,13 @@ class _Submitted:
             self.job(database)
         except BaseException as error:  # the projector that handed the job in decides what it means
             self.error = error
+
+
+@attrs.define(eq=False, kw_only=True)
+class _Write(_Submitted):
+    """A job that joins the round's transaction."""
+
+    is_there: Job[bool]
 
 
 class Rounds:
@@ -66,17 +73,17 @@ class Rounds:
         """Open the gate now instead of when the next round is due."""
         self._hurry.set()
 
-    async def write(self, job: Job[None]) -> None:
+    async def write(self, job: Job[None], *, is_there: Job[bool]) -> None:
         """Run a job inside the next round's transaction, and wait until that is committed. Raises what the job raises.
 
         The job may be run twice: again, alone, when a failure, its own or a neighbour's, has undone the first time.
-        Shielded as `run_job` is.
+        `is_there` tells whether what it writes is in the database. Shielded as `run_job` is.
 
         Raises:
-            CommitOutcomeUnknown: the commit failed; what the round wrote may be there or not.
+            CommitOutcomeUnknown: a commit failed; what the job wrote may be there or not.
             MailboxClosed: the rounds have ended; nothing was written.
         """
-        await self._submit(_Submitted(job, joins=True))
+        await self._submit(_Write(job=job, is_there=is_there))
 
     async def run_job(self, job: Job[None]) -> None:
         """Run a job that has transactions of its own in the next round, and wait for it. Raises what the job raises.
@@ -86,7 +93,7 @@ class Rounds:
         Raises:
             MailboxClosed: the rounds have ended; the job was not run.
         """
-        await self._submit(_Submitted(job, joins=False))
+        await self._submit(_Submitted(job))
 
     def close(self) -> None:
         """No more jobs: `run` ends."""
@@ -141,9 +148,9 @@ class Rounds:
 
     async def _run_round(self, jobs: list[_Submitted]) -> None:
         def run_all(database: peewee.SqliteDatabase) -> None:
-            _write_together(database, [submitted for submitted in jobs if submitted.joins])
+            _write_together(database, [submitted for submitted in jobs if isinstance(submitted, _Write)])
             for submitted in jobs:
-                if not submitted.joins:
+                if not isinstance(submitted, _Write):
                     submitted.attempt(database)
 
         try:
@@ -158,8 +165,8 @@ class Rounds:
                 submitted.done.set()
 
 
-def _write_together(database: peewee.SqliteDatabase, writes: Sequence[_Submitted]) -> None:
-    """Run the writes in one transaction; where one of them fails, each in one of its own."""
+def _write_together(database: peewee.SqliteDatabase, writes: Sequence[_Write]) -> None:
+    """Run the writes in one transaction; where that fails, each that is not there in one of its own."""
     if not writes:
         return
     has_begun = False
@@ -167,17 +174,36 @@ def _write_together(database: peewee.SqliteDatabase, writes: Sequence[_Submitted
     try:
         with write_transaction(database, durability="normal"):
             has_begun = True
-            for submitted in writes:
-                submitted.job(database)
+            for write in writes:
+                write.job(database)
         crash_point("projector.committed")
     except BaseException as error:  # the projectors that handed the writes in decide what it means
         failure = error
     if failure is None:
         return
-    is_undone = has_begun and not isinstance(failure, CommitOutcomeUnknown) and not database.connection().in_transaction
-    if is_undone and len(writes) > 1:
-        for submitted in writes:
-            _write_together(database, [submitted])
-    else:
-        for submitted in writes:
-            submitted.error = failure
+    may_go_on = has_begun and len(writes) > 1 and _shows_what_became_of_it(database, failure)
+    for write in writes:
+        if may_go_on:
+            _write_alone(database, write, failure)
+        else:
+            write.error = failure
+
+
+def _write_alone(database: peewee.SqliteDatabase, write: _Write, failure: BaseException) -> None:
+    try:
+        is_there = write.is_there(database)
+    except Exception:
+        write.error = failure  # which says more, and where its outcome is unknown, that this one's is
+        return
+    if not is_there:
+        _write_together(database, [write])
+
+
+def _shows_what_became_of_it(database: peewee.SqliteDatabase, failure: BaseException) -> bool:
+    """Whether the connection can go on after a failed transaction. After a failed commit it is opened again."""
+    if isinstance(failure, CommitOutcomeUnknown):
+        try:
+            reopen(database)
+        except StoreError:
+            return False
+    return not database.connection().in_transaction

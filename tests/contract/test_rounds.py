@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import anyio
@@ -22,6 +24,23 @@ from orchestrion.persistence.lane import Job, WriteLane
 pytestmark = pytest.mark.anyio
 
 
+@attrs.frozen
+class RowWrite:
+    """Writes one row, and afterwards may meet a defect."""
+
+    name: str
+    is_defective: bool = False
+
+    def __call__(self, database: peewee.SqliteDatabase) -> None:
+        database.execute_sql("INSERT INTO written VALUES (?)", (self.name,))
+        if self.is_defective:
+            raise ValueError(f"{self.name} has a defect")
+
+    def is_there(self, database: peewee.SqliteDatabase) -> bool:
+        query = "SELECT count(*) FROM written WHERE name = ?"
+        return bool(database.execute_sql(query, (self.name,)).fetchone()[0])
+
+
 @attrs.define
 class Opened:
     rounds: Rounds
@@ -32,13 +51,13 @@ class Opened:
         query = "SELECT name FROM written ORDER BY name"
         return [name for (name,) in await self.lane.run(lambda database: database.execute_sql(query).fetchall())]
 
-    async def write_at_once(self, *writes: Job[None]) -> list[BaseException | None]:
+    async def write_at_once(self, *writes: RowWrite) -> list[BaseException | None]:
         """Hand in writes that share a round, and tell what became of each."""
         outcomes: list[BaseException | None] = [None] * len(writes)
 
         async def hand_in(number: int) -> None:
             try:
-                await self.rounds.write(writes[number])
+                await self.rounds.write(writes[number], is_there=writes[number].is_there)
             except Exception as error:
                 outcomes[number] = error
 
@@ -81,19 +100,12 @@ def waiting_for(release: threading.Event) -> Job[None]:
     return job
 
 
-def row(name: str) -> Job[None]:
-    def write(database: peewee.SqliteDatabase) -> None:
-        database.execute_sql("INSERT INTO written VALUES (?)", (name,))
-
-    return write
+def row(name: str) -> RowWrite:
+    return RowWrite(name)
 
 
-def row_and_defect(name: str) -> Job[None]:
-    def write(database: peewee.SqliteDatabase) -> None:
-        row(name)(database)
-        raise ValueError(f"{name} has a defect")
-
-    return write
+def row_and_defect(name: str) -> RowWrite:
+    return RowWrite(name, is_defective=True)
 
 
 async def test_the_writes_of_a_round_are_one_transaction(tmp_path: Path) -> None:
@@ -110,27 +122,49 @@ async def test_a_write_that_fails_fails_alone_and_leaves_nothing(tmp_path: Path)
         assert await opened.rows() == ["a", "c"]
 
 
-async def test_a_commit_of_unknown_outcome_is_unknown_to_every_write_of_the_round(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("took_place", [True, False])
+async def test_after_a_failed_commit_each_write_that_is_not_there_is_done_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, took_place: bool
 ) -> None:
-    def fail(statement: str) -> Callable[[peewee.SqliteDatabase], None]:
-        def patch(database: peewee.SqliteDatabase) -> None:
-            execute: Callable[..., Any] = database.execute_sql
+    def fail_first_commit(database: peewee.SqliteDatabase) -> None:
+        execute: Callable[..., Any] = database.execute_sql
+        failures: list[str] = []
 
-            def execute_sql(sql: str, *parameters: Any) -> Any:
-                if sql == statement:
-                    raise peewee.OperationalError("disk I/O error")
+        def execute_sql(sql: str, *parameters: Any) -> Any:
+            if sql != "COMMIT" or failures:
                 return execute(sql, *parameters)
+            failures.append(sql)
+            if took_place:
+                execute(sql)
+            raise peewee.OperationalError("disk I/O error")
 
-            monkeypatch.setattr(database, "execute_sql", execute_sql)
-
-        return patch
+        monkeypatch.setattr(database, "execute_sql", execute_sql)
 
     async with open_rounds(tmp_path) as opened:
-        await opened.lane.run(fail("COMMIT"))
-        outcomes = await opened.write_at_once(row("a"), row("b"))
-        assert [type(outcome) for outcome in outcomes] == [CommitOutcomeUnknown, CommitOutcomeUnknown]
-        assert opened.statements.count("BEGIN IMMEDIATE") == 1
+        await opened.lane.run(fail_first_commit)
+        assert await opened.write_at_once(row("a"), row("b")) == [None, None]
+        assert await opened.rows() == ["a", "b"]
+
+
+async def test_a_write_whose_commit_fails_when_it_is_alone_too_has_an_unknown_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_commits_of_b(database: peewee.SqliteDatabase) -> None:
+        execute: Callable[..., Any] = database.execute_sql
+
+        def execute_sql(sql: str, *parameters: Any) -> Any:
+            query = "SELECT count(*) FROM written WHERE name = 'b'"
+            if sql == "COMMIT" and execute(query).fetchone() == (1,):
+                raise peewee.OperationalError("database or disk is full")
+            return execute(sql, *parameters)
+
+        monkeypatch.setattr(database, "execute_sql", execute_sql)
+
+    async with open_rounds(tmp_path) as opened:
+        await opened.lane.run(fail_commits_of_b)
+        outcomes = await opened.write_at_once(row("a"), row("b"), row("c"))
+        assert [type(outcome) for outcome in outcomes] == [NoneType, CommitOutcomeUnknown, NoneType]
+        assert await opened.rows() == ["a", "c"]
 
 
 async def test_a_transaction_that_cannot_begin_is_tried_once_for_all_of_the_round(tmp_path: Path) -> None:
@@ -157,6 +191,7 @@ async def test_a_job_with_transactions_of_its_own_has_no_other_around_it(tmp_pat
                 row("alone")(database)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(opened.rounds.write, row("joined"))
+            joined = row("joined")
+            tasks.start_soon(partial(opened.rounds.write, joined, is_there=joined.is_there))
             tasks.start_soon(opened.rounds.run_job, job)
         assert await opened.rows() == ["alone", "joined"]
