@@ -136,12 +136,12 @@ class CommandGroup:
         plan = _Plan(head=self._head)
         try:
             known = find_receipts(self._database, [envelope.command.command_id for envelope in envelopes])
-            breathed = time.monotonic()
+            last_pause = time.monotonic()
             for envelope in envelopes:
                 plan.answers.append(self._decide(envelope, plan, known))
-                if time.monotonic() - breathed > DECIDING_SECONDS:
+                if time.monotonic() - last_pause > DECIDING_SECONDS:
                     time.sleep(0)
-                    breathed = time.monotonic()
+                    last_pause = time.monotonic()
             crash_point("command.decided")
             if plan.receipts:
                 with write_transaction(self._database, durability=self._durability):
@@ -292,7 +292,7 @@ class CommandGroup:
 
 
 def _fingerprinted(envelope: CommandEnvelope) -> EventMetadata:
-    if envelope.metadata == NO_METADATA:  # nearly always, and told in half the time
+    if envelope.metadata == NO_METADATA:  # a client's, and in half the time
         return EventMetadata(command_fingerprint=envelope.fingerprint)
     return attrs.evolve(envelope.metadata, command_fingerprint=envelope.fingerprint)
 
