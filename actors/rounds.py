@@ -190,13 +190,15 @@ def _write_together(database: peewee.SqliteDatabase, writes: Sequence[_Write]) -
 
 
 def _write_alone(database: peewee.SqliteDatabase, write: _Write, failure: BaseException) -> None:
-    try:
-        is_there = write.is_there(database)
-    except Exception:
-        write.error = failure  # which says more, and where its outcome is unknown, that this one's is
-        return
-    if not is_there:
-        _write_together(database, [write])
+    """Do a write again, unless the transaction that failed may have been committed and was."""
+    if isinstance(failure, CommitOutcomeUnknown):
+        try:
+            if write.is_there(database):
+                return
+        except Exception:
+            write.error = failure  # unknown still
+            return
+    _write_together(database, [write])
 
 
 def _shows_what_became_of_it(database: peewee.SqliteDatabase, failure: BaseException) -> bool:

@@ -30,6 +30,7 @@ class RowWrite:
 
     name: str
     is_defective: bool = False
+    can_be_looked_for: bool = True
 
     def __call__(self, database: peewee.SqliteDatabase) -> None:
         database.execute_sql("INSERT INTO written VALUES (?)", (self.name,))
@@ -37,6 +38,8 @@ class RowWrite:
             raise ValueError(f"{self.name} has a defect")
 
     def is_there(self, database: peewee.SqliteDatabase) -> bool:
+        if not self.can_be_looked_for:
+            raise LookupError(self.name)
         query = "SELECT count(*) FROM written WHERE name = ?"
         return bool(database.execute_sql(query, (self.name,)).fetchone()[0])
 
@@ -120,6 +123,13 @@ async def test_a_write_that_fails_fails_alone_and_leaves_nothing(tmp_path: Path)
         outcomes = await opened.write_at_once(row("a"), row_and_defect("b"), row("c"))
         assert [repr(outcome) for outcome in outcomes] == ["None", "ValueError('b has a defect')", "None"]
         assert await opened.rows() == ["a", "c"]
+
+
+async def test_a_neighbours_failure_is_nobody_elses_though_nothing_can_be_looked_up(tmp_path: Path) -> None:
+    async with open_rounds(tmp_path) as opened:
+        outcomes = await opened.write_at_once(RowWrite("a", can_be_looked_for=False), row_and_defect("b"))
+        assert [repr(outcome) for outcome in outcomes] == ["None", "ValueError('b has a defect')"]
+        assert await opened.rows() == ["a"]
 
 
 @pytest.mark.parametrize("took_place", [True, False])

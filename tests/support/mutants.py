@@ -163,8 +163,8 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="after a round's failed commit what it wrote is not written again",
         file="actors/rounds.py",
-        old="    if not is_there:\n",
-        new="    if True:\n",
+        old="            if write.is_there(database):\n",
+        new="            if False:\n",
         test="tests/contract/test_rounds.py::test_after_a_failed_commit_each_write_that_is_not_there_is_done_alone",
     ),
     Mutant(
