@@ -40,6 +40,7 @@ from ..runtime.contracts.events import (
 )
 from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import TurnCompleted
+from ..runtime.contracts.values import UNSET
 from .agent_life import AgentLife
 from .providers.adapter import TurnRequest
 from .reverter import RevertOrder
@@ -304,7 +305,10 @@ class ThreadSession:
             return
         life.expect_answer(asked, intent)
         try:
-            await life.connection.respond(own, response.decision)
+            if response.option_id is UNSET:
+                await life.connection.respond(own, response.decision)
+            else:
+                await life.connection.respond(own, response.decision, option=response.option_id)
             crash_point("approval.answered")
         except ProviderError as error:
             life.forget_answer(asked)

@@ -17,7 +17,8 @@ _NAMES = {
     ".actors.providers.claude": "ClaudeProvider",
     ".actors.providers.codex": "CodexProvider",
     ".actors.providers.adapter": (
-        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest TurnRequest"
+        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife "
+        "TurnRequest"
     ),
     ".actors.session_health": "SessionHealth",
     ".actors.session_limits": "SessionLimits",
@@ -48,23 +49,25 @@ _NAMES = {
         "ThreadTurnDiffCompleted ThreadTurnInterruptRequested ThreadTurnStartRequested UndecodableEvent"
     ),
     ".runtime.contracts.ids": (
-        "ActivityId ApprovalRequestId CheckpointRef CommandId EventId MessageId ProjectId ProviderItemId "
-        "ProviderSessionId ProviderThreadId ProviderTurnId ThreadId TurnId"
+        "ActivityId ApprovalOptionId ApprovalRequestId CheckpointRef CommandId EventId MessageId ProjectId "
+        "ProviderItemId ProviderSessionId ProviderThreadId ProviderTurnId ThreadId TurnId"
     ),
     ".runtime.contracts.provider_events": (
-        "ApprovalKind ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted MessageDelta "
-        "PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported SessionExited "
-        "SessionStarted ThreadStarted ToolCompleted ToolStarted TurnCompleted TurnOutcome TurnStarted"
+        "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted "
+        "MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported "
+        "SessionExited SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted ToolUpdated "
+        "TurnCompleted TurnOrigin TurnOutcome TurnStarted"
     ),
     ".runtime.contracts.read_model": (
         "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView Snapshot SnapshotDetail "
         "ThreadView TurnDiff TurnView"
     ),
     ".runtime.contracts.values": (
-        "Activity ActorKind AggregateKind ApprovalDecision ApprovalStatus Attachment AttachmentName "
-        "AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FileChangeKind ImageMimeType Instant "
-        "JsonObject Label MessageRole MessageText OpenedTurn ProjectScript ReceiptStatus RuntimeStatus "
-        "ScriptIcon Session SessionStatus Tone TurnStatus UNSET Unset UserMessage instant"
+        "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
+        "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FailureReason "
+        "FileChangeKind ImageMimeType Instant JsonObject Label MessageRole MessageText OpenedTurn "
+        "ProjectScript ReceiptStatus RuntimeStatus ScriptIcon Session SessionStatus Tone TurnStatus UNSET "
+        "Unset UserMessage instant"
     ),
     ".runtime.health": "Health",
     ".runtime.host": "open_runtime",

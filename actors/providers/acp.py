@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 
 from ...runtime.contracts.errors import ProviderProtocolError, SessionLost
-from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId
+from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .acp_handshake import AgentFeatures, initialize, open_session
@@ -148,7 +148,9 @@ class _AcpConnection(StdioConnection):
             raise SessionLost(f"{self._process.program} is gone, and its turn with it")
         await self._carry_out(conversation.interrupted())
 
-    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
+    async def respond(
+        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+    ) -> None:
         await self._carry_out(self._opened().decided(request, decision))
 
     async def _take(self, message: Request | Notification) -> None:

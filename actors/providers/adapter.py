@@ -19,7 +19,14 @@ from typing import Protocol, runtime_checkable
 import attrs
 from anyio.abc import ObjectReceiveStream
 
-from ...runtime.contracts.ids import ApprovalRequestId, ProviderSessionId, ProviderThreadId, ThreadId, TurnId
+from ...runtime.contracts.ids import (
+    ApprovalOptionId,
+    ApprovalRequestId,
+    ProviderSessionId,
+    ProviderThreadId,
+    ThreadId,
+    TurnId,
+)
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent
 from ...runtime.contracts.values import ApprovalDecision, Attachment, JsonObject
 
@@ -103,8 +110,13 @@ class AgentConnection(Protocol):
             SessionLost: the agent process is gone.
         """
 
-    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
-        """Answer an approval request.
+    async def respond(
+        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+    ) -> None:
+        """Answer an approval request, by one of its options where the user named one.
+
+        Without `option` the agent is answered by the first option of the kind that fits the decision and has the
+        least reach: once before session before permanent; never by one that changes its mode.
 
         Raises:
             SessionLost: the agent process is gone.
@@ -116,6 +128,15 @@ class AgentConnection(Protocol):
 
         Shielded from cancellation by its caller's scope; returns when no process of the agent is left.
         """
+
+
+@runtime_checkable
+class SignsOfLife(Protocol):
+    """A connection that knows when it last heard from its agent, messages included that lead to no event."""
+
+    @property
+    def heard_at(self) -> float:
+        """The event loop's time at which the agent's last bytes arrived."""
 
 
 @runtime_checkable

@@ -33,7 +33,7 @@ from ...runtime.contracts.errors import (
     ResumeRefused,
     SessionLost,
 )
-from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId
+from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ...runtime.contracts.provider_events import (
     RuntimeErrorReported,
     SessionStarted,
@@ -136,7 +136,9 @@ class ClaudeConnection(ProcessConnection):
         self._not_over()
         self._perform_nowait(self._conversation.interrupted())
 
-    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
+    async def respond(
+        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+    ) -> None:
         self._not_over()
         step = self._conversation.decided(request, decision)
         self._decisions[request].make(decision)

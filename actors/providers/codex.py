@@ -22,7 +22,7 @@ import anyio
 import attrs
 
 from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
-from ...runtime.contracts.ids import ApprovalRequestId, ProviderThreadId, TurnId
+from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
@@ -225,7 +225,9 @@ class _CodexConnection(StdioConnection):
             raise SessionLost(f"{self._process.program} is gone, and its turn with it")
         await self._carry_out(conversation.interrupted())
 
-    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None:
+    async def respond(
+        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+    ) -> None:
         _, conversation = self._opened()
         await self._carry_out(conversation.decided(request, decision))
 

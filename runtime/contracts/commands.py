@@ -10,7 +10,7 @@ from typing import ClassVar, Final, TypeAlias
 
 import attrs
 
-from .ids import ApprovalRequestId, CheckpointRef, CommandId, MessageId, ProjectId, ThreadId, TurnId
+from .ids import ApprovalOptionId, ApprovalRequestId, CheckpointRef, CommandId, MessageId, ProjectId, ThreadId, TurnId
 from .values import (
     UNSET,
     Activity,
@@ -113,30 +113,40 @@ class ThreadTurnInterrupt:
 
 @attrs.frozen(kw_only=True)
 class ThreadApprovalRespond:
+    """Answers a pending request. `option_id` names one of the options that the agent offered with it."""
+
     type: ClassVar[str] = "thread.approval.respond"
     command_id: CommandId
     thread_id: ThreadId
     request_id: ApprovalRequestId
     decision: ApprovalDecision
+    option_id: ApprovalOptionId | Unset = UNSET
     created_at: Instant
 
 
 @attrs.frozen(kw_only=True)
 class ThreadCheckpointRevert:
-    """Asks to take workspace and conversation back to the end of turn `turn_count` (0: before the first)."""
+    """Asks to take workspace and conversation back to the end of turn `turn_count` (0: before the first).
+
+    Refused where it would undo changes that are not of this thread's turns, unless `revert_others` is true.
+    """
 
     type: ClassVar[str] = "thread.checkpoint.revert"
     command_id: CommandId
     thread_id: ThreadId
     turn_count: Count
+    revert_others: bool | Unset = UNSET
     created_at: Instant
 
 
 @attrs.frozen(kw_only=True)
 class ThreadSessionStop:
+    """Ends the thread's agent. With `forget_conversation` the next turn starts a fresh conversation."""
+
     type: ClassVar[str] = "thread.session.stop"
     command_id: CommandId
     thread_id: ThreadId
+    forget_conversation: bool | Unset = UNSET
     created_at: Instant
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar, Final, TypeAlias
 import attrs
 
 from .ids import (
+    ApprovalOptionId,
     ApprovalRequestId,
     CheckpointRef,
     CommandId,
@@ -149,6 +150,7 @@ class ThreadApprovalResponseRequested:
     thread_id: ThreadId
     request_id: ApprovalRequestId
     decision: ApprovalDecision
+    option_id: ApprovalOptionId | Unset = UNSET
     created_at: Instant
 
 
@@ -157,6 +159,7 @@ class ThreadCheckpointRevertRequested:
     event_type: ClassVar[str] = "thread.checkpoint-revert-requested"
     thread_id: ThreadId
     turn_count: Count
+    revert_others: bool | Unset = UNSET
     created_at: Instant
 
 
@@ -177,6 +180,7 @@ class ThreadReverted:
 class ThreadSessionStopRequested:
     event_type: ClassVar[str] = "thread.session-stop-requested"
     thread_id: ThreadId
+    forget_conversation: bool | Unset = UNSET
     created_at: Instant
 
 

@@ -21,6 +21,8 @@ ProviderThreadId = NewType("ProviderThreadId", str)
 ProviderTurnId = NewType("ProviderTurnId", str)
 ProviderItemId = NewType("ProviderItemId", str)
 ApprovalRequestId = NewType("ApprovalRequestId", str)
+ApprovalOptionId = NewType("ApprovalOptionId", str)
+"""One of the answers that an agent offers to an approval request; unique within the request."""
 CheckpointRef = NewType("CheckpointRef", str)
 ActivityId = NewType("ActivityId", str)
 
@@ -36,6 +38,7 @@ IDENTIFIERS: Final = (
     ProviderTurnId,
     ProviderItemId,
     ApprovalRequestId,
+    ApprovalOptionId,
     CheckpointRef,
     ActivityId,
 )

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from .ids import (
+    ApprovalOptionId,
     ApprovalRequestId,
     CheckpointRef,
     ProviderItemId,
@@ -18,10 +19,21 @@ from .ids import (
     ProviderTurnId,
     TurnId,
 )
-from .values import ApprovalDecision, ChangedFile, CheckpointStatus, Count, JsonObject
+from .values import (
+    ApprovalDecision,
+    ApprovalOptionKind,
+    ChangedFile,
+    CheckpointStatus,
+    Count,
+    FailureReason,
+    Instant,
+    JsonObject,
+)
 
 ApprovalKind: TypeAlias = Literal["command", "fileChange", "permission"]
 TurnOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "interrupted"]
+TurnOrigin: TypeAlias = Literal["user", "agent"]
+NoticeKind: TypeAlias = Literal["session.info", "session.notice", "frames.ignored"]
 
 
 @attrs.frozen(kw_only=True)
@@ -40,9 +52,13 @@ class ThreadStarted:
 
 @attrs.frozen(kw_only=True)
 class TurnStarted:
-    """The agent took the turn up. The turn was opened before it was handed over: this adds its provider id."""
+    """The agent took the turn up. The turn was opened before it was handed over: this adds its provider id.
+
+    Origin `agent`: the agent began this turn by itself, while none was running; no user message belongs to it.
+    """
 
     provider_turn_id: ProviderTurnId | None = None
+    origin: TurnOrigin = "user"
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +76,15 @@ class MessageCompleted:
 
 @attrs.frozen(kw_only=True)
 class ToolStarted:
+    item: ProviderItemId
+    title: str
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class ToolUpdated:
+    """What is known of an open tool call by now, whole: it replaces what was reported of the call before."""
+
     item: ProviderItemId
     title: str
     detail: JsonObject = attrs.field(factory=dict)
@@ -85,13 +110,26 @@ class ReasoningCompleted:
 
 
 @attrs.frozen(kw_only=True)
+class ApprovalOption:
+    """One answer that the agent offers. `id` is what `AgentConnection.respond` takes as `option`."""
+
+    id: ApprovalOptionId
+    name: str
+    kind: ApprovalOptionKind
+
+
+@attrs.frozen(kw_only=True)
 class ApprovalRequested:
-    """The agent waits for a decision. `request` is the adapter's key, unique within its session's process."""
+    """The agent waits for a decision. `request` is the adapter's key, unique within its session's process.
+
+    `options` are the agent's own, in its order; empty where its protocol knows decisions only.
+    """
 
     request: ApprovalRequestId
     kind: ApprovalKind
     summary: str
     item: ProviderItemId | None = None
+    options: tuple[ApprovalOption, ...] = ()
     detail: JsonObject = attrs.field(factory=dict)
 
 
@@ -103,10 +141,15 @@ class ApprovalResolved:
 
 @attrs.frozen(kw_only=True)
 class TurnCompleted:
-    """The turn is over, however it ended. `error` says why where the outcome is failed."""
+    """The turn is over, however it ended. `error` and `reason` say why where the outcome is failed.
+
+    `retry_at` is when the same turn may be tried again, where the agent knows it.
+    """
 
     outcome: TurnOutcome
     error: str | None = None
+    reason: FailureReason | None = None
+    retry_at: Instant | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -127,6 +170,16 @@ class RuntimeErrorReported:
 
     message: str
     fatal: bool = False
+    reason: FailureReason | None = None
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class SessionNotice:
+    """Something about the session itself that a host shows beside its turns. It belongs to no turn."""
+
+    kind: NoticeKind
+    summary: str
     detail: JsonObject = attrs.field(factory=dict)
 
 
@@ -146,6 +199,7 @@ ProviderRuntimeEvent: TypeAlias = (
     | MessageDelta
     | MessageCompleted
     | ToolStarted
+    | ToolUpdated
     | ToolCompleted
     | PlanUpdated
     | ReasoningCompleted
@@ -154,5 +208,6 @@ ProviderRuntimeEvent: TypeAlias = (
     | TurnCompleted
     | CheckpointCaptured
     | RuntimeErrorReported
+    | SessionNotice
     | SessionExited
 )

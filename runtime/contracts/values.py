@@ -86,6 +86,22 @@ CheckpointStatus: TypeAlias = Literal["ready", "missing", "error"]
 ApprovalStatus: TypeAlias = Literal["pending", "resolved"]
 ApprovalDecision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
 ScriptIcon: TypeAlias = Literal["play", "test", "lint", "configure", "build", "debug"]
+ApprovalOptionKind: TypeAlias = Literal["allow_once", "allow_always", "reject_once", "reject_always", "other"]
+FailureReason: TypeAlias = Literal[
+    "rate_limited",
+    "unauthenticated",
+    "model_unavailable",
+    "context_full",
+    "refused",
+    "max_turns",
+    "agent_crashed",
+    "unresponsive",
+    "workspace",
+    "protocol",
+    "storage",
+    "unknown",
+]
+"""Why a turn failed, as a value that programs compare; the sentence beside it is for people."""
 FileChangeKind: TypeAlias = Literal["added", "modified", "deleted", "renamed"]
 
 

@@ -68,7 +68,11 @@ def decide_thread(
             return _request_revert(thread, command, request)
         case ThreadSessionStop():
             return one(
-                ThreadSessionStopRequested(thread_id=thread.thread_id, created_at=command.created_at),
+                ThreadSessionStopRequested(
+                    thread_id=thread.thread_id,
+                    forget_conversation=command.forget_conversation,
+                    created_at=command.created_at,
+                ),
                 command.created_at,
                 request,
             )
@@ -136,6 +140,7 @@ def _respond_to_approval(thread: ThreadState, command: ThreadApprovalRespond, re
             thread_id=thread.thread_id,
             request_id=command.request_id,
             decision=command.decision,
+            option_id=command.option_id,
             created_at=command.created_at,
         ),
         command.created_at,
@@ -153,7 +158,10 @@ def _request_revert(thread: ThreadState, command: ThreadCheckpointRevert, reques
         return Rejection(reason=f"turn {thread.running_turn_id!r} runs on thread {thread.thread_id!r}")
     return one(
         ThreadCheckpointRevertRequested(
-            thread_id=thread.thread_id, turn_count=command.turn_count, created_at=command.created_at
+            thread_id=thread.thread_id,
+            turn_count=command.turn_count,
+            revert_others=command.revert_others,
+            created_at=command.created_at,
         ),
         command.created_at,
         request,

@@ -29,10 +29,12 @@ from ..contracts.provider_events import (
     ReasoningCompleted,
     RuntimeErrorReported,
     SessionExited,
+    SessionNotice,
     SessionStarted,
     ThreadStarted,
     ToolCompleted,
     ToolStarted,
+    ToolUpdated,
     TurnCompleted,
     TurnStarted,
 )
@@ -207,7 +209,14 @@ def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[Inges
 
 def _activity_of(
     state: IngestState,
-    event: ToolStarted | ToolCompleted | PlanUpdated | ReasoningCompleted | ApprovalRequested | ApprovalResolved,
+    event: ToolStarted
+    | ToolUpdated
+    | ToolCompleted
+    | PlanUpdated
+    | ReasoningCompleted
+    | ApprovalRequested
+    | ApprovalResolved
+    | SessionNotice,
     now: Instant,
 ) -> IngestedCommand:
     match event:
@@ -217,6 +226,16 @@ def _activity_of(
                 now,
                 tone="tool",
                 kind="tool.started",
+                summary=event.title,
+                payload={**event.detail, "itemId": event.item},
+                item=event.item,
+            )
+        case ToolUpdated():
+            return activity(
+                state,
+                now,
+                tone="tool",
+                kind="tool.updated",
                 summary=event.title,
                 payload={**event.detail, "itemId": event.item},
                 item=event.item,
@@ -239,15 +258,23 @@ def _activity_of(
             return activity(
                 state, now, tone="info", kind="reasoning.completed", summary=event.text, payload={"text": event.text}
             )
+        case SessionNotice():
+            return activity(state, now, tone="info", kind=event.kind, summary=event.summary, payload=dict(event.detail))
         case ApprovalRequested():
             request = request_id(state.provider_session_id, event.request)
+            offered = [{"id": one.id, "name": one.name, "kind": one.kind} for one in event.options]
             return activity(
                 state,
                 now,
                 tone="approval",
                 kind=REQUESTED,
                 summary=event.summary,
-                payload={**event.detail, "requestId": request, "requestKind": event.kind},
+                payload={
+                    **event.detail,
+                    "requestId": request,
+                    "requestKind": event.kind,
+                    **({"options": offered} if offered else {}),
+                },
                 item=event.item,
                 request=request,
             )

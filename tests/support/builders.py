@@ -30,6 +30,7 @@ from orchestrion.runtime.contracts.commands import (
 )
 from orchestrion.runtime.contracts.ids import (
     ActivityId,
+    ApprovalOptionId,
     ApprovalRequestId,
     CheckpointRef,
     CommandId,
@@ -256,6 +257,7 @@ def approval_respond(
     request_id: str = "r1",
     decision: ApprovalDecision = "accept",
     *,
+    option_id: str | Unset = UNSET,
     created_at: Instant | None = None,
     command_id: str | None = None,
 ) -> ThreadApprovalRespond:
@@ -264,25 +266,41 @@ def approval_respond(
         thread_id=ThreadId(thread_id),
         request_id=ApprovalRequestId(request_id),
         decision=decision,
+        option_id=UNSET if option_id is UNSET else ApprovalOptionId(option_id),
         created_at=created_at or at(0),
     )
 
 
 def checkpoint_revert(
-    thread_id: str = "t1", turn_count: int = 0, *, created_at: Instant | None = None, command_id: str | None = None
+    thread_id: str = "t1",
+    turn_count: int = 0,
+    *,
+    revert_others: bool | Unset = UNSET,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
 ) -> ThreadCheckpointRevert:
     return ThreadCheckpointRevert(
         command_id=_id(command_id),
         thread_id=ThreadId(thread_id),
         turn_count=Count(turn_count),
+        revert_others=revert_others,
         created_at=created_at or at(0),
     )
 
 
 def session_stop(
-    thread_id: str = "t1", *, created_at: Instant | None = None, command_id: str | None = None
+    thread_id: str = "t1",
+    *,
+    forget_conversation: bool | Unset = UNSET,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
 ) -> ThreadSessionStop:
-    return ThreadSessionStop(command_id=_id(command_id), thread_id=ThreadId(thread_id), created_at=created_at or at(0))
+    return ThreadSessionStop(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        forget_conversation=forget_conversation,
+        created_at=created_at or at(0),
+    )
 
 
 def session_set(

@@ -48,9 +48,9 @@ class _Faulty:
         self._fail("interrupt")
         await self._connection.interrupt()
 
-    async def respond(self, *arguments: Any) -> None:
+    async def respond(self, *arguments: Any, **options: Any) -> None:
         self._fail("respond")
-        await self._connection.respond(*arguments)
+        await self._connection.respond(*arguments, **options)
 
 
 def raising(error: Exception) -> Fault:

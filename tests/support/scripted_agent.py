@@ -25,6 +25,7 @@ from orchestrion.actors.providers.adapter import (
 from orchestrion.actors.session_voice import SessionVoice
 from orchestrion.runtime.contracts.errors import CommandRejected
 from orchestrion.runtime.contracts.ids import (
+    ApprovalOptionId,
     ApprovalRequestId,
     CommandId,
     ProviderSessionId,
@@ -97,7 +98,9 @@ class ScriptedAgent:
 
     async def interrupt(self) -> None: ...
 
-    async def respond(self, request: ApprovalRequestId, decision: ApprovalDecision) -> None: ...
+    async def respond(
+        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+    ) -> None: ...
 
     async def close(self) -> None:
         try:

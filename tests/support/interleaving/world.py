@@ -165,6 +165,8 @@ class World:
         if self._provider:  # whose sessions still write: what is compared last has to stand still
             self._provider = False
             return False
+        if self._faults.has_lost_a_commit:  # the runtime fails of it, now or in a moment
+            return False
         await self._finish(runtime)
         return True
 
