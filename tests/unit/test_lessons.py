@@ -10,7 +10,6 @@ import pytest
 from tests.support.marks import ROOT, Marks, marks_of_tests
 
 LESSONS = ROOT / ".plans" / "lessons.md"
-ROWS = 28
 COLUMNS = 4
 
 _ROW = re.compile(r"^\| *(L\d+) *\|")
@@ -47,8 +46,9 @@ def marks() -> dict[str, Marks]:
     return marks_of_tests("lesson")
 
 
-def test_rows_are_whole_and_numbered_without_gaps(lessons: tuple[Lesson, ...]) -> None:
-    assert [one.id for one in lessons] == [f"L{number}" for number in range(1, ROWS + 1)]
+def test_rows_are_whole_and_in_order(lessons: tuple[Lesson, ...]) -> None:
+    numbers = [int(one.id.removeprefix("L")) for one in lessons]
+    assert numbers == sorted(set(numbers))
     assert [one.id for one in lessons if len(one.cells) != COLUMNS or not all(one.cells)] == []
 
 
