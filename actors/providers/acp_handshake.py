@@ -86,7 +86,7 @@ async def open_session(
         reply = await peer.request("session/new", where, deadline_seconds=deadline_seconds)
     except RequestRefused as error:
         if error.code == _AUTHENTICATION_REQUIRED:
-            raise ProviderUnavailable(f"the agent wants a login, with its own program: {error.reason}") from error
+            raise ProviderUnavailable(f"the agent wants a login, with its own program: {error.said}") from error
         raise
     session_id = text_of(object_of(reply).get("sessionId"))
     fault = identifier_fault(session_id)
@@ -114,7 +114,7 @@ async def _resume(
         except RequestRefused as error:
             if error.code == METHOD_NOT_FOUND and method != methods[-1]:
                 continue
-            raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.reason}") from error
+            raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.said}") from error
         break
     return OpenSession(session_id=ProviderThreadId(session_id), options=offered(reply))
 

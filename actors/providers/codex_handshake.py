@@ -130,9 +130,9 @@ async def _resume(
     try:
         reply = object_of(await peer.request("thread/resume", params, deadline_seconds=deadline_seconds))
     except RequestRefused as error:
-        if cursor.get("unused") is True and error.reason.startswith(_NO_TRACE):
+        if cursor.get("unused") is True and error.said.startswith(_NO_TRACE):
             return None
-        raise ResumeRefused(f"the agent does not resume thread {thread_id!r}: {error.reason}") from error
+        raise ResumeRefused(f"the agent does not resume thread {thread_id!r}: {error.said}") from error
     return OpenThread(
         thread_id=ProviderThreadId(thread_id),
         model=model or text_of(reply.get("model")) or None,

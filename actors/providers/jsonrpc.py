@@ -31,14 +31,14 @@ __all__ = ["JsonRpcPeer", "PendingReply", "ReplyOverdue", "RequestRefused"]
 
 
 class RequestRefused(ProviderProtocolError):
-    """The other side answered a request with an error."""
+    """The other side answered a request with an error. `said` is what it gave as the cause, its data included."""
 
     def __init__(self, method: str, refusal: Refusal) -> None:
-        super().__init__(f"{method} was refused: {refusal.message} ({refusal.code})")
+        failure = refusal.failure
+        super().__init__(f"{method} was refused: {failure.text} ({refusal.code})", reason=failure.reason)
         self.method = method
         self.code = refusal.code
-        self.reason = refusal.message
-        self.detail = refusal.detail
+        self.said = failure.text
 
 
 class ReplyOverdue(ProviderProtocolError):

@@ -13,6 +13,7 @@ import attrs
 import orjson
 
 from ...runtime.contracts.values import JsonObject
+from .failures import Failure, failure_of
 from .json_lines import JsonLines, Malformed
 
 __all__ = [
@@ -64,6 +65,10 @@ class Refusal:
     code: int
     message: str
     detail: Any = None
+
+    @property
+    def failure(self) -> Failure:
+        return failure_of(self.message, code=self.code, data=self.detail)
 
 
 Reply: TypeAlias = Result | Refusal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .ids import CommandId, ThreadId
+from .values import FailureReason
 
 __all__ = [
     "CommandIdReused",
@@ -159,7 +160,11 @@ class TurnDiffNotFound(OrchestrionError):
 
 
 class ProviderError(OrchestrionError):
-    """An agent, or what starts it, failed."""
+    """An agent, or what starts it, failed. `reason` says why, where that is known."""
+
+    def __init__(self, message: str, *, reason: FailureReason | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ProviderUnavailable(ProviderError):

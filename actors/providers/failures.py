@@ -1,0 +1,118 @@
+"""What an agent says when something failed, as a bounded text and, where it can be told, a stable reason. Pure.
+
+Agents put the cause into the message, into the error's `data`, or into both. Reasons are told from codes and fields
+first. The wording is looked at last, for phrases that model providers use; what is not recognised has no reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from ...runtime.contracts.values import FailureReason
+from .terminal_text import without_terminal_codes
+
+__all__ = ["Failure", "bounded", "failure_of"]
+
+_MAX_BYTES: Final = 4 * 1024
+_MAX_DEPTH: Final = 4
+_TEXT_KEYS: Final = ("details", "detail", "message", "error", "reason", "description", "cause", "stderr")
+_CODE_KEYS: Final = ("code", "status", "statusCode", "status_code", "httpStatus", "type", "errorKind", "kind")
+
+_AUTHENTICATION_REQUIRED: Final = -32000
+"""The code of the Agent Client Protocol; other programs use it for any error of their own, so its text is looked at."""
+
+_BY_CODE: Final[dict[int, FailureReason]] = {401: "unauthenticated", 413: "context_full", 429: "rate_limited"}
+_STATUS: Final = r"(?:http|status|code|error)\W{0,3}%s\b|^%s(?=\s*(?:$|[:;,.()]|too\b))"
+_WORDINGS: Final[dict[FailureReason, str]] = {
+    "context_full": r"context[ _-]?(?:length|window|size|limit)|maximum context|(?:prompt|input) (?:is )?too long",
+    "rate_limited": (
+        r"rate[ _-]?limit|too many requests|quota|usage[ _-]?limit|resource[ _]?exhausted|" + _STATUS % (429, 429)
+    ),
+    "unauthenticated": (
+        r"unauthenticated|unauthori[sz]ed|authentication (?:is )?(?:required|failed|error)|auth_required"
+        r"|authentication_error|not (?:logged|signed) in|(?:log|sign) ?in (?:is )?required|please (?:log|sign) ?in"
+        r"|(?:invalid|incorrect|missing|expired|no) (?:x-)?api[ _-]?key|(?:token|login) (?:has )?expired|"
+        + _STATUS
+        % (401, 401)
+    ),
+    "model_unavailable": (
+        r"model[ _-]?not[ _-]?(?:found|available|supported)|unknown model|no such model"
+        r"|model\b.{0,80}\b(?:not found|does not exist|not available|unavailable|not supported|no longer)"
+    ),
+}
+_BY_WORDING: Final = {reason: re.compile(wording, re.IGNORECASE) for reason, wording in _WORDINGS.items()}
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """`text` is for people, at most 4 KiB; `reason` for programs, None where it cannot be told."""
+
+    text: str
+    reason: FailureReason | None = None
+
+
+def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Failure:
+    """What a JSON-RPC error, or the like, tells: its message and its data."""
+    parts = [message.strip()]
+    for detail in _details(data):
+        if not any(detail in part for part in parts):
+            parts = [part for part in parts if part not in detail]
+            parts.append(detail)
+    text = bounded(": ".join(part for part in parts if part) or "no reason given")
+    codes = {code, *_codes(data)}
+    reason = next((_BY_CODE[one] for one in codes if one in _BY_CODE), None) or _worded(
+        " ".join((text, *map(str, codes)))
+    )
+    if reason is None and code == _AUTHENTICATION_REQUIRED:
+        reason = "unauthenticated"
+    return Failure(text=text, reason=reason)
+
+
+def bounded(text: str, max_bytes: int = _MAX_BYTES) -> str:
+    """`text` without terminal codes, at most `max_bytes` long and a marker that says how much was cut."""
+    plain = without_terminal_codes(text[: 4 * max_bytes])
+    kept = plain.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
+    cut = len(plain) - len(kept) + len(text[4 * max_bytes :])
+    return kept if cut <= 0 else f"{kept} … [cut: {cut} characters]"
+
+
+def _worded(text: str) -> FailureReason | None:
+    return next((reason for reason, wording in _BY_WORDING.items() if wording.search(text)), None)
+
+
+def _details(data: Any, depth: int = 0) -> Iterator[str]:
+    """The texts of an error's data, or the data itself where it has none that are known."""
+    if data is None or depth > _MAX_DEPTH:
+        return
+    if isinstance(data, str):
+        yield data.strip()[: 4 * _MAX_BYTES]
+        return
+    if isinstance(data, dict):
+        found = [text for key in _TEXT_KEYS if key in data for text in _details(data[key], depth + 1)]
+        if found:
+            yield from found
+            return
+    if data not in ({}, []):
+        try:
+            yield orjson.dumps(data).decode()[: 4 * _MAX_BYTES]
+        except TypeError:
+            return
+
+
+def _codes(data: Any, depth: int = 0) -> Iterator[Any]:
+    """Codes and kinds of an error's data, those of errors within it included."""
+    if not isinstance(data, dict) or depth > _MAX_DEPTH:
+        return
+    for key in _CODE_KEYS:
+        one = data.get(key)
+        if isinstance(one, int) and not isinstance(one, bool):
+            yield one
+        elif isinstance(one, str):
+            yield int(one) if one.isdigit() and len(one) < 6 else one[:100]
+    for key in _TEXT_KEYS:
+        yield from _codes(data.get(key), depth + 1)

@@ -1,0 +1,77 @@
+"""What an agent's errors tell: the text with its data, bounded, and a reason where it can be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrion.actors.providers.failures import bounded, failure_of
+from orchestrion.actors.providers.terminal_text import without_terminal_codes
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "data", "text", "reason"),
+    [
+        ("Internal error", -32603, None, "Internal error", None),
+        ("Internal error", -32603, "disk on fire", "Internal error: disk on fire", None),
+        ("Internal error", -32603, {"details": "Run `x model`."}, "Internal error: Run `x model`.", None),
+        ("disk on fire", -32603, {"message": "fire"}, "disk on fire", None),
+        ("fire", -32603, {"message": "disk on fire"}, "disk on fire", None),
+        ("Internal error", -32603, {"error": {"message": "no", "code": 429}}, "Internal error: no", "rate_limited"),
+        ("Internal error", -32603, {"error": {"error": {"message": "deep"}}}, "Internal error: deep", None),
+        ("Internal error", -32603, {"shard": 7}, 'Internal error: {"shard":7}', None),
+        ("", -32603, None, "no reason given", None),
+        ("no", 429, None, "no", "rate_limited"),
+        ("429: quota exceeded", -32603, None, "429: quota exceeded", "rate_limited"),
+        ("no", -32603, {"type": "rate_limit_error"}, 'no: {"type":"rate_limit_error"}', "rate_limited"),
+        ("429 tests failed", -32603, None, "429 tests failed", None),
+        ("ran 429 tests", -32603, None, "ran 429 tests", None),
+        ("Authentication required", -32000, None, "Authentication required", "unauthenticated"),
+        ("no", -32000, None, "no", "unauthenticated"),
+        ("no", -32000, "HTTP 429", "no: HTTP 429", "rate_limited"),
+        ("Invalid API key", -32603, None, "Invalid API key", "unauthenticated"),
+        ("no", -32603, {"status": "401"}, 'no: {"status":"401"}', "unauthenticated"),
+        ("The model `x` does not exist", -32603, None, "The model `x` does not exist", "model_unavailable"),
+        ("prompt is too long: 9 > 8", -32603, None, "prompt is too long: 9 > 8", "context_full"),
+        ("oh", -32603, {"code": "context_length_exceeded"}, 'oh: {"code":"context_length_exceeded"}', "context_full"),
+        ("Resource not found: session", -32002, None, "Resource not found: session", None),
+    ],
+)
+def test_error_tells_message_data_and_reason(message: str, code: int, data: Any, text: str, reason: str | None) -> None:
+    failure = failure_of(message, code=code, data=data)
+    assert (failure.text, failure.reason) == (text, reason)
+
+
+def test_error_text_is_bounded_whatever_part_is_long() -> None:
+    nested: Any = "x" * 10_000_000
+    for _ in range(50):
+        nested = {"error": nested}
+    for failure in (
+        failure_of("y" * 10_000_000),
+        failure_of("short", data="é" * 10_000_000),
+        failure_of("short", data={str(n): n for n in range(100_000)}),
+        failure_of("short", data=nested),
+    ):
+        assert len(failure.text.encode()) < 5_000
+
+
+def test_a_cut_says_how_much_is_missing() -> None:
+    assert bounded("é" * 5, max_bytes=5) == "éé … [cut: 3 characters]"
+    assert bounded("abc", max_bytes=3) == "abc"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b[2J\x1b[1;1Hclear", "clear"),
+        ("\x1b]0;title\x07after \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "after link"),
+        ("\x1b(Bplain\x1b=", "plain"),
+        ("10 %\r50 %\r100 %\r\ndone\r\n", "100 %\ndone\n"),
+        ("bell\x07 nul\x00 tab\t", "bell nul tab\t"),
+        ("\x1b", ""),
+    ],
+)
+def test_terminal_codes_are_left_out(written: str, read: str) -> None:
+    assert without_terminal_codes(written) == read
