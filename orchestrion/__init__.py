@@ -17,8 +17,7 @@ _NAMES = {
     ".actors.providers.claude": "ClaudeProvider",
     ".actors.providers.codex": "CodexProvider",
     ".actors.providers.adapter": (
-        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife "
-        "TurnRequest"
+        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife TurnRequest"
     ),
     ".actors.session_health": "SessionHealth",
     ".actors.session_limits": "SessionLimits",
