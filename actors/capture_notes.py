@@ -14,7 +14,7 @@ import attrs
 from ..runtime.contracts.commands import ThreadActivityAppend
 from ..runtime.contracts.errors import OrchestrionError
 from ..runtime.contracts.events import EventMetadata
-from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId
+from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, runtime_id
 from ..runtime.contracts.values import Activity, JsonObject, Label, Tone
 from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
@@ -38,7 +38,7 @@ class CaptureNotes:
         others = sorted(met)
         await self._append(
             turn,
-            f"checkpoint/shared/{turn.turn_id}",
+            runtime_id("checkpoint", "shared", turn.turn_id),
             tone="info",
             kind="checkpoint.workspace.shared",
             summary=f"Other threads worked here during turn {turn.turn_count}: its diff may show their edits",
@@ -51,7 +51,7 @@ class CaptureNotes:
         _logger.warning(said, what, turn.turn_id, turn.thread_id, error, exc_info=error, extra=ids)
         await self._append(
             turn,
-            f"checkpoint/{what}-failed/{turn.turn_id}",
+            runtime_id("checkpoint", f"{what}-failed", turn.turn_id),
             kind="checkpoint.capture.failed",
             summary=f"The {what} of turn {turn.turn_count} could not be captured",
             payload={"turnCount": turn.turn_count, "error": str(error)},
@@ -62,7 +62,7 @@ class CaptureNotes:
         digest = hashlib.blake2b(turn.thread_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
         await self._append(
             turn,
-            f"checkpoint/unavailable/{digest}",
+            runtime_id("checkpoint", "unavailable", digest),
             kind="checkpoint.unavailable",
             summary="There are no checkpoints: the git program was not found",
             payload={"turnCount": turn.turn_count, "error": str(error)},

@@ -48,7 +48,7 @@ from .workspace_use import WorkspaceUse
 
 MAILBOX_CAPTURES: Final = 64
 
-_PREFIX: Final = "checkpoint/"
+_SENDER: Final = "checkpoint"
 
 _logger = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ class Checkpointer:
             files=diff.files,
             summary=_summary(turn, diff),
         )
-        for command in checkpoint_commands(turn.thread_id, _PREFIX, captured, self._mint.now()):
+        for command in checkpoint_commands(turn.thread_id, _SENDER, captured, self._mint.now()):
             await self._voice.send(command, correlation_id=turn.correlation_id)
             crash_point("checkpoint.reported")
 
@@ -260,7 +260,7 @@ class Checkpointer:
             files=(),
             summary=f"The end of turn {turn.turn_count} was not captured: the host stopped before",
         )
-        completed, noted = checkpoint_commands(turn.thread_id, _PREFIX, missing, self._mint.now())
+        completed, noted = checkpoint_commands(turn.thread_id, _SENDER, missing, self._mint.now())
         try:
             for command in (completed, noted) if status == "missing" else (completed,):
                 await self._voice.send(command, correlation_id=turn.correlation_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
 from ..runtime.contracts.events import NO_METADATA, PersistedEvent
-from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, TurnId
+from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, TurnId, runtime_id
 from ..runtime.contracts.values import Activity, JsonObject, Label, Session, Tone
 from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
@@ -109,4 +109,4 @@ class IntentNotes:
 
 
 def _settling(intent: PersistedEvent) -> CommandId:
-    return CommandId(f"settle/{intent.event_id}")
+    return CommandId(runtime_id("settle", intent.event_id))

@@ -23,7 +23,7 @@ from ..persistence.crash_points import crash_point
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadRevertComplete
 from ..runtime.contracts.errors import OrchestrionError, ProviderError
 from ..runtime.contracts.events import NO_METADATA, PersistedEvent
-from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId
+from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId, runtime_id
 from ..runtime.contracts.read_model import ThreadView
 from ..runtime.contracts.values import Activity, Count, JsonObject, Label
 from ..runtime.domain.session_commands import IngestedCommand
@@ -231,7 +231,7 @@ class Reverter:
 
     async def _complete(self, order: RevertOrder) -> None:
         command = ThreadRevertComplete(
-            command_id=CommandId(f"revert/{order.intent.event_id}"),
+            command_id=CommandId(runtime_id("revert", order.intent.event_id)),
             thread_id=order.thread.id,
             turn_count=Count(order.turn_count),
             created_at=self._mint.now(),
@@ -249,7 +249,7 @@ class Reverter:
     async def _note(self, order: RevertOrder, summary: str, payload: JsonObject) -> None:
         """Tell the thread. It does not settle the request: a crash after it leaves the revert to be done again."""
         now = self._mint.now()
-        key = f"revert/noted/{order.intent.event_id}"
+        key = runtime_id("revert", "noted", order.intent.event_id)
         activity = Activity(
             id=ActivityId(key),
             tone="info",

@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 import attrs
 
-from ..runtime.contracts.admission import AdmittedCommand, admit
+from ..runtime.contracts.admission import AdmittedCommand, admit_own
 from ..runtime.contracts.commands import InternalCommand, ThreadActivityAppend
 from ..runtime.contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, StoreError
 from ..runtime.contracts.ids import CommandId, EventId
@@ -102,11 +102,11 @@ def _ids(ingested: IngestedCommand) -> dict[str, object]:
 
 def _admitted(command: InternalCommand) -> AdmittedCommand:
     try:
-        return admit(command, "provider")
+        return admit_own(command, "provider")
     except InvalidCommand as error:
         if not isinstance(command, ThreadActivityAppend):
             raise
         whole = command.activity.payload
         kept: JsonObject = {key: whole[key] for key in _KEPT_DETAIL if key in whole}
         bare = attrs.evolve(command.activity, payload={**kept, "leftOut": str(error)})
-        return admit(attrs.evolve(command, activity=bare), "provider")
+        return admit_own(attrs.evolve(command, activity=bare), "provider")

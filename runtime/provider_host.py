@@ -38,7 +38,7 @@ from ..persistence.provider_runtime import ProviderRuntimeRow, read_live_runtime
 from ..persistence.readers import ReaderPool
 from ..persistence.recovery_rows import read_abandoned_threads
 from ..persistence.single_write import write_alone
-from .contracts.admission import admit
+from .contracts.admission import admit_own
 from .contracts.errors import CommandRejected, InvalidRequest
 from .contracts.ids import ProviderSessionId
 from .domain.recover import RecoveryCommand, recover
@@ -203,7 +203,7 @@ class ProviderHost:
 
 
 def _envelope(recovered: RecoveryCommand) -> CommandEnvelope:
-    admitted = admit(recovered.command, "server")
+    admitted = admit_own(recovered.command, "server")
     return CommandEnvelope(
         command=admitted.command,
         fingerprint=admitted.fingerprint,

@@ -1,7 +1,10 @@
-"""The door: what a command must be before anything decides on it.
+"""Validation: what a command must be before anything decides on it.
 
 `parse_command` reads a mapping; `admit` takes a command however it was made, normalises it as if it had come over the
 wire, and fingerprints it. Both refuse with `InvalidCommand`, before anything is written.
+
+The runtime's own actors use `admit_own`. The ids of their commands begin with `~`; `admit` refuses such an id wherever
+a command names something new, whoever sends it. So no receipt, message or activity of the one can be the other's.
 """
 
 from __future__ import annotations
@@ -15,8 +18,17 @@ import attrs
 import orjson
 
 from .codec import read_strictly, to_json
-from .commands import CLIENT_COMMANDS, INTERNAL_COMMANDS, Command, ThreadActivityAppend, ThreadSessionSet
+from .commands import (
+    CLIENT_COMMANDS,
+    INTERNAL_COMMANDS,
+    Command,
+    InternalCommand,
+    ThreadActivityAppend,
+    ThreadSessionSet,
+)
 from .errors import InvalidCommand
+from .ids import RUNTIME_MARK, is_runtime_id
+from .new_names import new_names
 from .payload_bounds import bounded_payload
 from .values import MAX_COMMAND_BYTES, ActorKind, Label
 
@@ -61,11 +73,37 @@ def command_json(command: Command) -> dict[str, Any]:
 
 
 def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
-    """`command` normalised, if this actor may send it.
+    """`command` normalised, if this actor may send it. For commands from outside the runtime.
 
     Raises:
-        InvalidCommand: a field is at fault, the command is over 20 MiB, or a client sent an internal command.
+        InvalidCommand: a field is at fault, names something new by an id that begins with `~`, the command is over
+            20 MiB, or a client sent an internal command.
     """
+    admitted = _admit(command, actor)
+    for path, name in new_names(admitted.command):
+        if is_runtime_id(name):
+            raise InvalidCommand(
+                path,
+                f"{name!r} begins with {RUNTIME_MARK!r}: such ids are the runtime's own, choose another",
+                command_id=command.command_id,
+            )
+    return admitted
+
+
+def admit_own(command: InternalCommand, actor: ActorKind) -> AdmittedCommand:
+    """A command of the runtime's own actors, normalised.
+
+    Raises:
+        InvalidCommand: a field is at fault, or the command's id does not begin with `~`.
+    """
+    if not is_runtime_id(command.command_id):
+        raise InvalidCommand(
+            "commandId", f"{command.command_id!r} does not begin with {RUNTIME_MARK!r}", command_id=command.command_id
+        )
+    return _admit(command, actor)
+
+
+def _admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     if not isinstance(command, _CLASSES):
         raise InvalidCommand("$", f"{type(command).__name__} is no command")
     if actor not in _ACTORS:

@@ -3,6 +3,9 @@
 An identifier is 1 to 200 characters without control characters. Who creates an entity mints its id: a client its
 projects, threads, messages and commands; the runtime turns, events and sessions. `ThreadId` and `TurnId` are the
 host's; `ProviderThreadId` and `ProviderTurnId` are the agent's own, and neither is ever assigned to the other.
+
+Where the runtime and its clients name things of one kind (commands, messages, activities, approval requests), the
+runtime's names begin with `~` and theirs may not, so that neither can take a name that the other is going to use.
 """
 
 from __future__ import annotations
@@ -46,9 +49,22 @@ IDENTIFIERS: Final = (
 MAX_IDENTIFIER_LENGTH: Final = 200
 """Characters."""
 
+RUNTIME_MARK: Final = "~"
+"""What the ids begin with that the runtime gives to commands, messages, activities and approval requests."""
+
 _FIRST_PRINTABLE: Final = 0x20
 _DELETE: Final = 0x7F
 _LAST_C1_CONTROL: Final = 0x9F
+
+
+def runtime_id(*parts: str) -> str:
+    """An id that the runtime derives from these parts: the same parts give the same id."""
+    return RUNTIME_MARK + "/".join(parts)
+
+
+def is_runtime_id(text: str) -> bool:
+    """Whether `text` is a name that only the runtime may give."""
+    return text.startswith(RUNTIME_MARK)
 
 
 def identifier_fault(text: str) -> str | None:

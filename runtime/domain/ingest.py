@@ -17,7 +17,7 @@ from ..contracts.commands import (
     ThreadTurnDiffComplete,
 )
 from ..contracts.events import EventMetadata
-from ..contracts.ids import ActivityId, CommandId, MessageId, ProviderItemId, ThreadId
+from ..contracts.ids import ActivityId, CommandId, MessageId, ProviderItemId, ThreadId, runtime_id
 from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -101,17 +101,20 @@ def ingest(
             after, ending = _end_turn(after, "error", now, error=event.message)
             return attrs.evolve(after, fatal_error=event.message), (*commands, *ending)
         case CheckpointCaptured():
-            return _sent(state, *checkpoint_commands(state.thread_id, f"{state.provider_session_id}/", event, now))
+            return _sent(state, *checkpoint_commands(state.thread_id, state.provider_session_id, event, now))
         case _:
             return _sent(state, _activity_of(state, event, now))
 
 
 def checkpoint_commands(
-    thread_id: ThreadId, command_prefix: str, event: CheckpointCaptured, now: Instant
+    thread_id: ThreadId, sender: str, event: CheckpointCaptured, now: Instant
 ) -> tuple[IngestedCommand, ...]:
-    """What a captured checkpoint leads to. No session is named: a checkpoint outlives the session of its turn."""
+    """What a captured checkpoint leads to. `sender` begins the commands' ids.
+
+    No session is named in the metadata: a checkpoint outlives the session of its turn.
+    """
     diff = ThreadTurnDiffComplete(
-        command_id=CommandId(f"{command_prefix}diff/{event.turn_id}"),
+        command_id=CommandId(runtime_id(sender, "diff", event.turn_id)),
         thread_id=thread_id,
         turn_id=event.turn_id,
         completed_at=now,
@@ -121,7 +124,7 @@ def checkpoint_commands(
         checkpoint_turn_count=event.turn_count,
         created_at=now,
     )
-    noted_id = CommandId(f"{command_prefix}captured/{event.turn_id}")
+    noted_id = CommandId(runtime_id(sender, "captured", event.turn_id))
     noted = ThreadActivityAppend(
         command_id=noted_id,
         thread_id=thread_id,

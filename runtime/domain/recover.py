@@ -18,7 +18,7 @@ from ..contracts.commands import (
     ThreadMessageAssistantComplete,
     ThreadSessionSet,
 )
-from ..contracts.ids import ActivityId, CommandId, EventId, MessageId, ThreadId, TurnId
+from ..contracts.ids import ActivityId, CommandId, EventId, MessageId, ThreadId, TurnId, runtime_id
 from ..contracts.values import UNSET, Activity, Instant, Label, Session, SessionStatus
 
 _OVER: Final[tuple[SessionStatus, ...]] = ("stopped", "error", "interrupted", "idle")
@@ -65,7 +65,7 @@ def recover(threads: Sequence[AbandonedThread], *, recovery_id: str, now: Instan
     commands: list[RecoveryCommand] = []
     for thread in threads:
         for build, intent in _settling(thread, now):
-            command_id = CommandId(f"recovery/{recovery_id}/{len(commands) + 1}")
+            command_id = CommandId(runtime_id("recovery", recovery_id, str(len(commands) + 1)))
             commands.append(
                 RecoveryCommand(
                     command=build(command_id),

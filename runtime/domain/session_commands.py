@@ -1,6 +1,6 @@
 """The commands of a provider session: how they are built, numbered and tied to their session.
 
-Ids are derived, never minted: command ids are `<providerSessionId>/<count>`, so that a command that was not answered
+Ids are derived, never minted: command ids are `~<providerSessionId>/<count>`, so that a command that was not answered
 is sent again as it was. Messages and approval requests of an agent get ids below its session's, so that two lives of
 an agent never share one.
 """
@@ -28,6 +28,7 @@ from ..contracts.ids import (
     ThreadId,
     TurnId,
     identifier_fault,
+    runtime_id,
 )
 from ..contracts.values import Activity, Instant, JsonObject, Label, Session, SessionStatus, Tone
 
@@ -124,7 +125,7 @@ def command(
     request: ApprovalRequestId | None = None,
 ) -> IngestedCommand:
     return IngestedCommand(
-        command=build(CommandId(f"{state.provider_session_id}/{state.count + 1}")),
+        command=build(CommandId(runtime_id(state.provider_session_id, str(state.count + 1)))),
         metadata=EventMetadata(
             provider_session_id=state.provider_session_id,
             provider_thread_id=state.provider_thread_id,
@@ -153,10 +154,11 @@ def request_id(session: ProviderSessionId, request: ApprovalRequestId) -> Approv
 
 def _below(session: ProviderSessionId, key: str) -> str:
     """An agent's key below its session's id; a key that is too long for an identifier is told by its digest."""
-    whole = f"{session}/{key}"
+    whole = runtime_id(session, key)
     if len(whole) <= MAX_IDENTIFIER_LENGTH:
         return whole
-    return f"{session}/{hashlib.blake2b(key.encode('utf-8', 'replace'), digest_size=_DIGEST_BYTES).hexdigest()}"
+    digest = hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES).hexdigest()
+    return runtime_id(session, digest)
 
 
 def identifier_or_none(key: Key) -> Key | None:

@@ -29,7 +29,6 @@ from orchestrion.persistence.lane import WriteLane
 from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
-from orchestrion.runtime.contracts.admission import admit
 from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
 from orchestrion.runtime.contracts.event_codec import encode_event
 from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
@@ -37,6 +36,7 @@ from orchestrion.runtime.contracts.ids import EventId
 from orchestrion.runtime.contracts.read_model import DispatchResult
 from orchestrion.runtime.contracts.values import ActorKind, Instant
 from orchestrion.runtime.domain.decision import Rejection
+from tests.support.admitted import admitted
 from tests.support.builders import at
 from tests.support.model_host import actor_of
 from tests.support.random_commands import RandomRun
@@ -79,12 +79,12 @@ def envelopes_of(run: RandomRun) -> list[CommandEnvelope]:
     for step in run.steps:
         cause = None if step.caused_by is None else EventId(step.caused_by)
         actor = actor_of(step.command, step.metadata)
-        admitted = admit(step.command, actor)
+        entered = admitted(step.command, actor)
         envelopes.append(
             CommandEnvelope(
-                command=admitted.command,
-                fingerprint=admitted.fingerprint,
-                size=admitted.size,
+                command=entered.command,
+                fingerprint=entered.fingerprint,
+                size=entered.size,
                 actor=actor,
                 caused_by=cause,
                 correlation_id=None if cause is None or actor == "client" else by_id[cause].correlation_id,
@@ -97,9 +97,9 @@ def envelopes_of(run: RandomRun) -> list[CommandEnvelope]:
 def envelope(command: Command, *, actor: ActorKind | None = None, **beside: Any) -> CommandEnvelope:
     """A command from its usual door. `beside`: expected_version, caused_by, correlation_id, metadata."""
     actor = actor or ("client" if isinstance(command, CLIENT_COMMANDS) else "server")
-    admitted = admit(command, actor)
+    entered = admitted(command, actor)
     return CommandEnvelope(
-        command=admitted.command, fingerprint=admitted.fingerprint, size=admitted.size, actor=actor, **beside
+        command=entered.command, fingerprint=entered.fingerprint, size=entered.size, actor=actor, **beside
     )
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 import attrs
 
-from orchestrion.runtime.contracts.admission import admit
 from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command
 from orchestrion.runtime.contracts.events import (
     EventMetadata,
@@ -37,6 +36,7 @@ from orchestrion.runtime.domain.decide import aggregate_of, decide
 from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
 from orchestrion.runtime.domain.evolve import evolve_message, evolve_project, evolve_thread
 from orchestrion.runtime.domain.state import MessageFact, ProjectState, ThreadState
+from tests.support.admitted import admitted
 from tests.support.builders import at
 
 NO_METADATA = EventMetadata()
@@ -100,12 +100,12 @@ class ModelHost:
             InvalidCommand: the command is not well formed; nothing was appended.
         """
         actor = actor_of(command, metadata)
-        admitted = admit(command, actor)
+        entered = admitted(command, actor)
         self._dispatched += 1
         decision = decide(
             self,
             DecisionRequest(
-                command=admitted.command,
+                command=entered.command,
                 now=at(self._dispatched),
                 turn_id=TurnId(f"turn-{self._turns + 1}"),
                 caused_by=None if caused_by is None else EventId(caused_by),
@@ -114,7 +114,7 @@ class ModelHost:
         )
         if isinstance(decision, Rejection):
             return decision
-        events = self._numbered(admitted.command, decision, actor, metadata, admitted.fingerprint)
+        events = self._numbered(entered.command, decision, actor, metadata, entered.fingerprint)
         for event in events:
             self.append(event)
         return events

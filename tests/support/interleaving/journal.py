@@ -12,13 +12,13 @@ from typing import Literal, TypeAlias
 import attrs
 
 from orchestrion.persistence.receipts import ReceiptRow
-from orchestrion.runtime.contracts.admission import admit
 from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command
 from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
 from orchestrion.runtime.contracts.ids import CommandId, TurnId
 from orchestrion.runtime.contracts.values import ActorKind, Instant
 from orchestrion.runtime.domain.decide import aggregate_of, decide
 from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
+from tests.support.admitted import admitted
 from tests.support.builders import at
 from tests.support.model_host import ModelHost
 
@@ -166,7 +166,7 @@ class Journal:
 
 
 def _request(entry: Entry, now: Instant, turn_id: TurnId) -> DecisionRequest:
-    return DecisionRequest(command=admit(entry.command, entry.actor).command, now=now, turn_id=turn_id)
+    return DecisionRequest(command=admitted(entry.command, entry.actor).command, now=now, turn_id=turn_id)
 
 
 def _cause(draft: DraftEvent, first: PersistedEvent) -> str | None:

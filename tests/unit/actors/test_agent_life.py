@@ -76,7 +76,7 @@ async def test_numbers_follow_the_order_of_sending(dispatcher: ModelDispatcher) 
         await agent.says(TurnCompleted(outcome="completed"))
         await life.end()
     ids = [envelope.command.command_id for envelope in dispatcher.envelopes]
-    assert ids == [f"s1/{number}" for number in range(1, len(ids) + 1)]
+    assert ids == [f"~s1/{number}" for number in range(1, len(ids) + 1)]
     assert _status(dispatcher) == ("stopped", None, False)
 
 

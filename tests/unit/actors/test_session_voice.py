@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import anyio
+import attrs
 import pytest
 
+from orchestrion.runtime.contracts.commands import InternalCommand
 from orchestrion.runtime.contracts.errors import MailboxClosed, StoreError, StoreFull
 from orchestrion.runtime.contracts.events import EventMetadata, ThreadActivityAppended
+from orchestrion.runtime.contracts.ids import CommandId, ProviderSessionId, runtime_id
 from orchestrion.runtime.domain.session_commands import IngestedCommand
 from tests.support.builders import (
     activity,
@@ -27,8 +30,10 @@ def dispatcher() -> ModelDispatcher:
     return ModelDispatcher(given(project_create(), thread_create(), session_set("starting")).host)
 
 
-def _of(command: object, session: str | None = "s1") -> IngestedCommand:
-    return IngestedCommand(command=command, metadata=EventMetadata(provider_session_id=session))  # type: ignore[arg-type]  # plain text for ids
+def _of(command: InternalCommand, session: str = "s1") -> IngestedCommand:
+    """`command` under an id of the session's, as the session sends it."""
+    own = attrs.evolve(command, command_id=CommandId(runtime_id(session, command.command_id)))
+    return IngestedCommand(command=own, metadata=EventMetadata(provider_session_id=ProviderSessionId(session)))
 
 
 async def test_a_command_is_answered(dispatcher: ModelDispatcher) -> None:
@@ -51,7 +56,7 @@ async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher
             tasks.start_soon(dispatcher.voice(storage_deadline=10).send, _of(command))
             await dispatcher.attempted.wait()
             dispatcher.fault = None
-    assert [envelope.command for envelope in dispatcher.envelopes] == [command]
+    assert [getattr(envelope.command, "delta", None) for envelope in dispatcher.envelopes] == ["kept"]
 
 
 async def test_what_the_store_refuses_until_the_deadline_is_an_error(dispatcher: ModelDispatcher) -> None:
@@ -67,13 +72,13 @@ async def test_a_runtime_that_stops_is_not_asked_again(dispatcher: ModelDispatch
 
 
 async def test_an_activity_whose_detail_cannot_be_recorded_is_sent_without_it(dispatcher: ModelDispatcher) -> None:
-    huge = {"requestId": "s1/r1", "requestKind": "command", "list": [{"n": number} for number in range(30_000)]}
+    huge = {"requestId": "~s1/r1", "requestKind": "command", "list": [{"n": number} for number in range(30_000)]}
     asked = activity_append(activity(kind="approval.requested", tone="approval", payload=huge))
     assert await dispatcher.voice().send(_of(asked)) is not None
     appended = dispatcher.host.log[-1].payload
     assert isinstance(appended, ThreadActivityAppended)
     payload = appended.activity.payload
-    assert (payload["requestId"], payload["requestKind"]) == ("s1/r1", "command")
+    assert (payload["requestId"], payload["requestKind"]) == ("~s1/r1", "command")
     assert "does not fit" in str(payload["leftOut"])
     assert [fact.pending for fact in dispatcher.host.threads[asked.thread_id].approvals.values()] == [True]
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from orchestrion.runtime.contracts.admission import admit
+from orchestrion.runtime.contracts.admission import admit_own
 from orchestrion.runtime.contracts.commands import (
     InternalCommand,
     ThreadActivityAppend,
@@ -98,7 +98,7 @@ def given(state: IngestState, *events: ProviderRuntimeEvent) -> Ingested:
     for event in events:
         state, commands = ingest(state, event, at(7))
         for one in commands:
-            admit(one.command, "provider")
+            admit_own(one.command, "provider")
     return Ingested(state, commands)
 
 
@@ -147,7 +147,7 @@ def test_text_continues_a_message_below_the_session() -> None:
             created_at=at(7),
         )
     ]
-    assert then.state.streaming == ("s1/message-1",)
+    assert then.state.streaming == ("~s1/message-1",)
     assert then.metadata.provider_item_id == "message-1"
 
 
@@ -162,7 +162,7 @@ def test_a_completed_message_is_completed_once() -> None:
     then = given(RUNNING, delta, completed)
     (command,) = then.commands
     assert isinstance(command, ThreadMessageAssistantComplete)
-    assert (command.message_id, command.turn_id) == ("s1/message-1", TURN)
+    assert (command.message_id, command.turn_id) == ("~s1/message-1", TURN)
     assert then.state.streaming == ()
     assert given(then.state, TurnCompleted(outcome="completed")).kinds == ["thread.session.set"]
 
@@ -181,13 +181,13 @@ ACTIVITIES: list[tuple[ProviderRuntimeEvent, str, str, JsonObject]] = [
         ApprovalRequested(request=ApprovalRequestId("r1"), kind="command", summary="Run it?", detail={"a": 1}),
         "approval",
         "approval.requested",
-        {"requestId": "s1/r1", "requestKind": "command", "a": 1},
+        {"requestId": "~s1/r1", "requestKind": "command", "a": 1},
     ),
     (
         ApprovalResolved(request=ApprovalRequestId("r1"), decision="decline"),
         "approval",
         "approval.resolved",
-        {"requestId": "s1/r1", "decision": "decline"},
+        {"requestId": "~s1/r1", "decision": "decline"},
     ),
     (RuntimeErrorReported(message="odd"), "error", "runtime.error", {"message": "odd"}),
 ]
@@ -206,7 +206,7 @@ def test_what_an_agent_does_is_an_activity_of_the_turn(
 def test_an_agents_detail_never_replaces_what_the_runtime_says() -> None:
     false: JsonObject = {"requestId": "r9", "requestKind": "x", "itemId": "i9", "failed": False, "message": "none"}
     request = ApprovalRequested(request=ApprovalRequestId("r1"), kind="command", summary="?", detail=false)
-    assert given(RUNNING, request).activity["payload"]["requestId"] == "s1/r1"
+    assert given(RUNNING, request).activity["payload"]["requestId"] == "~s1/r1"
     tool = ToolCompleted(item=item("tool-1"), title="Run", failed=True, detail=false)
     assert given(RUNNING, tool).activity["payload"] | false != given(RUNNING, tool).activity["payload"]
     assert given(RUNNING, tool).activity["payload"]["itemId"] == "tool-1"
@@ -215,7 +215,7 @@ def test_an_agents_detail_never_replaces_what_the_runtime_says() -> None:
 
 @pytest.mark.parametrize("event", [row[0] for row in ACTIVITIES[4:6]], ids=["requested", "resolved"])
 def test_an_approvals_request_stands_in_the_metadata_too(event: ProviderRuntimeEvent) -> None:
-    assert given(RUNNING, event).metadata.request_id == request_id(SESSION, ApprovalRequestId("r1")) == "s1/r1"
+    assert given(RUNNING, event).metadata.request_id == request_id(SESSION, ApprovalRequestId("r1")) == "~s1/r1"
 
 
 OUTCOMES: list[tuple[TurnOutcome, SessionStatus]] = [
@@ -231,7 +231,7 @@ def test_a_turns_end_completes_what_streams_and_names_no_turn(outcome: TurnOutco
     texts = [MessageDelta(item=item(f"message-{number}"), text="…") for number in (1, 2)]
     then = given(RUNNING, *texts, TurnCompleted(outcome=outcome, error="why" if outcome == "failed" else None))
     assert then.kinds == ["thread.message.assistant.complete"] * 2 + ["thread.session.set"]
-    assert [getattr(command, "message_id", None) for command in then.commands[:2]] == ["s1/message-1", "s1/message-2"]
+    assert [getattr(command, "message_id", None) for command in then.commands[:2]] == ["~s1/message-1", "~s1/message-2"]
     assert then.status == (status, None, "why" if outcome == "failed" else None)
     assert (then.state.turn_id, then.state.streaming) == (None, ())
 
@@ -312,7 +312,7 @@ def test_commands_are_numbered_without_gaps_below_their_session() -> None:
     for event in (MessageDelta(item=item(), text="a"), RuntimeErrorReported(message="x"), SessionExited(asked=True)):
         then = given(state, event)
         state, seen = then.state, seen + [command.command_id for command in then.commands]
-    assert seen == [f"s1/{number}" for number in range(1, 5)]
+    assert seen == [f"~s1/{number}" for number in range(1, 5)]
     assert state.count == 4
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrion.runtime.contracts.admission import admit
+from orchestrion.runtime.contracts.admission import admit_own
 from orchestrion.runtime.contracts.commands import (
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
@@ -39,7 +39,7 @@ TURN = TurnId("turn-1")
 def then(*threads: AbandonedThread) -> tuple[RecoveryCommand, ...]:
     commands = recover(threads, recovery_id="r1", now=at(9))
     for one in commands:
-        admit(one.command, "server")
+        admit_own(one.command, "server")
     return commands
 
 
@@ -137,7 +137,7 @@ def test_ids_are_counted_over_all_threads_of_one_recovery() -> None:
         )
         for thread in threads
     ]
-    assert [one.command.command_id for one in then(*both)] == [f"recovery/r1/{number}" for number in range(1, 5)]
+    assert [one.command.command_id for one in then(*both)] == [f"~recovery/r1/{number}" for number in range(1, 5)]
 
 
 @pytest.mark.lesson("L2")

@@ -1,0 +1,17 @@
+"""Commands of a test as they are admitted: the runtime's own by their ids, all others as from outside."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from orchestrion.runtime.contracts.admission import AdmittedCommand, admit, admit_own
+from orchestrion.runtime.contracts.commands import Command, InternalCommand
+from orchestrion.runtime.contracts.ids import is_runtime_id
+from orchestrion.runtime.contracts.values import ActorKind
+
+
+def admitted(command: Command, actor: ActorKind) -> AdmittedCommand:
+    """`command` normalised by the entrance that its sender uses: an id that begins with `~` is the runtime's."""
+    if actor != "client" and is_runtime_id(command.command_id):
+        return admit_own(cast("InternalCommand", command), actor)
+    return admit(command, actor)
