@@ -1,8 +1,9 @@
 """The rebuilder: makes projections' rows anew while the runtime serves.
 
-The replay goes into a scratch database, page by page, with the connections that read: commands, projectors and reads
-go on. Then one projector after the other swaps its rows between two of its batches, after the last few events were
-replayed on the write lane. One rebuild runs at a time, because there is one scratch database; a further one waits.
+The replay goes into a scratch database, page by page, on a thread of its own with a connection that reads: commands,
+projectors and reads go on. Then one projector after the other swaps its rows between two of its batches, after the last
+few events were replayed on the write lane. One rebuild runs at a time, because there is one scratch database; a further
+one waits.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 import peewee
-from anyio.to_thread import run_sync
 
 from ..persistence.bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress, ReplayRequest, replay_to_head
+from ..persistence.database import open_reader
 from ..persistence.failures import translate_errors
 from ..persistence.projections import Projection
-from ..persistence.readers import ReaderPool
 from ..persistence.rebuild import replay_and_swap, scratch_database
+from ..persistence.threads import JobThread
 from ..runtime.contracts.errors import MailboxClosed
 from .event_log import EventLog
 from .projector import Projector
@@ -34,12 +35,12 @@ LAST_EVENTS: Final = 200
 class Rebuilder:
     """Rebuilds projections of an open database at `path`."""
 
-    def __init__(self, projectors: Projectors, log: EventLog, readers: ReaderPool, *, path: Path) -> None:
+    def __init__(self, projectors: Projectors, log: EventLog, *, path: Path) -> None:
         self._projectors = projectors
         self._log = log
-        self._readers = readers
         self._path = path
         self._turn = anyio.Lock()
+        self._thread: JobThread | None = None
 
     async def rebuild(self, names: Collection[str] = (), *, progress: ProgressListener | None = None) -> None:
         """Make the rows of these projectors anew, of all by default; see `Runtime.rebuild`."""
@@ -56,7 +57,9 @@ class Rebuilder:
     async def finished(self) -> None:
         """Wait until no rebuild is under way. Once the log has ended, those under way end soon and none begins."""
         async with self._turn:
-            return
+            if self._thread is not None:
+                self._thread.end(lambda: None)
+                await self._thread.ended()
 
     async def _replay(
         self, scratch: peewee.SqliteDatabase, projections: Sequence[Projection], progress: ProgressListener | None
@@ -74,9 +77,23 @@ class Rebuilder:
                 return
 
     async def _replay_page(self, scratch: peewee.SqliteDatabase, request: ReplayRequest) -> None:
-        stalled = await self._readers.run(lambda database: replay_to_head(scratch, request, source=database))
-        if stalled:
-            raise stalled[0]
+        def replay() -> None:
+            source = open_reader(self._path)
+            try:
+                stalled = replay_to_head(scratch, request, source=source)
+            finally:
+                source.close()
+            if stalled:
+                raise stalled[0]
+
+        await self._on_thread.run(replay)
+
+    @property
+    def _on_thread(self) -> JobThread:
+        """The thread of the scratch database. What one rebuild does there ends before the next one begins."""
+        if self._thread is None:
+            self._thread = JobThread("orchestrion-rebuild")
+        return self._thread
 
     def _check_open(self) -> None:
         if self._log.has_ended:
@@ -85,12 +102,12 @@ class Rebuilder:
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[peewee.SqliteDatabase]:
         scratch = scratch_database(self._path)
-        database = await run_sync(scratch.__enter__)
+        thread = self._on_thread
         try:
-            yield database
+            yield await thread.run(scratch.__enter__)
         finally:
             with anyio.CancelScope(shield=True):
-                await run_sync(scratch.__exit__, None, None, None)
+                await thread.run(lambda: scratch.__exit__(None, None, None))
 
 
 async def _replace(projector: Projector, scratch: peewee.SqliteDatabase) -> None:

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
-from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
+from ..persistence.threads import in_thread
 from ..runtime.contracts.errors import StoreError
 from ..runtime.contracts.events import PersistedEvent
 from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
@@ -137,7 +137,7 @@ class ThreadAgent:
         life = self._life
         if life is None or "retirement" not in self._clocks.due(life, anyio.current_time()):
             return
-        if await to_thread.run_sync(commands_of, life.connection.process):
+        if await in_thread(commands_of, life.connection.process):
             life.idle_since = anyio.current_time()
         elif not unless():
             await self.end()

@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import attrs
 
+from ..persistence.threads import in_thread
 from ..runtime.contracts.errors import OrchestrionError
 from ..runtime.contracts.ids import ThreadId
 
@@ -114,4 +114,4 @@ def _overlap(one: Path, other: Path) -> bool:
 
 
 async def _resolved(workspace: Path) -> Path:
-    return await anyio.to_thread.run_sync(workspace.resolve)
+    return await in_thread(workspace.resolve)

@@ -6,59 +6,54 @@
   loop that asked. A lane serves one loop.
 - The queue is bounded by its callers: the dispatcher, the round of projections and a few others each wait for the
   job they handed in before they hand in the next.
+- The connection is closed on the same thread, after the last job. What may come only when nothing writes any more (the
+  release of the database's lock) runs there too, after that.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
+import sqlite3
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from contextlib import suppress
+from typing import TypeVar
 
-import anyio
-import attrs
 import peewee
-from anyio.lowlevel import current_token
-from anyio.to_thread import run_sync
 
 from ..runtime.contracts.errors import MailboxClosed
+from .threads import JobThread
 
 T = TypeVar("T")
 Job = Callable[[peewee.SqliteDatabase], T]
-_Post = Callable[[Callable[[], object]], object]
+
+LANE_THREAD = "orchestrion-write-lane"
 
 
-@attrs.define(eq=False)
-class _Slot(Generic[T]):
-    job: Job[T]
-    post: _Post
-    done: anyio.Event = attrs.field(factory=anyio.Event)
-    answer: T | None = None
-    error: BaseException | None = None
-
-    def run(self, database: peewee.SqliteDatabase) -> None:
-        try:
-            self.answer = self.job(database)
-        except BaseException as error:  # the caller, not this thread, decides what an error means
-            self.error = error
+def _nothing() -> None:
+    pass
 
 
 class WriteLane:
-    """Runs jobs on one writing connection, in order, on a thread of its own."""
+    """Runs jobs on one writing connection, in order, on a thread of its own.
 
-    def __init__(self, database: peewee.SqliteDatabase) -> None:
+    `thread` is where the connection was opened, if not on any; `afterwards` runs there once the connection is closed.
+    """
+
+    def __init__(
+        self,
+        database: peewee.SqliteDatabase,
+        *,
+        thread: JobThread | None = None,
+        afterwards: Callable[[], object] = _nothing,
+    ) -> None:
         self._database = database
-        self._slots: queue.SimpleQueue[_Slot[Any] | None] = queue.SimpleQueue()
-        self._waiting = 0
+        self._thread = thread or JobThread(LANE_THREAD)
+        self._afterwards = afterwards
         self._closed = False
-        self._post: _Post | None = None
-        self._thread = threading.Thread(target=self._serve, name="orchestrion-write-lane", daemon=True)
-        self._thread.start()
 
     @property
     def depth(self) -> int:
         """Jobs handed in and not answered yet."""
-        return self._waiting
+        return self._thread.depth
 
     async def run(self, job: Job[T]) -> T:
         """Run `job` with the writing connection and return its answer.
@@ -70,41 +65,39 @@ class WriteLane:
         """
         if self._closed:
             raise MailboxClosed("the write lane is closed")
-        if self._post is None:
-            self._post = _poster()
-        slot = _Slot(job, self._post)
-        self._waiting += 1
-        self._slots.put(slot)
-        await slot.done.wait()
-        if slot.error is not None:
-            raise slot.error
-        return slot.answer  # type: ignore[return-value]  # a slot without an error holds the job's answer
+        return await self._thread.run(lambda: job(self._database))
 
     async def close(self) -> None:
-        """Run what was handed in, then end the thread and close the connection."""
-        if self._closed:
-            return
-        self._closed = True
-        self._slots.put(None)
-        with anyio.CancelScope(shield=True):
-            await run_sync(self._thread.join)
+        """Run what was handed in, then close the connection and end the thread.
 
-    def _serve(self) -> None:
-        while (slot := self._slots.get()) is not None:
-            slot.run(self._database)
-            try:
-                slot.post(lambda slot=slot: self._answer(slot))  # type: ignore[misc]  # binds this turn's slot
-            except RuntimeError:  # the loop is gone: nobody waits any more
-                self._waiting -= 1
-        self._database.close()
+        Cancelled, it is done all the same, and not waited for.
+        """
+        self._close()
+        await self._thread.ended()
 
-    def _answer(self, slot: _Slot[Any]) -> None:
-        self._waiting -= 1
-        slot.done.set()
+    def abort(self) -> None:
+        """Close now: jobs that have not begun are dropped, the statement that runs is interrupted and rolled back.
+
+        Does not wait: the connection is closed and the thread ends when its present job has returned. May be repeated.
+        """
+        self._close()
+        self._thread.discard()
+        interrupt(self._database)
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._thread.end(self._finish)
+
+    def _finish(self) -> None:
+        try:
+            self._database.close()
+        finally:
+            self._afterwards()
 
 
-def _poster() -> _Post:
-    """The running loop's own way to take a call from another thread."""
-    token = current_token().native_token
-    post = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon  # type: ignore[attr-defined]  # trio's
-    return post  # type: ignore[no-any-return]  # asyncio's and trio's take a function
+def interrupt(database: peewee.SqliteDatabase) -> None:
+    """Interrupt the statement that runs on this connection, if one does. May be called on any thread."""
+    with suppress(peewee.PeeweeException, sqlite3.Error):
+        if not database.is_closed():
+            database.connection().interrupt()

@@ -1,44 +1,49 @@
 """Connections that read: a fixed number, each used by one job at a time, none of them ever waiting for the writer.
 
-What SQLite raises in a job leaves as a `StoreError`. Closed, the pool opens no connection any more.
+Each connection has a thread of its own, on which its jobs run in order. So a reader that is cancelled, by whatever
+means and however often, leaves nothing half done: what ends its transaction comes after what it was reading, and before
+what the next reader asks. What SQLite raises in a job leaves as a `StoreError`. Closed, the pool opens no connection
+any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
 import peewee
-from anyio.to_thread import run_sync
 
 from ..runtime.contracts.errors import MailboxClosed
 from .database import open_reader
 from .failures import translate_errors
+from .lane import interrupt
+from .threads import JobThread
 
 T = TypeVar("T")
 
 
 class ReaderPool:
-    """Runs reads on worker threads, at most `size` at once; a further one waits for a free connection."""
+    """Runs reads on threads of its own, at most `size` at once; a further one waits for a free connection."""
 
     def __init__(self, path: Path, *, size: int) -> None:
         self._path = path
         self._limiter = anyio.CapacityLimiter(size)
-        self._idle: list[peewee.SqliteDatabase] = []
+        self._idle: list[_Reader] = []
+        self._all: list[_Reader] = []
         self._closed = False
 
     async def run(self, job: Callable[[peewee.SqliteDatabase], T]) -> T:
-        """Run `job` with a reading connection. A caller that is cancelled waits for the read to end.
+        """Run `job` with a reading connection. A caller that is cancelled abandons the answer, and interrupts the read.
 
         Raises:
             MailboxClosed: the pool is closed.
             StoreError: the file cannot be read.
         """
-        async with self._connection() as database:
-            return await _read(database, self._path, job)
+        async with self._reader() as reader:
+            return await reader.run(job)
 
     @asynccontextmanager
     async def pinned(self, first: Callable[[peewee.SqliteDatabase], T]) -> AsyncIterator[tuple[Pinned, T]]:
@@ -55,51 +60,104 @@ class ReaderPool:
             database.execute_sql("BEGIN")
             return first(database)
 
-        async with self._connection() as database:
+        async with self._reader() as reader:
             try:
-                yield Pinned(database, self._path), await _read(database, self._path, pin)
+                yield Pinned(reader), await reader.run(pin)
             finally:
-                with anyio.CancelScope(shield=True):
-                    await run_sync(_end_read, database)
+                reader.end_transaction()
 
     async def close(self) -> None:
-        """Close the connections: the idle ones now, the others when their readers are done."""
+        """Close the connections, each after what it is reading, and end their threads."""
+        self._close()
+        for reader in self._all:
+            await reader.ended()
+
+    def abort(self) -> None:
+        """Close now: reads under way are interrupted. Does not wait, may be repeated."""
+        self._close()
+        for reader in self._all:
+            reader.interrupt()
+
+    def _close(self) -> None:
         self._closed = True
-        with anyio.CancelScope(shield=True):
-            while self._idle:
-                await run_sync(self._idle.pop().close)
+        for reader in self._all:
+            reader.close()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[peewee.SqliteDatabase]:
+    async def _reader(self) -> AsyncIterator[_Reader]:
         async with self._limiter:
             if self._closed:
                 raise MailboxClosed("the runtime has stopped and reads no more")
-            database = self._idle.pop() if self._idle else await run_sync(open_reader, self._path)
+            reader = self._next()
             try:
-                yield database
+                yield reader
             finally:
-                self._idle.append(database)
-                if self._closed:
-                    await self.close()
+                self._idle.append(reader)
+
+    def _next(self) -> _Reader:
+        """An idle reader, one whose thread has nothing left to do if there is one."""
+        if not self._idle:
+            self._all.append(_Reader(self._path))
+            return self._all[-1]
+        free = next((reader for reader in reversed(self._idle) if not reader.is_busy), self._idle[-1])
+        self._idle.remove(free)
+        return free
 
 
 class Pinned:
     """A reading connection that a block of code holds in one transaction."""
 
-    def __init__(self, database: peewee.SqliteDatabase, path: Path) -> None:
-        self._database = database
-        self._path = path
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
 
     async def run(self, job: Callable[[peewee.SqliteDatabase], T]) -> T:
-        return await _read(self._database, self._path, job)
+        return await self._reader.run(job)
 
 
-def _end_read(database: peewee.SqliteDatabase) -> None:
-    """End the read transaction, if a caller that was cancelled ever came to begin it."""
-    if database.connection().in_transaction:
-        database.rollback()
+class _Reader:
+    """A reading connection and its thread. The connection is opened by the first read, and again where that failed."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = JobThread("orchestrion-reader")
+        self._database: peewee.SqliteDatabase | None = None
 
-async def _read(database: peewee.SqliteDatabase, path: Path, job: Callable[[peewee.SqliteDatabase], T]) -> T:
-    with translate_errors(path):
-        return await run_sync(job, database)
+    @property
+    def is_busy(self) -> bool:
+        return self._thread.depth > 0
+
+    async def run(self, job: Callable[[peewee.SqliteDatabase], T]) -> T:
+        with translate_errors(self._path):
+            try:
+                return await self._thread.run(lambda: job(self._opened()))
+            except anyio.get_cancelled_exc_class():
+                self.interrupt()  # nobody else has asked this thread for anything yet: it is this read that ends
+                raise
+
+    def end_transaction(self) -> None:
+        """End the read transaction, if one was begun, after what is being read."""
+        with suppress(MailboxClosed):  # closing the connection ends it too
+            self._thread.put(self._end_transaction)
+
+    def interrupt(self) -> None:
+        if self._database is not None:
+            interrupt(self._database)
+
+    def close(self) -> None:
+        self._thread.end(self._finish)
+
+    async def ended(self) -> None:
+        await self._thread.ended()
+
+    def _opened(self) -> peewee.SqliteDatabase:
+        if self._database is None:
+            self._database = open_reader(self._path)
+        return self._database
+
+    def _end_transaction(self) -> None:
+        if self._database is not None and self._database.connection().in_transaction:
+            self._database.rollback()
+
+    def _finish(self) -> None:
+        if self._database is not None:
+            self._database.close()

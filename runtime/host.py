@@ -189,7 +189,7 @@ class _House:
             captures=self._providers.captures,
             is_stopping=lambda: self._stopping,
         )
-        rebuilder = self._rebuilder = Rebuilder(projectors, log, readers, path=Path(prepared.writer.database))
+        rebuilder = self._rebuilder = Rebuilder(projectors, log, path=Path(prepared.writer.database))
         self.runtime = Runtime(dispatcher, log, projectors, readers, rebuilder=rebuilder, health=health)
 
     async def start(self, tasks: TaskGroup) -> None:

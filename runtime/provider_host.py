@@ -10,7 +10,6 @@ from pathlib import Path
 import anyio
 import orjson
 import peewee
-from anyio.to_thread import run_sync
 
 from ..actors.captures_under_way import CaptureHealth
 from ..actors.checkpointer import Checkpointer
@@ -38,6 +37,7 @@ from ..persistence.provider_runtime import ProviderRuntimeRow, read_live_runtime
 from ..persistence.readers import ReaderPool
 from ..persistence.recovery_rows import read_abandoned_threads
 from ..persistence.single_write import write_alone
+from ..persistence.threads import in_thread
 from .contracts.admission import admit_own
 from .contracts.errors import CommandRejected, InvalidRequest
 from .contracts.ids import ProviderSessionId
@@ -229,4 +229,4 @@ async def _end_orphan(row: ProviderRuntimeRow) -> None:
     pid, started_at = payload.get("pid"), payload.get("startedAt")
     if isinstance(pid, int):
         identity = ProcessIdentity(pid=pid, started_at=started_at)
-        await run_sync(lambda: end_process_group(identity, grace_seconds=ORPHAN_GRACE_SECONDS))
+        await in_thread(lambda: end_process_group(identity, grace_seconds=ORPHAN_GRACE_SECONDS))

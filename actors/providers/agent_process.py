@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Final
 
 import anyio
-from anyio import to_thread
 
+from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import ProviderUnavailable
 from .adapter import ProcessIdentity
 from .guardian import guarded_command
@@ -50,9 +50,7 @@ async def agent_process(
         ProviderUnavailable: the program or the workspace is missing, or the system refused to start it.
     """
     with anyio.CancelScope(shield=True):  # a process that was started is always handed to the block below
-        started = await to_thread.run_sync(
-            _start, tuple(command), workspace, {**os.environ, **(env or {})}, grace_seconds
-        )
+        started = await in_thread(_start, tuple(command), workspace, {**os.environ, **(env or {})}, grace_seconds)
     process = AgentProcess(started, program=command[0], grace_seconds=grace_seconds)
     try:
         yield process
@@ -112,7 +110,7 @@ class AgentProcess:
                 if not await self._gone(self._grace_seconds):
                     self._popen.terminate()
                     await self._gone(self._grace_seconds + _GUARDIAN_SECONDS)
-                await to_thread.run_sync(self._sweep)
+                await in_thread(self._sweep)
                 self._ended = True
                 self.stdout.writers_gone()
                 self.stderr.writers_gone()

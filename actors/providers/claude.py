@@ -17,8 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from anyio import to_thread
-
+from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import TurnId
 from ...runtime.contracts.values import JsonObject
@@ -101,7 +100,7 @@ class ClaudeProvider:
         return session.branched_after(found.kept[-1]).cursor() if found.kept else None
 
     async def _read_messages(self, request: SessionRequest) -> tuple[ClaudeSession, tuple[str, ...]]:
-        await to_thread.run_sync(_load_sdk)
+        await in_thread(_load_sdk)
         session = ClaudeSession.of_cursor(request.resume_cursor or {})
         return await read_messages(
             session,
@@ -130,7 +129,7 @@ class ClaudeProvider:
     async def _opened(
         self, request: SessionRequest, session: ClaudeSession, *, resumes: bool
     ) -> AsyncGenerator[AgentConnection]:
-        connection_type, bundled = await to_thread.run_sync(_load_sdk)
+        connection_type, bundled = await in_thread(_load_sdk)
         command = self._command(request, bundled, session, resumes=resumes)
         async with connected(
             command,

@@ -25,9 +25,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, Self
 
-import anyio.to_thread
 import attrs
 
+from ...persistence.threads import in_thread
 from ...runtime.contracts.ids import CheckpointRef
 from .diff import DiffLimits, WorkspaceDiff, tree_diff
 from .git import CaptureFailed, Git, deadline, find_git
@@ -94,7 +94,7 @@ class GitWorkspace:
             GitUnavailable: there is no git program.
             CaptureFailed: the repository is there but git refuses it, as when another user owns it.
         """
-        if not await anyio.to_thread.run_sync(os.path.isdir, path):
+        if not await in_thread(os.path.isdir, path):
             return None
         git = Git(program=await find_git(), directory=path)
         limits = limits or CaptureLimits()
@@ -282,6 +282,6 @@ async def _layout(git: Git, database: Path | None, limits: CaptureLimits, *, mak
         git_dir=Path(await ask("--absolute-git-dir")),
         common_dir=Path(await ask("--git-common-dir")),
         object_format=await ask("--show-object-format"),
-        own_paths=() if database is None else await anyio.to_thread.run_sync(own_paths, database, top),
+        own_paths=() if database is None else await in_thread(own_paths, database, top),
         limits=limits,
     )

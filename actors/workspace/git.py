@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO, Final
 
 import anyio
-import anyio.to_thread
 import attrs
 from anyio.abc import ByteReceiveStream, Process
 
+from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import OrchestrionError
 
 _KEPT_VARIABLES: Final = frozenset(
@@ -164,7 +164,7 @@ class Git:
         source = None
         try:
             with anyio.CancelScope(shield=True):
-                source = None if stdin is None else await anyio.to_thread.run_sync(_file_of, stdin)
+                source = None if stdin is None else await in_thread(_file_of, stdin)
                 process = await anyio.open_process(
                     [self.program, *flags, *arguments],
                     stdin=subprocess.DEVNULL if source is None else source,
@@ -191,7 +191,7 @@ async def find_git(search_path: str | None = None) -> str:
         GitUnavailable: there is none.
     """
     directories = search_path if search_path is not None else os.environ.get("PATH", os.defpath)
-    program = await anyio.to_thread.run_sync(partial(shutil.which, "git", path=directories))
+    program = await in_thread(partial(shutil.which, "git", path=directories))
     if program is None:
         raise GitUnavailable(directories)
     return program

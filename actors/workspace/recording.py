@@ -15,9 +15,9 @@ import stat
 from collections.abc import Collection, Iterator
 from typing import Final
 
-import anyio.to_thread
 import attrs
 
+from ...persistence.threads import in_thread
 from .git import Answer, CaptureFailed, Git
 from .notes import note_of
 from .scratch import Layout, keep_index, scratch_repository
@@ -41,7 +41,7 @@ async def _attempt(git: Git, layout: Layout, *, warm: bool) -> str:
     async with scratch_repository(git, layout, warm=warm) as (scratch, directory):
         await record_workspace(git, scratch, layout)
         tree = (await scratch.run("write-tree")).output.decode("ascii").strip()
-        await anyio.to_thread.run_sync(keep_index, directory, layout)
+        await in_thread(keep_index, directory, layout)
         return tree
 
 
@@ -67,13 +67,13 @@ async def record_workspace(git: Git, scratch: Git, layout: Layout) -> None:
     files = [path for path in others if not path.endswith(b"/")]
     nested = [path.rstrip(b"/") for path in others if path.endswith(b"/")]
     if layout.is_shadow:
-        await anyio.to_thread.run_sync(_check_shadow_bounds, layout, files)
+        await in_thread(_check_shadow_bounds, layout, files)
     await record(scratch, layout, [*files, *standing, *await _repositories(git, layout, nested)])
 
     ignored = ("ls-files", "-z", "-c", "-i", "--exclude-standard", *layout.exclusions)
     tracked = {path for path in paths_of(await git.run(*ignored, *layout.pathspec)) if not layout.is_own(path)}
     await remove(scratch, [path for path in paths_of(await scratch.run(*ignored)) if path not in tracked])
-    files, directories = await anyio.to_thread.run_sync(_present, layout, tracked)
+    files, directories = await in_thread(_present, layout, tracked)
     await record(scratch, layout, [*files, *await _repositories(git, layout, directories)])
 
 
@@ -81,7 +81,7 @@ async def record(scratch: Git, layout: Layout, paths: Collection[bytes], *, whol
     """Take these paths into the index as they stand. With `whole`, also those above the size limit."""
     if not paths:
         return
-    special, large = await anyio.to_thread.run_sync(_special_and_large, layout, paths)
+    special, large = await in_thread(_special_and_large, layout, paths)
     await remove(scratch, special)
     large = {} if whole else large
     listing = b"".join(path + b"\0" for path in paths if path not in large and path not in special)
@@ -111,7 +111,7 @@ async def _repositories(git: Git, layout: Layout, paths: Collection[bytes]) -> l
     found = []
     for path in paths:
         directory = layout.top / os.fsdecode(path)
-        if await anyio.to_thread.run_sync(os.path.exists, directory / ".git"):
+        if await in_thread(os.path.exists, directory / ".git"):
             nested = attrs.evolve(git, directory=directory, variables={"GIT_DIR": ".git"})
             head = await nested.run("rev-parse", "--verify", "--quiet", "HEAD", codes=range(256))
             if head.code == 0:

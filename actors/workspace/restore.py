@@ -20,10 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import anyio.to_thread
 import attrs
 
 from ...persistence.crash_points import crash_point
+from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed, Git
 from .notes import find_notes
@@ -102,10 +102,10 @@ async def restore_tree(git: Git, layout: Layout, target: str, keep: Callable[[st
         await record(scratch, layout, plan.in_the_way, whole=True)
         safety_ref = await keep(await _write_tree(scratch) if plan.in_the_way else present)
         await _check_unchanged(scratch, layout, plan)
-        await anyio.to_thread.run_sync(keep_index, directory, layout)
+        await in_thread(keep_index, directory, layout)
         crash_point("revert.safety-kept")
         try:
-            await anyio.to_thread.run_sync(_clear, layout, plan)
+            await in_thread(_clear, layout, plan)
             crash_point("revert.files-cleared")
             await _write_files(_beside(scratch, directory, "target-index"), plan.written)
         except (CaptureFailed, OSError) as fault:
@@ -143,7 +143,7 @@ async def _plan(scratch: Git, layout: Layout, present: str, target: str, directo
     await targeted.run("read-tree", target)
     ignored = await _ignored(targeted, layout, gone, directory / "rules")
     gone -= ignored - _in_place_of(gone, {one.path for one in written})
-    found = await anyio.to_thread.run_sync(partial(_in_the_way, layout, written, gone, notes))
+    found = await in_thread(partial(_in_the_way, layout, written, gone, notes))
     return _Plan(
         written=tuple(one.path for one in written),
         removed=frozenset(gone | (found - {one.path for one in written})),
@@ -192,7 +192,7 @@ async def _ignored(targeted: Git, layout: Layout, paths: Collection[bytes], rule
         return set()
     listing = paths_of(await targeted.run("ls-files", "-z"))
     ignore_files = [path for path in listing if path.rsplit(b"/", 1)[-1] == b".gitignore"]
-    await anyio.to_thread.run_sync(_copy_rules_above, layout, rules)
+    await in_thread(_copy_rules_above, layout, rules)
     if ignore_files:
         laid_out = b"\0".join(ignore_files) + b"\0"
         await targeted.run("checkout-index", "-z", "--stdin", f"--prefix={rules}/", stdin=laid_out)

@@ -25,9 +25,9 @@ from typing import Final
 from urllib.parse import quote
 
 import anyio
-import anyio.to_thread
 import attrs
 
+from ...persistence.threads import in_thread
 from .git import CaptureFailed, Git
 
 _RAW_BYTES: Final = "* -text -eol -ident -filter !working-tree-encoding\n"
@@ -119,7 +119,7 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
     copied = await git.run("config", "-z", "--get-regexp", _COPIED_SETTINGS, codes=(0, 1))
     settings = [entry.decode("utf-8", "surrogateescape") for entry in copied.output.split(b"\0") if entry]
     try:
-        directory = await anyio.to_thread.run_sync(partial(_make, layout, warm=warm))
+        directory = await in_thread(partial(_make, layout, warm=warm))
     except OSError as fault:
         raise CaptureFailed("capture", layout.home, str(fault)) from fault
     try:
@@ -139,7 +139,7 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
         )
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(partial(shutil.rmtree, directory, ignore_errors=True))
+            await in_thread(partial(shutil.rmtree, directory, ignore_errors=True))
 
 
 def _make(layout: Layout, *, warm: bool) -> Path:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-import anyio.to_thread
 import attrs
 
+from ...persistence.threads import in_thread
 from .git import CaptureFailed, Git
 from .scratch import CaptureLimits, Layout
 
@@ -47,9 +47,9 @@ async def shadow_layout(
     Raises:
         CaptureFailed: the repository cannot be made.
     """
-    top = Path(await anyio.to_thread.run_sync(os.path.realpath, workspace))
+    top = Path(await in_thread(os.path.realpath, workspace))
     place = shadow_home(database) / f"{hashlib.sha256(os.fsencode(top)).hexdigest()[:32]}.git"
-    if not await anyio.to_thread.run_sync(place.is_dir):
+    if not await in_thread(place.is_dir):
         if not makes:
             return None
         await _make(git, top, place)
@@ -68,16 +68,16 @@ async def shadow_layout(
 async def _make(git: Git, top: Path, place: Path) -> None:
     """Make the repository aside and move it into place whole; one that came meanwhile is as good."""
     try:
-        aside = await anyio.to_thread.run_sync(_aside, place)
+        aside = await in_thread(_aside, place)
         try:
             made = attrs.evolve(git, directory=aside, variables={"GIT_DIR": str(aside)})
             await made.run("init", "-q", "--bare", "--template=", f"--object-format={OBJECT_FORMAT}")
             await made.run("config", "core.bare", "false")
-            await anyio.to_thread.run_sync((aside / _NAMED_BY).write_bytes, os.fsencode(top))
-            await anyio.to_thread.run_sync(_move, aside, place)
+            await in_thread((aside / _NAMED_BY).write_bytes, os.fsencode(top))
+            await in_thread(_move, aside, place)
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(partial(shutil.rmtree, aside, ignore_errors=True))
+                await in_thread(partial(shutil.rmtree, aside, ignore_errors=True))
     except OSError as fault:
         raise CaptureFailed("init", top, str(fault)) from fault
 

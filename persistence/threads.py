@@ -1,0 +1,167 @@
+"""Threads of the library's own. The host's threads cannot starve it, and it never starves them.
+
+anyio's default limiter is shared by a whole process: a host whose 40 threads wait for the runtime (FastAPI's
+synchronous endpoints do) would keep the runtime from a thread, for ever. So nothing here uses that limiter:
+
+- `in_thread` runs a short blocking function under a limiter of the library's own, one per event loop;
+- `JobThread` is a thread that belongs to one owner, and runs its jobs in order.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar, TypeVarTuple
+
+import anyio
+import attrs
+from anyio.lowlevel import RunVar, current_token
+from anyio.to_thread import run_sync
+
+from ..runtime.contracts.errors import MailboxClosed
+
+THREADS: Final = 40
+"""How many calls of `in_thread` run at once on one event loop; a further one waits."""
+
+_JOIN_SECONDS: Final = 1.0
+"""How long the end of a thread that has run its last job is waited for."""
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Post = Callable[[Callable[[], object]], object]
+
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("orchestrion.threads")
+
+
+async def in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Run a blocking function on a thread and return its answer. A caller that is cancelled waits for its end.
+
+    Only a native cancellation of asyncio ends the wait: the function then goes on, and its answer is lost.
+    """
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(THREADS)
+        _limiter.set(limiter)
+    return await run_sync(function, *arguments, limiter=limiter)
+
+
+@attrs.define(eq=False)
+class _Slot(Generic[T]):
+    job: Callable[[], T]
+    post: Post
+    is_last: bool = False
+    done: anyio.Event = attrs.field(factory=anyio.Event)
+    answer: T | None = None
+    error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.answer = self.job()
+        except BaseException as error:  # the caller, not this thread, decides what an error means
+            self.error = error
+
+
+class JobThread:
+    """A thread that runs jobs in the order in which they were handed in, each to its end. It serves one event loop."""
+
+    def __init__(self, name: str) -> None:
+        self._slots: queue.SimpleQueue[_Slot[Any]] = queue.SimpleQueue()
+        self._depth = 0
+        self._post: Post | None = None
+        self._last: _Slot[Any] | None = None
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """Jobs handed in and not answered yet."""
+        return self._depth
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """Run `job` after those handed in before, and return its answer.
+
+        A caller that is cancelled abandons the answer: the job runs all the same, before any that is handed in later.
+
+        Raises:
+            MailboxClosed: the thread takes no more jobs, or the job was discarded before it began.
+        """
+        slot = self._hand_in(job)
+        await slot.done.wait()
+        if slot.error is not None:
+            raise slot.error
+        return slot.answer  # type: ignore[return-value]  # a slot without an error holds the job's answer
+
+    def put(self, job: Callable[[], object]) -> None:
+        """Hand in a job whose answer nobody waits for.
+
+        Raises:
+            MailboxClosed: the thread takes no more jobs.
+        """
+        self._hand_in(job)
+
+    def end(self, last: Callable[[], object]) -> None:
+        """Take no more jobs; run those handed in, then `last`, and end the thread. Without effect the second time."""
+        if self._last is None:
+            self._last = self._hand_in(last, is_last=True)
+
+    def discard(self) -> None:
+        """Answer the jobs that have not begun with `MailboxClosed`; the last one stays."""
+        last: _Slot[Any] | None = None
+        while True:
+            try:
+                slot = self._slots.get_nowait()
+            except queue.Empty:
+                break
+            if slot.is_last:
+                last = slot
+            else:
+                slot.error = MailboxClosed("the runtime has stopped: what was asked for was not begun")
+                self._answer(slot)
+        if last is not None:
+            self._slots.put(last)
+
+    async def ended(self) -> None:
+        """Wait until the thread has run its last job and is gone; `end` comes first. Raises what that job raised."""
+        assert self._last is not None, "a thread ends when it is asked to"
+        await self._last.done.wait()
+        self._thread.join(_JOIN_SECONDS)
+        if self._last.error is not None:
+            raise self._last.error
+
+    def _hand_in(self, job: Callable[[], T], *, is_last: bool = False) -> _Slot[T]:
+        if self._last is not None:
+            raise MailboxClosed("the runtime has stopped: this thread takes no more jobs")
+        if self._post is None:
+            self._post = _poster()
+        slot = _Slot(job, self._post, is_last)
+        self._depth += 1
+        self._slots.put(slot)
+        return slot
+
+    def _serve(self) -> None:
+        is_last = False
+        while not is_last:
+            slot = self._slots.get()
+            is_last = slot.is_last
+            slot.run()
+            try:
+                slot.post(lambda slot=slot: self._answer(slot))  # type: ignore[misc]  # binds this turn's slot
+            except RuntimeError:  # the loop is gone: nobody waits any more
+                self._depth -= 1
+
+    def _answer(self, slot: _Slot[Any]) -> None:
+        self._depth -= 1
+        slot.done.set()
+
+
+def _poster() -> Post:
+    """The running loop's own way to take a call from another thread."""
+    token = current_token().native_token
+    post = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon  # type: ignore[attr-defined]  # trio's
+    return post  # type: ignore[no-any-return]  # asyncio's and trio's take a function
