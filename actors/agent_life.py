@@ -38,6 +38,7 @@ from ..runtime.domain.approvals import RESOLVED
 from ..runtime.domain.coalesce import HeldText, hold, release
 from ..runtime.domain.ingest import ingest
 from ..runtime.domain.session_commands import IngestedCommand, IngestState, numbered, request_id, session_set
+from .failure_reasons import reason_of
 from .minting import Mint
 from .providers.adapter import AgentConnection, Provider, SessionRequest
 from .session_voice import SessionVoice
@@ -209,7 +210,8 @@ class AgentLife:
             if not self._exited:
                 failure = because or self._failure
                 if failure is not None and self._state.fatal_error is None:
-                    self._state = attrs.evolve(self._state, fatal_error=str(failure))
+                    why = reason_of(failure)
+                    self._state = attrs.evolve(self._state, fatal_error=str(failure), fatal_reason=why)
                 await self._ingest(SessionExited(asked=True))
             await self._deliver()
 

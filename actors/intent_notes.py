@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
 from ..runtime.contracts.events import NO_METADATA, PersistedEvent
 from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, TurnId, runtime_id
-from ..runtime.contracts.values import Activity, JsonObject, Label, Session, Tone
+from ..runtime.contracts.values import Activity, FailureReason, Instant, JsonObject, Label, Session, Tone
+from ..runtime.domain.failures import TURN_FAILED, failure_payload
 from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
 from .session_voice import SessionVoice
@@ -21,9 +22,21 @@ class IntentNotes:
         self._voice = voice
         self._mint = mint
 
-    async def turn_not_started(self, intent: PersistedEvent, kind: str, error: str) -> None:
-        """The turn's agent could not be started or could not take it."""
-        await self._note(intent, "error", kind, error, payload={"error": error})
+    async def turn_not_started(
+        self, intent: PersistedEvent, turn_id: TurnId, kind: str, *, reason: FailureReason, error: str
+    ) -> None:
+        """The turn's agent could not be started or could not take it: why, then the settlement of the request."""
+        failed = _activity(
+            CommandId(f"{_settling(intent)}/failed"),
+            ThreadId(intent.stream_id),
+            "error",
+            TURN_FAILED,
+            error,
+            payload=failure_payload(turn_id, reason, error),
+            now=self._mint.now(),
+        )
+        await self._voice.send(failed, correlation_id=intent.correlation_id)
+        await self._note(intent, "error", kind, error, payload={"turnId": turn_id, "reason": reason, "error": error})
 
     async def turn_cancelled(self, intent: PersistedEvent, turn_id: TurnId) -> None:
         """A queued turn will not run."""
@@ -88,24 +101,35 @@ class IntentNotes:
         await self._send(intent, IngestedCommand(command=command, metadata=NO_METADATA))
 
     async def _note(self, intent: PersistedEvent, tone: Tone, kind: str, summary: str, *, payload: JsonObject) -> None:
-        now = self._mint.now()
-        command_id = _settling(intent)
-        activity = Activity(
-            id=ActivityId(command_id),
-            tone=tone,
-            kind=Label(kind),
-            summary=summary,
-            payload=payload,
-            turn_id=None,
-            created_at=now,
-        )
-        command = ThreadActivityAppend(
-            command_id=command_id, thread_id=ThreadId(intent.stream_id), activity=activity, created_at=now
-        )
-        await self._send(intent, IngestedCommand(command=command, metadata=NO_METADATA))
+        command_id, thread_id = _settling(intent), ThreadId(intent.stream_id)
+        noted = _activity(command_id, thread_id, tone, kind, summary, payload=payload, now=self._mint.now())
+        await self._send(intent, noted)
 
     async def _send(self, intent: PersistedEvent, command: IngestedCommand) -> None:
         await self._voice.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)
+
+
+def _activity(
+    command_id: CommandId,
+    thread_id: ThreadId,
+    tone: Tone,
+    kind: str,
+    summary: str,
+    *,
+    payload: JsonObject,
+    now: Instant,
+) -> IngestedCommand:
+    activity = Activity(
+        id=ActivityId(command_id),
+        tone=tone,
+        kind=Label(kind),
+        summary=summary,
+        payload=payload,
+        turn_id=None,
+        created_at=now,
+    )
+    command = ThreadActivityAppend(command_id=command_id, thread_id=thread_id, activity=activity, created_at=now)
+    return IngestedCommand(command=command, metadata=NO_METADATA)
 
 
 def _settling(intent: PersistedEvent) -> CommandId:

@@ -122,11 +122,16 @@ class ThreadAgent:
         if "heartbeat" in due or life.connection.resume_cursor != self._saved_cursor:
             await self._beat(life)
         if "escalation" in due:
+            seconds = self._limits.interrupt_deadline
+            message = (
+                f"the agent did not end its turn within {seconds:g} seconds of the interrupt: its process is ended"
+            )
+            await life.report(RuntimeErrorReported(message=message, reason="unresponsive"))
             await self.end()
         elif "silence" in due:
             seconds = self._limits.inactivity_deadline
             message = f"the agent said nothing for {seconds:g} seconds"
-            await life.report(RuntimeErrorReported(message=message, fatal=True))
+            await life.report(RuntimeErrorReported(message=message, fatal=True, reason="unresponsive"))
             await self.end()
 
     async def retire_if_due(self, *, unless: Callable[[], bool]) -> None:

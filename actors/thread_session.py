@@ -42,6 +42,7 @@ from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import TurnCompleted
 from ..runtime.contracts.values import UNSET
 from .agent_life import AgentLife
+from .failure_reasons import reason_of
 from .providers.adapter import TurnRequest
 from .reverter import RevertOrder
 from .session_health import SessionHealth
@@ -207,7 +208,7 @@ class ThreadSession:
         except NOT_THE_TURNS_FAULT:
             raise
         except Exception as error:
-            await self._not_started(intent, error)
+            await self._not_started(intent, start.turn_id, error)
             return
         if self._preparing.cancelled_caught:
             self._in_hand.discard(intent.event_id)
@@ -218,7 +219,7 @@ class ThreadSession:
         try:
             is_claimed = await life.claim(start.turn_id, intent)
         except SessionLost as error:
-            await self._not_started(intent, error)
+            await self._not_started(intent, start.turn_id, error)
         finally:
             if not is_claimed:
                 self._parts.checkpointer.forget(turn)
@@ -227,13 +228,13 @@ class ThreadSession:
             crash_point("turn.claimed")
             await self._hand_over(life, request)
 
-    async def _not_started(self, intent: PersistedEvent, error: Exception) -> None:
+    async def _not_started(self, intent: PersistedEvent, turn_id: TurnId, error: Exception) -> None:
         defect = None if isinstance(error, ProviderError) else error
         said = "a turn of thread %s did not start: %s"
         _logger.warning(said, self.thread_id, error, exc_info=defect, extra=_ids(intent))
         self._last_error = str(error)
         kind = "session.resume.failed" if isinstance(error, ResumeRefused) else "turn.start.failed"
-        await self._parts.notes.turn_not_started(intent, kind, str(error))
+        await self._parts.notes.turn_not_started(intent, turn_id, kind, reason=reason_of(error), error=str(error))
 
     async def _revert(self, intent: PersistedEvent, turn_count: int) -> None:
         """Take the thread back, unless something overtakes it before files are touched: then it is done after that."""
@@ -279,7 +280,7 @@ class ThreadSession:
             crash_point("turn.handed-over")
         except ProviderError as error:
             self._last_error = str(error)
-            await life.report(TurnCompleted(outcome="failed", error=str(error)))
+            await life.report(TurnCompleted(outcome="failed", error=str(error), reason=error.reason))
             if isinstance(error, SessionLost):
                 await self._agent.end()
 

@@ -37,7 +37,7 @@ _NAMES = {
         "EventDecodeError ForeignDatabase InvalidCommand InvalidRequest MailboxClosed NotFound "
         "OrchestrionError Overloaded ProjectionStalled ProviderError ProviderProtocolError "
         "ProviderUnavailable ResumeRefused RuntimeFailed SequenceAheadOfLog SessionLost StoreError StoreFull "
-        "TurnDiffNotFound"
+        "TurnDiffNotFound WorkspaceUnusable"
     ),
     ".runtime.contracts.event_codec": "event_json",
     ".runtime.contracts.events": (
@@ -59,7 +59,7 @@ _NAMES = {
     ),
     ".runtime.contracts.read_model": (
         "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView Snapshot SnapshotDetail "
-        "ThreadView TurnDiff TurnView"
+        "ThreadView TurnDiff TurnFailure TurnView"
     ),
     ".runtime.contracts.values": (
         "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "

@@ -68,6 +68,7 @@ from .runtime.contracts.errors import SessionLost as SessionLost
 from .runtime.contracts.errors import StoreError as StoreError
 from .runtime.contracts.errors import StoreFull as StoreFull
 from .runtime.contracts.errors import TurnDiffNotFound as TurnDiffNotFound
+from .runtime.contracts.errors import WorkspaceUnusable as WorkspaceUnusable
 from .runtime.contracts.event_codec import event_json as event_json
 from .runtime.contracts.events import EventMetadata as EventMetadata
 from .runtime.contracts.events import EventPayload as EventPayload
@@ -139,6 +140,7 @@ from .runtime.contracts.read_model import Snapshot as Snapshot
 from .runtime.contracts.read_model import SnapshotDetail as SnapshotDetail
 from .runtime.contracts.read_model import ThreadView as ThreadView
 from .runtime.contracts.read_model import TurnDiff as TurnDiff
+from .runtime.contracts.read_model import TurnFailure as TurnFailure
 from .runtime.contracts.read_model import TurnView as TurnView
 from .runtime.contracts.values import EPOCH as EPOCH
 from .runtime.contracts.values import UNSET as UNSET

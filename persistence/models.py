@@ -251,6 +251,15 @@ class ProjectionThreadActivity(_Table):
         indexes = ((("thread_id", "created_at"), False),)
 
 
+ProjectionThreadActivity.add_index(
+    ProjectionThreadActivity.index(
+        ProjectionThreadActivity.thread_id,
+        where=ProjectionThreadActivity.kind == "turn.failed",
+        name="projection_thread_activities_failures",
+    )
+)
+
+
 class ProjectionThreadSession(_Table):
     """What a thread's provider session is doing."""
 

@@ -25,9 +25,11 @@ from ..runtime.contracts.read_model import (
     Snapshot,
     SnapshotRequest,
     ThreadView,
+    TurnFailure,
     TurnView,
 )
 from ..runtime.contracts.values import UNSET, Activity, ChangedFile, Instant, ProjectScript, Session, Unset
+from ..runtime.domain.failures import TURN_FAILED, failure_of
 from .positions import PositionRow, read_position
 from .projections import PROJECTIONS
 
@@ -132,6 +134,7 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
     sessions = reader.sessions()
     turns = reader.turns()
     approvals = reader.pending_approvals()
+    failures = reader.last_failures()
     full = request.detail == "full"
     messages = reader.messages() if full else None
     activities = reader.activities() if full else None
@@ -151,6 +154,7 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
             session=next(iter(sessions[row[0]]), None),
             turns=tuple(turns[row[0]]),
             pending_approvals=tuple(approvals[row[0]]),
+            last_failure=failures.get(row[0]),
             messages=UNSET if messages is None else tuple(messages[row[0]]),
             activities=UNSET if activities is None else tuple(activities[row[0]]),
             checkpoints=UNSET if checkpoints is None else tuple(checkpoints[row[0]]),
@@ -213,6 +217,19 @@ class _ThreadReader:
             lambda row: PendingApprovalView(request_id=row[1], turn_id=row[2], created_at=row[3]),
             condition="status = 'pending'",
         )
+
+    def last_failures(self) -> dict[str, TurnFailure]:
+        """Each thread's newest failure: one look into a partial index for each thread."""
+        where, parameters = self.where()
+        rows: Iterable[Any] = self._database.execute_sql(
+            "SELECT activity.thread_id, activity.payload_json, activity.created_at"
+            f" FROM (SELECT thread_id AS failing FROM projection_threads{where})"
+            " CROSS JOIN projection_thread_activities AS activity ON activity.rowid ="
+            " (SELECT MAX(rowid) FROM projection_thread_activities"
+            f" WHERE kind = '{TURN_FAILED}' AND thread_id = failing)",
+            parameters,
+        )
+        return {thread_id: failure_of(orjson.loads(payload), at) for thread_id, payload, at in rows}
 
     def messages(self) -> dict[str, list[MessageView]]:
         return self._grouped(

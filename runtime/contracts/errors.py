@@ -31,6 +31,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "TurnDiffNotFound",
+    "WorkspaceUnusable",
 ]
 
 
@@ -162,9 +163,12 @@ class TurnDiffNotFound(OrchestrionError):
 class ProviderError(OrchestrionError):
     """An agent, or what starts it, failed. `reason` says why, where that is known."""
 
+    reason: FailureReason | None = None
+
     def __init__(self, message: str, *, reason: FailureReason | None = None) -> None:
         super().__init__(message)
-        self.reason = reason
+        if reason is not None:
+            self.reason = reason
 
 
 class ProviderUnavailable(ProviderError):
@@ -174,13 +178,25 @@ class ProviderUnavailable(ProviderError):
 class ProviderProtocolError(ProviderError):
     """The agent broke its protocol, or refused a request."""
 
+    reason: FailureReason | None = "protocol"
+
 
 class ResumeRefused(ProviderError):
     """The agent does not know the session it was asked to resume."""
 
+    reason: FailureReason | None = "refused"
+
 
 class SessionLost(ProviderError):
     """The agent process ended while it was needed."""
+
+    reason: FailureReason | None = "agent_crashed"
+
+
+class WorkspaceUnusable(ProviderError):
+    """The directory that a turn is to work in is missing, or is no directory. Put it back, or move the thread."""
+
+    reason: FailureReason | None = "workspace"
 
 
 class MailboxClosed(OrchestrionError):

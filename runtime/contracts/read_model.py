@@ -13,6 +13,7 @@ from .values import (
     ChangedFile,
     CheckpointStatus,
     Count,
+    FailureReason,
     Instant,
     MessageRole,
     ProjectScript,
@@ -48,6 +49,16 @@ class TurnView:
 
 
 @attrs.frozen(kw_only=True)
+class TurnFailure:
+    """Why a turn failed. `turn_id` may be that of a turn that never opened, because its agent could not start."""
+
+    turn_id: TurnId
+    reason: FailureReason
+    message: str
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class PendingApprovalView:
     request_id: ApprovalRequestId
     turn_id: TurnId | None
@@ -78,7 +89,10 @@ class CheckpointView:
 
 @attrs.frozen(kw_only=True)
 class ThreadView:
-    """A thread. `messages`, `activities` and `checkpoints` are absent in a summary."""
+    """A thread. `messages`, `activities` and `checkpoints` are absent in a summary.
+
+    `last_failure` is the thread's newest `turn.failed` activity; turns that end well later leave it as it is.
+    """
 
     id: ThreadId
     project_id: ProjectId
@@ -93,6 +107,7 @@ class ThreadView:
     session: Session | None
     turns: tuple[TurnView, ...]
     pending_approvals: tuple[PendingApprovalView, ...]
+    last_failure: TurnFailure | None = None
     messages: tuple[MessageView, ...] | Unset = UNSET
     activities: tuple[Activity, ...] | Unset = UNSET
     checkpoints: tuple[CheckpointView, ...] | Unset = UNSET

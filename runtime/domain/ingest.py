@@ -17,7 +17,7 @@ from ..contracts.commands import (
     ThreadTurnDiffComplete,
 )
 from ..contracts.events import EventMetadata
-from ..contracts.ids import ActivityId, CommandId, MessageId, ProviderItemId, ThreadId, runtime_id
+from ..contracts.ids import ActivityId, CommandId, MessageId, ProviderItemId, ThreadId, TurnId, runtime_id
 from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -38,8 +38,9 @@ from ..contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ..contracts.values import UNSET, Activity, Instant, Label, SessionStatus
+from ..contracts.values import UNSET, Activity, FailureReason, Instant, JsonObject, Label, SessionStatus
 from .approvals import REQUESTED, RESOLVED
+from .failures import TURN_FAILED, failure_payload
 from .session_commands import (
     IngestedCommand,
     IngestState,
@@ -83,7 +84,8 @@ def ingest(
         case TurnCompleted() if state.turn_id is None:
             return state, ()
         case TurnCompleted():
-            return _end_turn(state, _AFTER_TURN[event.outcome], now, error=event.error)
+            why = _Why(event.error, event.reason, event.retry_at)
+            return _end_turn(state, _AFTER_TURN[event.outcome], now, why)
         case SessionExited():
             return _exit(state, event, now)
         case RuntimeErrorReported():
@@ -93,13 +95,14 @@ def ingest(
                 tone="error",
                 kind="runtime.error",
                 summary=event.message,
-                payload={**event.detail, "message": event.message},
+                payload={**event.detail, "message": event.message, **_reason(event.reason)},
             )
             after, commands = _sent(state, reported)
             if not event.fatal:
                 return after, commands
-            after, ending = _end_turn(after, "error", now, error=event.message)
-            return attrs.evolve(after, fatal_error=event.message), (*commands, *ending)
+            after, ending = _end_turn(after, "error", now, _Why(event.message, event.reason))
+            fatal = attrs.evolve(after, fatal_error=event.message, fatal_reason=event.reason)
+            return fatal, (*commands, *ending)
         case CheckpointCaptured():
             return _sent(state, *checkpoint_commands(state.thread_id, state.provider_session_id, event, now))
         case _:
@@ -185,29 +188,69 @@ def _complete(
     )
 
 
+@attrs.frozen
+class _Why:
+    """Why a turn or a session ended, as far as it is known."""
+
+    error: str | None
+    reason: FailureReason | None = None
+    retry_at: Instant | None = None
+
+
 def _end_turn(
-    state: IngestState, status: SessionStatus, now: Instant, *, error: str | None
+    state: IngestState, status: SessionStatus, now: Instant, why: _Why
 ) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
-    """Complete what still streams, then report a status that names no turn."""
+    """Complete what still streams, say why the turn failed if it did, then report a status that names no turn."""
     commands: list[IngestedCommand] = []
     for message in state.streaming:
         completed = _complete(state, message, now)
         state = numbered(state, completed)
         commands.append(completed)
+    if status == "error" and state.turn_id is not None:
+        failed = _turn_failed(state, state.turn_id, why, now)
+        state = numbered(state, failed)
+        commands.append(failed)
     over = attrs.evolve(state, turn_id=None, provider_turn_id=None, streaming=())
-    ended = session_set(over, status, now, error=error)
+    ended = session_set(over, status, now, error=why.error)
     return numbered(over, ended), (*commands, ended)
 
 
+def _turn_failed(state: IngestState, turn_id: TurnId, why: _Why, now: Instant) -> IngestedCommand:
+    message = without_surrogates(why.error or "the agent did not say why")
+    retry = {} if why.retry_at is None else {"retryAt": why.retry_at}
+    return activity(
+        state,
+        now,
+        tone="error",
+        kind=TURN_FAILED,
+        summary=message,
+        payload={**failure_payload(turn_id, why.reason, message), **retry},
+    )
+
+
 def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
-    """A status that no session follows: stopped where it was asked for, else why it ended."""
-    error = state.fatal_error
-    if error is None and not event.asked:
-        code = "" if event.exit_code is None else f" with exit status {event.exit_code}"
-        tail = event.stderr_tail.strip()
-        error = f"the agent process ended{code}{': ' if tail else ''}{tail}"
-    ended = attrs.evolve(state, fatal_error=error)
-    return _end_turn(ended, "stopped" if error is None else "error", now, error=error)
+    """A status that no session follows: stopped where it was asked for, else why it ended.
+
+    An agent that ended between turns has no turn to say so: an activity of its own does, which no later status covers.
+    """
+    if state.fatal_error is not None:
+        return _end_turn(state, "error", now, _Why(state.fatal_error, state.fatal_reason))
+    if event.asked:
+        return _end_turn(state, "stopped", now, _Why(None))
+    code = "" if event.exit_code is None else f" with exit status {event.exit_code}"
+    tail = event.stderr_tail.strip()
+    error = f"the agent process ended{code}{': ' if tail else ''}{tail}"
+    ended = attrs.evolve(state, fatal_error=error, fatal_reason="agent_crashed")
+    if state.turn_id is not None:
+        return _end_turn(ended, "error", now, _Why(error, "agent_crashed"))
+    payload = {"message": without_surrogates(error), **_reason("agent_crashed")}
+    died = activity(ended, now, tone="error", kind="runtime.error", summary=error, payload=payload)
+    after, commands = _end_turn(numbered(ended, died), "error", now, _Why(error, "agent_crashed"))
+    return after, (died, *commands)
+
+
+def _reason(reason: FailureReason | None) -> JsonObject:
+    return {} if reason is None else {"reason": reason}
 
 
 def _activity_of(

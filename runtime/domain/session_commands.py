@@ -30,7 +30,7 @@ from ..contracts.ids import (
     identifier_fault,
     runtime_id,
 )
-from ..contracts.values import Activity, Instant, JsonObject, Label, Session, SessionStatus, Tone
+from ..contracts.values import Activity, FailureReason, Instant, JsonObject, Label, Session, SessionStatus, Tone
 
 _SUMMARY_CHARACTERS: Final = 200
 _DIGEST_BYTES: Final = 16
@@ -51,6 +51,7 @@ class IngestState:
     turn_id: TurnId | None = None
     streaming: tuple[MessageId, ...] = ()
     fatal_error: str | None = None
+    fatal_reason: FailureReason | None = None
     count: int = 0
 
 

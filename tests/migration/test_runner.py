@@ -30,8 +30,10 @@ LANDED = {
     "003_checkpoint_diff_blobs": "d494fb766231a95dc0d44fee1710ee24ee49c6ad30ed15c374c1aa0c1988c71e",
     "004_provider_session_runtime": "bccd7c2e8b5fc57a970f263718251160b4560438a7beed3c3f6144541ccb8c74",
     "005_projections": "2b51ee11b5f991774cafbfed8aee8992c42030cf90f73b62c86d36d688209a01",
+    "006_turn_failures": "72829437ed4823d07656bc7284b481cbd7425a584a8fd81ba073cf7cc3a51ca9",
 }
 NAMES = list(LANDED)
+LATER = f"{len(NAMES) + 1:03}_later"
 RACERS = 5
 
 Tamper = Callable[[peewee.SqliteDatabase], object]
@@ -54,8 +56,8 @@ def edited(migration: Migration, *statements: str) -> Migration:
     return dataclasses.replace(migration, statements=statements)
 
 
-def sixth() -> Migration:
-    return Migration(version=6, name="006_later", statements=("CREATE TABLE later (x TEXT) STRICT",))
+def later() -> Migration:
+    return Migration(version=len(NAMES) + 1, name=LATER, statements=("CREATE TABLE later (x TEXT) STRICT",))
 
 
 def ledger(database: peewee.SqliteDatabase) -> list[tuple[int, str, str, str]]:
@@ -86,7 +88,7 @@ def test_older_database_gets_what_it_lacks(database: peewee.SqliteDatabase) -> N
     with pytest.raises(Outdated, match=NAMES[2]):
         check(database)
     assert migrate(database, now=NOW) == NAMES[2:]
-    assert migrate(database, now=NOW, migrations=[*load(), sixth()]) == ["006_later"]
+    assert migrate(database, now=NOW, migrations=[*load(), later()]) == [LATER]
 
 
 def test_bookkeeping_keeps_a_version_for_each_projector(database: peewee.SqliteDatabase) -> None:
@@ -113,9 +115,9 @@ def test_layout_of_a_statement_is_no_part_of_its_checksum() -> None:
 
 
 def test_database_of_a_newer_version_is_refused(database: peewee.SqliteDatabase) -> None:
-    migrate(database, now=NOW, migrations=[*load(), sixth()])
+    migrate(database, now=NOW, migrations=[*load(), later()])
     for attempt in (lambda: migrate(database, now=NOW), lambda: check(database)):
-        with pytest.raises(NewerSchema, match="006_later"):
+        with pytest.raises(NewerSchema, match=LATER):
             attempt()
 
 
@@ -238,7 +240,7 @@ def test_who_was_overtaken_applies_only_what_is_left(path: Path) -> None:
 
 def test_who_was_overtaken_by_a_newer_version_refuses(path: Path) -> None:
     database = _Overtaken(str(path))
-    database.others = [*load(), sixth()]
+    database.others = [*load(), later()]
     with pytest.raises(NewerSchema):
         migrate(database, now=NOW)
     database.close()

@@ -98,6 +98,7 @@ class ClientModel:
         others = [one for one in self._threads.values() if one is not thread]
         if not any(row["id"] == activity["id"] for other in others for row in other["activities"]):
             _put(thread["activities"], "id", activity)
+            _note_last_failure(thread)
         request = activity["payload"].get("requestId") or metadata.get("requestId")
         if activity["kind"] == "approval.requested" and request and request not in self._seen_requests:
             self._seen_requests.add(request)
@@ -114,7 +115,15 @@ def _copied(thread: Json) -> Json:
 def _new_thread(payload: Json) -> Json:
     fields = {name: value for name, value in payload.items() if name != "threadId"}
     lists: Json = {name: [] for name in ("turns", "pendingApprovals", "messages", "activities", "checkpoints")}
-    return {"id": payload["threadId"], **fields, "latestTurnId": None, "deletedAt": None, "session": None, **lists}
+    return {
+        "id": payload["threadId"],
+        **fields,
+        "latestTurnId": None,
+        "deletedAt": None,
+        "session": None,
+        "lastFailure": None,
+        **lists,
+    }
 
 
 def _change(entity: Json, payload: Json) -> None:
@@ -127,6 +136,14 @@ def _put(rows: list[Json], key: str, new: Json) -> None:
         rows.append(dict(new))
     else:
         known |= new
+
+
+def _note_last_failure(thread: Json) -> None:
+    failed = [one for one in thread["activities"] if one["kind"] == "turn.failed"]
+    names = ("turnId", "reason", "message")
+    thread["lastFailure"] = (
+        {name: failed[-1]["payload"][name] for name in names} | {"at": failed[-1]["createdAt"]} if failed else None
+    )
 
 
 def _resolve(thread: Json, request: str) -> None:
@@ -198,6 +215,7 @@ def _revert(thread: Json, payload: Json) -> None:
     turns, messages = payload["removedTurnIds"], payload["removedMessageIds"]
     thread["turns"] = [one for one in thread["turns"] if one["turnId"] not in turns]
     thread["activities"] = [one for one in thread["activities"] if one["turnId"] not in turns]
+    _note_last_failure(thread)
     thread["pendingApprovals"] = [one for one in thread["pendingApprovals"] if one["turnId"] not in turns]
     thread["checkpoints"] = [one for one in thread["checkpoints"] if one["checkpointTurnCount"] <= payload["turnCount"]]
     thread["messages"] = [one for one in thread["messages"] if one["id"] not in messages and one["turnId"] not in turns]

@@ -52,6 +52,14 @@ def _age(entity: Json) -> tuple[str, str]:
     return entity["createdAt"], entity["id"]
 
 
+def _failed(activity: Json) -> bool:
+    return bool(activity["kind"] == "turn.failed")
+
+
+def _failure(activity: Json) -> Json:
+    return {name: activity["payload"][name] for name in ("turnId", "reason", "message")} | {"at": activity["createdAt"]}
+
+
 def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
     def own(table: str, *, without: str = "threadId") -> list[Json]:
         dropped = without.split()
@@ -70,6 +78,7 @@ def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
             for row in own("pending_approvals")
             if row["status"] == "pending"
         ],
+        "lastFailure": next((_failure(one) for one in reversed(own("thread_activities")) if _failed(one)), None),
     }
     if detail == "full":
         view["messages"] = own("thread_messages")

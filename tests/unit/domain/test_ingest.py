@@ -230,10 +230,56 @@ OUTCOMES: list[tuple[TurnOutcome, SessionStatus]] = [
 def test_a_turns_end_completes_what_streams_and_names_no_turn(outcome: TurnOutcome, status: SessionStatus) -> None:
     texts = [MessageDelta(item=item(f"message-{number}"), text="…") for number in (1, 2)]
     then = given(RUNNING, *texts, TurnCompleted(outcome=outcome, error="why" if outcome == "failed" else None))
-    assert then.kinds == ["thread.message.assistant.complete"] * 2 + ["thread.session.set"]
+    failed = ["thread.activity.append"] if outcome == "failed" else []
+    assert then.kinds == ["thread.message.assistant.complete"] * 2 + failed + ["thread.session.set"]
     assert [getattr(command, "message_id", None) for command in then.commands[:2]] == ["~s1/message-1", "~s1/message-2"]
     assert then.status == (status, None, "why" if outcome == "failed" else None)
     assert (then.state.turn_id, then.state.streaming) == (None, ())
+
+
+FAILURES: list[tuple[ProviderRuntimeEvent, str, str]] = [
+    (TurnCompleted(outcome="failed", error="slow down", reason="rate_limited"), "rate_limited", "slow down"),
+    (TurnCompleted(outcome="failed"), "unknown", "the agent did not say why"),
+    (RuntimeErrorReported(message="silent", fatal=True, reason="unresponsive"), "unresponsive", "silent"),
+    (SessionExited(asked=False, exit_code=3), "agent_crashed", "the agent process ended with exit status 3"),
+]
+
+
+@pytest.mark.lesson("L34")
+@pytest.mark.parametrize(("event", "reason", "message"), FAILURES)
+def test_failed_turn_says_why_before_the_status_that_ends_it(
+    event: ProviderRuntimeEvent, reason: str, message: str
+) -> None:
+    *_, failed, ended = given(RUNNING, event).commands
+    assert isinstance(failed, ThreadActivityAppend)
+    assert isinstance(ended, ThreadSessionSet)
+    assert (failed.activity.kind, failed.activity.tone, failed.activity.turn_id) == ("turn.failed", "error", TURN)
+    assert failed.activity.payload == {"turnId": TURN, "reason": reason, "message": message}
+    assert given(RUNNING, event, SessionExited(asked=True)).kinds == ["thread.session.set"]
+
+
+def test_failed_turn_says_when_it_may_be_tried_again() -> None:
+    limited = TurnCompleted(outcome="failed", error="slow down", reason="rate_limited", retry_at=at(60))
+    failed = given(RUNNING, limited).commands[-2]
+    assert isinstance(failed, ThreadActivityAppend)
+    assert failed.activity.payload["retryAt"] == at(60)
+
+
+@pytest.mark.parametrize("outcome", ["completed", "cancelled", "interrupted"])
+def test_turn_that_did_not_fail_has_no_failure(outcome: TurnOutcome) -> None:
+    assert given(RUNNING, TurnCompleted(outcome=outcome, error="odd")).kinds == ["thread.session.set"]
+
+
+@pytest.mark.lesson("L34")
+def test_agent_that_ends_between_turns_says_why_in_the_history() -> None:
+    then = given(IDLE, SessionExited(asked=False, exit_code=3, stderr_tail="no credit"))
+    died, ended = then.commands
+    assert isinstance(died, ThreadActivityAppend)
+    assert (died.activity.kind, died.activity.turn_id) == ("runtime.error", None)
+    error = "the agent process ended with exit status 3: no credit"
+    assert died.activity.payload == {"message": error, "reason": "agent_crashed"}
+    assert isinstance(ended, ThreadSessionSet)
+    assert given(IDLE, SessionExited(asked=True)).kinds == ["thread.session.set"]
 
 
 def test_the_end_of_a_turn_that_is_over_leads_to_nothing() -> None:
@@ -271,6 +317,7 @@ def test_a_fatal_error_ends_the_turn_with_the_session() -> None:
     assert then.kinds == [
         "thread.activity.append",
         "thread.message.assistant.complete",
+        "thread.activity.append",
         "thread.session.set",
     ]
     assert then.status == ("error", None, "broken")

@@ -1,0 +1,33 @@
+"""The activity that says why a turn failed, and what a reader takes from it.
+
+`thread.session-set` carries an error too, but the next one replaces it. An activity stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+from ..contracts.ids import TurnId
+from ..contracts.read_model import TurnFailure
+from ..contracts.values import FailureReason, Instant, JsonObject
+
+TURN_FAILED: Final = "turn.failed"
+"""The kind of the activity: one for each turn that failed, whether it opened or not."""
+
+_REASONS: Final[Mapping[object, FailureReason]] = {reason: reason for reason in get_args(FailureReason)}
+
+
+def failure_payload(turn_id: TurnId, reason: FailureReason | None, message: str) -> JsonObject:
+    """The payload of the activity."""
+    return {"turnId": turn_id, "reason": reason or "unknown", "message": message}
+
+
+def failure_of(payload: Mapping[str, Any], at: Instant) -> TurnFailure:
+    """The failure that an activity tells of. A reason that this version does not know is read as `unknown`."""
+    return TurnFailure(
+        turn_id=TurnId(str(payload.get("turnId", ""))),
+        reason=_REASONS.get(payload.get("reason"), "unknown"),
+        message=str(payload.get("message", "")),
+        at=at,
+    )
