@@ -64,7 +64,7 @@ class CaptureNotes:
             turn,
             runtime_id("checkpoint", "unavailable", digest),
             kind="checkpoint.unavailable",
-            summary="There are no checkpoints: the git program was not found",
+            summary=f"There are no checkpoints: {error}",
             payload={"turnCount": turn.turn_count, "error": str(error)},
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .capture import Capture, GitWorkspace
 from .diff import DiffLimits, WorkspaceDiff
-from .git import CaptureFailed, GitUnavailable, deadline, find_git
+from .git import CaptureFailed, deadline
+from .git_program import GitTooOld, GitUnavailable, find_git
 from .kept import KeptRef
 from .refs import RefName, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
 from .restore import Restored, RestoreFailed, RestoreRefused
@@ -16,6 +17,7 @@ __all__ = [
     "CaptureFailed",
     "CaptureLimits",
     "DiffLimits",
+    "GitTooOld",
     "GitUnavailable",
     "GitWorkspace",
     "KeptRef",

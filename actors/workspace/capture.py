@@ -30,7 +30,8 @@ import attrs
 from ...persistence.threads import in_thread
 from ...runtime.contracts.ids import CheckpointRef
 from .diff import DiffLimits, WorkspaceDiff, tree_diff
-from .git import CaptureFailed, Git, deadline, find_git
+from .git import CaptureFailed, Git, deadline
+from .git_program import find_git
 from .kept import KeptRef, commit_text, list_refs, prune_refs, read_commit_text
 from .recording import write_tree
 from .refs import NAMESPACE
@@ -50,6 +51,11 @@ _IDENTITY: Final = {
 _SAFETY_ATTEMPTS: Final = 1000
 _NOT_A_REPOSITORY: Final = "not a git repository"
 _EXIT_FATAL: Final = 128
+_UNTRUSTED: Final = ("dubious ownership", "unsafe repository")
+_ADVICE: Final = (
+    "\nAnother user owns the repository. Name it in safe.directory, in the configuration of the user that runs the host"
+    " or in GIT_CONFIG_COUNT, GIT_CONFIG_KEY_0 and GIT_CONFIG_VALUE_0 of the host's environment."
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -91,7 +97,7 @@ class GitWorkspace:
         call as a whole.
 
         Raises:
-            GitUnavailable: there is no git program.
+            GitUnavailable: there is no git program, or it is too old.
             CaptureFailed: the repository is there but git refuses it, as when another user owns it.
         """
         if not await in_thread(os.path.isdir, path):
@@ -259,6 +265,11 @@ def _own(ref: CheckpointRef) -> CheckpointRef:
     return ref
 
 
+def _advice(errors: str) -> str:
+    """What to do about a repository that git does not trust."""
+    return _ADVICE if any(sign in errors for sign in _UNTRUSTED) else ""
+
+
 async def _layout(git: Git, database: Path | None, limits: CaptureLimits, *, makes_shadow: bool) -> Layout | None:
     """Where the repository around `git.directory` is. One question at a time: a path may hold a newline."""
 
@@ -272,7 +283,7 @@ async def _layout(git: Git, database: Path | None, limits: CaptureLimits, *, mak
             if database is None:
                 return None
             return await shadow_layout(git, git.directory, database, limits, makes=makes_shadow)
-        raise CaptureFailed("rev-parse", git.directory, inside.errors)
+        raise CaptureFailed("rev-parse", git.directory, inside.errors + _advice(inside.errors))
     if inside.output.strip() != b"true":
         return None
     top = Path(await ask("--show-toplevel"))

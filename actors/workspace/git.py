@@ -1,20 +1,17 @@
-"""Running git: one door, a clean environment, a deadline, typed errors.
+"""Running git: one way to start it, a clean environment, a deadline, typed errors.
 
-The host's `GIT_*` variables do not reach git (a host may itself run inside a hook), except those that say where git
-and its configuration are. No hook, file system monitor, prompt, pager, signature or background gc runs, and git takes
-no lock that it could do without. The user's global configuration is read: it names the global ignore file and the
-directories that git may trust.
+No hook, file system monitor, prompt, pager, signature or background gc runs, and git takes no lock that it could do
+without. The user's global configuration is read: it names the global ignore file and the directories that git may
+trust. `git_environment.py` says which of the host's variables reach git, `git_program.py` which git is used.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -24,26 +21,7 @@ from anyio.abc import ByteReceiveStream, Process
 
 from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import OrchestrionError
-
-_KEPT_VARIABLES: Final = frozenset(
-    {
-        "GIT_CEILING_DIRECTORIES",
-        "GIT_CONFIG_GLOBAL",
-        "GIT_CONFIG_NOSYSTEM",
-        "GIT_CONFIG_SYSTEM",
-        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-        "GIT_EXEC_PATH",
-    }
-)
-
-_VARIABLES: Final = {
-    "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
-}
+from .git_environment import git_environment
 
 _SETTINGS: Final = (
     "core.fsmonitor=false",
@@ -61,14 +39,6 @@ _SETTINGS: Final = (
 
 _ERROR_BYTES: Final = 4096
 _NO_VARIABLES: Final[Mapping[str, str]] = {}
-
-
-class GitUnavailable(OrchestrionError):
-    """There is no git program on the search path. Install git, or do without checkpoints."""
-
-    def __init__(self, search_path: str) -> None:
-        super().__init__(f"no git program in {search_path!r}: install git to have checkpoints")
-        self.search_path = search_path
 
 
 class CaptureFailed(OrchestrionError):
@@ -169,7 +139,7 @@ class Git:
                     [self.program, *flags, *arguments],
                     stdin=subprocess.DEVNULL if source is None else source,
                     cwd=self.directory,
-                    env=_environment() | dict(self.variables) | dict(variables),
+                    env=git_environment(os.environ) | dict(self.variables) | dict(variables),
                     start_new_session=True,
                 )
         except OSError as fault:
@@ -182,19 +152,6 @@ class Git:
 
     def _failed(self, arguments: tuple[str, ...], fault: str) -> CaptureFailed:
         return CaptureFailed(arguments[0], self.directory, fault)
-
-
-async def find_git(search_path: str | None = None) -> str:
-    """The git program on `search_path`, by default the host's `PATH`.
-
-    Raises:
-        GitUnavailable: there is none.
-    """
-    directories = search_path if search_path is not None else os.environ.get("PATH", os.defpath)
-    program = await in_thread(partial(shutil.which, "git", path=directories))
-    if program is None:
-        raise GitUnavailable(directories)
-    return program
 
 
 async def _drain(stream: ByteReceiveStream | None, into: bytearray, keep: int | None = None) -> None:
@@ -228,12 +185,3 @@ def _file_of(content: bytes) -> IO[bytes]:
         file.close()
         raise
     return file
-
-
-def _environment() -> dict[str, str]:
-    inherited = {
-        name: text
-        for name, text in os.environ.items()
-        if not name.upper().startswith("GIT_") or name.upper() in _KEPT_VARIABLES
-    }
-    return inherited | _VARIABLES

@@ -107,9 +107,10 @@ def paths_of(answer: Answer) -> list[bytes]:
 
 
 async def _repositories(git: Git, layout: Layout, paths: Collection[bytes]) -> list[bytes]:
-    """Those of `paths` that are repositories with a commit checked out."""
+    """Those of `paths` that are repositories with a commit checked out, beyond no symbolic link."""
     found = []
-    for path in paths:
+    _, directories = await in_thread(_present, layout, paths)
+    for path in directories:
         directory = layout.top / os.fsdecode(path)
         if await in_thread(os.path.exists, directory / ".git"):
             nested = attrs.evolve(git, directory=directory, variables={"GIT_DIR": ".git"})

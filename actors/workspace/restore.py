@@ -95,7 +95,17 @@ async def restore_tree(git: Git, layout: Layout, target: str, keep: Callable[[st
         CaptureFailed: the present could not be captured. Nothing was touched.
         RestoreFailed: files could not be written or removed.
     """
-    async with scratch_repository(git, layout, warm=True) as (scratch, directory):
+    try:
+        return await _attempt(git, layout, target, keep, warm=True)
+    except CaptureFailed:
+        return await _attempt(git, layout, target, keep, warm=False)
+
+
+async def _attempt(
+    git: Git, layout: Layout, target: str, keep: Callable[[str], Awaitable[str]], *, warm: bool
+) -> Restored:
+    """One attempt. The index of the last capture may name objects that are gone since: `warm` says to use it."""
+    async with scratch_repository(git, layout, warm=warm) as (scratch, directory):
         await record_workspace(git, scratch, layout)
         present = await _write_tree(scratch)
         plan = await _plan(scratch, layout, present, target, directory)
@@ -190,8 +200,8 @@ async def _ignored(targeted: Git, layout: Layout, paths: Collection[bytes], rule
     """Those of `paths` that the ignore files of the index ignore. `rules` is a directory to lay them out in."""
     if not paths:
         return set()
-    listing = paths_of(await targeted.run("ls-files", "-z"))
-    ignore_files = [path for path in listing if path.rsplit(b"/", 1)[-1] == b".gitignore"]
+    listing = paths_of(await targeted.run("ls-files", "-s", "-z"))
+    ignore_files = [path for path in _regular_files(listing) if path.rsplit(b"/", 1)[-1] == b".gitignore"]
     await in_thread(_copy_rules_above, layout, rules)
     if ignore_files:
         laid_out = b"\0".join(ignore_files) + b"\0"
@@ -201,6 +211,14 @@ async def _ignored(targeted: Git, layout: Layout, paths: Collection[bytes], rule
     question = b"".join(_PLAIN + path + b"\0" for path in sorted(paths))
     answer = await asked.run("check-ignore", "-z", "--stdin", "--no-index", stdin=question, codes=(0, 1))
     return {path.removeprefix(_PLAIN) for path in paths_of(answer)}
+
+
+def _regular_files(entries: Sequence[bytes]) -> Iterator[bytes]:
+    """The paths of an index's entries that are regular files. Git reads no rules from a symbolic link."""
+    for entry in entries:
+        facts, path = entry.split(b"\t", 1)
+        if facts.startswith(b"100"):
+            yield path
 
 
 def _in_place_of(paths: Collection[bytes], written: Collection[bytes]) -> set[bytes]:

@@ -1,4 +1,7 @@
-"""Random work in a random repository: capture, more work, restore, and every file is as it was captured."""
+"""Random work in a random repository: capture, more work, restore, and every file is as it was captured.
+
+Directories become links and links directories: to what stood there, to the outside, to themselves.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ paths = st.lists(names, min_size=1, max_size=3).map(b"/".join)
 class Work:
     """One thing that somebody does in a work tree, with what it needs of the path, the other path and the content."""
 
-    what: Literal["write", "link", "mode", "remove", "move", "stage", "commit", "untrack", "nest"]
+    what: Literal["write", "link", "outside", "swap", "mode", "remove", "move", "stage", "commit", "untrack", "nest"]
     path: bytes
     other: bytes
     content: bytes
@@ -44,7 +47,10 @@ works = st.lists(
     st.builds(
         Work,
         st.sampled_from(
-            ["write", "write", "write", "link", "mode", "remove", "move", "stage", "commit", "untrack", "nest"]
+            [
+                *("write", "write", "write", "write", "link", "outside", "swap", "swap"),
+                *("mode", "remove", "move", "stage", "commit", "untrack", "nest"),
+            ]
         ),
         paths,
         paths,
@@ -64,6 +70,14 @@ def do(repository: Repository, work: Work) -> None:
         case "link":
             _make_room(repository, work.path)
             os.symlink(os.path.basename(other), place)
+        case "outside":
+            _make_room(repository, work.path)
+            os.symlink(os.path.join(os.fsencode(repository.top.parent), b"outside"), place)
+        case "swap" if os.path.lexists(place) and not _overlap(work.path, work.other):
+            _make_room(repository, work.other)
+            if os.path.lexists(place):
+                os.rename(place, other)
+                os.symlink(os.path.relpath(other, os.path.dirname(place)), place)
         case "mode" if os.path.isfile(place) and not os.path.islink(place):
             os.chmod(place, os.stat(place).st_mode ^ 0o111)
         case "remove" if os.path.lexists(place):
@@ -161,9 +175,13 @@ def fresh_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     with tempfile.TemporaryDirectory() as directory, monkeypatch.context() as patched:
         patched.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         patched.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        (Path(directory) / "outside").mkdir()
+        (Path(directory) / "outside" / "a").write_text("outside\n")
         yield Repository.init(Path(directory) / "work")
+        assert [path.read_text() for path in (Path(directory) / "outside").iterdir()] == ["outside\n"]
 
 
+@pytest.mark.lesson("L69")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @settings(
     max_examples=30,
@@ -171,6 +189,18 @@ def fresh_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(before=works, between=works)
+@example(
+    before=[
+        Work("write", b"a/a", b"", b"one\n"),
+        Work("write", b"a/b/.gitignore", b"", b"*.log\n"),
+        Work("link", b"a/.gitignore", b"a/b", b""),
+    ],
+    between=[Work("write", b"a/.gitignore/a", b"", b"one\n")],
+)
+@example(
+    before=[Work("write", b"a/a", b"", b"one\n"), Work("write", b"a/.gitignore", b"", b"a\n/b\n")],
+    between=[Work("swap", b"a", b"b/a", b""), Work("link", b"b/a/c.log", b"b/a/c.log", b"")],
+)
 @example(before=[], between=[Work("write", b".gitignore", b"b", b"a\n/b\n"), Work("write", b"a", b"b", b"one\n")])
 def test_every_file_that_is_not_ignored_is_as_it_was_captured(
     backend: str, monkeypatch: pytest.MonkeyPatch, before: list[Work], between: list[Work]

@@ -435,3 +435,48 @@ async def test_a_shadow_repository_gives_its_bytes_back_at_once(tmp_path: Path) 
     before = size()
     assert await workspace.prune([one.ref]) > 50_000
     assert size() < before - 50_000
+
+
+@pytest.mark.lesson("L69")
+async def test_ignore_rules_behind_links_do_not_stop_a_restore(repository: Repository, tmp_path: Path) -> None:
+    repository.write("x/a", "one\n")
+    repository.write("x/y/.gitignore", "*.log\n")
+    repository.write("x/y/b", "two\n")
+    (repository.top / "x" / ".gitignore").symlink_to("y")
+    repository.commit_all()
+    nested = Repository.init(repository.top / "x" / "nested")
+    nested.commit_all()
+    first, first_files = await captured(repository.top, 1), files(repository.top)
+    (repository.top / "x" / ".gitignore").unlink()
+    repository.write("x/.gitignore/rules", "a directory now\n")
+    workspace = await opened(repository.top)
+    kept, _ = await workspace.restore(first, safety, "before")
+    await workspace.restore(kept, lambda n: safety_ref(THREAD, "back", n), "back")
+    (repository.top / "x").rename(repository.top / "z")
+    (repository.top / "x").symlink_to("z")
+    second, second_files = await captured(repository.top, 2), files(repository.top)
+    (repository.top / "x").unlink()
+    (repository.top / "x").symlink_to("x")
+    (repository.top / "z").rename(repository.top / ".gitignore")
+    (repository.top / "z").symlink_to(tmp_path)
+    await captured(repository.top, 3)
+    for number, (target, standing) in enumerate([(first, first_files), (second, second_files)] * 2):
+        await workspace.restore(target, lambda n, at=number: safety_ref(THREAD, f"to-{at}", n), "back")  # type: ignore[misc]
+        assert {path: fact for path, fact in files(repository.top).items() if "nested" not in path} == standing
+
+
+@pytest.mark.lesson("L69")
+async def test_a_restore_after_pruning_reads_the_workspace_anew(tmp_path: Path) -> None:
+    database, top = tmp_path / "state.db", tmp_path / "plain"
+    top.mkdir()
+    (top / "a").write_text("one\n")
+    workspace = await opened(top, database=database)
+    target = await workspace.capture(checkpoint_ref(THREAD, 1), "one")
+    (top / "a").write_text("two\n")
+    (top / "b").write_text("of a capture that is pruned\n")
+    pruned = await workspace.capture(checkpoint_ref(THREAD, 2), "two")
+    await workspace.prune([pruned.ref])
+    kept, _ = await workspace.restore(target, safety, "before")
+    assert files(top) == {"a": b"one\n"}
+    await workspace.restore(kept, lambda n: safety_ref(THREAD, "back", n), "back")
+    assert files(top) == {"a": b"two\n", "b": b"of a capture that is pruned\n"}
