@@ -44,7 +44,7 @@ def git_environment(host: Mapping[str, str]) -> dict[str, str]:
         if not name.upper().startswith("GIT_") or name.upper() in _KEPT_VARIABLES
     }
     settings = [(key, value) for key, value in _settings(host) if not key.lower().startswith(_CHANGES_THE_VIEW)]
-    given = {}
+    given: dict[str, str] = {}
     for number, (key, value) in enumerate(settings):
         given |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     if settings:
