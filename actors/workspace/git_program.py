@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-
 from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed
