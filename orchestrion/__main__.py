@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 
 def main() -> None:
-    """Run one command and exit: 0 done, 1 finding or refusal, 2 usage, 130 interrupted."""
+    """Run one command and exit: 0 done, 1 finding or refusal, 2 usage, 129 hung up, 130 interrupted, 143 terminated."""
     missing = [name for name in ("click", "rich") if find_spec(name) is None]
     if missing:
         print(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from typing import Final
+from collections.abc import Callable
+from typing import Final, cast, get_args
 
+import attrs
 import click
 
 from ...actors.providers.acp import AcpProvider
@@ -14,25 +16,61 @@ from ...actors.providers.rehearsal import rehearsal_command
 _ACP: Final = "acp:"
 
 
-class AgentParameter(click.ParamType[Provider]):
-    """Turns the name of an agent into the provider that starts it."""
+@attrs.frozen
+class AgentChoice:
+    """An agent that was named. `provider` makes what starts it, in a mode or in the agent's own (None).
+
+    Raises, when it is called, click.BadParameter: the agent has no such mode.
+    """
+
+    provider: Callable[[str | None], Provider]
+
+
+class AgentParameter(click.ParamType[AgentChoice]):
+    """Turns the name of an agent into the choice of it."""
 
     name = "agent"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Provider:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> AgentChoice:
         match str(value):
             case "codex":
-                from ...actors.providers.codex import CodexProvider
-
-                return CodexProvider()
+                return AgentChoice(_codex)
             case "claude":
-                from ...actors.providers.claude import ClaudeProvider
-
-                return ClaudeProvider()
+                return AgentChoice(_claude)
             case "rehearsal":
-                return AcpProvider(rehearsal_command(), name="rehearsal")
-            case text if text.startswith(_ACP) and shlex.split(text.removeprefix(_ACP)):
-                command = shlex.split(text.removeprefix(_ACP))
-                return AcpProvider(command, name=f"acp:{command[0]}")
+                return AgentChoice(lambda mode: AcpProvider(rehearsal_command(), name="rehearsal", mode=mode))
+            case text if text.startswith(_ACP) and (command := _words(text.removeprefix(_ACP))):
+                return AgentChoice(lambda mode: AcpProvider(command, name=f"acp:{command[0]}", mode=mode))
             case text:
                 self.fail(f"{text!r} is no agent: use codex, claude, rehearsal, or acp:COMMAND", param, ctx)
+
+
+def _words(command_line: str) -> list[str]:
+    """The words of a command line as a shell splits them; none where its quotes are not closed."""
+    try:
+        return shlex.split(command_line)
+    except ValueError:
+        return []
+
+
+def _codex(mode: str | None) -> Provider:
+    from ...actors.providers.codex import CodexProvider
+    from ...actors.providers.codex_handshake import SandboxMode
+
+    if mode is None:
+        return CodexProvider()
+    return CodexProvider(sandbox=cast("SandboxMode", _one_of(mode, get_args(SandboxMode))))
+
+
+def _claude(mode: str | None) -> Provider:
+    from ...actors.providers.claude import ClaudeProvider, PermissionMode
+
+    if mode is None:
+        return ClaudeProvider()
+    return ClaudeProvider(permission_mode=cast("PermissionMode", _one_of(mode, get_args(PermissionMode))))
+
+
+def _one_of(mode: str, modes: tuple[str, ...]) -> str:
+    if mode not in modes:
+        raise click.BadParameter(f"{mode!r} is none of {', '.join(modes)}", param_hint="--mode")
+    return mode

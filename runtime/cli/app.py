@@ -1,16 +1,14 @@
 """The group of all commands, and how errors become one line and an exit status.
 
-0 done, 1 finding or refusal, 2 usage, 130 interrupted, 143 terminated. A reader of the output that goes away ends the
-command silently with 1.
+0 done, 1 finding or refusal, 2 usage, 129 hung up, 130 interrupted, 143 terminated. A reader of the output that goes
+away ends the command silently with 1.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -25,6 +23,7 @@ from .rebuild import rebuild
 from .repair import repair
 from .run import run as run_turn
 from .sessions import sessions
+from .signals import handle_signals
 from .snapshot import snapshot
 from .stats import stats
 from .turn_diff import turn_diff
@@ -62,25 +61,45 @@ for _command in (
 def run(arguments: list[str] | None = None) -> int:
     """Run the command that `arguments` (of the process, if None) name, and return its exit status."""
     _open_missing_streams()
-    signal.signal(signal.SIGTERM, _leave)
+    handle_signals()
     try:
         with app.make_context(_NAME, sys.argv[1:] if arguments is None else arguments) as context:
             app.invoke(context)
             sys.stdout.flush()
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return 130
-    except BrokenPipeError:
-        _forget_output()
-        return 1
-    except (OrchestrionError, OSError) as error:
-        print(f"{_NAME}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    except BaseException as error:
+        return _status_of(error)
     return 0
+
+
+def _status_of(error: BaseException) -> int:
+    """The exit status that an error of a command stands for, after one line about it on standard error.
+
+    A group of errors stands for the first of them. A defect of the command itself is raised again, with its traceback.
+    """
+    match cause := _first_of(error):
+        case click.exceptions.Exit():
+            return cause.exit_code
+        case click.ClickException():
+            cause.show()
+            return cause.exit_code
+        case SystemExit(code=int() as status):
+            return status
+        case KeyboardInterrupt() | click.Abort():
+            return 130
+        case BrokenPipeError():
+            _forget_output()
+            return 1
+        case OrchestrionError() | OSError():
+            print(f"{_NAME}: {' '.join(str(cause).split())}", file=sys.stderr)
+            return 1
+        case _:
+            raise cause
+
+
+def _first_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _open_missing_streams() -> None:
@@ -97,11 +116,6 @@ def _open_missing_streams() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(_STANDARD_ERROR, "w", closefd=False)
-
-
-def _leave(_number: int, _frame: FrameType | None) -> Any:
-    """End as an exception would, so that temporary files go and locks are released."""
-    sys.exit(128 + signal.SIGTERM)
 
 
 def _forget_output() -> None:

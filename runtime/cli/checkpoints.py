@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import anyio
 import attrs
 import click
 
@@ -23,6 +22,7 @@ from ..contracts.ids import ThreadId
 from ..contracts.values import instant
 from .output import print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
+from .signals import run_until_signal
 
 SAFETY_DAYS: Final = 30
 
@@ -57,7 +57,7 @@ def list_command(database: Path, thread: str | None, as_json: bool) -> None:
     threads = [one for one in _threads(database) if thread is None or one.thread_id == thread]
     if thread is not None and not threads:
         raise NotFound(f"thread {thread!r} does not exist")
-    found = anyio.run(list_thread_refs, database.resolve(), threads)
+    found = run_until_signal(partial(list_thread_refs, database.resolve(), threads))
     if as_json:
         write_json(to_json(_Listed(refs=found)))
     else:
@@ -77,7 +77,7 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
     """
     with _owned(database):
         task = partial(go_back, database.resolve(), _threads(database), ThreadId(thread), ref)
-        done = anyio.run(task)
+        done = run_until_signal(task)
     if as_json:
         write_json(to_json(done))
         return
@@ -105,7 +105,7 @@ def prune_command(database: Path, safety_days: int, as_json: bool) -> None:
     """
     with _owned(database):
         task = partial(prune, database.resolve(), _threads(database), safety_days=safety_days)
-        done = anyio.run(task)
+        done = run_until_signal(task)
     if as_json:
         write_json(to_json(done))
         return

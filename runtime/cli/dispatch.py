@@ -34,6 +34,7 @@ from ..runtime import Runtime
 from .command_lines import CommandLines
 from .output import write_json
 from .parameters import database_argument
+from .signals import run_until_signal
 
 _ERRORS: Final = frozenset({"invalid", "reused", "failed"})
 
@@ -57,12 +58,22 @@ def dispatch(context: click.Context, database: Path, internal: bool, concurrency
     `reused` or `failed`.
     """
     logging.getLogger(dispatcher.__name__).setLevel(logging.ERROR)  # the answers tell what the store refused
-    context.exit(anyio.run(partial(_dispatch, database, internal=internal, concurrency=concurrency)))
+    end_of_input = anyio.Event()
+    dispatching = partial(_dispatch, database, end_of_input, internal=internal, concurrency=concurrency)
+    context.exit(run_until_signal(dispatching, on_signal=partial(_end_input, end_of_input)))
 
 
-async def _dispatch(database: Path, *, internal: bool, concurrency: int) -> int:
+def _end_input(end_of_input: anyio.Event, number: int) -> bool:
+    """Take the first SIGTERM for the end of the input. Anything else ends the host."""
+    if number != signal.SIGTERM or end_of_input.is_set():
+        return False
+    end_of_input.set()
+    return True
+
+
+async def _dispatch(database: Path, end_of_input: anyio.Event, *, internal: bool, concurrency: int) -> int:
     async with open_runtime(database) as runtime:
-        run = _Run(runtime, internal=internal, concurrency=concurrency)
+        run = _Run(runtime, end_of_input, internal=internal, concurrency=concurrency)
         await run.answer_all(CommandLines(sys.stdin.fileno()))
     return 1 if run.failed else 0
 
@@ -76,10 +87,11 @@ class _Asked:
 
 
 class _Run:
-    """One run over the input. `failed` says whether any line was answered with an error."""
+    """One run over the input, up to `end_of_input`. `failed`: any line was answered with an error."""
 
-    def __init__(self, runtime: Runtime, *, internal: bool, concurrency: int) -> None:
+    def __init__(self, runtime: Runtime, end_of_input: anyio.Event, *, internal: bool, concurrency: int) -> None:
         self._runtime = runtime
+        self._end_of_input = end_of_input
         self._internal = internal
         self._unanswered = anyio.Semaphore(concurrency)
         self._output_error: OSError | None = None
@@ -92,24 +104,23 @@ class _Run:
             OSError: the output cannot be written. Commands that were submitted are handled all the same.
         """
         send, receive = anyio.create_memory_object_stream[_Asked](math.inf)  # bounded by the semaphore
-        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
-            async with anyio.create_task_group() as tasks:
-                reading = anyio.CancelScope()
+        async with anyio.create_task_group() as tasks:
+            reading = anyio.CancelScope()
 
-                async def stop_reading() -> None:
-                    async for _ in signals:
-                        reading.cancel()
+            async def stop_reading() -> None:
+                await self._end_of_input.wait()
+                reading.cancel()
 
-                async def write_answers() -> None:
-                    async with receive:
-                        await self._write_answers(receive)
-                    tasks.cancel_scope.cancel()
+            async def write_answers() -> None:
+                async with receive:
+                    await self._write_answers(receive)
+                tasks.cancel_scope.cancel()
 
-                tasks.start_soon(stop_reading)
-                tasks.start_soon(write_answers)
-                async with send:
-                    with reading:
-                        await self._submit_lines(lines, send)
+            tasks.start_soon(stop_reading)
+            tasks.start_soon(write_answers)
+            async with send:
+                with reading:
+                    await self._submit_lines(lines, send)
         if self._output_error is not None:
             raise self._output_error
 

@@ -32,12 +32,19 @@ def write_bytes(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+class _PipedConsole(Console):
+    """A console whose reader may go away: that is a BrokenPipeError, as it is for every other write."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls this while it handles the BrokenPipeError
+
+
 def stdout_console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _UNBOUNDED_WIDTH, highlight=False)
+    return _PipedConsole(width=None if sys.stdout.isatty() else _UNBOUNDED_WIDTH, highlight=False)
 
 
 def stderr_console() -> Console:
-    return Console(stderr=True, width=None if sys.stderr.isatty() else _UNBOUNDED_WIDTH, highlight=False)
+    return _PipedConsole(stderr=True, width=None if sys.stderr.isatty() else _UNBOUNDED_WIDTH, highlight=False)
 
 
 def print_table(console: Console, title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

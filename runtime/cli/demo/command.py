@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import anyio
 import click
 from rich.console import Console
 
@@ -15,6 +15,7 @@ from ...contracts.codec import to_json
 from ...contracts.event_codec import event_json
 from ..output import print_line, print_table, stderr_console, stdout_console, write_bytes, write_json
 from ..parameters import json_option
+from ..signals import run_until_signal
 from ..snapshot_tables import print_snapshot
 from .checks import Check, checks
 from .script import Stage
@@ -38,7 +39,7 @@ def demo(context: click.Context, as_json: bool, keep: Path | None) -> None:
     """
     say = _teller(as_json)
     with _stage(keep) as stage:
-        story = anyio.run(play, stage, say)
+        story = run_until_signal(partial(play, stage, say))
         results = checks(story)
         if as_json:
             write_json(_document(story, results, stage if keep else None))

@@ -1,7 +1,11 @@
-"""The command: opens the database, finds or makes project and thread, plays one turn, and says how to go on."""
+"""The command: checks what was asked for, opens the database, finds or makes the thread, plays one turn.
+
+Ctrl-C interrupts the turn once it is under way. Before that, and the second time, it ends the host.
+"""
 
 from __future__ import annotations
 
+import logging
 import signal
 from pathlib import Path
 from typing import Final, cast, get_args
@@ -12,6 +16,7 @@ import attrs
 import click
 
 from ....actors.providers.adapter import Provider
+from ...contracts.admission import admit
 from ...contracts.commands import (
     ProjectCreate,
     ThreadApprovalRespond,
@@ -19,14 +24,16 @@ from ...contracts.commands import (
     ThreadTurnInterrupt,
     ThreadTurnStart,
 )
-from ...contracts.errors import CommandRejected
+from ...contracts.errors import CommandRejected, InvalidRequest, NotFound
 from ...contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
+from ...contracts.read_model import Snapshot, ThreadView
 from ...contracts.values import UNSET, Label, MessageText, UserMessage
 from ...host import open_runtime
 from ...runtime import Runtime
-from ..agents import AgentParameter
+from ..agents import AgentChoice, AgentParameter
 from ..clock import now
 from ..parameters import database_argument
+from ..signals import run_until_signal
 from .terminal import Approval, Terminal
 from .turn import Asked, Ended, FollowedTurn, Noted, Resolved, Said, SaidAll
 
@@ -35,13 +42,13 @@ _STATUS: Final = {"completed": 0, "interrupted": 130, "error": 1}
 
 @attrs.frozen(kw_only=True)
 class _Order:
-    """What the command line asks for."""
+    """What the command line asks for. `workspace` is None where it was not given."""
 
-    workspace: Path
+    database: Path
+    agent: Provider
+    workspace: Path | None
     thread_id: ThreadId
-    prompt: str
-    model: str | None
-    effort: str | None
+    start: ThreadTurnStart
 
 
 @click.command()
@@ -51,8 +58,7 @@ class _Order:
 @click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path(),
-    help="Where the agent works; the current directory by default.",
+    help="Where the agent works. The thread's own, or the current directory for a new thread, by default.",
 )
 @click.option("--thread", "thread_id", metavar="ID", help="Go on with this thread, or start one of this id.")
 @click.option(
@@ -60,6 +66,10 @@ class _Order:
     type=click.Choice(get_args(Approval)),
     default="ask",
     help="What to do when the agent asks: ask on the terminal (default), always, or never.",
+)
+@click.option(
+    "--mode",
+    help="What the agent may do without asking: a mode of an ACP agent, Claude's permission mode, Codex's sandbox.",
 )
 @click.option("--model", help="The model for this turn.")
 @click.option("--effort", help="The effort for this turn.")
@@ -69,50 +79,182 @@ def run(
     *,
     database: Path,
     prompt: str,
-    agent: Provider,
-    workspace: Path,
+    agent: AgentChoice,
+    workspace: Path | None,
     thread_id: str | None,
     approve: str,
+    mode: str | None,
     model: str | None,
     effort: str | None,
 ) -> None:
     """Run one turn of an agent and stream what it says.
 
-    Ctrl-C interrupts the turn, a second one ends the host. Whatever happens, the thread stands in DB: --thread goes on
-    with it.
+    Ctrl-C interrupts the turn, a second one ends the host, a third one ends the process at once. Whatever happens, the
+    thread stands in DB: --thread goes on with it.
     """
+    if not prompt.strip():
+        raise click.BadParameter("it is empty", param_hint="PROMPT")
+    start = _turn_start(ThreadId(str(uuid4()) if thread_id is None else thread_id), prompt, model=model, effort=effort)
     order = _Order(
-        workspace=workspace.resolve(),
-        thread_id=ThreadId(thread_id or str(uuid4())),
-        prompt=prompt,
-        model=model,
-        effort=effort,
+        database=database,
+        agent=agent.provider(mode),
+        workspace=None if workspace is None else workspace.resolve(),
+        thread_id=start.thread_id,
+        start=start,
     )
+    logging.getLogger("orchestrion").setLevel(logging.ERROR)  # the terminal shows what the thread's history says
     terminal = Terminal(cast("Approval", approve))
-    status = anyio.run(_run, database, agent, order, terminal)
-    terminal.note(f"Go on with: --thread {order.thread_id}")
+    turn = _TurnOnTerminal(order, terminal)
+    try:
+        status = run_until_signal(turn.play, on_signal=turn.signalled)
+    finally:
+        if turn.is_recorded:
+            terminal.note(f"Go on with: --thread {order.thread_id}")
     context.exit(status)
 
 
-async def _run(database: Path, agent: Provider, order: _Order, terminal: Terminal) -> int:
-    async with open_runtime(database, providers=[agent]) as runtime:
-        await _make_thread(runtime, order)
-        start = _turn_start(order)
-        async with anyio.create_task_group() as tasks:
-            turn = FollowedTurn(command_id=start.command_id)
-            tasks.start_soon(_watch_signals, runtime, order, turn, tasks.cancel_scope)
-            outcome = await _play(runtime, start, turn, terminal)
-            tasks.cancel_scope.cancel()
-            return _STATUS[outcome]
-    return _STATUS["interrupted"]
+def _turn_start(thread_id: ThreadId, prompt: str, *, model: str | None, effort: str | None) -> ThreadTurnStart:
+    """The turn that is asked for, checked before anything is opened or written.
+
+    Raises:
+        InvalidCommand: the prompt or an option is no proper value.
+    """
+    start = ThreadTurnStart(
+        command_id=_command_id(),
+        thread_id=thread_id,
+        message=UserMessage(message_id=MessageId(str(uuid4())), text=MessageText(prompt)),
+        model=UNSET if model is None else Label(model),
+        effort=UNSET if effort is None else Label(effort),
+        created_at=now(),
+    )
+    admit(start, "client")
+    return start
 
 
-async def _make_thread(runtime: Runtime, order: _Order) -> None:
-    """The thread of the order, made in the project of its workspace if there is none."""
+class _TurnOnTerminal:
+    """One turn, from the opened database to its end. `is_recorded` says whether its thread stands in the database."""
+
+    def __init__(self, order: _Order, terminal: Terminal) -> None:
+        self._order = order
+        self._terminal = terminal
+        self._turn = FollowedTurn(command_id=order.start.command_id)
+        self._interrupt = anyio.Event()
+        self.is_recorded = False
+
+    def signalled(self, number: int) -> bool:
+        """Take the first SIGINT of a turn that is under way: it interrupts the turn. Anything else ends the host."""
+        if number != signal.SIGINT or self._turn.turn_id is None or self._interrupt.is_set():
+            return False
+        self._interrupt.set()
+        return True
+
+    async def play(self) -> int:
+        """Play the turn; the exit status that its outcome stands for."""
+        async with open_runtime(self._order.database, providers=[self._order.agent]) as runtime:
+            await _find_or_make_thread(runtime, self._order)
+            self.is_recorded = True
+            return _STATUS[await self._follow(runtime)]
+
+    async def _follow(self, runtime: Runtime) -> str:
+        """Ask for the turn and show it to its end. A question that is not open any more is taken back."""
+        thread_id = self._order.thread_id
+        before = (await runtime.get_snapshot(thread_id=thread_id, detail="summary")).snapshot_sequence
+        await runtime.dispatch(self._order.start)
+        questions: dict[ApprovalRequestId, anyio.CancelScope] = {}
+        async with anyio.create_task_group() as tasks, runtime.subscribe(before, thread_id=thread_id) as events:
+            tasks.start_soon(self._interrupt_when_asked, runtime)
+            async for event in events:
+                match self._turn.see(event):
+                    case Said(text=text):
+                        self._terminal.say(text)
+                    case SaidAll():
+                        self._terminal.end_line()
+                    case Noted(text=text):
+                        self._terminal.note(text)
+                    case Asked() as asked:
+                        questions[asked.request] = anyio.CancelScope()
+                        tasks.start_soon(self._answer, runtime, asked, questions[asked.request])
+                    case Resolved(request=request):
+                        if request in questions:
+                            questions.pop(request).cancel()
+                    case Ended() as ended:
+                        tasks.cancel_scope.cancel()
+                        self._terminal.end_line()
+                        if ended.outcome != "completed":
+                            self._terminal.note(f"The turn ended: {ended.error or ended.outcome}")
+                        return ended.outcome
+                    case None:
+                        pass
+        return "interrupted"
+
+    async def _interrupt_when_asked(self, runtime: Runtime) -> None:
+        await self._interrupt.wait()
+        assert self._turn.turn_id is not None, "a turn is interrupted once it has an id"
+        interrupt = ThreadTurnInterrupt(
+            command_id=_command_id(),
+            thread_id=self._order.thread_id,
+            turn_id=self._turn.turn_id,
+            created_at=now(),
+        )
+        try:
+            await runtime.dispatch(interrupt)
+        except CommandRejected as rejected:  # the turn has ended meanwhile
+            self._terminal.note(rejected.reason)
+
+    async def _answer(self, runtime: Runtime, asked: Asked, open_question: anyio.CancelScope) -> None:
+        with open_question:
+            decision = await self._terminal.decide(asked.question)
+            response = ThreadApprovalRespond(
+                command_id=_command_id(),
+                thread_id=self._order.thread_id,
+                request_id=asked.request,
+                decision=decision,
+                created_at=now(),
+            )
+            try:
+                await runtime.dispatch(response)
+            except CommandRejected as rejected:
+                self._terminal.note(rejected.reason)
+
+
+async def _find_or_make_thread(runtime: Runtime, order: _Order) -> None:
+    """The thread of the order, made in the project of its workspace if there is none.
+
+    Raises:
+        NotFound: the thread was deleted.
+        InvalidRequest: the thread works in another directory than the order names.
+    """
     snapshot = await runtime.get_snapshot(detail="summary")
-    if any(thread.id == order.thread_id for thread in snapshot.threads):
+    thread = next((one for one in snapshot.threads if one.id == order.thread_id), None)
+    if thread is None:
+        await _make_thread(runtime, order, snapshot)
         return
-    root = Label(str(order.workspace))
+    if thread.deleted_at is not None:
+        raise NotFound(f"thread {thread.id!r} was deleted: leave --thread out, or name another id")
+    own = _workspace_of(thread, snapshot)
+    if order.workspace is not None and not _are_one_directory(order.workspace, own):
+        raise InvalidRequest(
+            f"thread {thread.id!r} works in {own}, not in {order.workspace}:"
+            " leave --workspace out, or start a new thread"
+        )
+
+
+def _workspace_of(thread: ThreadView, snapshot: Snapshot) -> Path:
+    if thread.worktree_path is not None:
+        return Path(thread.worktree_path)
+    return Path(next(one.workspace_root for one in snapshot.projects if one.id == thread.project_id))
+
+
+def _are_one_directory(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+async def _make_thread(runtime: Runtime, order: _Order, snapshot: Snapshot) -> None:
+    workspace = order.workspace or Path.cwd()
+    root = Label(str(workspace))
     known = [one.id for one in snapshot.projects if one.workspace_root == root and one.deleted_at is None]
     project_id = known[0] if known else ProjectId(str(uuid4()))
     if not known:
@@ -120,107 +262,24 @@ async def _make_thread(runtime: Runtime, order: _Order) -> None:
             ProjectCreate(
                 command_id=_command_id(),
                 project_id=project_id,
-                title=Label(order.workspace.name or str(order.workspace)),
+                title=Label(workspace.name or str(workspace)),
                 workspace_root=root,
                 created_at=now(),
             )
         )
+    model = order.start.model
     await runtime.dispatch(
         ThreadCreate(
             command_id=_command_id(),
             thread_id=order.thread_id,
             project_id=project_id,
-            title=Label((order.prompt.strip().splitlines() or ["A thread"])[0][:80]),
-            model=Label(order.model or "default"),
+            title=Label(order.start.message.text.strip().splitlines()[0][:80]),
+            model=Label("default") if model is UNSET else model,
             branch=None,
             worktree_path=None,
             created_at=now(),
         )
     )
-
-
-def _turn_start(order: _Order) -> ThreadTurnStart:
-    return ThreadTurnStart(
-        command_id=_command_id(),
-        thread_id=order.thread_id,
-        message=UserMessage(message_id=MessageId(str(uuid4())), text=MessageText(order.prompt)),
-        model=UNSET if order.model is None else Label(order.model),
-        effort=UNSET if order.effort is None else Label(order.effort),
-        created_at=now(),
-    )
-
-
-async def _play(runtime: Runtime, start: ThreadTurnStart, turn: FollowedTurn, terminal: Terminal) -> str:
-    """Ask for the turn and show it to its end. A question that is not open any more is taken back."""
-    before = (await runtime.get_snapshot(thread_id=start.thread_id, detail="summary")).snapshot_sequence
-    await runtime.dispatch(start)
-    questions: dict[ApprovalRequestId, anyio.CancelScope] = {}
-    async with anyio.create_task_group() as asking, runtime.subscribe(before, thread_id=start.thread_id) as events:
-        async for event in events:
-            match turn.see(event):
-                case Said(text=text):
-                    terminal.say(text)
-                case SaidAll():
-                    terminal.end_line()
-                case Noted(text=text):
-                    terminal.note(text)
-                case Asked() as asked:
-                    questions[asked.request] = anyio.CancelScope()
-                    asking.start_soon(_answer, runtime, start.thread_id, asked, terminal, questions[asked.request])
-                case Resolved(request=request):
-                    if request in questions:
-                        questions.pop(request).cancel()
-                case Ended() as ended:
-                    asking.cancel_scope.cancel()
-                    terminal.end_line()
-                    if ended.outcome != "completed":
-                        terminal.note(f"The turn ended: {ended.error or ended.outcome}")
-                    return ended.outcome
-                case None:
-                    pass
-    return "interrupted"
-
-
-async def _answer(
-    runtime: Runtime, thread_id: ThreadId, asked: Asked, terminal: Terminal, open_question: anyio.CancelScope
-) -> None:
-    with open_question:
-        decision = await terminal.decide(asked.question)
-        try:
-            await runtime.dispatch(
-                ThreadApprovalRespond(
-                    command_id=_command_id(),
-                    thread_id=thread_id,
-                    request_id=asked.request,
-                    decision=decision,
-                    created_at=now(),
-                )
-            )
-        except CommandRejected as rejected:
-            terminal.note(rejected.reason)
-
-
-async def _watch_signals(runtime: Runtime, order: _Order, turn: FollowedTurn, host: anyio.CancelScope) -> None:
-    """The first Ctrl-C asks the agent to end its turn; the next one, or a SIGTERM, ends the host."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        has_asked = False
-        async for number in signals:
-            if number == signal.SIGTERM or has_asked or turn.turn_id is None:
-                host.cancel()
-                return
-            has_asked = True
-            try:
-                await runtime.dispatch(
-                    ThreadTurnInterrupt(
-                        command_id=_command_id(),
-                        thread_id=order.thread_id,
-                        turn_id=turn.turn_id,
-                        created_at=now(),
-                    )
-                )
-            except CommandRejected:
-                host.cancel()
-                return
 
 
 def _command_id() -> CommandId:

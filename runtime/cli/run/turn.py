@@ -112,9 +112,13 @@ class FollowedTurn:
         if self._intent is not None and event.causation_event_id == self._intent:
             outcome: Outcome = "interrupted" if activity.kind == "turn.cancelled" else "error"
             return Ended(outcome=outcome, error=activity.summary)
+        if activity.kind == "session.notice":
+            return Noted(text=activity.summary, is_error=False)
         if not self._is_open or activity.turn_id != self.turn_id:
             return None
         match activity.kind:
+            case "turn.failed":
+                return None  # the end of the turn, which follows, says why
             case "approval.requested":
                 return Asked(request=ApprovalRequestId(str(activity.payload["requestId"])), question=activity.summary)
             case "approval.resolved":

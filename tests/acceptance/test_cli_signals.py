@@ -1,0 +1,198 @@
+"""How the command line ends: by a signal at any moment, by a reader that goes away, by a value that is no good."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from tests.support.command_line import orchestrion
+
+DEADLINE_SECONDS: Final = 120.0
+REHEARSAL: Final = "rehearsal"
+SIGINT_IGNORED: Final = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""As a shell without job control starts what it puts into the background."""
+
+SIGNALS: Final = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+
+pytestmark = pytest.mark.lesson("L80")
+
+
+@attrs.frozen(kw_only=True)
+class Desk:
+    """A directory with a workspace and a database, in which turns are run as processes."""
+
+    directory: Path
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "state.db"
+
+    @property
+    def workspace(self) -> Path:
+        return self.directory / "workspace"
+
+    def started(self, *arguments: str, under: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        command = [*under, sys.executable, "-m", "orchestrion", "run", str(self.database), "--agent", REHEARSAL]
+        environment = {**os.environ, "XDG_STATE_HOME": str(self.directory / "state"), "PYTHONUNBUFFERED": "1"}
+        return subprocess.Popen(
+            [*command, "--workspace", str(self.workspace), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+
+    def run(self, *arguments: str) -> tuple[int | None, str, str]:
+        process = self.started(*arguments)
+        output, errors = process.communicate(timeout=DEADLINE_SECONDS)
+        return process.returncode, output.decode(), errors.decode()
+
+    def turns(self) -> list[Any]:
+        document = json.loads(orchestrion("snapshot", self.database, "--json").stdout)
+        return [turn["status"] for thread in document["threads"] for turn in thread["turns"]]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(directory=tmp_path)
+    desk.workspace.mkdir()
+    return desk
+
+
+def wait_for_output(process: subprocess.Popen[bytes], text: bytes) -> None:
+    assert process.stdout is not None
+    seen = b""
+    while text not in seen:
+        assert select.select([process.stdout], [], [], DEADLINE_SECONDS)[0], seen
+        chunk = os.read(process.stdout.fileno(), 4096)
+        assert chunk, seen
+        seen += chunk
+
+
+def wait_for_file(process: subprocess.Popen[bytes], path: Path) -> None:
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int | None, list[str]]:
+    """The exit status and the lines of standard error of a process that ends by itself."""
+    _, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    return process.returncode, errors.decode().splitlines()
+
+
+def is_brief(lines: list[str]) -> bool:
+    return len(lines) <= 3 and not any("Traceback" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)],
+    ids=["term", "hup", "int"],
+)
+def test_signal_during_a_turn_ends_it_with_the_documented_status(desk: Desk, number: int, status: int) -> None:
+    with desk.started("say Working\nrun Step\nwait-for never.txt") as process:
+        wait_for_output(process, b"Working")
+        process.send_signal(number)
+        code, lines = ended(process)
+    assert (code, is_brief(lines)) == (status, True), lines
+    assert desk.turns() == ["interrupted"]
+
+
+@pytest.mark.parametrize("suffix", ["", ".lock", "-wal"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "int"])
+def test_signal_while_the_host_starts_ends_it(desk: Desk, suffix: str, number: int, status: int) -> None:
+    with desk.started("say Working\nrun Step\nwait-for never.txt") as process:
+        wait_for_file(process, Path(f"{desk.database}{suffix}"))
+        process.send_signal(number)
+        code, lines = ended(process)
+    assert (code, is_brief(lines)) == (status, True), lines
+    assert orchestrion("verify", desk.database).returncode in (0, 1)
+
+
+def test_third_interrupt_ends_the_process_at_once(desk: Desk) -> None:
+    with desk.started("say Working\nrun Step\nhang") as process:
+        wait_for_output(process, b"Working")
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        code, lines = ended(process)
+    assert (code, is_brief(lines)) == (130, True), lines
+
+
+def test_background_job_of_a_script_is_interrupted_too(desk: Desk) -> None:
+    with desk.started("say Working\nrun Step\nwait-for never.txt", under=SIGINT_IGNORED) as process:
+        wait_for_output(process, b"Working")
+        process.send_signal(signal.SIGINT)
+        code, _ = ended(process)
+    assert (code, desk.turns()) == (130, ["interrupted"])
+
+
+def test_reader_that_goes_away_ends_the_run_silently(desk: Desk) -> None:
+    with desk.started("slow 0.05\nsay " + "word " * 40) as process:
+        wait_for_output(process, b"word")
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        code = process.wait(DEADLINE_SECONDS)
+    assert (code, is_brief(errors.splitlines())) == (1, True), errors
+    assert desk.turns() == ["interrupted"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["x" * 120_001], 1, "message.text"),
+        (["  "], 2, "PROMPT"),
+        (["--thread", "", "say hi"], 1, "threadId"),
+        (["--model", "", "say hi"], 1, "model"),
+    ],
+    ids=["long prompt", "empty prompt", "empty thread", "empty model"],
+)
+def test_value_that_is_no_good_is_refused_before_anything_is_written(
+    desk: Desk, arguments: list[str], status: int, says: str
+) -> None:
+    code, output, errors = desk.run(*arguments)
+    assert (code, output) == (status, "")
+    assert says in errors
+    assert "Traceback" not in errors
+    assert not desk.database.exists()
+
+
+def test_mode_that_the_agent_does_not_know_is_a_usage_error(desk: Desk) -> None:
+    codex = ["--agent", "codex", "--mode", "reckless", "say hi"]
+    code, _, errors = desk.run(*codex)
+    assert (code, "read-only" in errors) == (2, True), errors
+
+
+@pytest.mark.lesson("L81")
+def test_thread_keeps_its_workspace(desk: Desk) -> None:
+    """Another directory is refused, the same one by another path is not, and without one the thread's own is used."""
+    elsewhere = desk.directory / "elsewhere"
+    elsewhere.mkdir()
+    by_link = desk.directory / "link"
+    by_link.symlink_to(desk.workspace)
+    assert desk.run("--thread", "t1", "exec echo 1 >> where.txt")[0] == 0
+    code, _, errors = desk.run("--thread", "t1", "--workspace", str(elsewhere), "exec echo 2 >> where.txt")
+    assert (code, len(errors.splitlines())) == (1, 1)
+    assert str(desk.workspace) in errors
+    assert desk.run("--thread", "t1", "--workspace", str(by_link), "exec echo 3 >> where.txt")[0] == 0
+    assert (desk.workspace / "where.txt").read_text() == "1\n3\n"
+    assert not (elsewhere / "where.txt").exists()
+
+
+def test_deleted_thread_is_refused_in_one_line(desk: Desk) -> None:
+    assert desk.run("--thread", "t1", "say hi")[0] == 0
+    delete = {"type": "thread.delete", "commandId": "d1", "threadId": "t1"}
+    assert orchestrion("dispatch", desk.database, input=json.dumps(delete)).returncode == 0
+    code, _, errors = desk.run("--thread", "t1", "say hi")
+    assert (code, len(errors.splitlines())) == (1, 1), errors
+    assert "'t1' was deleted" in errors
