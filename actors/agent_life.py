@@ -4,61 +4,58 @@
   read: a slow store makes the agent wait. A command that the store refuses for long stays first in line.
 - The session that owns the life hands turns over and ends it; both sides send through `_sending`, so commands keep
   their numbers' order.
+- A turn that the agent begins by itself, while none runs, is opened here, under an id that is minted here.
 - Whatever ends it (the agent, the adapter, the store), a life that was bound is over only when its end is reported.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TypeAlias
 
 import anyio
 import attrs
 from anyio.abc import TaskStatus
 
-from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
-from ..runtime.contracts.errors import OrchestrionError, ProviderProtocolError, SessionLost, StoreError
+from ..runtime.contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError, SessionLost
 from ..runtime.contracts.events import EventMetadata, PersistedEvent
-from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId, ProviderItemId, TurnId
+from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
 from ..runtime.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
+    MessageDelta,
     ProviderRuntimeEvent,
-    RuntimeErrorReported,
     SessionExited,
     SessionStarted,
-    ToolCompleted,
-    ToolStarted,
     TurnCompleted,
+    TurnStarted,
 )
-from ..runtime.domain.approvals import RESOLVED
+from ..runtime.contracts.values import UNSET, TurnOrigin
+from ..runtime.domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
 from ..runtime.domain.coalesce import HeldText, hold, release
 from ..runtime.domain.ingest import ingest
-from ..runtime.domain.session_commands import IngestedCommand, IngestState, numbered, request_id, session_set
+from ..runtime.domain.session_commands import IngestState, numbered, request_id, session_set
 from .failure_reasons import reason_of
 from .minting import Mint
+from .open_calls import OpenCalls
 from .providers.adapter import AgentConnection, Provider, SessionRequest
+from .session_outbox import SessionOutbox
 from .session_voice import SessionVoice
-
-_NO_TEXT: Final = HeldText()
 
 _logger = logging.getLogger(__name__)
 
-
-@attrs.frozen
-class _Outgoing:
-    """A command that was not answered yet, with the intent that it settles and the client command at its root."""
-
-    ingested: IngestedCommand
-    caused_by: EventId | None
-    correlation_id: CommandId | None
+TurnBegun: TypeAlias = "Callable[[AgentLife, TurnId], Awaitable[None]]"
 
 
 class AgentLife:
-    """A living agent process. `changed` is called whenever its owner may have something to do."""
+    """A living agent process. `changed` is called whenever its owner may have something to do.
+
+    `turn_begun` is awaited for each turn that the agent begins by itself, before more of the agent is read; it is
+    cancelled when the life is ended.
+    """
 
     def __init__(
         self,
@@ -68,21 +65,24 @@ class AgentLife:
         *,
         correlation_id: CommandId | None,
         changed: Callable[[], None],
+        turn_begun: TurnBegun | None = None,
     ) -> None:
         self._state = state
         self._voice = voice
         self._mint = mint
         self._changed = changed
+        self._turn_begun = turn_begun
+        self._beginning = anyio.CancelScope()
+        self._is_ending = False
+        self._turn_is_taken_up = False
+        self._turns_of_others = 0
+        self._text_at = 0.0
         self._sending = anyio.Lock()
-        self._unsent: deque[_Outgoing] = deque()
+        self._outbox = SessionOutbox(voice, correlation_id=correlation_id)
         self._connection: AgentConnection | None = None
         self._workspace: Path | None = None
-        self._held = _NO_TEXT
-        self._open_tools: set[ProviderItemId] = set()
-        self._open_approvals: set[ApprovalRequestId] = set()
-        self._answers: dict[str, PersistedEvent] = {}
-        self._ending: PersistedEvent | None = None
-        self._correlation_id = correlation_id
+        self._held = HeldText()
+        self._calls = OpenCalls()
         self._failure: Exception | None = None
         self._exited = False
         self.ended = anyio.Event()
@@ -115,7 +115,7 @@ class AgentLife:
     @property
     def waits_for_others(self) -> bool:
         """Whether the agent's silence is not its own: an approval or a tool is open."""
-        return bool(self._open_tools or self._open_approvals)
+        return bool(self._calls)
 
     def ids(self) -> dict[str, object]:
         """What a log record about this life carries."""
@@ -127,12 +127,12 @@ class AgentLife:
 
     @property
     def open_approvals(self) -> int:
-        return len(self._open_approvals)
+        return len(self._calls.approvals)
 
     def open_approval(self, asked: ApprovalRequestId) -> ApprovalRequestId | None:
         """The agent's own id of a request that it waits on; None where it waits on no such request."""
         session = self._state.provider_session_id
-        return next((own for own in self._open_approvals if request_id(session, own) == asked), None)
+        return next((own for own in self._calls.approvals if request_id(session, own) == asked), None)
 
     async def bind(self) -> None:
         """Make this the thread's current session. Its metadata names no session: it replaces the one before."""
@@ -140,8 +140,8 @@ class AgentLife:
             starting = session_set(self._state, "starting", self._mint.now())
             self._state = numbered(self._state, starting)
             replacing = EventMetadata(adapter_key=self._state.adapter_key)
-            self._put_in_line(attrs.evolve(starting, metadata=replacing))
-            await self._deliver()
+            self._outbox.put(attrs.evolve(starting, metadata=replacing))
+            await self._outbox.deliver()
 
     async def run(self, provider: Provider, request: SessionRequest, *, task_status: TaskStatus[None]) -> None:
         """Start the agent, then read it until it is gone. Started once it is ready for a turn.
@@ -169,29 +169,27 @@ class AgentLife:
     async def claim(self, turn_id: TurnId, intent: PersistedEvent) -> bool:
         """Claim the intent: the commit that opens the turn, the last one before the turn is handed over.
 
+        False where the claim is void, and where the agent has begun a turn by itself (`running_turn_id`).
+
         Raises:
             SessionLost: the agent is gone, so nothing was claimed.
         """
         async with self._sending:
-            await self._deliver()
+            await self._outbox.deliver()
             if self.is_over:
                 raise SessionLost(self._state.fatal_error or "the agent process ended before its turn")
-            claimed = attrs.evolve(self._state, turn_id=turn_id, provider_turn_id=None)
-            command = session_set(claimed, "running", self._mint.now())
-            self._state = numbered(self._state, command)
-            result = await self._voice.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)
-            if result is None:
+            if self._state.turn_id is not None:
                 return False
-            self._state = attrs.evolve(claimed, count=self._state.count)
-            self._correlation_id = intent.correlation_id
-            self.heard_at = anyio.current_time()
-            return True
+            is_open = await self._open_turn(
+                turn_id, "user", caused_by=intent.event_id, correlation_id=intent.correlation_id
+            )
+            self._turn_is_taken_up = False
+            return is_open
 
     async def report(self, event: ProviderRuntimeEvent) -> None:
         """Ingest an event that the runtime itself has to report of this session."""
         async with self._sending:
-            await self._flush()
-            await self._ingest(event)
+            await self._take(event)
         self._changed()
 
     async def end(self, *, because: Exception | None = None) -> None:
@@ -202,6 +200,8 @@ class AgentLife:
             MailboxClosed: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
+        self._is_ending = True
+        self._beginning.cancel()
         if self._connection is not None:
             await self._connection.close()
             await self.ended.wait()
@@ -212,42 +212,117 @@ class AgentLife:
                 if failure is not None and self._state.fatal_error is None:
                     why = reason_of(failure)
                     self._state = attrs.evolve(self._state, fatal_error=str(failure), fatal_reason=why)
-                await self._ingest(SessionExited(asked=True))
-            await self._deliver()
+                await self._take(SessionExited(asked=True))
+            await self._outbox.deliver()
 
     def expect_end(self, intent: PersistedEvent) -> None:
         """The next end of a turn, or of the session, is this intent's outcome."""
-        self._ending = intent
+        self._outbox.expect_end(intent)
 
     def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> None:
         """The resolution of this request is the intent's outcome."""
-        self._answers[asked] = intent
+        self._outbox.expect_answer(asked, intent)
 
     def forget_answer(self, asked: ApprovalRequestId) -> None:
-        self._answers.pop(asked, None)
+        self._outbox.forget_answer(asked)
 
     async def _read(self, connection: AgentConnection) -> None:
         while True:
             event = await self._next_event(connection)
+            begun: TurnId | None = None
             async with self._sending:
                 if event is None:
-                    await self._flush()
+                    await self._send_what_is_due()
                     continue
                 self.heard_at = anyio.current_time()
-                await self._take(event)
-            if isinstance(event, TurnCompleted | ApprovalRequested | ApprovalResolved | SessionExited):
+                if isinstance(event, TurnStarted):
+                    begun = await self._take_up(event)
+                if isinstance(event, TurnCompleted) and self._turns_of_others:
+                    self._turns_of_others -= 1
+                    await self._flush()
+                    await self._complete_messages()
+                else:
+                    await self._take(event)
+            for lost in self._calls.take_lost():
+                with suppress(ProviderError):
+                    await connection.respond(lost, "decline")
+            if begun is not None:
+                await self._report_begun(begun)
+            if isinstance(event, TurnStarted | TurnCompleted | ApprovalRequested | ApprovalResolved | SessionExited):
                 self._changed()
             if isinstance(event, SessionExited):
                 return
 
+    async def _open_turn(
+        self, turn_id: TurnId, origin: TurnOrigin, *, caused_by: EventId | None, correlation_id: CommandId | None
+    ) -> bool:
+        """Open a turn by one commit; what was said before it is completed first. False where the commit is void."""
+        await self._flush()
+        await self._complete_messages()
+        opened = attrs.evolve(self._state, turn_id=turn_id, provider_turn_id=None)
+        command = session_set(opened, "running", self._mint.now(), turn_origin=UNSET if origin == "user" else origin)
+        self._state = numbered(self._state, command)
+        result = await self._voice.send(command, caused_by=caused_by, correlation_id=correlation_id)
+        if result is None:
+            return False
+        self._state = attrs.evolve(opened, count=self._state.count)
+        self._outbox.correlation_id = correlation_id
+        self.heard_at = anyio.current_time()
+        return True
+
+    async def _take_up(self, started: TurnStarted) -> TurnId | None:
+        """The turn that the agent has begun by itself, opened; None where it took up the turn it was given.
+
+        A turn of its own that it began before the one it was given reached it runs inside that one, which goes on
+        after the first of the two ends.
+        """
+        if started.origin == "user":
+            self._turn_is_taken_up = True
+            return None
+        if self._state.turn_id is not None:
+            self._turns_of_others += 0 if self._turn_is_taken_up else 1
+            return None
+        if self._is_ending:
+            return None
+        turn_id = TurnId(self._mint.new_id())
+        self._turn_is_taken_up = True
+        is_open = await self._open_turn(turn_id, "agent", caused_by=None, correlation_id=None)
+        return turn_id if is_open else None
+
+    async def _report_begun(self, turn_id: TurnId) -> None:
+        if self._turn_begun is not None and not self._is_ending:
+            with anyio.CancelScope() as self._beginning:
+                await self._turn_begun(self, turn_id)
+
     async def _next_event(self, connection: AgentConnection) -> ProviderRuntimeEvent | None:
-        """The agent's next event; None when held text is due before it comes."""
-        due = self._held.due_at
+        """The agent's next event; None when something that is held is due before it comes."""
+        due = self._due_at()
         if due is None:
             return await self._received(connection)
         with anyio.move_on_after(max(0.0, due - anyio.current_time())):
             return await self._received(connection)
         return None
+
+    def _due_at(self) -> float | None:
+        late = self._text_at + LATE_SILENCE_SECONDS if self._has_late_text else None
+        return min((due for due in (self._held.due_at, self._calls.due_at, late) if due is not None), default=None)
+
+    @property
+    def _has_late_text(self) -> bool:
+        return self._state.turn_id is None and bool(self._state.open_messages or self._state.early_text)
+
+    async def _send_what_is_due(self) -> None:
+        now = anyio.current_time()
+        await self._flush()
+        for update in self._calls.release(now, due=True):
+            await self._ingest(update)
+        if self._has_late_text and self._text_at + LATE_SILENCE_SECONDS <= now:
+            await self._complete_messages()
+
+    async def _complete_messages(self) -> None:
+        self._state, commands = complete_messages(self._state, self._mint.now())
+        self._outbox.put(*commands)
+        await self._outbox.deliver()
 
     @staticmethod
     async def _received(connection: AgentConnection) -> ProviderRuntimeEvent:
@@ -257,9 +332,11 @@ class AgentLife:
             return SessionExited(asked=False)
 
     async def _take(self, event: ProviderRuntimeEvent) -> None:
-        self._held, passed_on = hold(self._held, event, anyio.current_time())
-        for passed in passed_on:
-            await self._ingest(passed)
+        now = anyio.current_time()
+        for taken in self._calls.take(event, now):
+            self._held, passed_on = hold(self._held, taken, now)
+            for passed in passed_on:
+                await self._ingest(passed)
 
     async def _flush(self) -> None:
         self._held, passed_on = release(self._held)
@@ -269,57 +346,15 @@ class AgentLife:
     async def _ingest(self, event: ProviderRuntimeEvent) -> None:
         self._note(event)
         self._state, commands = ingest(self._state, event, self._mint.now())
-        self._put_in_line(*commands)
+        self._outbox.put(*commands)
         if self._state.turn_id is None:
-            self._correlation_id = None
-        await self._deliver()
+            self._outbox.correlation_id = None
+            self._turns_of_others = 0
+        await self._outbox.deliver()
 
     def _note(self, event: ProviderRuntimeEvent) -> None:
-        match event:
-            case ToolStarted():
-                self._open_tools.add(event.item)
-            case ToolCompleted():
-                self._open_tools.discard(event.item)
-            case ApprovalRequested():
-                self._open_approvals.add(event.request)
-            case ApprovalResolved():
-                self._open_approvals.discard(event.request)
-            case TurnCompleted() | SessionExited():
-                self._open_tools.clear()
-                self._open_approvals.clear()
-            case _:
-                pass
         self._exited = self._exited or isinstance(event, SessionExited)
-        if isinstance(event, TurnCompleted | SessionStarted | RuntimeErrorReported):
+        if isinstance(event, TurnCompleted | SessionStarted) or self._state.turn_id is None:
             self.idle_since = anyio.current_time()
-
-    def _put_in_line(self, *commands: IngestedCommand) -> None:
-        for command in commands:
-            intent = self._intent_settled_by(command)
-            caused_by = None if intent is None else intent.event_id
-            correlation_id = self._correlation_id if intent is None else intent.correlation_id
-            self._unsent.append(_Outgoing(command, caused_by, correlation_id))
-
-    async def _deliver(self) -> None:
-        """Send what is in line. What the store refuses stays there; what fails otherwise would fail again."""
-        while self._unsent:
-            first = self._unsent[0]
-            try:
-                await self._voice.send(first.ingested, caused_by=first.caused_by, correlation_id=first.correlation_id)
-            except StoreError:
-                raise
-            except Exception:
-                self._unsent.popleft()
-                raise
-            self._unsent.popleft()
-
-    def _intent_settled_by(self, ingested: IngestedCommand) -> PersistedEvent | None:
-        """The interrupt, stop or approval response whose outcome this command reports."""
-        match ingested.command:
-            case ThreadSessionSet(session=session) if session.active_turn_id is None:
-                ending, self._ending = self._ending, None
-                return ending
-            case ThreadActivityAppend(activity=activity) if activity.kind == RESOLVED:
-                return self._answers.pop(activity.payload["requestId"], None)
-            case _:
-                return None
+        if isinstance(event, MessageDelta):
+            self._text_at = anyio.current_time()

@@ -97,6 +97,7 @@ class Checkpointer:
         a revert holds the workspace. A failure is reported in the thread and does not keep the turn from running.
         Cancelled, the captures asked for before still come first.
         """
+        self._without_start.discard(turn.turn_id)
         before, done = self._queue(turn.thread_id)
         try:
             with self._under_way.begin(turn, "start") as capture:

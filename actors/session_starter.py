@@ -27,7 +27,7 @@ from ..runtime.contracts.errors import OrchestrionError, ProviderUnavailable, Re
 from ..runtime.contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ..runtime.contracts.values import JsonObject, Label, RuntimeStatus
 from ..runtime.domain.session_commands import IngestState
-from .agent_life import AgentLife
+from .agent_life import AgentLife, TurnBegun
 from .minting import Mint
 from .providers.adapter import Provider, SessionRequest
 from .session_voice import SessionVoice
@@ -53,6 +53,7 @@ class SessionStarter:
         *,
         correlation_id: CommandId | None,
         changed: Callable[[], None],
+        turn_begun: TurnBegun,
     ) -> AgentLife:
         """Start an agent for the thread, or resume its conversation, and bind it as the thread's session.
 
@@ -74,7 +75,14 @@ class SessionStarter:
         cursor = context.resume_cursor
         await self.record(state, "starting", cursor, {})
         crash_point("session.recorded")
-        life = AgentLife(state, self.voice, self.mint, correlation_id=correlation_id, changed=changed)
+        life = AgentLife(
+            state,
+            self.voice,
+            self.mint,
+            correlation_id=correlation_id,
+            changed=changed,
+            turn_begun=turn_begun,
+        )
         request = SessionRequest(
             thread_id=context.thread.id,
             provider_session_id=state.provider_session_id,

@@ -12,7 +12,7 @@ Belongs to the task of its session.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -49,12 +49,14 @@ class ThreadAgent:
         limits: SessionLimits,
         changed: Callable[[], None],
         turn_ended: Callable[[], None],
+        read_context: Callable[[], Awaitable[ThreadContext | None]],
     ) -> None:
         self._starter = starter
         self._checkpointer = checkpointer
         self._limits = limits
         self._changed = changed
         self._report_turn_ended = turn_ended
+        self._read_context = read_context
         self._clocks = SessionClocks(limits)
         self._restart = Backoff(first=limits.restart_backoff, longest=limits.longest_restart_backoff)
         self._life: AgentLife | None = None
@@ -86,7 +88,13 @@ class ThreadAgent:
         if self._life is None:
             await anyio.sleep(self._restart.seconds_left(anyio.current_time()))
             try:
-                life = await self._starter.start(context, tasks, correlation_id=correlation_id, changed=self._changed)
+                life = await self._starter.start(
+                    context,
+                    tasks,
+                    correlation_id=correlation_id,
+                    changed=self._changed,
+                    turn_begun=self._capture_turn_of_agent,
+                )
             except Exception:
                 self._restart.failed(anyio.current_time())
                 raise
@@ -186,6 +194,20 @@ class ThreadAgent:
             open_approvals=0 if life is None else life.open_approvals,
             last_error=last_error,
         )
+
+    async def _capture_turn_of_agent(self, life: AgentLife, turn_id: TurnId) -> None:
+        """Capture the workspace as a turn finds it that the agent began by itself: as early as it is known."""
+        await self._settle_turn()
+        context = await self._read_context()
+        turns = () if context is None else context.thread.turns
+        opened = next((turn for turn in turns if turn.turn_id == turn_id), None)
+        if opened is None or life.workspace is None:
+            return
+        turn = TurnWorkspace(
+            thread_id=life.state.thread_id, turn_id=turn_id, turn_count=opened.turn_count, path=life.workspace
+        )
+        self.works_on(turn)
+        await self._checkpointer.capture_baseline(turn)
 
     async def _beat(self, life: AgentLife) -> None:
         self._clocks.beaten(anyio.current_time())

@@ -85,6 +85,7 @@ class ThreadSession:
             limits=parts.limits,
             changed=self.wake,
             turn_ended=self._in_hand.clear,
+            read_context=self._context,
         )
         self._ending = anyio.Event()
         self._last_error: str | None = None
@@ -221,8 +222,10 @@ class ThreadSession:
         except SessionLost as error:
             await self._not_started(intent, start.turn_id, error)
         finally:
-            if not is_claimed:
+            if not is_claimed and life.running_turn_id is None:
                 self._parts.checkpointer.forget(turn)
+        if not is_claimed and life.running_turn_id is not None:  # the agent's own turn: this one waits for its end
+            self._in_hand.discard(intent.event_id)
         if is_claimed:
             self._agent.works_on(turn)
             crash_point("turn.claimed")
@@ -263,6 +266,9 @@ class ThreadSession:
             await self._agent.end()
             context = await self._context() or context
         life = await self._agent.living(context, tasks, correlation_id=intent.correlation_id)
+        if life.running_turn_id is not None:  # the agent has begun a turn by itself: this one waits for its end
+            self._in_hand.discard(intent.event_id)
+            return None
         turn = TurnWorkspace(
             thread_id=self.thread_id,
             turn_id=start.turn_id,

@@ -55,7 +55,7 @@ _NAMES = {
         "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted "
         "MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported "
         "SessionExited SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted ToolUpdated "
-        "TurnCompleted TurnOrigin TurnOutcome TurnStarted"
+        "TurnCompleted TurnOutcome TurnStarted"
     ),
     ".runtime.contracts.read_model": (
         "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView Snapshot SnapshotDetail "
@@ -65,8 +65,8 @@ _NAMES = {
         "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
         "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FailureReason "
         "FileChangeKind ImageMimeType Instant JsonObject Label MessageRole MessageText OpenedTurn "
-        "ProjectScript ReceiptStatus RuntimeStatus ScriptIcon Session SessionStatus Tone TurnStatus UNSET "
-        "Unset UserMessage instant"
+        "ProjectScript ReceiptStatus RuntimeStatus ScriptIcon Session SessionStatus Tone TurnOrigin TurnStatus "
+        "UNSET Unset UserMessage instant"
     ),
     ".runtime.health": "Health",
     ".runtime.host": "open_runtime",

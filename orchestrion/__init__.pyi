@@ -128,7 +128,6 @@ from .runtime.contracts.provider_events import ToolCompleted as ToolCompleted
 from .runtime.contracts.provider_events import ToolStarted as ToolStarted
 from .runtime.contracts.provider_events import ToolUpdated as ToolUpdated
 from .runtime.contracts.provider_events import TurnCompleted as TurnCompleted
-from .runtime.contracts.provider_events import TurnOrigin as TurnOrigin
 from .runtime.contracts.provider_events import TurnOutcome as TurnOutcome
 from .runtime.contracts.provider_events import TurnStarted as TurnStarted
 from .runtime.contracts.read_model import CheckpointView as CheckpointView
@@ -173,6 +172,7 @@ from .runtime.contracts.values import ScriptIcon as ScriptIcon
 from .runtime.contracts.values import Session as Session
 from .runtime.contracts.values import SessionStatus as SessionStatus
 from .runtime.contracts.values import Tone as Tone
+from .runtime.contracts.values import TurnOrigin as TurnOrigin
 from .runtime.contracts.values import TurnStatus as TurnStatus
 from .runtime.contracts.values import Unset as Unset
 from .runtime.contracts.values import UserMessage as UserMessage

@@ -22,6 +22,7 @@ from .values import (
     Label,
     ProjectScript,
     Session,
+    TurnOrigin,
     Unset,
     UserMessage,
 )
@@ -152,10 +153,13 @@ class ThreadSessionStop:
 
 @attrs.frozen(kw_only=True)
 class ThreadSessionSet:
+    """Report the session's state. `turn_origin` goes with a turn that this opens: by default it is the user's."""
+
     type: ClassVar[str] = "thread.session.set"
     command_id: CommandId
     thread_id: ThreadId
     session: Session
+    turn_origin: TurnOrigin | Unset = UNSET
     created_at: Instant
 
 

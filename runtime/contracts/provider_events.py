@@ -28,11 +28,11 @@ from .values import (
     FailureReason,
     Instant,
     JsonObject,
+    TurnOrigin,
 )
 
 ApprovalKind: TypeAlias = Literal["command", "fileChange", "permission"]
 TurnOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "interrupted"]
-TurnOrigin: TypeAlias = Literal["user", "agent"]
 NoticeKind: TypeAlias = Literal["session.info", "session.notice", "frames.ignored"]
 
 
@@ -135,8 +135,11 @@ class ApprovalRequested:
 
 @attrs.frozen(kw_only=True)
 class ApprovalResolved:
+    """`lost`: the runtime closed the request, because the agent has too many open ones."""
+
     request: ApprovalRequestId
     decision: ApprovalDecision
+    lost: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -58,6 +58,10 @@ MAX_ATTACHMENT_BYTES: Final = 10 * 1024 * 1024
 MAX_ATTACHMENT_NAME: Final = 255
 MAX_COMMAND_BYTES: Final = 20 * 1024 * 1024
 MAX_ACTIVITY_PAYLOAD_BYTES: Final = 64 * 1024
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+"""Of what an agent says in one message, in UTF-8."""
+MAX_ERROR_BYTES: Final = 8 * 1024
+"""Of the text of an agent's error, in UTF-8."""
 
 
 class Unset(enum.Enum):
@@ -85,6 +89,7 @@ TurnStatus: TypeAlias = Literal["running", "completed", "interrupted", "error"]
 CheckpointStatus: TypeAlias = Literal["ready", "missing", "error"]
 ApprovalStatus: TypeAlias = Literal["pending", "resolved"]
 ApprovalDecision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
+TurnOrigin: TypeAlias = Literal["user", "agent"]
 ScriptIcon: TypeAlias = Literal["play", "test", "lint", "configure", "build", "debug"]
 ApprovalOptionKind: TypeAlias = Literal["allow_once", "allow_always", "reject_once", "reject_always", "other"]
 FailureReason: TypeAlias = Literal[
@@ -176,11 +181,15 @@ class ChangedFile:
 
 @attrs.frozen(kw_only=True)
 class OpenedTurn:
-    """What a `session-set` that opens a turn records of it."""
+    """What a `session-set` that opens a turn records of it.
+
+    `origin` is present where the agent began the turn by itself: then no user message belongs to it.
+    """
 
     turn_count: Count
     user_message_id: MessageId | None
     started_at: Instant
+    origin: TurnOrigin | Unset = UNSET
 
 
 _CANONICAL_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)

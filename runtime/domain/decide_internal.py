@@ -78,11 +78,16 @@ def _set_session(
     owner = state.owner_of_turn(session.active_turn_id)
     if owner is not None:
         return Rejection(reason=f"turn {session.active_turn_id!r} belongs to thread {owner!r}")
-    start = thread.queued_start(session.active_turn_id) or next(iter(thread.queued_starts), None)
+    by_agent = command.turn_origin == "agent"
+    if by_agent and thread.running_turn_id is not None:
+        return Rejection(reason=f"turn {thread.running_turn_id!r} runs on thread {thread.thread_id!r}")
+    queued = thread.queued_start(session.active_turn_id) or next(iter(thread.queued_starts), None)
+    start = None if by_agent else queued
     turn = OpenedTurn(
         turn_count=Count(thread.highest_turn_count + 1),
         user_message_id=None if start is None else start.message_id,
         started_at=command.created_at,
+        origin="agent" if by_agent else UNSET,
     )
     return (
         DraftEvent(

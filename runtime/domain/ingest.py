@@ -10,14 +10,9 @@ from typing import Final, assert_never
 
 import attrs
 
-from ..contracts.commands import (
-    ThreadActivityAppend,
-    ThreadMessageAssistantComplete,
-    ThreadMessageAssistantDelta,
-    ThreadTurnDiffComplete,
-)
+from ..contracts.commands import ThreadActivityAppend, ThreadTurnDiffComplete
 from ..contracts.events import EventMetadata
-from ..contracts.ids import ActivityId, CommandId, MessageId, ProviderItemId, ThreadId, TurnId, runtime_id
+from ..contracts.ids import ActivityId, CommandId, ThreadId, TurnId, runtime_id
 from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -38,21 +33,28 @@ from ..contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ..contracts.values import UNSET, Activity, FailureReason, Instant, JsonObject, Label, SessionStatus
+from ..contracts.values import (
+    MAX_ERROR_BYTES,
+    Activity,
+    FailureReason,
+    Instant,
+    JsonObject,
+    Label,
+    SessionStatus,
+)
+from .agent_messages import complete_message, complete_messages, continue_message
 from .approvals import REQUESTED, RESOLVED
 from .failures import TURN_FAILED, failure_payload
 from .session_commands import (
     IngestedCommand,
     IngestState,
     activity,
-    command,
     identifier_or_none,
-    message_id,
     numbered,
     request_id,
     session_set,
-    without_surrogates,
 )
+from .text_repair import bounded_text
 
 _AFTER_TURN: Final[dict[str, SessionStatus]] = {
     "completed": "ready",
@@ -66,6 +68,17 @@ def ingest(
     state: IngestState, event: ProviderRuntimeEvent, now: Instant
 ) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
     """The state after an agent's event, and the commands that it leads to, in order."""
+    if state.turn_id is not None or isinstance(event, MessageDelta):
+        return _ingest(state, event, now)
+    # Between turns every event but text ends what was said, as the end of the turn did before.
+    state, said = complete_messages(state, now)
+    state, commands = _ingest(state, event, now)
+    return state, (*said, *commands)
+
+
+def _ingest(
+    state: IngestState, event: ProviderRuntimeEvent, now: Instant
+) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
     match event:
         case SessionStarted(provider_thread_id=thread) | ThreadStarted(provider_thread_id=thread):
             named = None if thread is None else identifier_or_none(thread)
@@ -75,12 +88,9 @@ def ingest(
             turn = event.provider_turn_id
             return attrs.evolve(state, provider_turn_id=None if turn is None else identifier_or_none(turn)), ()
         case MessageDelta():
-            return _delta(state, event, now)
+            return continue_message(state, event, now)
         case MessageCompleted():
-            message = message_id(state.provider_session_id, event.item)
-            remaining = tuple(other for other in state.streaming if other != message)
-            completed = _complete(state, message, now, item=event.item)
-            return _sent(attrs.evolve(state, streaming=remaining), completed)
+            return complete_message(state, event.item, now)
         case TurnCompleted() if state.turn_id is None:
             return state, ()
         case TurnCompleted():
@@ -96,6 +106,7 @@ def ingest(
                 kind="runtime.error",
                 summary=event.message,
                 payload={**event.detail, "message": event.message, **_reason(event.reason)},
+                of_no_turn=event.fatal and state.turn_id is None,
             )
             after, commands = _sent(state, reported)
             if not event.fatal:
@@ -152,42 +163,6 @@ def _sent(state: IngestState, *commands: IngestedCommand) -> tuple[IngestState, 
     return numbered(state, *commands), commands
 
 
-def _delta(state: IngestState, event: MessageDelta, now: Instant) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
-    message = message_id(state.provider_session_id, event.item)
-    known = state if message in state.streaming else attrs.evolve(state, streaming=(*state.streaming, message))
-    delta = command(
-        state,
-        lambda command_id: ThreadMessageAssistantDelta(
-            command_id=command_id,
-            thread_id=state.thread_id,
-            message_id=message,
-            delta=without_surrogates(event.text),
-            turn_id=UNSET if state.turn_id is None else state.turn_id,
-            created_at=now,
-        ),
-        item=event.item,
-    )
-    # What a whole session has in common is said once, by its session-sets, not by each piece of text.
-    of_text = attrs.evolve(delta.metadata, provider_thread_id=None, adapter_key=None)
-    return _sent(known, attrs.evolve(delta, metadata=of_text))
-
-
-def _complete(
-    state: IngestState, message: MessageId, now: Instant, *, item: ProviderItemId | None = None
-) -> IngestedCommand:
-    return command(
-        state,
-        lambda command_id: ThreadMessageAssistantComplete(
-            command_id=command_id,
-            thread_id=state.thread_id,
-            message_id=message,
-            turn_id=UNSET if state.turn_id is None else state.turn_id,
-            created_at=now,
-        ),
-        item=item,
-    )
-
-
 @attrs.frozen
 class _Why:
     """Why a turn or a session ended, as far as it is known."""
@@ -201,22 +176,18 @@ def _end_turn(
     state: IngestState, status: SessionStatus, now: Instant, why: _Why
 ) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
     """Complete what still streams, say why the turn failed if it did, then report a status that names no turn."""
-    commands: list[IngestedCommand] = []
-    for message in state.streaming:
-        completed = _complete(state, message, now)
-        state = numbered(state, completed)
-        commands.append(completed)
+    state, commands = complete_messages(state, now)
     if status == "error" and state.turn_id is not None:
         failed = _turn_failed(state, state.turn_id, why, now)
         state = numbered(state, failed)
-        commands.append(failed)
-    over = attrs.evolve(state, turn_id=None, provider_turn_id=None, streaming=())
+        commands = (*commands, failed)
+    over = attrs.evolve(state, turn_id=None, last_turn_id=state.belongs_to, provider_turn_id=None)
     ended = session_set(over, status, now, error=why.error)
     return numbered(over, ended), (*commands, ended)
 
 
 def _turn_failed(state: IngestState, turn_id: TurnId, why: _Why, now: Instant) -> IngestedCommand:
-    message = without_surrogates(why.error or "the agent did not say why")
+    message = bounded_text(why.error or "the agent did not say why", MAX_ERROR_BYTES)
     retry = {} if why.retry_at is None else {"retryAt": why.retry_at}
     return activity(
         state,
@@ -243,8 +214,8 @@ def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[Inges
     ended = attrs.evolve(state, fatal_error=error, fatal_reason="agent_crashed")
     if state.turn_id is not None:
         return _end_turn(ended, "error", now, _Why(error, "agent_crashed"))
-    payload = {"message": without_surrogates(error), **_reason("agent_crashed")}
-    died = activity(ended, now, tone="error", kind="runtime.error", summary=error, payload=payload)
+    payload = {"message": bounded_text(error, MAX_ERROR_BYTES), **_reason("agent_crashed")}
+    died = activity(ended, now, tone="error", kind="runtime.error", summary=error, payload=payload, of_no_turn=True)
     after, commands = _end_turn(numbered(ended, died), "error", now, _Why(error, "agent_crashed"))
     return after, (died, *commands)
 
@@ -285,6 +256,7 @@ def _activity_of(
                 summary=event.title,
                 payload={**event.detail, "itemId": event.item},
                 item=event.item,
+                replaces=f"updated/{event.item}",
             )
         case ToolCompleted():
             return activity(
@@ -305,7 +277,15 @@ def _activity_of(
                 state, now, tone="info", kind="reasoning.completed", summary=event.text, payload={"text": event.text}
             )
         case SessionNotice():
-            return activity(state, now, tone="info", kind=event.kind, summary=event.summary, payload=dict(event.detail))
+            return activity(
+                state,
+                now,
+                tone="info",
+                kind=event.kind,
+                summary=event.summary,
+                payload=dict(event.detail),
+                of_no_turn=True,
+            )
         case ApprovalRequested():
             request = request_id(state.provider_session_id, event.request)
             offered = [{"id": one.id, "name": one.name, "kind": one.kind} for one in event.options]
@@ -332,7 +312,7 @@ def _activity_of(
                 tone="approval",
                 kind=RESOLVED,
                 summary=event.decision,
-                payload={"requestId": request, "decision": event.decision},
+                payload={"requestId": request, "decision": event.decision, **({"lost": True} if event.lost else {})},
                 request=request,
             )
         case _:

@@ -30,12 +30,36 @@ from ..contracts.ids import (
     identifier_fault,
     runtime_id,
 )
-from ..contracts.values import Activity, FailureReason, Instant, JsonObject, Label, Session, SessionStatus, Tone
+from ..contracts.values import (
+    MAX_ERROR_BYTES,
+    UNSET,
+    Activity,
+    FailureReason,
+    Instant,
+    JsonObject,
+    Label,
+    Session,
+    SessionStatus,
+    Tone,
+    TurnOrigin,
+    Unset,
+)
+from .text_repair import bounded_text, repaired
 
 _SUMMARY_CHARACTERS: Final = 200
 _DIGEST_BYTES: Final = 16
 
 Key = TypeVar("Key", ProviderItemId, ProviderThreadId, ProviderTurnId)
+
+
+@attrs.frozen(kw_only=True)
+class OpenMessage:
+    """A message that streams: how many bytes of it were recorded, and how many characters were cut."""
+
+    item: ProviderItemId
+    id: MessageId
+    size: int = 0
+    cut: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -49,10 +73,33 @@ class IngestState:
     provider_thread_id: ProviderThreadId | None = None
     provider_turn_id: ProviderTurnId | None = None
     turn_id: TurnId | None = None
-    streaming: tuple[MessageId, ...] = ()
+    last_turn_id: TurnId | None = None
+    """The session's last turn that is over: what comes before the next one belongs to it."""
+    open_messages: tuple[OpenMessage, ...] = ()
+    completed_messages: tuple[MessageId, ...] = ()
+    """The latest ones, so that a message is not completed twice."""
+    early_text: str = ""
+    """What was said before the session's first turn and is not told yet."""
     fatal_error: str | None = None
     fatal_reason: FailureReason | None = None
     count: int = 0
+
+    @property
+    def belongs_to(self) -> TurnId | None:
+        """The turn that what the agent reports now belongs to: the running one, else the one before."""
+        return self.turn_id or self.last_turn_id
+
+    @property
+    def is_late(self) -> bool:
+        """Whether what the agent reports now comes after its turn."""
+        return self.turn_id is None and self.last_turn_id is not None
+
+    @property
+    def streaming(self) -> tuple[MessageId, ...]:
+        return tuple(message.id for message in self.open_messages)
+
+    def open_message(self, item: ProviderItemId) -> OpenMessage | None:
+        return next((message for message in self.open_messages if message.item == item), None)
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +111,12 @@ class IngestedCommand:
 
 
 def session_set(
-    state: IngestState, status: SessionStatus, now: Instant, *, error: str | None = None
+    state: IngestState,
+    status: SessionStatus,
+    now: Instant,
+    *,
+    error: str | None = None,
+    turn_origin: TurnOrigin | Unset = UNSET,
 ) -> IngestedCommand:
     """The command that reports the session's status; `state.turn_id` is the turn it names as active."""
     session = Session(
@@ -74,13 +126,17 @@ def session_set(
         provider_session_id=state.provider_session_id,
         provider_thread_id=state.provider_thread_id,
         active_turn_id=state.turn_id,
-        last_error=None if error is None else without_surrogates(error),
+        last_error=None if error is None else bounded_text(error, MAX_ERROR_BYTES),
         updated_at=now,
     )
     return command(
         state,
         lambda command_id: ThreadSessionSet(
-            command_id=command_id, thread_id=state.thread_id, session=session, created_at=now
+            command_id=command_id,
+            thread_id=state.thread_id,
+            session=session,
+            turn_origin=turn_origin,
+            created_at=now,
         ),
     )
 
@@ -95,20 +151,28 @@ def activity(
     payload: JsonObject,
     item: ProviderItemId | None = None,
     request: ApprovalRequestId | None = None,
+    of_no_turn: bool = False,
+    replaces: str | None = None,
 ) -> IngestedCommand:
-    """The command that appends a line to the thread's history, in the running turn if there is one."""
+    """The command that appends a line to the thread's history, in the turn that it belongs to.
+
+    Of a turn that is over, it says so: `late`. `of_no_turn`: it belongs to the session alone. `replaces` is the
+    session's name of a line that takes new content in place; without it the line is a new one.
+    """
+    turn = None if of_no_turn else state.belongs_to
+    late = {"late": True} if turn is not None and state.is_late else {}
     return command(
         state,
         lambda command_id: ThreadActivityAppend(
             command_id=command_id,
             thread_id=state.thread_id,
             activity=Activity(
-                id=ActivityId(command_id),
+                id=ActivityId(command_id if replaces is None else _below(state.provider_session_id, replaces)),
                 tone=tone,
                 kind=Label(kind),
-                summary=without_surrogates(summary)[:_SUMMARY_CHARACTERS],
-                payload=payload,
-                turn_id=state.turn_id,
+                summary=repaired(summary)[:_SUMMARY_CHARACTERS],
+                payload={**payload, **late},
+                turn_id=turn,
                 created_at=now,
             ),
             created_at=now,
@@ -165,8 +229,3 @@ def _below(session: ProviderSessionId, key: str) -> str:
 def identifier_or_none(key: Key) -> Key | None:
     """An agent's own id where it is a proper identifier; one that is not is left out."""
     return key if identifier_fault(key) is None else None
-
-
-def without_surrogates(text: str) -> str:
-    """`text` with a question mark for each half of a surrogate pair, which no event can carry."""
-    return text.encode("utf-8", "replace").decode()

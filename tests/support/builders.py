@@ -61,6 +61,7 @@ from orchestrion.runtime.contracts.values import (
     Session,
     SessionStatus,
     Tone,
+    TurnOrigin,
     Unset,
     UserMessage,
     instant,
@@ -312,6 +313,7 @@ def session_set(
     provider_thread_id: str | None = None,
     provider_name: str | None = "scripted",
     last_error: str | None = None,
+    turn_origin: TurnOrigin | Unset = UNSET,
     created_at: Instant | None = None,
     command_id: str | None = None,
 ) -> ThreadSessionSet:
@@ -329,6 +331,7 @@ def session_set(
             last_error=last_error,
             updated_at=moment,
         ),
+        turn_origin=turn_origin,
         created_at=moment,
     )
 

@@ -27,6 +27,7 @@ from orchestrion.runtime.contracts.values import (
     Instant,
     Label,
     SessionStatus,
+    TurnOrigin,
     Unset,
 )
 from orchestrion.runtime.domain.decision import Rejection
@@ -336,6 +337,7 @@ class RunWriter:
         status: SessionStatus,
         *,
         turn_id: TurnId | None = None,
+        turn_origin: TurnOrigin | Unset = UNSET,
         caused_by: str | None = None,
         metadata: EventMetadata = NO_METADATA,
     ) -> None:
@@ -348,6 +350,7 @@ class RunWriter:
                 provider_session_id=current,
                 provider_thread_id=None if current is None else f"theirs-{current}",
                 last_error="it broke" if status == "error" else None,
+                turn_origin=turn_origin,
                 **self._common(),
             ),
             caused_by=caused_by,
@@ -359,6 +362,10 @@ class RunWriter:
         thread = self._thread()
         if thread is None:
             self._create()
+            return
+        if thread.running_turn_id is None and thread.session is not None and self._one_in(8):
+            own = TurnId(self._mint("own-turn"))
+            self._set_session(thread, "running", turn_id=own, turn_origin="agent", metadata=_from_session(thread))
             return
         if thread.running_turn_id is None and thread.queued_starts:
             self._open_turn(thread)

@@ -79,6 +79,8 @@ class ScriptedAgent:
     def __init__(self) -> None:
         self._said, self.events = anyio.create_memory_object_stream[ProviderRuntimeEvent](100)
         self.turns: list[TurnRequest] = []
+        self.interrupted = anyio.Event()
+        self.answers: list[tuple[ApprovalRequestId, ApprovalDecision]] = []
 
     process = ProcessIdentity(pid=1, started_at=None)
     capabilities = Capabilities(resume=True, approvals=True)
@@ -96,11 +98,13 @@ class ScriptedAgent:
     async def start_turn(self, turn: TurnRequest) -> None:
         self.turns.append(turn)
 
-    async def interrupt(self) -> None: ...
+    async def interrupt(self) -> None:
+        self.interrupted.set()
 
     async def respond(
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
-    ) -> None: ...
+    ) -> None:
+        self.answers.append((request, decision))
 
     async def close(self) -> None:
         try:

@@ -69,7 +69,9 @@ EVERY_FIELD: dict[str, dict[str, Any]] = {
         approval_respond(option_id="once"),
         checkpoint_revert(revert_others=True),
         session_stop(forget_conversation=True),
-        session_set("running", active_turn_id="turn-1", provider_thread_id="theirs", last_error="why"),
+        session_set(
+            "running", active_turn_id="turn-1", provider_thread_id="theirs", last_error="why", turn_origin="agent"
+        ),
         assistant_delta(turn_id="turn-1"),
         assistant_complete(turn_id="turn-1"),
         diff_complete(files=(changed_file(),), assistant_message_id="m2"),
@@ -88,6 +90,7 @@ ABSENT_ALLOWED = {
     "thread.approval.respond": {"optionId"},
     "thread.checkpoint.revert": {"revertOthers"},
     "thread.session.stop": {"forgetConversation"},
+    "thread.session.set": {"turnOrigin"},
     "thread.message.assistant.delta": {"turnId"},
     "thread.message.assistant.complete": {"turnId"},
     "thread.turn.diff.complete": {"assistantMessageId"},

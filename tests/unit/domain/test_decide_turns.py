@@ -247,3 +247,29 @@ def test_an_interrupt_that_is_asked_for_ends_nothing() -> None:
 def test_a_starting_session_keeps_approvals_open() -> None:
     thread = given(*RUNNING, approval_requested("r1"), session_set("starting"))
     assert [fact.pending for fact in thread.host.threads[ThreadId("t1")].approvals.values()] == [True]
+
+
+@pytest.mark.lesson("L42")
+def test_a_turn_that_the_agent_began_takes_no_queued_request() -> None:
+    queued = (*THREAD, turn_start(message_id="m1"))
+    outcome = given(*queued).when(session_set("running", active_turn_id="own-1", turn_origin="agent"))
+    opened = _opened(outcome)
+    assert isinstance(opened, OpenedTurn)
+    assert (opened.user_message_id, opened.turn_count, opened.origin) == (None, 1, "agent")
+    assert outcome.event.causation_event_id is None
+    waiting = given(*queued, session_set("running", active_turn_id="own-1", turn_origin="agent"), session_set("ready"))
+    taken = _opened(waiting.when(session_set("running", active_turn_id="turn-1")))
+    assert isinstance(taken, OpenedTurn)
+    assert (taken.user_message_id, taken.turn_count, taken.origin) == ("m1", 2, UNSET)
+
+
+@pytest.mark.lesson("L42")
+def test_an_agent_begins_no_turn_while_one_runs() -> None:
+    given(*RUNNING).when(session_set("running", active_turn_id="own-1", turn_origin="agent")).then_rejected("turn-1")
+
+
+@pytest.mark.lesson("L42")
+def test_a_turn_that_the_agent_began_can_be_interrupted() -> None:
+    own = given(*THREAD, session_set("running", active_turn_id="own-1", turn_origin="agent"))
+    outcome = own.when(turn_interrupt(created_at=at(9)))
+    assert outcome.event.payload == _interrupted("own-1")

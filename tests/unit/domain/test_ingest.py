@@ -39,6 +39,7 @@ from orchestrion.runtime.contracts.provider_events import (
     ReasoningCompleted,
     RuntimeErrorReported,
     SessionExited,
+    SessionNotice,
     SessionStarted,
     ThreadStarted,
     ToolCompleted,
@@ -47,7 +48,7 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnOutcome,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import UNSET, Count, JsonObject, Label, SessionStatus
+from orchestrion.runtime.contracts.values import Count, JsonObject, Label, SessionStatus
 from orchestrion.runtime.domain.ingest import ingest
 from orchestrion.runtime.domain.session_commands import IngestedCommand, IngestState, message_id, request_id
 from tests.support.builders import at, changed_file
@@ -151,10 +152,14 @@ def test_text_continues_a_message_below_the_session() -> None:
     assert then.metadata.provider_item_id == "message-1"
 
 
-def test_text_outside_a_turn_belongs_to_none() -> None:
-    (command,) = given(IDLE, MessageDelta(item=item(), text="hello")).commands
-    assert isinstance(command, ThreadMessageAssistantDelta)
-    assert command.turn_id is UNSET
+def test_text_before_the_first_turn_becomes_a_notice_of_no_turn() -> None:
+    text = given(IDLE, MessageDelta(item=item(), text="A new version "), MessageDelta(item=item(), text="is there"))
+    assert text.commands == []
+    noticed, ready = given(text.state, SessionStarted()).commands
+    assert isinstance(noticed, ThreadActivityAppend)
+    assert (noticed.activity.kind, noticed.activity.turn_id) == ("session.notice", None)
+    assert noticed.activity.payload == {"text": "A new version is there"}
+    assert isinstance(ready, ThreadSessionSet)
 
 
 def test_a_completed_message_is_completed_once() -> None:
@@ -381,11 +386,15 @@ def test_ids_of_an_agent_that_are_no_identifiers_are_left_out() -> None:
     assert given(RUNNING, MessageDelta(item=item(bad), text="hi")).metadata.provider_item_id is None
 
 
-def test_halves_of_surrogate_pairs_become_question_marks() -> None:
+def test_lone_halves_of_surrogate_pairs_become_replacement_characters() -> None:
     (command,) = given(RUNNING, MessageDelta(item=item(), text="a\ud83d")).commands
     assert isinstance(command, ThreadMessageAssistantDelta)
-    assert command.delta == "a?"
-    assert given(RUNNING, TurnCompleted(outcome="failed", error="\udc00")).status == ("error", None, "?")
+    assert command.delta == "a\N{REPLACEMENT CHARACTER}"
+    assert given(RUNNING, TurnCompleted(outcome="failed", error="\udc00")).status == (
+        "error",
+        None,
+        "\N{REPLACEMENT CHARACTER}",
+    )
     assert given(RUNNING, ToolStarted(item=item(), title="\udc00")).activity["summary"] == "?"
 
 
@@ -393,3 +402,53 @@ def test_long_summaries_are_cut_and_the_whole_is_kept_in_the_payload() -> None:
     activity = given(RUNNING, RuntimeErrorReported(message="x" * 500)).activity
     assert len(activity["summary"]) == 200
     assert activity["payload"] == {"message": "x" * 500}
+
+
+ENDED = given(RUNNING, MessageDelta(item=item(), text="The answer is "), TurnCompleted(outcome="completed")).state
+
+
+@pytest.mark.lesson("L41")
+def test_text_after_its_turn_is_a_new_message_of_that_turn() -> None:
+    (delta,) = given(ENDED, MessageDelta(item=item(), text="42.")).commands
+    assert isinstance(delta, ThreadMessageAssistantDelta)
+    assert delta.turn_id == TURN
+    assert delta.message_id != message_id(SESSION, item())
+
+
+@pytest.mark.lesson("L41")
+def test_text_after_its_turn_is_completed_at_the_next_boundary() -> None:
+    text = MessageDelta(item=item(), text="42.")
+    completed, started = given(ENDED, text, ToolStarted(item=item("tool-1"), title="build")).commands
+    assert isinstance(completed, ThreadMessageAssistantComplete)
+    assert completed.turn_id == TURN
+    assert isinstance(started, ThreadActivityAppend)
+    assert given(ENDED, text, MessageCompleted(item=item())).kinds == [completed.type]
+
+
+@pytest.mark.lesson("L41")
+@pytest.mark.parametrize(
+    "event",
+    [
+        ToolStarted(item=item("tool-1"), title="build"),
+        ToolCompleted(item=item("tool-1"), title="build"),
+        PlanUpdated(summary="a plan"),
+        ReasoningCompleted(text="a thought"),
+        ApprovalRequested(request=ApprovalRequestId("r1"), kind="command", summary="may I"),
+        RuntimeErrorReported(message="it broke"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_activities_after_a_turn_belong_to_it_and_are_marked_late(event: ProviderRuntimeEvent) -> None:
+    then = given(ENDED, event)
+    assert (then.activity["turn_id"], then.activity["payload"]["late"]) == (TURN, True)
+    in_turn = given(RUNNING, event)
+    assert "late" not in in_turn.activity["payload"]
+    before_any = given(IDLE, event)
+    assert (before_any.activity["turn_id"], before_any.activity["payload"].get("late")) == (None, None)
+
+
+@pytest.mark.lesson("L41")
+def test_a_notice_of_the_session_joins_no_turn() -> None:
+    for state in (IDLE, RUNNING, ENDED):
+        noticed = given(state, SessionNotice(kind="session.notice", summary="a new version is there"))
+        assert (noticed.activity["turn_id"], noticed.activity["payload"]) == (None, {})

@@ -1,0 +1,82 @@
+"""The commands of one agent's life that were not answered yet, in order, each with the intent that it settles.
+
+What the store refuses stays first in line, under its id and as it was. Belongs to the life, which sends one command at
+a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+
+from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
+from ..runtime.contracts.errors import StoreError
+from ..runtime.contracts.events import PersistedEvent
+from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId
+from ..runtime.domain.approvals import RESOLVED
+from ..runtime.domain.session_commands import IngestedCommand
+from .session_voice import SessionVoice
+
+
+@attrs.frozen
+class _Outgoing:
+    ingested: IngestedCommand
+    caused_by: EventId | None
+    correlation_id: CommandId | None
+
+
+class SessionOutbox:
+    """`correlation_id` is the client command at the root of what is put in line now."""
+
+    def __init__(self, voice: SessionVoice, *, correlation_id: CommandId | None) -> None:
+        self.correlation_id = correlation_id
+        self._voice = voice
+        self._unsent: deque[_Outgoing] = deque()
+        self._answers: dict[str, PersistedEvent] = {}
+        self._ending: PersistedEvent | None = None
+
+    def expect_end(self, intent: PersistedEvent) -> None:
+        """The next end of a turn, or of the session, is this intent's outcome."""
+        self._ending = intent
+
+    def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> None:
+        """The resolution of this request is the intent's outcome."""
+        self._answers[asked] = intent
+
+    def forget_answer(self, asked: ApprovalRequestId) -> None:
+        self._answers.pop(asked, None)
+
+    def put(self, *commands: IngestedCommand) -> None:
+        for command in commands:
+            intent = self._intent_settled_by(command)
+            caused_by = None if intent is None else intent.event_id
+            correlation_id = self.correlation_id if intent is None else intent.correlation_id
+            self._unsent.append(_Outgoing(command, caused_by, correlation_id))
+
+    async def deliver(self) -> None:
+        """Send what is in line. What the store refuses stays there; what fails otherwise would fail again.
+
+        Raises what `SessionVoice.send` raises.
+        """
+        while self._unsent:
+            first = self._unsent[0]
+            try:
+                await self._voice.send(first.ingested, caused_by=first.caused_by, correlation_id=first.correlation_id)
+            except StoreError:
+                raise
+            except Exception:
+                self._unsent.popleft()
+                raise
+            self._unsent.popleft()
+
+    def _intent_settled_by(self, ingested: IngestedCommand) -> PersistedEvent | None:
+        """The interrupt, stop or approval response whose outcome this command reports."""
+        match ingested.command:
+            case ThreadSessionSet(session=session) if session.active_turn_id is None:
+                ending, self._ending = self._ending, None
+                return ending
+            case ThreadActivityAppend(activity=activity) if activity.kind == RESOLVED:
+                return self._answers.pop(activity.payload["requestId"], None)
+            case _:
+                return None
