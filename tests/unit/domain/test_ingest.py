@@ -395,7 +395,7 @@ def test_lone_halves_of_surrogate_pairs_become_replacement_characters() -> None:
         None,
         "\N{REPLACEMENT CHARACTER}",
     )
-    assert given(RUNNING, ToolStarted(item=item(), title="\udc00")).activity["summary"] == "?"
+    assert given(RUNNING, ToolStarted(item=item(), title="\udc00")).activity["summary"] == "\N{REPLACEMENT CHARACTER}"
 
 
 def test_long_summaries_are_cut_and_the_whole_is_kept_in_the_payload() -> None:
