@@ -45,6 +45,7 @@ class SessionStarter:
     lane: WriteLane
     voice: SessionVoice
     mint: Mint
+    python: str | None = None
 
     async def start(
         self,
@@ -89,6 +90,7 @@ class SessionStarter:
             workspace=context.workspace,
             resume_cursor=cursor,
             model=None,
+            python=self.python,
         )
         try:
             await life.bind()

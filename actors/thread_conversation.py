@@ -76,6 +76,7 @@ class ThreadConversation:
             provider_session_id=session,
             workspace=context.workspace,
             resume_cursor=cursor,
+            python=self._starter.python,
         )
 
 

@@ -16,6 +16,7 @@ _NAMES = {
     ".actors.providers.acp": "AcpProvider",
     ".actors.providers.claude": "ClaudeProvider",
     ".actors.providers.codex": "CodexProvider",
+    ".actors.providers.environment": "INHERITED",
     ".actors.providers.adapter": (
         "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife TurnRequest"
     ),

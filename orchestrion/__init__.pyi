@@ -14,6 +14,7 @@ from .actors.providers.adapter import SignsOfLife as SignsOfLife
 from .actors.providers.adapter import TurnRequest as TurnRequest
 from .actors.providers.claude import ClaudeProvider as ClaudeProvider
 from .actors.providers.codex import CodexProvider as CodexProvider
+from .actors.providers.environment import INHERITED as INHERITED
 from .actors.session_health import SessionHealth as SessionHealth
 from .actors.session_limits import SessionLimits as SessionLimits
 from .actors.snapshot_stream import SnapshotStream as SnapshotStream

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import attrs
 
 from ..actors.captures_under_way import CaptureBudget
@@ -24,6 +26,9 @@ class RuntimeOptions:
     """The name of the provider for a thread's first session. Needed with more than one provider."""
     revert_policy: RevertPolicy = "start-afresh"
     """What a revert does where the agent cannot roll its conversation back: end it with a stated loss, or refuse."""
+    python: str | os.PathLike[str] | None = None
+    """The Python interpreter, 3.9 or later, that runs the guardians of agents. None: one is looked for, which is this
+    process's own unless this process is a frozen application or embeds its interpreter."""
     progress: ProgressListener | None = None
     """Called on a worker thread while projections are brought to the head, with events applied and the head."""
     durability: Durability = "full"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -147,6 +148,7 @@ class ProviderHost:
                 lane=self._lane,
                 voice=voice,
                 mint=mint,
+                python=None if options.python is None else os.fspath(options.python),
             ),
             checkpointer=self._checkpointer,
             reverter=Reverter(

@@ -12,7 +12,7 @@ Source: https://agentclientprotocol.com/protocol/overview
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import attrs
@@ -27,8 +27,10 @@ from .acp_protocol import Conversation
 from .acp_tools import text_of
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from .agent_process import AgentProcess
+from .environment import Environment, Inherited
 from .jsonrpc import RequestRefused
 from .jsonrpc_protocol import Notification, Reply, Request
+from .launch import launched
 from .process_connection import connected
 from .stdio_connection import StdioConnection
 
@@ -36,7 +38,11 @@ __all__ = ["AcpProvider"]
 
 
 class AcpProvider:
-    """Starts `command` for each session. `env` is laid over the host's environment. Deadlines are in seconds.
+    """Starts `command` for each session. Deadlines are in seconds.
+
+    Of the host's environment passes what `inherit_env` names, by default `INHERITED`; `env` is laid over it, where None
+    removes a variable. `shared_programs` are the command lines, with `*` and `?`, of daemons that the agents share:
+    they are not ended with the agent that started them.
 
     `start_deadline_seconds` bounds the start up to the agent's `initialize` reply, `request_deadline_seconds` every
     later request and every write, `end_grace_seconds` each step of ending the process. `mode` is the mode of every
@@ -48,7 +54,9 @@ class AcpProvider:
         command: Sequence[str],
         *,
         name: str = "acp",
-        env: Mapping[str, str] | None = None,
+        env: Environment | None = None,
+        inherit_env: Inherited | None = None,
+        shared_programs: Sequence[str] = (),
         mode: str | None = None,
         start_deadline_seconds: float = 30.0,
         request_deadline_seconds: float = 30.0,
@@ -58,11 +66,15 @@ class AcpProvider:
             raise ValueError("an agent's command names at least its program")
         self._command = tuple(command)
         self._name = name
-        self._env = env
+        self._launch = launched(
+            env=env,
+            inherit_env=inherit_env,
+            shared_programs=shared_programs,
+            start_deadline_seconds=start_deadline_seconds,
+            end_grace_seconds=end_grace_seconds,
+        )
         self._mode = mode
-        self._start_deadline_seconds = start_deadline_seconds
         self._request_deadline_seconds = request_deadline_seconds
-        self._end_grace_seconds = end_grace_seconds
 
     @property
     def name(self) -> str:
@@ -76,10 +88,8 @@ class AcpProvider:
         """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
         return connected(
             self._command,
-            workspace=request.workspace,
-            env=self._env,
-            start_deadline_seconds=self._start_deadline_seconds,
-            end_grace_seconds=self._end_grace_seconds,
+            request=request,
+            launch=self._launch,
             connection_over=lambda process: _AcpConnection(
                 process, request, mode=self._mode, deadline_seconds=self._request_deadline_seconds
             ),

@@ -55,13 +55,17 @@ class ProcessIdentity:
 
 @attrs.frozen(kw_only=True)
 class SessionRequest:
-    """What an agent is started for. `resume_cursor` is what an earlier connection of the thread left."""
+    """What an agent is started for. `resume_cursor` is what an earlier connection of the thread left.
+
+    `python` is the interpreter that runs what stands beside the agent, None for one that is found.
+    """
 
     thread_id: ThreadId
     provider_session_id: ProviderSessionId
     workspace: Path
     resume_cursor: JsonObject | None
     model: str | None = None
+    python: str | None = None
 
 
 @attrs.frozen(kw_only=True)

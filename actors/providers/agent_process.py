@@ -2,20 +2,19 @@
 
 What the host starts is the guardian, which starts the agent and outlives all that the agent starts: its end is the
 end of everything, its exit code the agent's. The host asks it to end, by SIGTERM, and kills what it leaves only when it
-does not answer; a host that is gone has let go of the guardian's lifeline, and the guardian ends all by itself.
+does not answer. When the host is gone, the guardian's lifeline is closed, and the guardian ends all by itself.
 
-Standard error is drained all the time and its last 8 KiB are kept. `watch` is the task that does so and that notices
-the guardian's end. However the agent goes, its output can be read to the end of what its processes wrote. Leaving
-`agent_process` leaves no process of the agent and no open pipe.
+Standard error is drained all the time and its last 8 KiB are kept, without secrets and control characters. `watch` is
+the task that does so and that notices the guardian's end. However the agent goes, its output can be read to the end of
+what its processes wrote. Leaving `agent_process` leaves no process of the agent and no open pipe.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import shutil
 import subprocess
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -25,14 +24,19 @@ import anyio
 from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import ProviderUnavailable
 from .adapter import ProcessIdentity
-from .guardian import guarded_command
+from .guardian import SHARED, guarded_command
+from .interpreter import find_python
+from .launch import Launch, program_path
 from .pipes import PipeReceiveStream, PipeSendStream
 from .process_table import end_process_group, kill_processes, start_time
+from .redaction import MAX_ERROR_BYTES, end_of
 
 __all__ = ["AgentProcess", "agent_process", "end_process_group"]
 
-STDERR_TAIL_BYTES: Final = 8 * 1024
+STDERR_TAIL_BYTES: Final = MAX_ERROR_BYTES
 
+_KEPT_BYTES: Final = 2 * STDERR_TAIL_BYTES
+"""What is kept of standard error as it came, so that what is cut off at the front takes no half secret along."""
 _FIRST_POLL_SECONDS: Final = 0.001
 _LAST_POLL_SECONDS: Final = 0.05
 _GUARDIAN_SECONDS: Final = 2.0
@@ -41,17 +45,16 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def agent_process(
-    command: Sequence[str], *, workspace: Path, env: Mapping[str, str] | None, grace_seconds: float
-) -> AsyncGenerator[AgentProcess]:
-    """Start `command` in `workspace` with `env` laid over the host's environment; leaving ends all it started.
+async def agent_process(command: Sequence[str], *, workspace: Path, launch: Launch) -> AsyncGenerator[AgentProcess]:
+    """Start `command` in `workspace` as `launch` says; leaving ends all it started.
 
     Raises:
-        ProviderUnavailable: the program or the workspace is missing, or the system refused to start it.
+        ProviderUnavailable: the program, the workspace or an interpreter for the guardian is missing, or the system
+            refused to start it.
     """
     with anyio.CancelScope(shield=True):  # a process that was started is always handed to the block below
-        started = await in_thread(_start, tuple(command), workspace, {**os.environ, **(env or {})}, grace_seconds)
-    process = AgentProcess(started, program=command[0], grace_seconds=grace_seconds)
+        started = await in_thread(_start, tuple(command), workspace, launch)
+    process = AgentProcess(started, program=command[0], grace_seconds=launch.end_grace_seconds)
     try:
         yield process
     finally:
@@ -75,6 +78,7 @@ class AgentProcess:
         self._ending = anyio.Lock()
         self._ended = False
         self._tail = b""
+        self._cut = False
         self._drained = anyio.Event()
 
     @property
@@ -84,7 +88,8 @@ class AgentProcess:
 
     @property
     def stderr_tail(self) -> str:
-        return self._tail.decode("utf-8", "replace")
+        """The end of standard error: readable, redacted, at most 8 KiB."""
+        return end_of(self._tail, is_whole=not self._cut)
 
     async def watch(self) -> None:
         """Drain standard error; sweep when the guardian has ended. Returns when both are over."""
@@ -116,7 +121,11 @@ class AgentProcess:
                 self.stderr.writers_gone()
 
     def _sweep(self) -> None:
-        """Kill what a guardian left that was killed itself, or that does not answer."""
+        """End what a guardian left that was killed itself, or that does not answer.
+
+        Half of it may still work, and knows of more than the process table shows: it is asked before it is killed.
+        """
+        end_process_group(self.identity, grace_seconds=self._grace_seconds + _GUARDIAN_SECONDS)
         left = kill_processes(self.identity, deadline_seconds=_GUARDIAN_SECONDS)
         if left:
             _log.error("processes %s of %s survived SIGKILL", left, self.program)
@@ -155,7 +164,9 @@ class AgentProcess:
             except (anyio.EndOfStream, anyio.ClosedResourceError):
                 self._drained.set()
                 return
-            self._tail = (self._tail + chunk)[-STDERR_TAIL_BYTES:]
+            self._tail += chunk
+            self._cut = self._cut or len(self._tail) > _KEPT_BYTES
+            self._tail = self._tail[-_KEPT_BYTES:]
 
 
 class _Started:
@@ -173,28 +184,34 @@ class _Started:
         self.identity = ProcessIdentity(pid=popen.pid, started_at=start_time(popen.pid))
 
 
-def _start(command: tuple[str, ...], workspace: Path, env: Mapping[str, str], grace_seconds: float) -> _Started:
-    program = shutil.which(command[0], path=env.get("PATH"))
-    if program is None:
-        raise ProviderUnavailable(
-            f"the program {command[0]!r} was not found: install it, or give its whole path in the command"
-        )
+def _start(command: tuple[str, ...], workspace: Path, launch: Launch) -> _Started:
+    env = launch.environment()
+    program = program_path(command[0], env)
     if not workspace.is_dir():
-        raise ProviderUnavailable(f"{command[0]!r} cannot start in {workspace}: there is no such directory")
+        what = "it is no directory" if workspace.exists() else "the directory does not exist"
+        raise ProviderUnavailable(
+            f"{command[0]!r} cannot start in the workspace {workspace}: {what}; restore it, or give the thread another"
+        )
+    python = find_python(launch.python)
+    if launch.shared_programs:
+        env[SHARED] = "\n".join(launch.shared_programs)
     guarded, host = os.pipe()
     try:
+        guardian = guarded_command(
+            [program, *command[1:]], grace_seconds=launch.end_grace_seconds, lifeline=guarded, python=python
+        )
         popen = subprocess.Popen(
-            guarded_command([os.path.abspath(program), *command[1:]], grace_seconds=grace_seconds, lifeline=guarded),
+            guardian,
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=workspace,
-            env=dict(env),
+            env=env,
             pass_fds=(guarded,),
             start_new_session=True,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         os.close(host)
         raise ProviderUnavailable(f"the program {command[0]!r} could not be started: {error}") from error
     finally:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -23,12 +23,14 @@ from ...runtime.contracts.ids import TurnId
 from ...runtime.contracts.values import JsonObject
 from .adapter import AgentConnection, SessionRequest
 from .claude_history import ClaudeSession, cut, read_messages
+from .environment import Environment, Inherited
+from .launch import launched
 from .process_connection import connected
 
 if TYPE_CHECKING:
     from .claude_connection import ClaudeConnection
 
-__all__ = ["ClaudeProvider", "PermissionMode"]
+__all__ = ["CLAUDE_ENVIRONMENT", "ClaudeProvider", "PermissionMode"]
 
 PermissionMode: TypeAlias = Literal["default", "acceptEdits", "plan", "bypassPermissions", "dontAsk"]
 
@@ -38,6 +40,13 @@ _SPEAKS: Final = (
     *("--permission-prompt-tool", "stdio"),
     *("--disallowedTools", "AskUserQuestion"),
 )
+CLAUDE_ENVIRONMENT: Final = (
+    *("ANTHROPIC_*", "CLAUDE_*", "DISABLE_*", "ENABLE_*", "BASH_*", "MCP_*", "MAX_THINKING_TOKENS", "API_TIMEOUT_MS"),
+    *("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_BEARER_TOKEN_BEDROCK", "CLOUD_ML_REGION", "VERTEX_*"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "USE_BUILTIN_RIPGREP"),
+)
+"""What Claude Code itself reads of its environment. Keys of a cloud are named by the host that wants them passed."""
+
 _ENVIRONMENT: Final = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py", "CLAUDECODE": ""}
 _INSTALL: Final = "pip install 'orchestrion[claude]'"
 
@@ -45,10 +54,13 @@ _INSTALL: Final = "pip install 'orchestrion[claude]'"
 class ClaudeProvider:
     """Starts the program at `cli_path` for each session, by default the SDK's own, else the `claude` of the PATH.
 
-    `env` is laid over the host's environment. `permission_mode` says what the agent asks for, `model` is what turns
-    run on that name none. Deadlines are in seconds: `start_deadline_seconds` bounds the start up to the agent's
-    answer to the SDK, `request_deadline_seconds` every later request and every write, `end_grace_seconds` each step
-    of ending the process.
+    Of the host's environment passes what `inherit_env` names, by default `INHERITED` and `CLAUDE_ENVIRONMENT`; `env` is
+    laid over it, where None removes a variable. `shared_programs` are the command lines, with `*` and `?`, of daemons
+    that the agents share: they are not ended with the agent that started them.
+
+    `permission_mode` says what the agent asks for, `model` is what turns run on that name none. Deadlines are in
+    seconds: `start_deadline_seconds` bounds the start up to the agent's answer to the SDK, `request_deadline_seconds`
+    every later request and every write, `end_grace_seconds` each step of ending the process.
     """
 
     def __init__(
@@ -56,7 +68,9 @@ class ClaudeProvider:
         *,
         name: str = "claude",
         cli_path: str | Path | None = None,
-        env: Mapping[str, str] | None = None,
+        env: Environment | None = None,
+        inherit_env: Inherited | None = None,
+        shared_programs: Sequence[str] = (),
         permission_mode: PermissionMode = "default",
         model: str | None = None,
         start_deadline_seconds: float = 30.0,
@@ -65,12 +79,17 @@ class ClaudeProvider:
     ) -> None:
         self._name = name
         self._cli_path = cli_path
-        self._env = {**_ENVIRONMENT, **(env or {})}
+        self._launch = launched(
+            env={**_ENVIRONMENT, **(env or {})},
+            inherit_env=inherit_env,
+            own_env=CLAUDE_ENVIRONMENT,
+            shared_programs=shared_programs,
+            start_deadline_seconds=start_deadline_seconds,
+            end_grace_seconds=end_grace_seconds,
+        )
         self._permission_mode = permission_mode
         self._model = model
-        self._start_deadline_seconds = start_deadline_seconds
         self._request_deadline_seconds = request_deadline_seconds
-        self._end_grace_seconds = end_grace_seconds
 
     @property
     def name(self) -> str:
@@ -105,7 +124,7 @@ class ClaudeProvider:
         return await read_messages(
             session,
             workspace=request.workspace,
-            env=self._env,
+            launch=self._launch.for_session(request),
             deadline_seconds=self._request_deadline_seconds,
         )
 
@@ -133,10 +152,8 @@ class ClaudeProvider:
         command = self._command(request, bundled, session, resumes=resumes)
         async with connected(
             command,
-            workspace=request.workspace,
-            env=self._env,
-            start_deadline_seconds=self._start_deadline_seconds,
-            end_grace_seconds=self._end_grace_seconds,
+            request=request,
+            launch=self._launch,
             connection_over=lambda process: connection_type(
                 process,
                 session=session,
@@ -148,7 +165,9 @@ class ClaudeProvider:
             yield connection
 
     def _command(self, request: SessionRequest, bundled: Path, session: ClaudeSession, *, resumes: bool) -> list[str]:
-        program = self._cli_path or (bundled if bundled.is_file() else shutil.which("claude"))
+        program = self._cli_path or (
+            bundled if bundled.is_file() else shutil.which("claude", path=self._launch.environment().get("PATH"))
+        )
         if program is None:
             raise ProviderUnavailable(
                 "the Claude Agent SDK brings no program for this platform: install Claude Code, or give cli_path"

@@ -15,10 +15,9 @@ Source: `ClaudeAgentOptions.resume_session_at` and `get_session_messages` of cla
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4, uuid5
@@ -26,11 +25,14 @@ from uuid import UUID, uuid4, uuid5
 import anyio
 import attrs
 import orjson
+from anyio import to_thread
 
 from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import ProviderThreadId, TurnId
 from ...runtime.contracts.values import JsonObject
 from .acp_tools import object_of
+from .interpreter import find_python
+from .launch import Launch
 
 __all__ = ["ClaudeSession", "Cut", "cut", "prompt_id", "read_messages"]
 
@@ -120,21 +122,23 @@ def cut(messages: Sequence[str], turns: Collection[TurnId]) -> Cut:
 
 
 async def read_messages(
-    session: ClaudeSession, *, workspace: Path, env: Mapping[str, str], deadline_seconds: float
+    session: ClaudeSession, *, workspace: Path, launch: Launch, deadline_seconds: float
 ) -> tuple[ClaudeSession, tuple[str, ...]]:
     """The ids of a conversation's messages in order, and the session that keeps them.
 
     Raises:
-        ProviderUnavailable: they could not be read within the deadline.
+        ProviderUnavailable: they could not be read within the deadline, or no interpreter has the SDK.
         ProviderProtocolError: the message at which a branch begins is gone.
     """
 
+    python = await to_thread.run_sync(partial(find_python, launch.python, module="claude_agent_sdk"))
+
     async def read(session_id: ProviderThreadId) -> list[str]:
-        command = [sys.executable, "-P", "-c", _READ, session_id]
+        command = [python, "-P", "-c", _READ, session_id]
         try:
             with anyio.fail_after(deadline_seconds):
                 done = await anyio.run_process(
-                    command, stdin=subprocess.DEVNULL, cwd=workspace, env={**os.environ, **env}
+                    command, stdin=subprocess.DEVNULL, cwd=workspace, env=launch.environment()
                 )
         except (OSError, TimeoutError, subprocess.CalledProcessError) as error:
             raise ProviderUnavailable(f"the transcript of {session_id!r} cannot be read: {error}") from error

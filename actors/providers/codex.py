@@ -14,7 +14,7 @@ Going back in a conversation is done by a process of its own, whose thread nobod
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -30,12 +30,17 @@ from .agent_process import AgentProcess
 from .codex_handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
 from .codex_history import Found, find_first, revert_before
 from .codex_protocol import Conversation
+from .environment import Environment, Inherited
 from .jsonrpc_protocol import JsonRpcProtocol, Notification, Reply, Request
+from .launch import launched
 from .process_connection import connected
 from .stdio_connection import StdioConnection
 from .steps import Step
 
-__all__ = ["ApprovalPolicy", "CodexProvider", "SandboxMode"]
+__all__ = ["CODEX_ENVIRONMENT", "ApprovalPolicy", "CodexProvider", "SandboxMode"]
+
+CODEX_ENVIRONMENT: Final = ("CODEX_*", "OPENAI_*", "AZURE_OPENAI_*", "RUST_LOG")
+"""What Codex itself reads of its environment."""
 
 SET_UP_SECONDS: Final = 5.0
 """How long a start waits for another that may be setting up Codex's home."""
@@ -52,11 +57,14 @@ class _Settings:
 class CodexProvider:
     """Starts `command` for each session, by default the program of the `openai-codex` package with `app-server`.
 
-    `env` is laid over the host's environment. `sandbox` and `approval_policy` bound what the agent does without asking,
-    in new and in resumed threads; `model` is the one of turns that name none, None the one of Codex's own
-    configuration. `start_deadline_seconds` bounds the start up to the agent's `initialize` reply,
-    `request_deadline_seconds` every later request and every write, `end_grace_seconds` each step of ending the
-    process.
+    Of the host's environment passes what `inherit_env` names, by default `INHERITED` and `CODEX_ENVIRONMENT`; `env` is
+    laid over it, where None removes a variable. `shared_programs` are the command lines, with `*` and `?`, of daemons
+    that the agents share: they are not ended with the agent that started them.
+
+    `sandbox` and `approval_policy` bound what the agent does without asking, in new and in resumed threads; `model` is
+    the one of turns that name none, None the one of Codex's own configuration. `start_deadline_seconds` bounds the
+    start up to the agent's `initialize` reply, `request_deadline_seconds` every later request and every write,
+    `end_grace_seconds` each step of ending the process.
     """
 
     def __init__(
@@ -64,7 +72,9 @@ class CodexProvider:
         *,
         command: Sequence[str] | None = None,
         name: str = "codex",
-        env: Mapping[str, str] | None = None,
+        env: Environment | None = None,
+        inherit_env: Inherited | None = None,
+        shared_programs: Sequence[str] = (),
         sandbox: SandboxMode = "workspace-write",
         approval_policy: ApprovalPolicy = "on-request",
         model: str | None = None,
@@ -76,15 +86,20 @@ class CodexProvider:
             raise ValueError("an agent's command names at least its program")
         self._command = None if command is None else tuple(command)
         self._name = name
-        self._env = env
+        self._launch = launched(
+            env=env,
+            inherit_env=inherit_env,
+            own_env=CODEX_ENVIRONMENT,
+            shared_programs=shared_programs,
+            start_deadline_seconds=start_deadline_seconds,
+            end_grace_seconds=end_grace_seconds,
+        )
         self._settings = _Settings(
             sandbox=sandbox,
             approval_policy=approval_policy,
             model=model,
             request_deadline_seconds=request_deadline_seconds,
         )
-        self._start_deadline_seconds = start_deadline_seconds
-        self._end_grace_seconds = end_grace_seconds
         self._has_started = False
         self._starting = anyio.Lock()
 
@@ -118,10 +133,8 @@ class CodexProvider:
     async def _connected(self, request: SessionRequest) -> AsyncGenerator[_CodexConnection]:
         opening = connected(
             self._command or _bundled_command(),
-            workspace=request.workspace,
-            env=self._env,
-            start_deadline_seconds=self._start_deadline_seconds,
-            end_grace_seconds=self._end_grace_seconds,
+            request=request,
+            launch=self._launch,
             connection_over=lambda process: _CodexConnection(process, request, self._settings),
         )
         async with AsyncExitStack() as stack:

@@ -1,21 +1,28 @@
-"""A guardian: the small process between a host and an agent, after which nothing of the agent is left.
+"""A guardian: the small program between a host and an agent, after which nothing of the agent is left.
 
-It starts the agent on its own standard streams, which it then lets go: bytes pass between host and agent directly. It
-leads a session, in which the agent leads a group, and adopts every descendant of the agent that loses its parent,
-those in sessions of their own included. It ends when the agent has ended; when it is sent SIGTERM; and when the host
-is gone, which it learns at once from the end of a pipe (its lifeline), or else from having got another parent. A
-parent-death signal would not do: it fires when the thread ends that started the process.
+It is two processes, each of which notices the end of the other. The outer one is the host's child. It starts the inner
+one, which starts the agent on its own standard streams: bytes pass between host and agent directly. The inner one leads
+the agent to its end; the outer one ends what an inner one leaves that was killed or stopped. Both are child subreapers:
+a process whose parents are gone becomes the inner one's child, then the outer one's, whatever session, group and
+environment it has given itself.
 
-Ending: SIGTERM to all that is left, SIGKILL after a grace (0.5 seconds at most once the host is gone), until no
-process is left. Then it exits as the agent did, with its code or by its signal. Other signals are passed on to the
-agent. SIGKILL is the one thing it cannot answer: the agent dies with it, the rest is found by the mark in its
-environment (`MARK`). So ask it to end by SIGTERM, and kill only a guardian that does not answer.
+A guardian ends when the agent has ended; when it is sent SIGTERM; and when the host is gone, which it learns at once
+from the end of a pipe (its lifeline), or else from having got another parent. A parent-death signal of the host would
+not do: it fires when the thread ends that started the process.
+
+Ending: SIGTERM to all that is left, SIGKILL after a grace (0.5 seconds at most once the host is gone), until no process
+is left. Then it exits as the agent did, with its code or by its signal. Other signals are passed on to the agent.
+
+What holds: one of the two may be killed or stopped at any moment, and still nothing of the agent is left. If both are
+killed at one instant, what is left is found by the mark in its environment (`MARK`), which a process can remove from
+its own. Processes that a host declares as shared (`SHARED`, command lines as `*` and `?` match them) are left
+alone, with what they start: agents share them, and they outlive the one that started them.
 
 Adoption and the mark need Linux and its `/proc`. Elsewhere the agent's process group is ended, and a process that left
 the group stays.
 
 This file is run as a program by a bare interpreter (`guarded_command`): it imports nothing but the standard library,
-and of that as little as it can.
+and of that as little as it can. It runs on Python 3.9.
 """
 
 from __future__ import annotations
@@ -26,10 +33,17 @@ import signal
 import sys
 import time
 
-__all__ = ["MARK", "descendants", "guarded_command", "living_processes"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+__all__ = ["MARK", "SHARED", "descendants", "guarded_command", "is_shared", "living_processes"]
 
 MARK = "ORCHESTRION_GUARDIAN"
 """The environment variable of everything a guardian started: its pid and start time, `PID.TICKS`."""
+
+SHARED = "ORCHESTRION_SHARED"
+"""The environment variable of what is shared: command lines with `*` and `?`, one a line."""
 
 _PROC = "/proc"
 _PR_SET_PDEATHSIG = 1
@@ -37,6 +51,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_WITHOUT_HOST_SECONDS = 0.5
 _KILL_SECONDS = 5.0
 _PARENT_POLL_SECONDS = 0.25
+_INNER_SECONDS = 1.0
+"""What an inner guardian may take beyond the grace to end everything."""
 _LAST_POLL_SECONDS = 0.05
 _NOT_STARTED = 127
 
@@ -45,16 +61,36 @@ _WATCHED = (*_PASSED_ON, signal.SIGTERM, signal.SIGCHLD)
 
 
 def guarded_command(
-    command: tuple[str, ...] | list[str], *, grace_seconds: float = 0.5, lifeline: int | None = None
+    command: tuple[str, ...] | list[str],
+    *,
+    grace_seconds: float = 0.5,
+    lifeline: int | None = None,
+    python: str | None = None,
 ) -> list[str]:
     """The command that runs `command` under a guardian, to be started by this very process.
 
     `command` names its program by path, or by a name that the PATH of the environment finds. `lifeline` is the
     reading end of a pipe that is passed on to the guardian under this number, and whose writing end nobody but this
-    process has. Every 0.25 seconds the guardian looks whether this process is still its parent.
+    process has. Every 0.25 seconds the guardian looks whether this process is still its parent. `python` is the
+    interpreter, by default this process's own.
+
+    Raises:
+        FileNotFoundError: this file is nowhere to be read, as in an application that was frozen without sources.
     """
     options = [str(os.getpid()), str(-1 if lifeline is None else lifeline), str(grace_seconds)]
-    return [sys.executable, "-I", "-S", os.path.abspath(__file__), *options, *command]
+    return [python or sys.executable, "-I", "-S", *_program(), *options, *command]
+
+
+def _program() -> list[str]:
+    """What makes an interpreter run this file: its path, or its text where it stands in an archive."""
+    path = os.path.abspath(__file__)
+    if os.path.isfile(path):
+        return [path]
+    get_source = getattr(globals().get("__loader__"), "get_source", None)
+    source = None if get_source is None else get_source(__name__)
+    if source is None:
+        raise FileNotFoundError(2, "the guardian's source is not part of this application: ship it as a file", path)
+    return ["-c", source]
 
 
 def living_processes() -> list[tuple[int, int, int]] | None:
@@ -71,27 +107,54 @@ def living_processes() -> list[tuple[int, int, int]] | None:
     return found or None
 
 
-def descendants(ancestor: int, processes: list[tuple[int, int, int]]) -> list[int]:
-    """The pids of `processes` that descend from `ancestor`."""
+def descendants(
+    ancestor: int,
+    processes: list[tuple[int, int, int]],
+    *,
+    shared: tuple[str, ...] = (),
+    never_shared: Collection[int] = (),
+) -> list[int]:
+    """The pids of `processes` that descend from `ancestor`, without what `shared` matches and what that started."""
     children: dict[int, list[int]] = {}
     for pid, parent, _ in processes:
         children.setdefault(parent, []).append(pid)
     found: list[int] = []
     generation = children.get(ancestor, [])
     while generation:
+        if shared:
+            generation = [pid for pid in generation if pid in never_shared or not is_shared(pid, shared)]
         found += generation
         generation = [pid for parent in generation for pid in children.get(parent, ())]
     return found
 
 
+def is_shared(pid: int, shared: tuple[str, ...]) -> bool:
+    """Whether one of these patterns matches the command line of a process."""
+    if not shared:
+        return False
+    from fnmatch import fnmatchcase  # not for the many agents that share nothing
+
+    try:
+        with open(f"{_PROC}/{pid}/cmdline", "rb") as file:
+            line = file.read().rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+    return any(fnmatchcase(line, pattern) for pattern in shared)
+
+
 class _Guardian:
-    def __init__(self, host: int, lifeline: int, grace_seconds: float) -> None:
-        self._host = host
+    """Starts one child, waits for its end or for an order, and ends all that is left below this process."""
+
+    def __init__(self, parent: int, lifeline: int, grace_seconds: float, *, notices_stops: bool = False) -> None:
+        self._parent = parent
+        self._wait_options = os.WNOHANG | (os.WUNTRACED if notices_stops else 0)
+        self._shared = tuple(filter(None, os.environ.get(SHARED, "").split("\n")))
         self._grace_seconds = grace_seconds
-        self._agent = 0
+        self._child = 0
         self._status: int | None = None
         self._host_gone = False
         self._asked = False
+        self._child_stopped = False
         self._signals, wake = os.pipe()
         self._poll = select.poll()
         self._poll.register(self._signals, select.POLLIN)
@@ -104,26 +167,60 @@ class _Guardian:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in _WATCHED:
             signal.signal(number, _noted)
-
-    def run(self, command: list[str]) -> int:
-        """Guard an agent to its end and return its wait status."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a thread of the host may have blocked some
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        self._start(command)
-        while self._status is None and not self._asked and not self._host_gone:
-            self._wait(_PARENT_POLL_SECONDS)
-        self._end_all()
+
+    def run_agent(self, command: list[str], mark: str) -> int:
+        """The inner guardian: guard an agent to its end and return its wait status."""
+        if mark:
+            os.environ[MARK] = mark
+        self._fork(lambda guardian: _become(command, guardian), leads_group=True)
+        self._wait_for_end()
+        self._end_all(self._grace_seconds)
         return int(signal.SIGKILL) if self._status is None else self._status
 
-    def _start(self, command: list[str]) -> None:
-        guardian = os.getpid()
+    def run_inner(self, command: list[str]) -> int:
+        """The outer guardian: guard an inner one to its end, end what it left, and return its wait status."""
+        lifeline, grace = self._lifeline, self._grace_seconds
         fields = _stat("self")
-        if fields is not None:
-            os.environ[MARK] = f"{guardian}.{int(fields[19])}"
+        mark = "" if fields is None else f"{os.getpid()}.{int(fields[19])}"
+
+        def guard(outer: int) -> None:
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() == outer:
+                _leave_as(_Guardian(outer, lifeline, grace).run_agent(command, mark))
+
+        self._fork(guard, leads_group=False)
+        self._wait_for_end()
+        if self._status is None and not self._child_stopped:
+            _send(self._child, signal.SIGTERM)
+            grace = min(grace, _GRACE_WITHOUT_HOST_SECONDS) if self._host_gone else grace
+            deadline = time.monotonic() + grace + _INNER_SECONDS
+            while self._status is None and not self._child_stopped and time.monotonic() < deadline:
+                self._wait(_LAST_POLL_SECONDS)
+                if self._host_gone:
+                    deadline = min(deadline, time.monotonic() + _GRACE_WITHOUT_HOST_SECONDS + _INNER_SECONDS)
+        if self._status is None:
+            _send(self._child, signal.SIGKILL)
+            grace = min(grace, _GRACE_WITHOUT_HOST_SECONDS)
+        self._end_all(grace)
+        return int(signal.SIGKILL) if self._status is None else self._status
+
+    def _wait_for_end(self) -> None:
+        while self._status is None and not self._asked and not self._host_gone and not self._child_stopped:
+            self._wait(_PARENT_POLL_SECONDS)
+
+    def _fork(self, become: Callable[[int], None], *, leads_group: bool) -> None:
+        guardian = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-        self._agent = os.fork()
-        if self._agent == 0:
-            _become(command, guardian)
-        _lead_group(self._agent)  # both sides do so: neither can rely on the other having been there first
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                become(guardian)
+            finally:
+                os._exit(_NOT_STARTED)
+        if leads_group:
+            _lead_group(self._child)  # both sides do so: neither can rely on the other having been there first
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 0)
@@ -136,7 +233,7 @@ class _Guardian:
         if any(descriptor == self._lifeline for descriptor, _ in ready):
             self._poll.unregister(self._lifeline)
             self._host_gone = True
-        if os.getppid() != self._host:
+        if os.getppid() != self._parent:
             self._host_gone = True
         try:
             numbers = os.read(self._signals, 4096)
@@ -146,22 +243,24 @@ class _Guardian:
             if number == signal.SIGTERM:
                 self._asked = True
             elif number != signal.SIGCHLD and self._status is None:
-                _send(self._agent, number)
+                _send(self._child, number)
         self._reap()
 
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, self._wait_options)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            if pid == self._agent:
+            if os.WIFSTOPPED(status):
+                self._child_stopped = self._child_stopped or pid == self._child
+            elif pid == self._child:
                 self._status = status
 
-    def _end_all(self) -> None:
-        for number, seconds in ((signal.SIGTERM, self._grace_seconds), (signal.SIGKILL, _KILL_SECONDS)):
+    def _end_all(self, grace_seconds: float) -> None:
+        for number, seconds in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, _KILL_SECONDS)):
             if self._end(number, seconds):
                 return
         print("guardian: processes of the agent survived SIGKILL", file=sys.stderr)
@@ -193,29 +292,30 @@ class _Guardian:
         """What `os.kill` takes to reach what is left: pids, or the agent's group where there is no `/proc`."""
         processes = living_processes()
         if processes is not None:
-            return descendants(os.getpid(), processes)
+            return descendants(os.getpid(), processes, shared=self._shared, never_shared=(self._child,))
         try:
-            os.killpg(self._agent, 0)
+            os.killpg(self._child, 0)
         except (ProcessLookupError, PermissionError):
             return []
-        return [-self._agent]
+        return [-self._child]
 
 
 def _become(command: list[str], guardian: int) -> None:
     """The child's half of the start: take the agent's program, or say why not and exit."""
     try:
-        for number in (*_WATCHED, signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except OSError:
+                continue  # one that the threads library keeps for itself
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _lead_group(0)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == guardian:
             os.execvp(command[0], command)
     except OSError as error:
         print(f"the program {command[0]!r} could not be started: {error}", file=sys.stderr, flush=True)
-    finally:
-        os._exit(_NOT_STARTED)
 
 
 def _noted(_number: int, _frame: object) -> None:
@@ -268,7 +368,7 @@ def main() -> None:
     host, lifeline, grace = sys.argv[1:4]
     if os.getpgrp() != os.getpid():
         os.setsid()
-    _leave_as(_Guardian(int(host), int(lifeline), float(grace)).run(sys.argv[4:]))
+    _leave_as(_Guardian(int(host), int(lifeline), float(grace), notices_stops=True).run_inner(sys.argv[4:]))
 
 
 if __name__ == "__main__":

@@ -7,19 +7,19 @@ whatever happened.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
 from anyio.abc import ObjectReceiveStream
 
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
-from .adapter import ProcessIdentity
+from .adapter import ProcessIdentity, SessionRequest
 from .agent_process import AgentProcess, agent_process
 from .event_queue import EventQueue
 from .json_lines import Malformed
+from .launch import Launch
 
 __all__ = ["ProcessConnection", "connected"]
 
@@ -33,22 +33,20 @@ C = TypeVar("C", bound="ProcessConnection")
 async def connected(
     command: Sequence[str],
     *,
-    workspace: Path,
-    env: Mapping[str, str] | None,
-    start_deadline_seconds: float,
-    end_grace_seconds: float,
+    request: SessionRequest,
+    launch: Launch,
     connection_over: Callable[[AgentProcess], C],
 ) -> AsyncGenerator[C]:
     """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
     failure: Exception | None = None
     async with (
-        agent_process(command, workspace=workspace, env=env, grace_seconds=end_grace_seconds) as process,
+        agent_process(command, workspace=request.workspace, launch=launch.for_session(request)) as process,
         anyio.create_task_group() as tasks,
     ):
         connection = connection_over(process)
         tasks.start_soon(connection.run)
         try:
-            await connection.open(start_deadline_seconds)
+            await connection.open(launch.start_deadline_seconds)
             yield connection
         except Exception as error:
             failure = error

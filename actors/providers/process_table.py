@@ -2,8 +2,8 @@
 
 An agent's processes are its guardian, what descends from it or is in its group, and what bears its mark in its
 environment: a process that was started by one of them and whose parents are gone. A zombie only waits to be reaped:
-it does not count. Start times, members and marks come from `/proc`; where there is none, a start time is None and
-only the guardian's group is seen.
+it does not count, and neither does what agents share (see `guardian`). Start times, members and marks come from
+`/proc`; where there is none, a start time is None and only the guardian's group is seen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from .adapter import ProcessIdentity
-from .guardian import MARK, descendants, living_processes
+from .guardian import MARK, SHARED, descendants, is_shared, living_processes
 
 __all__ = ["commands_of", "end_process_group", "kill_processes", "processes_of", "start_time"]
 
@@ -46,11 +46,16 @@ def processes_of(identity: ProcessIdentity) -> list[int]:
         return _group_without_proc(identity.pid)
     found: set[int] = set()
     if start_time(identity.pid) == identity.started_at:
-        found.update(pid for pid, _, group in table if group == identity.pid)
-        found.update(descendants(identity.pid, table))
+        shared = _shared_of(_environment(identity.pid))
+        group = {pid for pid, _, group in table if group == identity.pid}
+        found.update(group)
+        found.update(descendants(identity.pid, table, shared=shared, never_shared=group))
     mark = f"{MARK}={identity.pid}.{identity.started_at}".encode()
-    found.update(pid for pid, _, _ in table if mark in _environment(pid))
-    return sorted(found)
+    environments = {pid: _environment(pid) for pid, _, _ in table if pid not in found}
+    marked = {pid for pid, environment in environments.items() if mark in environment}
+    for pid in [one for one in marked if is_shared(one, _shared_of(environments[one]))]:
+        marked -= {pid, *descendants(pid, table)}
+    return sorted(found | marked)
 
 
 def commands_of(identity: ProcessIdentity) -> list[int]:
@@ -127,3 +132,9 @@ def _environment(pid: int) -> list[bytes]:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
+
+
+def _shared_of(environment: list[bytes]) -> tuple[str, ...]:
+    prefix = f"{SHARED}=".encode()
+    named = next((one.removeprefix(prefix) for one in environment if one.startswith(prefix)), b"")
+    return tuple(filter(None, named.decode("utf-8", "replace").split("\n")))

@@ -1,4 +1,8 @@
-"""Which agent a command names: `codex`, `claude`, `rehearsal`, or `acp:` and the command line of any ACP agent."""
+"""Which agent a command names: `codex`, `claude`, `rehearsal`, or `acp:` and the command line of any ACP agent.
+
+Whoever runs the command line runs the agent: it gets the whole environment of the terminal, as if it had been started
+there, but for what makes git see another repository.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +42,13 @@ class AgentParameter(click.ParamType[AgentChoice]):
             case "claude":
                 return AgentChoice(_claude)
             case "rehearsal":
-                return AgentChoice(lambda mode: AcpProvider(rehearsal_command(), name="rehearsal", mode=mode))
+                return AgentChoice(
+                    lambda mode: AcpProvider(rehearsal_command(), name="rehearsal", mode=mode, inherit_env="all")
+                )
             case text if text.startswith(_ACP) and (command := _words(text.removeprefix(_ACP))):
-                return AgentChoice(lambda mode: AcpProvider(command, name=f"acp:{command[0]}", mode=mode))
+                return AgentChoice(
+                    lambda mode: AcpProvider(command, name=f"acp:{command[0]}", mode=mode, inherit_env="all")
+                )
             case text:
                 self.fail(f"{text!r} is no agent: use codex, claude, rehearsal, or acp:COMMAND", param, ctx)
 
@@ -58,16 +66,18 @@ def _codex(mode: str | None) -> Provider:
     from ...actors.providers.codex_handshake import SandboxMode
 
     if mode is None:
-        return CodexProvider()
-    return CodexProvider(sandbox=cast("SandboxMode", _one_of(mode, get_args(SandboxMode))))
+        return CodexProvider(inherit_env="all")
+    return CodexProvider(inherit_env="all", sandbox=cast("SandboxMode", _one_of(mode, get_args(SandboxMode))))
 
 
 def _claude(mode: str | None) -> Provider:
     from ...actors.providers.claude import ClaudeProvider, PermissionMode
 
     if mode is None:
-        return ClaudeProvider()
-    return ClaudeProvider(permission_mode=cast("PermissionMode", _one_of(mode, get_args(PermissionMode))))
+        return ClaudeProvider(inherit_env="all")
+    return ClaudeProvider(
+        inherit_env="all", permission_mode=cast("PermissionMode", _one_of(mode, get_args(PermissionMode)))
+    )
 
 
 def _one_of(mode: str, modes: tuple[str, ...]) -> str:

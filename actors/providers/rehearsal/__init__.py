@@ -38,17 +38,24 @@ Sessions are kept in the state directory, one file each: a turn's prompt is on t
 
 from __future__ import annotations
 
-import sys
 from os import PathLike
+
+from ..interpreter import find_python
 
 __all__ = ["rehearsal_command"]
 
 
-def rehearsal_command(*, state: str | PathLike[str] | None = None, resume: str = "load") -> tuple[str, ...]:
+def rehearsal_command(
+    *, state: str | PathLike[str] | None = None, resume: str = "load", python: str | PathLike[str] | None = None
+) -> tuple[str, ...]:
     """The command line of a rehearsal agent, for `AcpProvider`.
 
     `state` is where it keeps its sessions, by default in the user's state directory. `resume` is what it advertises:
-    `load`, `resume` (which does not replay) or `none`.
+    `load`, `resume` (which does not replay) or `none`. `python` is the interpreter that has this package, by default
+    this process's own, or one that is found.
+
+    Raises:
+        ProviderUnavailable: no interpreter has this package.
     """
-    command = (sys.executable, "-P", "-m", __name__, "--resume", resume)
+    command = (find_python(python, module=__name__), "-P", "-m", __name__, "--resume", resume)
     return command if state is None else (*command, "--state", str(state))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +13,7 @@ import orjson
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from ....actors.providers.adapter import ProcessIdentity
+from ....actors.providers.interpreter import find_python
 from ....actors.providers.process_table import processes_of, start_time
 from ....persistence.verify import Finding, verify_database
 from ...contracts.errors import CommandRejected, OrchestrionError
@@ -84,7 +84,8 @@ def make_workspace(stage: Stage) -> None:
 
 
 async def _first_half(stage: Stage, say: Callable[[str], None]) -> FirstHost:
-    command = [sys.executable, "-m", f"{__package__}.first_host", str(stage.directory)]
+    python = await anyio.to_thread.run_sync(lambda: find_python(module="orchestrion"))
+    command = [python, "-m", f"{__package__}.first_host", str(stage.directory)]
     sequences: dict[str, int] = {}
     async with await anyio.open_process(command, stderr=None) as host:
         assert host.stdout is not None

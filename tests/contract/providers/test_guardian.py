@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.actors.providers.guardian import guarded_command
+from orchestrion.actors.providers.guardian import SHARED, guarded_command, living_processes
 from orchestrion.actors.providers.process_table import end_process_group, kill_processes, processes_of, start_time
 
 SAFETY_NET_SECONDS: Final = 30
@@ -28,7 +28,7 @@ TREES = pytest.mark.parametrize("tree", [IN_ITS_OWN_SESSION, STUBBORN, DAEMON], 
 
 HOST = """
 import subprocess, sys
-from orchestrion.actors.providers.guardian import guarded_command
+from orchestrion.actors.providers.guardian import SHARED, guarded_command, living_processes
 import os
 end, host = os.pipe()
 lifeline = end if sys.argv[1] == "lifeline" else None
@@ -164,14 +164,74 @@ def test_the_end_of_the_lifeline_ends_everything_in_time(start: Start, tree: str
     assert start_time(stray) is None
 
 
-def test_the_agent_dies_with_a_guardian_that_was_killed_and_its_strays_are_found(start: Start) -> None:
+# A process that nothing marks: no environment, a session of its own, its parents gone.
+UNMARKED = """(setsid env -i sh -c 'sh -c "echo \\$\\$; exec sleep 3600" & exit' & exit)"""
+
+
+@pytest.mark.lesson("L62")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+@pytest.mark.parametrize("whom", ["outer", "inner"])
+@pytest.mark.parametrize("tree", [STUBBORN, UNMARKED], ids=["stubborn", "unmarked"])
+def test_l62_nothing_outlives_a_guardian_that_its_agent_hits(
+    start: Start, whom: str, number: signal.Signals, tree: str
+) -> None:
+    guarded = start(f"{tree} & read line; exit 3")
+    stray = os.pidfd_open(guarded.reads())
+    (inner,) = (pid for pid, parent, _ in living_processes() or () if parent == guarded.popen.pid)
+    os.kill(inner if whom == "inner" else guarded.popen.pid, number)
+    if number is signal.SIGSTOP and whom == "outer":  # nothing notices that: its host does, when the agent ends
+        assert guarded.popen.stdin is not None
+        guarded.popen.stdin.close()
+    with contextlib.closing(select.epoll()) as poll:
+        poll.register(stray, select.EPOLLIN)
+        assert poll.poll(SAFETY_NET_SECONDS)
+    os.close(stray)
+
+
+@pytest.mark.lesson("L62")
+def test_l62_an_agent_that_kills_both_guardians_is_found_by_its_mark(start: Start) -> None:
     guarded = start(f"{STUBBORN} & wait; read line")
     stray = guarded.reads()
-    guarded.popen.kill()
+    os.killpg(guarded.popen.pid, signal.SIGKILL)
     guarded.popen.wait(SAFETY_NET_SECONDS)
     assert stray in processes_of(guarded.identity)
     assert end_process_group(guarded.identity, grace_seconds=0.2)
     assert processes_of(guarded.identity) == []
+
+
+@pytest.mark.lesson("L62")
+def test_l62_what_a_host_declares_as_shared_outlives_its_agent(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SHARED, f"*{tmp_path}/hub*")
+    hub = tmp_path / "hub"
+    hub.write_text("#!/bin/sh\necho $$\nsleep 3600 & wait\n")
+    hub.chmod(0o755)
+    guarded = start(f"(setsid {hub} &) ; read line")
+    shared = guarded.reads()
+    try:
+        assert not {shared} & set(processes_of(guarded.identity))
+        assert guarded.popen.stdin is not None
+        guarded.popen.stdin.close()
+        guarded.popen.wait(SAFETY_NET_SECONDS)
+        assert start_time(shared) is not None
+        assert not end_process_group(guarded.identity, grace_seconds=0.2)
+        assert start_time(shared) is not None
+    finally:
+        os.killpg(shared, signal.SIGKILL)
+
+
+@pytest.mark.lesson("L62")
+def test_l62_an_agent_has_the_signals_that_its_host_ignores_or_blocks(start: Start) -> None:
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGALRM})
+    try:
+        guarded = start("grep -E '^Sig(Blk|Ign)' /proc/self/status")
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    out, _ = guarded.popen.communicate(timeout=SAFETY_NET_SECONDS)
+    assert {int(line.split()[1], 16) for line in out.splitlines()} == {0}
 
 
 @pytest.mark.parametrize("by", ["lifeline", "parent"])

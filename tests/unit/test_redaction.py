@@ -1,0 +1,53 @@
+"""What is kept of an agent's text: no secrets, no control characters, a bound."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrion.actors.providers.redaction import end_of, plain
+
+pytestmark = pytest.mark.lesson("L64")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("export OPENAI_API_KEY=abc123 now", "export OPENAI_API_KEY=[secret] now"),
+        ('{"apiKey": "two words", "n": 1}', '{"apiKey": [secret], "n": 1}'),
+        ("DB_PASSWORD='a b'", "DB_PASSWORD=[secret]"),
+        ("Authorization: Bearer abcdefgh", "Authorization: [secret]"),
+        ("sent bearer abcdefghijk", "sent bearer [secret]"),
+        ("cloning https://u:p@host/x", "cloning https://[secret]@host/x"),
+        ("GET /v1?api_key=zz&x=1", "GET /v1?api_key=[secret]&x=1"),
+        ("tool --token abc --x y", "tool --token [secret] --x y"),
+        ("Incorrect API key provided: sk-proj-abc_123-x.", "Incorrect API key provided: [secret]."),
+        ("AKIAIOSFODNN7EXAMPLE", "[secret]"),
+        ("ghp_abcdefghijklmnop", "[secret]"),
+        ("eyJhbGciOi.eyJzdWIi.c2ln", "[secret]"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nabc", "[secret]"),
+    ],
+)
+def test_l64_what_looks_like_a_secret_is_replaced(said: str, kept: str) -> None:
+    assert plain(said) == kept
+
+
+@pytest.mark.parametrize(
+    "said", ["no such key: x", "monkey: 5", "max_tokens=10, tokens: 5", "https://host/a@b", "risk-averse"]
+)
+def test_l64_ordinary_words_stay(said: str) -> None:
+    assert plain(said) == said
+
+
+def test_l64_escape_sequences_and_overwritten_text_are_removed() -> None:
+    assert plain("\x1b[1;31mred\x1b[0m \x1b]0;title\x07a\x00b\u202e\r\n") == "red ab"
+    assert plain("10%\r20%\rdone\nnext") == "done\nnext"
+
+
+def test_l64_text_is_bounded() -> None:
+    assert plain("x" * 50, max_bytes=10) == "x" * 10 + " [...]"
+
+
+def test_l64_a_secret_whose_beginning_was_cut_off_is_not_kept() -> None:
+    assert end_of(b"def-rest-of-a-secret\nerror: x", is_whole=False) == "error: x"
+    secret = b"sk-" + b"a" * 30
+    assert end_of(b"key " + secret + b" end", is_whole=True, max_bytes=20) == "key [secret] end"
