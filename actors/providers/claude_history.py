@@ -25,8 +25,8 @@ from uuid import UUID, uuid4, uuid5
 import anyio
 import attrs
 import orjson
-from anyio import to_thread
 
+from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import ProviderThreadId, TurnId
 from ...runtime.contracts.values import JsonObject
@@ -131,7 +131,7 @@ async def read_messages(
         ProviderProtocolError: the message at which a branch begins is gone.
     """
 
-    python = await to_thread.run_sync(partial(find_python, launch.python, module="claude_agent_sdk"))
+    python = await in_thread(partial(find_python, launch.python, module="claude_agent_sdk"))
 
     async def read(session_id: ProviderThreadId) -> list[str]:
         command = [python, "-P", "-c", _READ, session_id]
