@@ -28,6 +28,7 @@ from ..persistence.decision_states import DecisionStates
 from ..persistence.diff_blobs import drop_diffs_above
 from ..persistence.event_store import append_events, read_first_of_command, read_head
 from ..persistence.failures import CommitOutcomeUnknown, translated
+from ..persistence.open_files import OpenFiles
 from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
 from ..runtime.contracts.commands import INTERNAL_COMMANDS, Command, ThreadTurnStart
 from ..runtime.contracts.errors import (
@@ -103,6 +104,7 @@ class CommandGroup:
         self._mint = mint
         self._durability: Durability = durability
         self._path = Path(database.database)
+        self._files = OpenFiles(self._path)
         self._head = read_head(database).sequence
 
     @property
@@ -114,7 +116,8 @@ class CommandGroup:
         """Decide and commit a group. `positions` are those of the projectors: what they have may be evicted.
 
         Raises:
-            RuntimeFailed: a commit's outcome is unknown and could not be found out. Nothing more may be written.
+            RuntimeFailed: a commit's outcome is unknown and could not be found out, or the database's files were
+                removed or replaced. Nothing more may be written.
         """
         try:
             outcome = self._attempt(envelopes)
@@ -150,6 +153,7 @@ class CommandGroup:
                     self._drop_reverted_diffs(plan.events)
                     insert_receipts(self._database, list(plan.receipts.values()))
                     crash_point("append.receipts-written")
+                    self._check_files()
                 crash_point("append.committed")
         except CommitOutcomeUnknown as error:
             self._resolve(plan, error)
@@ -160,6 +164,17 @@ class CommandGroup:
         self._head = plan.head
         batch = Batch(tuple(plan.events), sum(envelope.size for envelope in envelopes))
         return GroupOutcome(answers=tuple(plan.answers), batch=batch)
+
+    def _check_files(self) -> None:
+        """Commit nothing into a file that was removed or replaced, or whose lock was.
+
+        Raises:
+            RuntimeFailed: a file is not what it was. The transaction is rolled back.
+        """
+        try:
+            self._files.check()
+        except StoreError as error:
+            raise RuntimeFailed(str(error)) from error
 
     def _drop_reverted_diffs(self, events: Sequence[PersistedEvent]) -> None:
         """Diffs cannot be replayed: those of turns that a revert removes go with the event that says so."""
@@ -267,6 +282,7 @@ class CommandGroup:
         """
         try:
             reopen(self._database)
+            self._files.log_opened_again()
             written = find_receipts(self._database, [CommandId(command_id) for command_id in plan.receipts])
         except Exception as failure:
             raise RuntimeFailed(

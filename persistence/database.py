@@ -12,6 +12,7 @@ Everything here blocks and is called on a worker thread.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,7 +57,7 @@ def prepare(path: Path, now: Instant) -> SqliteDatabase:
         StoreFull: the disk is full.
         StoreError: the file cannot be created, opened or written.
     """
-    path = path.resolve()
+    path = database_path(path)
     database = _connect_writer(path)
     try:
         with translate_errors(path), _translate_migration_errors(path):
@@ -73,6 +74,33 @@ def prepare(path: Path, now: Instant) -> SqliteDatabase:
     return database
 
 
+def database_path(named: str | Path) -> Path:
+    """The absolute path of the database that a caller names: a regular file, or one that does not exist yet.
+
+    Raises:
+        StoreError: the name cannot be that of a database file.
+    """
+    text = os.fspath(named)
+    if text == ":memory:" or text.startswith("file:"):
+        raise StoreError(
+            f"{text!r} would be a file of that name: name a file in a temporary directory for a database that does not"
+            f" last, or write {f'./{text}'!r} for the file"
+        )
+    try:
+        path = Path(text).resolve()
+        status = path.stat()
+    except FileNotFoundError:
+        return path
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise StoreError(f"{text!r} cannot be the path of a database: {reason}: name another file") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise StoreError(f"{text} is a directory: name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreError(f"{text} is a device, a pipe or a socket: name a regular file")
+    return path
+
+
 def open_writer(path: Path) -> SqliteDatabase:
     """Open `path` for writing in WAL mode, as a new file with mode 0600 if there is none; the schema is not looked at.
 
@@ -81,7 +109,7 @@ def open_writer(path: Path) -> SqliteDatabase:
         StoreFull: the disk is full.
         StoreError: the file cannot be created, opened or written, or its file system has no WAL.
     """
-    path = path.resolve()
+    path = database_path(path)
     database = _connect_writer(path)
     try:
         with translate_errors(path):
@@ -101,9 +129,8 @@ def open_reader(path: Path) -> SqliteDatabase:
         ForeignDatabase: the file is no SQLite database.
         StoreError: there is no such file, or it cannot be read.
     """
-    path = path.resolve()
+    path = database_path(path)
     with translate_errors(path):
-        _refuse_directory(path)
         if not path.exists():
             raise StoreError(f"{path} does not exist: check the path")
         try:
@@ -123,7 +150,7 @@ def open_for_inspection(path: Path) -> SqliteDatabase:
         DatabaseCorrupt: the ledger of migrations differs from this installation.
         StoreError: there is no such file, it cannot be read, it has a second name, or migrations are pending.
     """
-    refuse_second_name(path.resolve())
+    refuse_second_name(database_path(path))
     database = open_reader(path)
     try:
         with translate_errors(path), _translate_migration_errors(path):
@@ -222,7 +249,6 @@ def _connect_writer(path: Path) -> SqliteDatabase:
         check_same_thread=False,
     )
     with translate_errors(path):
-        _refuse_directory(path)
         # O_EXCL: a file that is there is left alone, because closing any descriptor of it would drop the locks
         # that this process holds on it.
         with suppress(FileExistsError):
@@ -275,8 +301,3 @@ def _is_at_rest(path: Path) -> bool:
     """Whether no process can be writing: nothing waits in a WAL and no new one can be made."""
     log = Path(f"{path}-wal")
     return not os.access(path.parent, os.W_OK) and (not log.exists() or log.stat().st_size == 0)
-
-
-def _refuse_directory(path: Path) -> None:
-    if path.is_dir():
-        raise StoreError(f"{path} is a directory: name a file in it")

@@ -17,6 +17,9 @@ import peewee
 from ..runtime.contracts.errors import DatabaseCorrupt, ForeignDatabase, StoreError, StoreFull
 
 _FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What network file systems answer that do not offer locks."""
+
 _ADVICE: Final = {
     sqlite3.SQLITE_BUSY: "another process held it for too long: end that process and try again",
     sqlite3.SQLITE_LOCKED: "another connection holds it: end what holds it and try again",
@@ -64,6 +67,8 @@ def translated(error: BaseException, path: Path) -> StoreError:
         if error.errno in _FULL_DISK:
             return StoreFull(f"{path}: the disk is full: make room and try again")
         reason = error.strerror or str(error)
+        if error.errno in _NO_LOCKS:
+            return StoreError(f"{path}: its file system does not lock files ({reason}): put it on a local disk")
         return StoreError(f"{path}: {reason}: check that its directory exists and may be read and written")
     match code := _primary_code(error):
         case sqlite3.SQLITE_FULL:

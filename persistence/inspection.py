@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import peewee
 
 from .bootstrap import ProgressListener, ReplayRequest, check_positions, replay_to_head
-from .database import open_for_inspection, open_writer
+from .database import database_path, open_for_inspection, open_writer
 from .event_store import read_head
 from .failures import translate_errors, translated
 from .positions import read_positions
@@ -36,7 +36,7 @@ def open_read_only(path: Path) -> Iterator[peewee.SqliteDatabase]:
         ForeignDatabase, DatabaseTooNew, DatabaseCorrupt, StoreError: as `open_for_inspection`, and for what SQLite
             raises in the block.
     """
-    path = path.resolve()
+    path = database_path(path)
     had_log = _log_of(path).exists()
     try:
         with closing(open_for_inspection(path)) as database, _driver_errors_translated(path):

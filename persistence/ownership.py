@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -22,7 +23,7 @@ import filelock
 
 from ..runtime.contracts.errors import DatabaseInUse, StoreError
 from ..runtime.contracts.values import Instant
-from .database import refuse_second_name
+from .database import database_path, refuse_second_name
 from .failures import translate_errors
 
 
@@ -42,7 +43,7 @@ class DatabaseLock:
     """
 
     def __init__(self, path: Path, *, since: Instant) -> None:
-        self.path = path.resolve()
+        self.path = database_path(path)
         self._since = since
         # No soft fallback: a lock that is a mere file would outlive a killed process.
         self._lock = filelock.FileLock(
@@ -71,6 +72,8 @@ class DatabaseLock:
                 self._lock.acquire()
             except filelock.Timeout:
                 raise self._in_use() from None
+            except NotImplementedError as error:
+                raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
             try:
                 _write_owner(self.path, Owner(pid=os.getpid(), host=socket.gethostname(), since=self._since))
             except BaseException:
@@ -83,7 +86,7 @@ class DatabaseLock:
             return
         with translate_errors(self.path):
             try:
-                _owner_file(self.path).unlink(missing_ok=True)
+                self._drop_owner()
             finally:
                 self._lock.release()
 
@@ -95,6 +98,12 @@ class DatabaseLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+    def _drop_owner(self) -> None:
+        """Remove the owner's file. It is another runtime's where this one's lock was removed: then it stays."""
+        owner = read_owner(self.path)
+        if owner is None or (owner.pid, owner.since) == (os.getpid(), self._since):
+            _owner_file(self.path).unlink(missing_ok=True)
 
     def _in_use(self) -> DatabaseInUse:
         owner = read_owner(self.path)

@@ -6,6 +6,7 @@ old rows and their position stand; the scratch file is thrown away by the next s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def replay_and_swap(database: peewee.SqliteDatabase, scratch: peewee.SqliteDatab
     if stalled:
         raise stalled[0]
     crash_point("rebuild.replayed")
-    database.execute_sql("ATTACH DATABASE ? AS scratch", (scratch.database,))
+    database.execute_sql("ATTACH DATABASE ? AS scratch", (os.fsencode(scratch.database),))
     try:
         with write_transaction(database, durability="full"):
             for projection in request.projections:

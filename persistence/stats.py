@@ -6,6 +6,7 @@ of what their rows say, without pages, keys and indexes.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +85,8 @@ def read_stats(database: peewee.SqliteDatabase, *, most_threads: int) -> Databas
     """
     page_bytes = _pragma(database, "page_size")
     threads = _read_threads(database)
-    log = Path(f"{database.execute_sql('PRAGMA database_list').fetchone()[2]}-wal")
+    name: bytes = database.execute_sql("SELECT CAST(file AS BLOB) FROM pragma_database_list").fetchone()[0]
+    log = Path(f"{os.fsdecode(name)}-wal")
     return DatabaseStats(
         file_bytes=_pragma(database, "page_count") * page_bytes,
         free_bytes=_pragma(database, "freelist_count") * page_bytes,

@@ -32,7 +32,7 @@ from ..actors.rebuilder import Rebuilder
 from ..actors.rounds import Rounds
 from ..actors.supervisor import Supervisor
 from ..persistence.bootstrap import ReplayRequest, check_positions, replay_to_head
-from ..persistence.database import prepare
+from ..persistence.database import database_path, prepare
 from ..persistence.decision_states import DECISION_PROJECTORS, DecisionStates
 from ..persistence.failures import translate_errors
 from ..persistence.lane import WriteLane
@@ -70,7 +70,7 @@ async def open_runtime(
     """
     options = options or RuntimeOptions()
     by_name = providers_by_name(providers)
-    path = await run_sync(Path(database).resolve)
+    path = await run_sync(database_path, database)
     async with AsyncExitStack() as stack:
         lock = DatabaseLock(path, since=options.mint.now())
         await run_sync(lock.acquire)

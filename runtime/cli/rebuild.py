@@ -9,7 +9,7 @@ import click
 
 from ...persistence import rebuild as persisted
 from ...persistence.bootstrap import ReplayRequest
-from ...persistence.database import prepare
+from ...persistence.database import database_path, prepare
 from ...persistence.event_store import read_head
 from ...persistence.failures import translate_errors
 from ...persistence.ownership import DatabaseLock
@@ -37,7 +37,7 @@ def rebuild(database: Path, names: tuple[str, ...]) -> None:
     Needs DB for itself: no runtime may own it. Interrupted, the old rows stand.
     """
     projections = [one for one in PROJECTIONS if not names or one.name in names]
-    path = database.resolve()
+    path = database_path(database)
     if not path.exists():
         raise StoreError(f"{path} does not exist: check the path")
     opened_at = now()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ...persistence.bootstrap import ReplayRequest
-from ...persistence.database import prepare
+from ...persistence.database import database_path, prepare
 from ...persistence.failures import translate_errors
 from ...persistence.ownership import DatabaseLock
 from ...persistence.projections import PROJECTIONS
@@ -30,7 +30,7 @@ def repair(context: click.Context, database: Path) -> None:
     with 1 if anything is left that a replay cannot repair.
     """
     console = stdout_console()
-    path = database.resolve()
+    path = database_path(database)
     with replay_progress("verifying") as progress:
         before = verify_database(path, progress=progress)
     if before.repairable:

@@ -146,11 +146,11 @@ from orchestrion.persistence.ownership import DatabaseLock
 lock = DatabaseLock(Path(sys.argv[1]), since=sys.argv[2])
 lock.acquire()
 forked = os.fork()
-if forked == 0:
+if forked == 0:  # it speaks itself, once it runs: by then it has dropped what it inherited
+    print(os.getpid(), flush=True)
     os.close(1)
     sys.stdin.read()
     os._exit(0)
-print(forked, flush=True)
 time.sleep(600)
 """
 

@@ -1,0 +1,65 @@
+"""The files of an open database, compared by device and inode with what they were.
+
+A file that is removed or replaced while it is open goes on taking writes that nobody will find again. So whoever
+commits for the log looks here first.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from ..runtime.contracts.errors import StoreError
+
+_Identity: TypeAlias = tuple[int, int]
+"""Device and inode."""
+
+_LOCK: Final = ".lock"
+_LOG: Final = "-wal"
+
+
+class OpenFiles:
+    """Knows the database, its lock and its write-ahead log by identity. Make it once the database is open.
+
+    Used by one thread at a time. The lock is left out where there is none, as in tests of single parts.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._lock = Path(f"{database}{_LOCK}")
+        self._log = Path(f"{database}{_LOG}")
+        self._known: dict[Path, _Identity] = {}
+        for path in (self._database, self._lock):
+            found = _identity(path)
+            if found is not None:
+                self._known[path] = found
+
+    def check(self) -> None:
+        """Compare every file with what it was. Call it inside a write transaction: the log exists then.
+
+        Raises:
+            StoreError: a file was removed, or another one is in its place.
+        """
+        if self._log not in self._known and (log := _identity(self._log)) is not None:
+            self._known[self._log] = log
+        for path, known in self._known.items():
+            found = _identity(path)
+            if found != known:
+                happened = "was removed" if found is None else "was replaced by another file"
+                raise StoreError(
+                    f"{path} {happened} while {self._database} was open: what would be written now could not be found"
+                    " again. End every process that uses the database, put the file or a backup back, and open it again"
+                )
+
+    def log_opened_again(self) -> None:
+        """The connection was closed and opened: SQLite may have made a new log."""
+        self._known.pop(self._log, None)
+
+
+def _identity(path: Path) -> _Identity | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
