@@ -10,11 +10,13 @@ import pytest
 from blockbuster.blockbuster import BlockBusterFunction
 from hypothesis import Phase, settings
 
+from tests.support.examples import VARIABLE
 from tests.support.orphans import pytest_configure, pytest_sessionfinish, pytest_terminal_summary
 
 __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
 
-settings.register_profile("orchestrion", deadline=None, print_blob=True, derandomize=os.environ.get("CI") == "true")
+# Fixed examples wherever the tests run. `make properties` explores: it sets the number of examples and a seed.
+settings.register_profile("orchestrion", deadline=None, print_blob=True, derandomize=VARIABLE not in os.environ)
 settings.register_profile(
     "first-failure",
     parent=settings.get_profile("orchestrion"),

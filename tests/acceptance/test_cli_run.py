@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
-_DEADLINE_SECONDS = 60
+_DEADLINE_SECONDS = 180
 
 
 @attrs.frozen(kw_only=True)

@@ -59,7 +59,7 @@ def test_a_negative_turn_is_named_and_taken_for_no_option(turns: list[str]) -> N
 def test_missing_extra_names_the_command_that_installs_it(missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None\nfrom orchestrion.__main__ import main; main()"
     ended = subprocess.run(
-        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, timeout=180, check=False
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert missing in ended.stderr
@@ -77,7 +77,7 @@ def test_output_that_nobody_reads_ends_the_command_silently(database: Path, comm
             input=b"no command\n",
             stdout=writing,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=180,
             check=False,
         )
     finally:
@@ -89,7 +89,7 @@ def test_missing_standard_streams_are_no_file_of_the_database(tmp_path: Path) ->
     database = tmp_path / "state.db"
     ended = subprocess.run(
         ["sh", "-c", 'exec "$0" -m orchestrion dispatch "$1" <&- >&- 2>&-', sys.executable, database],
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert ended.returncode == 0

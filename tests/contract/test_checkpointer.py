@@ -37,6 +37,6 @@ async def test_who_is_cancelled_as_it_asks_for_a_capture_keeps_nobody_waiting(tm
         with anyio.CancelScope() as scope:
             scope.cancel()
             await checkpointer.capture_end(turn)
-        with anyio.fail_after(30):
+        with anyio.fail_after(180):
             await checkpointer.settled(THREAD)
         checkpointer.abandon()

@@ -102,13 +102,13 @@ async def test_the_caretaker_tidies_once_the_log_is_quiet(tmp_path: Path) -> Non
         await core.lane.run(empty)
         assert await free_pages(core) > 0
         core.tasks.start_soon(caretaker.run)
-        with anyio.fail_after(30):
+        with anyio.fail_after(180):
             while await free_pages(core):
                 await anyio.lowlevel.checkpoint()
         await core.lane.run(fill)
         await core.lane.run(empty)
         await core.dispatch(make.project_create())
-        with anyio.fail_after(30):
+        with anyio.fail_after(180):
             while await free_pages(core):
                 await anyio.lowlevel.checkpoint()
         core.log.end()

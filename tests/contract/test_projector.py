@@ -88,7 +88,7 @@ async def assert_equals_fold(core: Core, events: Sequence[PersistedEvent], *, be
 
 
 async def until(condition: Any) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(180):
         while not condition():
             await anyio.lowlevel.checkpoint()
 
@@ -159,7 +159,7 @@ async def test_an_idle_projector_stores_its_lazy_position(path: Path, monkeypatc
     monkeypatch.setattr(projector_module, "IDLE_SECONDS", 0.01)
     async with open_core(path) as core:
         await core.dispatch(make.project_create())
-        with anyio.fail_after(60):
+        with anyio.fail_after(180):
             while {row[1] for row in await core.sql(STATE)} != {1}:
                 await anyio.lowlevel.checkpoint()
 
@@ -286,7 +286,7 @@ async def test_a_projector_that_has_failed_for_long_makes_nobody_wait_for_a_cut(
         other = await _lock_out(core)
         core.start_projectors()
         await until(lambda: all(one.status == "retrying" for one in core.projectors.all))
-        with anyio.fail_after(30), pytest.raises(ProjectionStalled, match="locked"):
+        with anyio.fail_after(180), pytest.raises(ProjectionStalled, match="locked"):
             async with core.projectors.cut(read_cut):
                 pass
         await anyio.to_thread.run_sync(other.close)
@@ -310,7 +310,7 @@ async def test_a_cut_that_a_stop_overtakes_is_told_that_the_runtime_stops_and_ho
                 pass
         told.append(str(closed.value))
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(180):
         async with open_core(path, starts=[]) as core:
             other = await _lock_out(core)
             core.start_projectors()
@@ -474,7 +474,7 @@ async def test_whoever_waits_for_rows_does_not_wait_for_the_interval_of_rounds(p
     async with open_core(path) as core:
         core.rounds._interval = 3600
         projects = core.projector("projection.projects")
-        with anyio.fail_after(30):
+        with anyio.fail_after(180):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(projects.wait_until, core.log.head + 1)
                 await anyio.wait_all_tasks_blocked()

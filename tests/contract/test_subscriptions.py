@@ -30,7 +30,7 @@ async def dispatch_projects(core: Core, first: int, last: int) -> None:
 
 
 async def take(subscription: Subscription, count: int) -> list[int]:
-    with anyio.fail_after(30):
+    with anyio.fail_after(180):
         return [(await anext(subscription)).sequence for _ in range(count)]
 
 
@@ -145,7 +145,7 @@ async def test_a_threads_subscription_delivers_its_events_alone_and_passes_over_
                 tasks.start_soon(anext, events)
                 await anyio.wait_all_tasks_blocked()
                 await dispatch_projects(core, 1, 1)
-                with anyio.fail_after(60):
+                with anyio.fail_after(180):
                     while events.position != len(LOG) + 1:
                         await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()

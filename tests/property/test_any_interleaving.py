@@ -8,7 +8,7 @@ events to its snapshot. Answers and events are judged by deciding every command 
 
 - A failure prints its smallest program. `python -m tests.support.interleaving 'Program(…)'` runs it again on both
   backends, as often as threads need to take turns that way again; put it below as an `@example` once it is mended.
-- `CI=true` fixes the choices. Elsewhere they are new each time; `pytest --hypothesis-seed=N` repeats a run.
+- The choices are fixed, except in `make properties`, which prints its seed; `SEED=N make properties` repeats it.
 - `make properties` is the long form: `EXAMPLES` of each property (default 1000), its `SEED` is printed.
 """
 

@@ -25,7 +25,7 @@ from orchestrion.actors.providers.jsonrpc_protocol import (
 from orchestrion.actors.providers.pipes import PipeReceiveStream, PipeSendStream
 from orchestrion.runtime.contracts.errors import ProviderProtocolError, SessionLost
 
-SAFETY_NET_SECONDS = 20
+SAFETY_NET_SECONDS = 180
 
 
 def fed(protocol: JsonRpcProtocol, *chunks: bytes) -> list[Incoming]:

@@ -27,7 +27,7 @@ from orchestrion.runtime.contracts.errors import ProviderUnavailable
 from tests.support.git import Repository
 from tests.support.provider_session import all_have_ended
 
-SAFETY_NET_SECONDS = 30
+SAFETY_NET_SECONDS = 180
 
 STUBBORN = "import signal,sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 PARENT = "import subprocess,sys; subprocess.Popen(['sleep','3600']); print('up', flush=True); sys.stdin.read()"

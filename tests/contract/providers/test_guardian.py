@@ -18,7 +18,7 @@ from orchestrion.actors.providers.adapter import ProcessIdentity
 from orchestrion.actors.providers.guardian import SHARED, guarded_command, living_processes
 from orchestrion.actors.providers.process_table import end_process_group, kill_processes, processes_of, start_time
 
-SAFETY_NET_SECONDS: Final = 30
+SAFETY_NET_SECONDS: Final = 180
 DESCENDANTS_END_WITHIN_SECONDS: Final = 2
 
 IN_ITS_OWN_SESSION = "setsid sh -c 'echo $$; exec sleep 3600'"

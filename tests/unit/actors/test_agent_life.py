@@ -47,7 +47,7 @@ async def running(
 ) -> AsyncIterator[AgentLife]:
     """A life with a turn that was claimed."""
     life = life_of(dispatcher, session_id)
-    with anyio.fail_after(60):
+    with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
             await start(life, agent, tasks)
             intent = _intent(dispatcher)
@@ -147,7 +147,7 @@ async def test_text_that_is_due_is_sent_without_waiting_for_more(dispatcher: Mod
 async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher) -> None:
     agent, life, intent = ScriptedAgent(), life_of(dispatcher), _intent(dispatcher)
     assert isinstance(intent.payload, ThreadTurnStartRequested)
-    with anyio.fail_after(60):
+    with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
             await start(life, agent, tasks)
             await agent.dies()

@@ -51,7 +51,7 @@ async def test_a_command_of_a_replaced_session_is_void(dispatcher: ModelDispatch
 async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher: ModelDispatcher) -> None:
     dispatcher.fault = StoreFull("the disk is full")
     command = assistant_delta(delta="kept")
-    with anyio.fail_after(60):
+    with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(dispatcher.voice(storage_deadline=10).send, _of(command))
             await dispatcher.attempted.wait()

@@ -29,7 +29,7 @@ class Observed:
 @asynccontextmanager
 async def observed() -> AsyncIterator[Observed]:
     it = Observed()
-    with anyio.fail_after(30):
+    with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
             it.supervisor.run_in(tasks)
             try:
@@ -126,7 +126,7 @@ async def test_cancelling_what_surrounds_an_actor_does_not_reach_it() -> None:
             ended.append("actor")
 
     it = Observed()
-    with anyio.fail_after(30), anyio.CancelScope() as around:
+    with anyio.fail_after(180), anyio.CancelScope() as around:
         async with anyio.create_task_group() as tasks:
             it.supervisor.run_in(tasks)
             done = it.supervisor.start("worker", run)
