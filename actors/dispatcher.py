@@ -37,6 +37,7 @@ from .command_group import Answer, CommandEnvelope, CommandGroup
 from .event_log import EventLog
 from .last_errors import LastErrors
 from .mailbox import Mailbox
+from .shields import shield
 
 MAILBOX_COMMANDS: Final = 1024
 MAILBOX_BYTES: Final = 32 * 1024 * 1024
@@ -195,7 +196,7 @@ class Dispatcher:
         envelopes = [submission.envelope for submission in group]
         positions = self._positions()
         try:
-            with anyio.CancelScope(shield=True):
+            with shield():
                 outcome = await self._lane.run(lambda _: self._group.handle(envelopes, positions))
         except Exception as error:
             for submission in group:

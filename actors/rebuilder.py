@@ -27,6 +27,7 @@ from ..runtime.contracts.errors import MailboxClosed
 from .event_log import EventLog
 from .projector import Projector
 from .projectors import Projectors
+from .shields import shield
 
 LAST_EVENTS: Final = 200
 """How many published events may be left to replay on the write lane, where commands wait for them."""
@@ -106,7 +107,7 @@ class Rebuilder:
         try:
             yield await thread.run(scratch.__enter__)
         finally:
-            with anyio.CancelScope(shield=True):
+            with shield():
                 await thread.run(lambda: scratch.__exit__(None, None, None))
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import anyio
 import peewee
 
+from .shields import shield
+
 Swap = Callable[[peewee.SqliteDatabase, int], None]
 """Brings the new rows up to a sequence, and swaps them in with the writing connection."""
 
@@ -41,7 +43,7 @@ class Replacement:
             await self._ended.wait()
         except anyio.get_cancelled_exc_class():
             if self._begun:
-                with anyio.CancelScope(shield=True):
+                with shield():
                     await self._ended.wait()
             raise
         if self._error is not None:

@@ -16,7 +16,6 @@ import logging
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
 
-import anyio
 import attrs
 
 from ..persistence.crash_points import crash_point
@@ -30,6 +29,7 @@ from ..runtime.domain.session_commands import IngestedCommand
 from .intent_notes import IntentNotes
 from .minting import Mint
 from .session_voice import SessionVoice
+from .shields import shield
 from .workspace import (
     Capture,
     CaptureFailed,
@@ -170,7 +170,7 @@ class Reverter:
         if following == "starts-afresh" and self._policy == "refuse" and not progress.begun:
             raise _Refused("its agent cannot roll its conversation back")
         async with self._use.revert(order.thread.id, order.workspace, waits=progress.begun):
-            with anyio.CancelScope(shield=True):
+            with shield():
                 restored = await self._restore(workspace, target, order, progress)
                 progress.begun = True
                 crash_point("revert.files-restored")

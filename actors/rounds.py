@@ -24,6 +24,7 @@ from ..persistence.database import reopen, write_transaction
 from ..persistence.failures import CommitOutcomeUnknown
 from ..persistence.lane import Job, WriteLane
 from ..runtime.contracts.errors import MailboxClosed, StoreError
+from .shields import shield
 
 ROUND_INTERVAL_SECONDS: Final = 0.016
 """Rows that nobody waits for are so old at most. Half of it costs 64 callers a tenth of their throughput; twice as much
@@ -124,7 +125,7 @@ class Rounds:
             self._open_gate()
 
     async def _submit(self, submitted: _Submitted) -> None:
-        with anyio.CancelScope(shield=True):
+        with shield():
             try:
                 await self._send.send(submitted)
             except (anyio.ClosedResourceError, anyio.BrokenResourceError):
@@ -154,7 +155,7 @@ class Rounds:
                     submitted.attempt(database)
 
         try:
-            with anyio.CancelScope(shield=True):
+            with shield():
                 await self._lane.run(run_all)
         except BaseException as error:
             for submitted in jobs:

@@ -13,7 +13,6 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import anyio
 import attrs
 import orjson
 import peewee
@@ -31,6 +30,7 @@ from .agent_life import AgentLife, TurnBegun
 from .minting import Mint
 from .providers.adapter import Provider, SessionRequest
 from .session_voice import SessionVoice
+from .shields import shield
 from .thread_context import ChooseProvider, ThreadContext
 
 _logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class SessionStarter:
             crash_point("session.connected")
             await self.record_life(life, "running")
         except BaseException as error:
-            with anyio.CancelScope(shield=True):
+            with shield():
                 await self._give_up(life, cursor, error)
             raise
         return life

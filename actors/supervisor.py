@@ -2,6 +2,7 @@
 
 - An actor that raises is restarted, with backoff, as its policy allows. One that is beyond restarting fails the
   runtime: commands are refused from then on and `health()` says why; what the host itself is doing is not cancelled.
+- A Ctrl-C that strikes an actor's code fails the runtime too, and is passed on to the host.
 - A cancellation of the host's code does not reach actors: they are stopped in order, or ended by `cancel`.
 """
 
@@ -16,6 +17,8 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
+from ..runtime.contracts.errors import RuntimeFailed
+from .apart import deliver
 from .last_errors import LastErrors
 
 _logger = logging.getLogger(__name__)
@@ -91,8 +94,13 @@ class Supervisor:
         policy: RestartPolicy,
         ended: anyio.Event,
     ) -> None:
-        with scope:
-            await self._supervise(name, run, policy, ended)
+        try:
+            with scope:
+                await self._supervise(name, run, policy, ended)
+        except anyio.get_cancelled_exc_class():
+            if not scope.cancel_called:
+                self._give_up(ActorFailure(actor=name, error=RuntimeFailed("its task was cancelled by somebody else")))
+            raise
 
     async def _supervise(
         self, name: str, run: Callable[[], Awaitable[None]], policy: RestartPolicy, ended: anyio.Event
@@ -111,6 +119,11 @@ class Supervisor:
                     _logger.exception("%s failed and is restarted", name, extra={"actor": name})
                     self._restarts[name] = self._restarts.get(name, 0) + 1
                     await anyio.sleep(policy.backoff_seconds * 2 ** (len(failures) - 1))
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as interrupt:
+            self._give_up(ActorFailure(actor=name, error=interrupt))
+            deliver(interrupt)
         finally:
             ended.set()
 

@@ -47,6 +47,7 @@ from .providers.adapter import TurnRequest
 from .reverter import RevertOrder
 from .session_health import SessionHealth
 from .session_parts import SessionParts
+from .shields import shield
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext, read_thread_context
 from .thread_conversation import ThreadConversation
@@ -145,7 +146,7 @@ class ThreadSession:
                 with anyio.move_on_after(self._agent.seconds_to_next_clock()):
                     await self._wake.wait()
         finally:
-            with anyio.CancelScope(shield=True):
+            with shield():
                 await self._agent.end()
 
     async def _is_done(self, tasks: TaskGroup) -> bool:

@@ -3,7 +3,8 @@
 anyio's default limiter is shared by a whole process: a host whose 40 threads wait for the runtime (FastAPI's
 synchronous endpoints do) would keep the runtime from a thread, for ever. So nothing here uses that limiter:
 
-- `in_thread` runs a short blocking function under a limiter of the library's own, one per event loop;
+- `in_thread` and `start_in_thread` run a short blocking function under a limiter of the library's own, one per event
+  loop;
 - `JobThread` is a thread that belongs to one owner, and runs its jobs in order.
 """
 
@@ -34,17 +35,47 @@ Post = Callable[[Callable[[], object]], object]
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("orchestrion.threads")
 
 
-async def in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-    """Run a blocking function on a thread and return its answer. A caller that is cancelled waits for its end.
+async def in_thread(function: Callable[[*Ts], T], *arguments: *Ts, abandon: bool = False) -> T:
+    """Run a blocking function on a thread and return its answer.
 
-    Only a native cancellation of asyncio ends the wait: the function then goes on, and its answer is lost.
+    A caller that is cancelled waits for the function's end, unless it may `abandon` it: then the function goes on, and
+    its answer is lost. A native cancellation of asyncio abandons it always.
     """
     try:
         limiter = _limiter.get()
     except LookupError:
         limiter = anyio.CapacityLimiter(THREADS)
         _limiter.set(limiter)
-    return await run_sync(function, *arguments, limiter=limiter)
+    return await run_sync(function, *arguments, limiter=limiter, abandon_on_cancel=abandon)
+
+
+async def start_in_thread(start: Callable[[], T], *, undo: Callable[[T], object]) -> T:
+    """Run `start` on a thread and return what it made. Where the caller is gone by then, `undo` gets it, on the thread.
+
+    So what was started is always somebody's, also after a native cancellation of asyncio.
+    """
+    lock = threading.Lock()
+    is_abandoned = False
+    made: list[T] = []
+
+    def run() -> None:
+        value = start()
+        with lock:
+            made.append(value)
+            is_mine = is_abandoned
+        if is_mine:
+            undo(value)
+
+    try:
+        await in_thread(run)
+    except BaseException:
+        with lock:
+            is_abandoned = True
+            left = list(made)
+        for value in left:
+            undo(value)
+        raise
+    return made[0]
 
 
 @attrs.define(eq=False)

@@ -3,24 +3,23 @@
 Start-up: lock, migrate, check positions, bring projections to the head, recover, and only then the first command.
 A clean stop: refuse commands, end sessions, handle what is in the mailbox, let projectors reach the head, release.
 
-The runtime's actors never cancel the host's code, a cancellation of the host's code reaches them as a clean stop, and
-an exception of the host's body leaves `open_runtime` as it is.
+All of it lives in a task of the runtime's own (`lifetime.py`). The runtime's actors never cancel the host's code, a
+cancellation of the host's code reaches them as a clean stop, and an exception of the host's body leaves `open_runtime`
+as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
-import attrs
-import peewee
 from anyio.abc import TaskGroup
-from anyio.to_thread import run_sync
 
+from ..actors.apart import insist
 from ..actors.caretaker import Caretaker
-from ..actors.command_group import CommandGroup
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
 from ..actors.last_errors import LastErrors
@@ -31,17 +30,14 @@ from ..actors.providers.adapter import Provider
 from ..actors.rebuilder import Rebuilder
 from ..actors.rounds import Rounds
 from ..actors.supervisor import Supervisor
-from ..persistence.bootstrap import ReplayRequest, check_positions, replay_to_head
-from ..persistence.database import database_path, prepare
-from ..persistence.decision_states import DECISION_PROJECTORS, DecisionStates
-from ..persistence.failures import translate_errors
-from ..persistence.lane import WriteLane
-from ..persistence.ownership import DatabaseLock
-from ..persistence.positions import PositionRow, read_positions
+from ..persistence.lane import LANE_THREAD, WriteLane
+from ..persistence.positions import PositionRow
 from ..persistence.projections import PROJECTIONS
 from ..persistence.readers import ReaderPool
-from ..persistence.rebuild import drop_left_scratch, outdated_projections, rebuild, record_versions
+from ..persistence.threads import JobThread
+from .database_files import DatabaseFiles, Prepared
 from .health import HealthSource
+from .lifetime import Lifetime
 from .options import RuntimeOptions
 from .provider_host import ProviderHost, providers_by_name
 from .runtime import Runtime
@@ -57,7 +53,12 @@ async def open_runtime(
     """Open a database and run everything that lives on it until the block is left.
 
     Without providers the runtime is passive: it takes commands and serves reads, recovers nothing and performs no
-    intents. Leaving the block stops it cleanly, within `options.shutdown_deadline`, cancellation included.
+    intents. Leaving the block stops it cleanly, within `options.shutdown_deadline`. What is not done by then is cut off
+    as a crash would do, within two seconds more: nothing is left locked or alive, and the next start recovers it.
+
+    A cancellation of the host's code, by whatever means and however often, while the runtime opens, serves or stops,
+    changes nothing of that. It is raised when the runtime is gone. The block may be entered in one task and left in
+    another.
 
     Raises:
         InvalidRequest: two providers have one name.
@@ -69,75 +70,70 @@ async def open_runtime(
         StoreError: the file cannot be opened or written.
     """
     options = options or RuntimeOptions()
-    by_name = providers_by_name(providers)
-    path = await run_sync(database_path, database)
-    async with AsyncExitStack() as stack:
-        lock = DatabaseLock(path, since=options.mint.now())
-        await run_sync(lock.acquire)
-        stack.callback(lock.release)
-        prepared = await run_sync(_prepare, path, options)
-        lane = WriteLane(prepared.writer)
-        stack.push_async_callback(lane.close)
-        readers = ReaderPool(path, size=options.reader_connections)
-        stack.push_async_callback(readers.close)  # before the lane: the last connection to close tidies the WAL
-        house = _House(prepared, lane, readers, by_name, options)
-        async with _running(house, options.shutdown_deadline) as runtime:
-            yield runtime
-
-
-@attrs.frozen(kw_only=True)
-class _Prepared:
-    """What was made ready on a worker thread: the database, and the states and positions read from it."""
-
-    writer: peewee.SqliteDatabase
-    group: CommandGroup
-    positions: dict[str, PositionRow]
-
-
-def _prepare(path: Path, options: RuntimeOptions) -> _Prepared:
-    """Migrate, check positions, rebuild what another version wrote, bring projections to the head."""
-    writer = prepare(path, options.mint.now())
+    live = partial(_live, database, providers_by_name(providers), options)
+    lifetime = Lifetime(live, deadline_seconds=options.shutdown_deadline)
+    runtime = await lifetime.open()
     try:
-        with translate_errors(path):
-            drop_left_scratch(path)
-            check_positions(writer, PROJECTIONS)
-            outdated = outdated_projections(writer, PROJECTIONS)
-            if outdated:
-                rebuild(writer, ReplayRequest(projections=outdated, progress=options.progress))
-            record_versions(writer, PROJECTIONS)
-            stalled = replay_to_head(writer, ReplayRequest(projections=PROJECTIONS, progress=options.progress))
-        for one in stalled:
-            if one.projector in DECISION_PROJECTORS:
-                raise one
-        states = DecisionStates(writer, limit=options.loaded_threads)
-        return _Prepared(
-            writer=writer,
-            group=CommandGroup(writer, states, options.mint, durability=options.durability),
-            positions=read_positions(writer),
-        )
+        yield runtime
+    finally:
+        await lifetime.close()
+
+
+async def _live(
+    database: str | Path, providers: Mapping[str, Provider], options: RuntimeOptions, lifetime: Lifetime
+) -> None:
+    """The runtime's own task: from the lock on the database to its release."""
+    thread = JobThread(LANE_THREAD)
+    files = DatabaseFiles(database, options)
+    lifetime.at_once(files.interrupt)
+    try:
+        with lifetime.opening(), _interrupted_if_cancelled(files):
+            prepared = await thread.run(files.open)
     except BaseException:
-        writer.close()
+        thread.end(files.close)
+        await insist(thread.ended)
+        raise
+    lane = WriteLane(prepared.writer, thread=thread, afterwards=files.close)
+    readers = ReaderPool(Path(prepared.writer.database), size=options.reader_connections)
+    lifetime.at_once(readers.abort)
+    lifetime.at_once(lane.abort)
+    try:
+        await _run(_House(prepared, lane, readers, providers, options), lifetime)
+    finally:
+        try:
+            await insist(readers.close)  # before the lane: the last connection to close tidies the WAL
+        finally:
+            await insist(lane.close)
+
+
+@contextmanager
+def _interrupted_if_cancelled(files: DatabaseFiles) -> Iterator[None]:
+    try:
+        yield
+    except anyio.get_cancelled_exc_class():
+        files.interrupt()
         raise
 
 
-@asynccontextmanager
-async def _running(house: _House, shutdown_deadline: float) -> AsyncIterator[Runtime]:
+async def _run(house: _House, lifetime: Lifetime) -> None:
     """The actors, from the first task to the last."""
-    body_error: BaseException | None = None
+    failure: Exception | None = None
+    lifetime.at_once(house.cancel)
     async with anyio.create_task_group() as tasks:
         try:
-            await house.start(tasks)
-            yield house.runtime
-        except anyio.get_cancelled_exc_class():
-            raise
-        except BaseException as error:  # the host's own: it leaves unwrapped, below
-            body_error = error
+            with lifetime.opening():
+                await house.start(tasks)
+            await lifetime.serve(house.runtime)
+        except Exception as error:
+            failure = error
         finally:
-            with anyio.move_on_after(shutdown_deadline, shield=True):
-                await house.stop()
-            house.cancel()
-    if body_error is not None:
-        raise body_error
+            try:
+                with lifetime.stopping:
+                    await house.stop()
+            finally:
+                house.cancel()
+    if failure is not None:
+        raise failure
 
 
 class _House:
@@ -145,7 +141,7 @@ class _House:
 
     def __init__(
         self,
-        prepared: _Prepared,
+        prepared: Prepared,
         lane: WriteLane,
         readers: ReaderPool,
         providers: Mapping[str, Provider],

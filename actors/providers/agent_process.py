@@ -21,8 +21,9 @@ from typing import IO, Final
 
 import anyio
 
-from ...persistence.threads import in_thread
+from ...persistence.threads import in_thread, start_in_thread
 from ...runtime.contracts.errors import ProviderUnavailable
+from ..shields import shield
 from .adapter import ProcessIdentity
 from .guardian import SHARED, guarded_command
 from .interpreter import find_python
@@ -41,6 +42,9 @@ _FIRST_POLL_SECONDS: Final = 0.001
 _LAST_POLL_SECONDS: Final = 0.05
 _GUARDIAN_SECONDS: Final = 2.0
 """What a guardian may take beyond the agent's grace before it is killed itself."""
+_KILL_SECONDS: Final = 0.25
+"""How long an agent that is killed at once is waited for."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -52,16 +56,15 @@ async def agent_process(command: Sequence[str], *, workspace: Path, launch: Laun
         ProviderUnavailable: the program, the workspace or an interpreter for the guardian is missing, or the system
             refused to start it.
     """
-    with anyio.CancelScope(shield=True):  # a process that was started is always handed to the block below
-        started = await in_thread(_start, tuple(command), workspace, launch)
+    started = await start_in_thread(lambda: _start(tuple(command), workspace, launch), undo=_Started.kill)
     process = AgentProcess(started, program=command[0], grace_seconds=launch.end_grace_seconds)
     try:
         yield process
     finally:
-        await process.end()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            pipe.close()
-        os.close(started.lifeline)
+        try:
+            await process.end()
+        finally:
+            process.let_go()
 
 
 class AgentProcess:
@@ -73,6 +76,7 @@ class AgentProcess:
         self.stdin = PipeSendStream(started.stdin)
         self.stdout = PipeReceiveStream(started.stdout)
         self.stderr = PipeReceiveStream(started.stderr)
+        self._started = started
         self._popen = started.popen
         self._grace_seconds = grace_seconds
         self._ending = anyio.Lock()
@@ -107,7 +111,7 @@ class AgentProcess:
 
         Shielded from cancellation. Returns when no process of the agent lives; a second call waits for the first.
         """
-        with anyio.CancelScope(shield=True):
+        with shield():
             async with self._ending:
                 if self._ended:
                     return
@@ -119,6 +123,15 @@ class AgentProcess:
                 self._ended = True
                 self.stdout.writers_gone()
                 self.stderr.writers_gone()
+
+    def let_go(self) -> None:
+        """Close the pipes, and kill at once what `end` did not come to end. Blocks for some milliseconds only then."""
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            pipe.close()
+        if self._ended:
+            os.close(self._started.lifeline)
+        else:
+            self._started.kill()
 
     def _sweep(self) -> None:
         """End what a guardian left that was killed itself, or that does not answer.
@@ -182,6 +195,16 @@ class _Started:
         self.stdout: IO[bytes] = popen.stdout
         self.stderr: IO[bytes] = popen.stderr
         self.identity = ProcessIdentity(pid=popen.pid, started_at=start_time(popen.pid))
+
+    def kill(self) -> None:
+        """Kill everything that was started. What this misses is ended by the guardian, whose lifeline is closed."""
+        left = kill_processes(self.identity, deadline_seconds=_KILL_SECONDS)
+        if left:
+            _log.error("processes %s survived SIGKILL", left)
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            pipe.close()
+        os.close(self.lifeline)
+        self.popen.poll()
 
 
 def _start(command: tuple[str, ...], workspace: Path, launch: Launch) -> _Started:

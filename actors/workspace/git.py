@@ -21,6 +21,7 @@ from anyio.abc import ByteReceiveStream, Process
 
 from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import OrchestrionError
+from ..shields import shield
 from .git_environment import git_environment
 
 _SETTINGS: Final = (
@@ -133,7 +134,7 @@ class Git:
         flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
         source = None
         try:
-            with anyio.CancelScope(shield=True):
+            with shield():
                 source = None if stdin is None else await in_thread(_file_of, stdin)
                 process = await anyio.open_process(
                     [self.program, *flags, *arguments],

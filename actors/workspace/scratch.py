@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import anyio
 import attrs
 
 from ...persistence.threads import in_thread
+from ..shields import shield
 from .git import CaptureFailed, Git
 
 _RAW_BYTES: Final = "* -text -eol -ident -filter !working-tree-encoding\n"
@@ -138,7 +138,7 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
             directory,
         )
     finally:
-        with anyio.CancelScope(shield=True):
+        with shield():
             await in_thread(partial(shutil.rmtree, directory, ignore_errors=True))
 
 

@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import anyio
 import attrs
 
 from ...persistence.threads import in_thread
+from ..shields import shield
 from .git import CaptureFailed, Git
 from .scratch import CaptureLimits, Layout
 
@@ -76,7 +76,7 @@ async def _make(git: Git, top: Path, place: Path) -> None:
             await in_thread((aside / _NAMED_BY).write_bytes, os.fsencode(top))
             await in_thread(_move, aside, place)
         finally:
-            with anyio.CancelScope(shield=True):
+            with shield():
                 await in_thread(partial(shutil.rmtree, aside, ignore_errors=True))
     except OSError as fault:
         raise CaptureFailed("init", top, str(fault)) from fault

@@ -1,0 +1,160 @@
+"""Tasks that stand apart: no cancellation of the task that starts one reaches it, nor a failure of it that task.
+
+A shielded scope is not enough for that. `task.cancel()` of asyncio, `asyncio.timeout`, a Ctrl-C under `asyncio.run`,
+and under trio a Ctrl-C while the main task waits, all go through anyio's shields. So what has to reach its end runs in
+a task of its own, and its starter waits with `outlast`, which takes note of what interrupts it and goes on waiting.
+
+On asyncio such a task is one of the loop, on trio a system task. Somebody who cancels every task of a loop reaches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from typing import Generic, TypeVar
+
+import anyio
+from anyio.lowlevel import current_token
+
+__all__ = ["Apart", "deliver", "graver", "insist", "interruption_in", "outlast"]
+
+T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
+
+
+class Apart(Generic[T]):
+    """A task of its own. `ended` is set when it is over; `result` then gives its outcome."""
+
+    def __init__(self, run: Callable[[], Awaitable[T]], *, name: str, context: Context | None = None) -> None:
+        self.name = name
+        self.ended = anyio.Event()
+        self._run = run
+        self._scope = anyio.CancelScope()
+        self._answer: list[T] = []
+        self._error: BaseException | None = None
+        token = current_token().native_token
+        inherited = context or copy_context()
+        if isinstance(token, asyncio.AbstractEventLoop):
+            self._task: object = token.create_task(self._main(), name=name, context=inherited)
+        else:
+            from trio.lowlevel import spawn_system_task
+
+            self._task = spawn_system_task(self._main, name=name, context=inherited)
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it ended because it was cancelled, by `cancel` or by somebody else, and so has no outcome."""
+        return self.ended.is_set() and not self._answer and self._error is None
+
+    def cancel(self) -> None:
+        """Cancel it. Does not wait for its end."""
+        self._scope.cancel()
+
+    def result(self) -> T:
+        """What it returned; raises what it raised. Only for one that has ended and was not cut."""
+        if self._error is not None:
+            raise self._error
+        return self._answer[0]
+
+    async def _main(self) -> None:
+        cancelled = anyio.get_cancelled_exc_class()
+        try:
+            with self._scope:
+                self._answer.append(await self._run())
+        except cancelled:
+            if cancelled is not asyncio.CancelledError:
+                raise  # the end of trio's run
+        except BaseException as error:
+            self._error = error
+            deliver(error)
+        finally:
+            self.ended.set()
+
+
+async def outlast(event: anyio.Event, *, until: float) -> BaseException | None:
+    """Wait for an event until that time of the event loop's clock, whatever cancels this task meanwhile.
+
+    Returns what came between, the gravest of it, for the caller to raise when everything is done; None if nothing did.
+    """
+    came: BaseException | None = None
+    while not event.is_set() and (seconds := until - anyio.current_time()) > 0:
+        try:
+            with anyio.move_on_after(seconds, shield=True):
+                await event.wait()
+        except BaseException as error:
+            came = graver(came, error)
+    return came
+
+
+async def insist(wait: Callable[[], Awaitable[object]]) -> None:
+    """Wait for something that ends by itself, again when this task is cancelled; the cancellation is raised at the end.
+
+    `wait` may be called more than once.
+    """
+    came: BaseException | None = None
+    while True:
+        try:
+            with anyio.CancelScope(shield=True):
+                await wait()
+            break
+        except anyio.get_cancelled_exc_class() as error:
+            came = came or error
+    if came is not None:
+        raise came
+
+
+def graver(first: BaseException | None, second: BaseException | None) -> BaseException | None:
+    """Of two interruptions the one to raise: an interrupt of the program before a cancellation, else the first."""
+    if first is None or (second is not None and interruption_in(second) and not interruption_in(first)):
+        return second
+    return first
+
+
+def interruption_in(error: BaseException) -> BaseException | None:
+    """The `KeyboardInterrupt` or `SystemExit` that an error is, or that a group of errors holds."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(interruption_in, error.exceptions)), None)
+    return error if isinstance(error, KeyboardInterrupt | SystemExit) else None
+
+
+def deliver(error: BaseException) -> None:
+    """Give an interrupt of the program that struck one of the runtime's tasks to whom it is meant for.
+
+    Under asyncio it leaves the event loop, as it does from any task. Under trio a Ctrl-C goes to the main task, where
+    trio delivers it at its next checkpoint.
+    """
+    interruption = interruption_in(error)
+    if interruption is None:
+        return
+    token = current_token().native_token
+    if isinstance(token, asyncio.AbstractEventLoop):
+        token.call_soon(_raise, interruption)
+    elif isinstance(interruption, KeyboardInterrupt) and _trio_takes_interrupts():
+        _interrupt_main_task()
+    else:
+        _logger.error("a task of the runtime asked for the end of the program: %r", interruption)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _trio_takes_interrupts() -> bool:
+    handler = signal.getsignal(signal.SIGINT)
+    is_trios = callable(handler) and handler is not signal.default_int_handler
+    return is_trios and threading.current_thread() is threading.main_thread()
+
+
+def _interrupt_main_task() -> None:
+    """Send this process SIGINT where trio does not let it strike the very task that it struck before."""
+    from trio.lowlevel import enable_ki_protection
+
+    def interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    enable_ki_protection(interrupt)()
