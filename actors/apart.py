@@ -15,7 +15,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import anyio
 from anyio.lowlevel import current_token
@@ -23,6 +23,8 @@ from anyio.lowlevel import current_token
 __all__ = ["Apart", "deliver", "graver", "insist", "interruption_in", "outlast"]
 
 T = TypeVar("T")
+
+_ACTOR: Final = {"actor": "runtime"}
 
 _logger = logging.getLogger(__name__)
 
@@ -137,7 +139,7 @@ def deliver(error: BaseException) -> None:
     elif isinstance(interruption, KeyboardInterrupt) and _trio_takes_interrupts():
         _interrupt_main_task()
     else:
-        _logger.error("a task of the runtime asked for the end of the program: %r", interruption)
+        _logger.error("a task of the runtime asked for the end of the program: %r", interruption, extra=_ACTOR)
 
 
 def _raise(error: BaseException) -> None:

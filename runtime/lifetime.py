@@ -24,6 +24,9 @@ from .runtime import Runtime
 GRACE_SECONDS: Final = 2.0
 """How long what was cut off may take to end."""
 
+_ACTOR: Final = {"actor": "runtime"}
+_OVERDUE: Final = "the runtime did not stop within %g s: what is left is cut off"
+
 _logger = logging.getLogger(__name__)
 
 
@@ -117,11 +120,11 @@ class Lifetime:
             self._opening.cancel()
         came = graver(interruption, await outlast(self._task.ended, until=deadline))
         if not self._task.ended.is_set():
-            _logger.warning("the runtime did not stop within %g s: what is left is cut off", self._deadline_seconds)
+            _logger.warning(_OVERDUE, self._deadline_seconds, extra=_ACTOR)
             self._cut()
             came = graver(came, await outlast(self._task.ended, until=deadline + GRACE_SECONDS))
         if not self._task.ended.is_set():
-            _logger.error("the runtime has not stopped %g s after it was cut off", GRACE_SECONDS)
+            _logger.error("the runtime has not stopped %g s after it was cut off", GRACE_SECONDS, extra=_ACTOR)
             self._cut()
         if came is not None:
             raise came
