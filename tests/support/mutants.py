@@ -248,7 +248,7 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="rows that another version of a projection wrote are made anew",
-        file="runtime/host.py",
+        file="runtime/database_files.py",
         old="            if outdated:\n",
         new="            if False:\n",
         test="tests/contract/test_host.py::test_an_outdated_projection_is_rebuilt_before_the_first_command",
