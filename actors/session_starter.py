@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -20,15 +21,22 @@ from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..persistence.provider_runtime import ProviderRuntimeRow, drop_cursors, put_provider_runtime, set_cursor
+from ..persistence.provider_runtime import (
+    ProviderRuntimeRow,
+    drop_cursors,
+    forget_conversation,
+    put_provider_runtime,
+    set_cursor,
+)
 from ..persistence.single_write import write_alone
 from ..runtime.contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
 from ..runtime.contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ..runtime.contracts.values import JsonObject, Label, RuntimeStatus
 from ..runtime.domain.session_commands import IngestState
 from .agent_life import AgentLife, TurnBegun
+from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
 from .minting import Mint
-from .providers.adapter import Provider, SessionRequest
+from .providers.adapter import Provider, SessionRequest, own_process
 from .session_voice import SessionVoice
 from .shields import shield
 from .thread_context import ChooseProvider, ThreadContext
@@ -46,6 +54,7 @@ class SessionStarter:
     voice: SessionVoice
     mint: Mint
     python: str | None = None
+    resume_policy: ResumePolicy = "refuse"
 
     async def start(
         self,
@@ -58,6 +67,7 @@ class SessionStarter:
     ) -> AgentLife:
         """Start an agent for the thread, or resume its conversation, and bind it as the thread's session.
 
+        An agent that does not resume starts afresh where the policy allows it; the thread's history says so before.
         Cancelled, it ends the agent that it was starting.
 
         Raises:
@@ -67,13 +77,41 @@ class SessionStarter:
             StoreError: the store refused to record it.
         """
         provider = self.provider_of(context)
+        cursor = context.resume_cursor
+        start = partial(
+            self._start,
+            provider,
+            context,
+            tasks,
+            correlation_id=correlation_id,
+            changed=changed,
+            turn_begun=turn_begun,
+        )
+        try:
+            return await start(cursor)
+        except ResumeRefused:
+            if cursor is None or self.resume_policy == "refuse":
+                raise
+        return await start(None)
+
+    async def _start(
+        self,
+        provider: Provider,
+        context: ThreadContext,
+        tasks: TaskGroup,
+        cursor: JsonObject | None,
+        *,
+        correlation_id: CommandId | None,
+        changed: Callable[[], None],
+        turn_begun: TurnBegun,
+    ) -> AgentLife:
         state = IngestState(
             thread_id=context.thread.id,
             provider_session_id=ProviderSessionId(self.mint.new_id()),
             provider_name=Label(provider.name),
             adapter_key=Label(provider.adapter_key),
+            resumed=cursor is not None,
         )
-        cursor = context.resume_cursor
         await self.record(state, "starting", cursor, {})
         crash_point("session.recorded")
         life = AgentLife(
@@ -110,12 +148,15 @@ class SessionStarter:
         Raises:
             ProviderUnavailable: none does, or nobody says which.
         """
-        if context.runtime is not None:
-            name = context.runtime.provider_name
+        served_by = None if context.runtime is None else context.runtime.provider_name
+        if served_by is not None and not context.conversation_was_forgotten:
+            name: str = served_by
         elif len(self.providers) == 1:
             name = next(iter(self.providers))
         elif self.choose_provider is not None:
             name = self.choose_provider(context.project, context.thread)
+        elif served_by is not None and served_by in self.providers:
+            name = served_by
         else:
             raise ProviderUnavailable(
                 f"thread {context.thread.id!r} could be served by {', '.join(self.providers)}:"
@@ -124,7 +165,7 @@ class SessionStarter:
         if name not in self.providers:
             raise ProviderUnavailable(
                 f"thread {context.thread.id!r} is served by {name!r}, which is not among this runtime's providers:"
-                f" {', '.join(self.providers)}"
+                f" {', '.join(self.providers)}; {WAY_TO_MOVE}"
             )
         return self.providers[name]
 
@@ -135,7 +176,8 @@ class SessionStarter:
             StoreError: the store refused it.
         """
         connection = life.connection
-        identity: JsonObject = {"pid": connection.process.pid, "startedAt": connection.process.started_at}
+        process = own_process(connection)
+        identity: JsonObject = {} if process is None else {"pid": process.pid, "startedAt": process.started_at}
         provider_thread_id = connection.provider_thread_id or life.state.provider_thread_id
         state = attrs.evolve(life.state, provider_thread_id=provider_thread_id)
         await self.record(state, status, connection.resume_cursor, identity)
@@ -179,11 +221,21 @@ class SessionStarter:
         """
         await self._write(lambda database: drop_cursors(database, thread_id))
 
+    async def forget_conversation(self, thread_id: ThreadId) -> None:
+        """Forget the thread's conversation on request: its next session is a fresh one, of any provider.
+
+        Raises:
+            StoreError: the store refused it.
+        """
+        await self._write(lambda database: forget_conversation(database, thread_id))
+
     async def _give_up(self, life: AgentLife, cursor: JsonObject | None, error: BaseException) -> None:
         """End what a start began: an agent that came up too late, the session, its runtime row."""
         because = error if isinstance(error, Exception) else None
         refused = {"resumeRefused": True} if isinstance(error, ResumeRefused) else {}
         try:
+            if isinstance(error, ResumeRefused) and cursor is not None and self.resume_policy == "start-afresh":
+                await life.report(conversation_lost(f"the agent starts afresh: {error}"))
             await life.end(because=because)
             await self.record(life.state, "stopped" if because is None else "error", cursor, refused)
         except OrchestrionError as failure:

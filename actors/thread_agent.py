@@ -23,10 +23,12 @@ from ..persistence.threads import in_thread
 from ..runtime.contracts.errors import StoreError
 from ..runtime.contracts.events import PersistedEvent
 from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
-from ..runtime.contracts.provider_events import RuntimeErrorReported
+from ..runtime.contracts.provider_events import RuntimeErrorReported, SessionNotice
 from .agent_life import AgentLife
 from .backoff import Backoff
 from .checkpointer import Checkpointer
+from .conversation_loss import conversation_lost
+from .providers.adapter import own_process
 from .providers.process_table import commands_of
 from .session_clocks import SessionClocks
 from .session_health import SessionHealth
@@ -62,6 +64,9 @@ class ThreadAgent:
         self._life: AgentLife | None = None
         self._turn: TurnWorkspace | None = None
         self._saved_cursor: object = None
+        self._has_had_a_turn = False
+        self._left_out: str | None = None
+        self._noted: set[str] = set()
 
     @property
     def life(self) -> AgentLife | None:
@@ -82,11 +87,16 @@ class ThreadAgent:
     def works_on(self, turn: TurnWorkspace) -> None:
         """The agent's turn was claimed."""
         self._turn = turn
+        self._has_had_a_turn = True
+
+    async def left_alone(self) -> None:
+        """Wait until an agent that failed may be started again. What is read of the thread afterwards is not old."""
+        if self._life is None:
+            await anyio.sleep(self._restart.seconds_left(anyio.current_time()))
 
     async def living(self, context: ThreadContext, tasks: TaskGroup, *, correlation_id: CommandId | None) -> AgentLife:
         """The thread's agent, started in `tasks` if none lives. Raises what `SessionStarter.start` raises."""
         if self._life is None:
-            await anyio.sleep(self._restart.seconds_left(anyio.current_time()))
             try:
                 life = await self._starter.start(
                     context,
@@ -99,8 +109,24 @@ class ThreadAgent:
                 self._restart.failed(anyio.current_time())
                 raise
             self._life, self._saved_cursor = life, life.connection.resume_cursor
+            self._has_had_a_turn = False
             self._clocks.beaten(anyio.current_time())
         return self._life
+
+    def can_switch_to(self, model: str) -> bool:
+        """Whether the agent, which lives, offers a choice of models."""
+        assert self._life is not None, "asked of an agent that lives"
+        can_switch = self._life.connection.capabilities.model_switch
+        self._left_out = None if can_switch else model
+        return can_switch
+
+    async def note_what_was_left_out(self) -> None:
+        """Say once in the turn's history that the agent uses its own model, not the thread's."""
+        model, self._left_out = self._left_out, None
+        if self._life is not None and model is not None and model not in self._noted:
+            self._noted.add(model)
+            notice = f"The agent offers no choice of models: it uses its own, not {model}"
+            await self._life.report(SessionNotice(kind="session.notice", summary=notice, detail={"model": model}))
 
     async def interrupt(self, intent: PersistedEvent) -> None:
         """Ask the agent to end its turn. What ends the turn, the deadline included, is the first such intent's outcome.
@@ -150,13 +176,17 @@ class ThreadAgent:
         life = self._life
         if life is None or "retirement" not in self._clocks.due(life, anyio.current_time()):
             return
-        if await in_thread(commands_of, life.connection.process):
+        process = own_process(life.connection)
+        commands = [] if process is None else await in_thread(commands_of, process)
+        if commands:
             life.idle_since = anyio.current_time()
         elif not unless():
             await self.end()
 
-    async def end(self) -> None:
+    async def end(self, *, keeps_conversation: bool = True) -> None:
         """End the agent, if one lives, and record that it ended.
+
+        Where the agent cannot resume its conversation and the thread was not asked to forget it, its history says so.
 
         Raises:
             StoreError: the end of its turn or session is not reported yet: call again.
@@ -166,6 +196,9 @@ class ThreadAgent:
         life = self._life
         if life is None:
             return
+        if keeps_conversation and self._has_had_a_turn and not life.connection.capabilities.resume:
+            self._has_had_a_turn = False
+            await life.report(conversation_lost("the agent is ended and cannot resume it"))
         await life.end()
         self._life = None
         if life.state.fatal_error is not None:
@@ -183,12 +216,12 @@ class ThreadAgent:
 
     def health(self, thread_id: ThreadId, last_error: str | None) -> SessionHealth:
         life = self._life
-        connected = life is not None and not life.is_over
+        process = None if life is None or life.is_over else own_process(life.connection)
         return SessionHealth(
             thread_id=thread_id,
             provider_name=None if life is None else life.state.provider_name,
             provider_session_id=None if life is None else life.state.provider_session_id,
-            pid=life.connection.process.pid if life is not None and connected else None,
+            pid=None if process is None else process.pid,
             running_turn_id=self.running_turn_id,
             silent_seconds=0.0 if life is None else anyio.current_time() - life.heard_at,
             open_approvals=0 if life is None else life.open_approvals,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import orjson
 import peewee
 
-from ..persistence.provider_runtime import ProviderRuntimeRow, find_provider_runtime
+from ..persistence.provider_runtime import FORGOTTEN, ProviderRuntimeRow, find_provider_runtime
 from ..persistence.snapshot import read_snapshot
 from ..runtime.contracts.errors import NotFound
 from ..runtime.contracts.ids import ThreadId
 from ..runtime.contracts.read_model import ProjectView, SnapshotRequest, ThreadView
 from ..runtime.contracts.values import JsonObject
+
+AGENTS_OWN_MODEL: Final = "default"
+"""The name that stands for no model: the agent takes its own."""
 
 ChooseProvider: TypeAlias = Callable[[ProjectView, ThreadView], str]
 
@@ -34,6 +37,12 @@ class ThreadContext:
         return Path(self.thread.worktree_path or self.project.workspace_root)
 
     @property
+    def model(self) -> str | None:
+        """The model of a turn that names none: the thread's, else the project's; None for the agent's own."""
+        model = self.thread.model or self.project.default_model
+        return None if model == AGENTS_OWN_MODEL else model or None
+
+    @property
     def highest_turn_count(self) -> int:
         return max((turn.turn_count for turn in self.thread.turns), default=0)
 
@@ -49,6 +58,11 @@ class ThreadContext:
     def resume_was_refused(self) -> bool:
         """Whether the thread's last agent did not know the conversation it was to resume."""
         return self._runtime_payload.get("resumeRefused") is True
+
+    @property
+    def conversation_was_forgotten(self) -> bool:
+        """Whether the thread was asked to go on without its conversation, so that any provider may serve it."""
+        return self._runtime_payload.get(FORGOTTEN) is True
 
     @property
     def _runtime_payload(self) -> JsonObject:

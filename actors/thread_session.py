@@ -41,6 +41,7 @@ from ..runtime.contracts.events import (
 from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import TurnCompleted
 from ..runtime.contracts.values import UNSET
+from ..runtime.domain.failures import WAY_TO_START_AFRESH
 from .agent_life import AgentLife
 from .failure_reasons import reason_of
 from .providers.adapter import TurnRequest
@@ -51,7 +52,7 @@ from .shields import shield
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext, read_thread_context
 from .thread_conversation import ThreadConversation
-from .turn_request import read_turn_request
+from .turn_request import read_turn_request, with_model
 from .turn_workspace import TurnWorkspace
 
 CONTEXT_PROJECTORS: Final = (
@@ -187,8 +188,9 @@ class ThreadSession:
                 await self._interrupt(intent, interrupt.turn_id, intents)
             case ThreadApprovalResponseRequested() as response:
                 await self._respond(intent, response)
-            case ThreadSessionStopRequested():
-                await self._stop_session(intent, intents)
+            case ThreadSessionStopRequested() as stop:
+                forgets = stop.forget_conversation is True
+                await self._stop_session(intent, intents, forgets=forgets)
             case _:
                 raise AssertionError(f"event {intent.sequence} overtakes nothing: {intent.event_type}")
 
@@ -237,8 +239,10 @@ class ThreadSession:
         said = "a turn of thread %s did not start: %s"
         _logger.warning(said, self.thread_id, error, exc_info=defect, extra=_ids(intent))
         self._last_error = str(error)
-        kind = "session.resume.failed" if isinstance(error, ResumeRefused) else "turn.start.failed"
-        await self._parts.notes.turn_not_started(intent, turn_id, kind, reason=reason_of(error), error=str(error))
+        kind, message = "turn.start.failed", str(error)
+        if isinstance(error, ResumeRefused):
+            kind, message = "session.resume.failed", f"{error}; {WAY_TO_START_AFRESH}"
+        await self._parts.notes.turn_not_started(intent, turn_id, kind, reason=reason_of(error), error=message)
 
     async def _revert(self, intent: PersistedEvent, turn_count: int) -> None:
         """Take the thread back, unless something overtakes it before files are touched: then it is done after that."""
@@ -259,6 +263,7 @@ class ThreadSession:
         self, intent: PersistedEvent, start: ThreadTurnStartRequested, tasks: TaskGroup
     ) -> tuple[AgentLife, TurnWorkspace, TurnRequest] | None:
         """A living agent, the workspace as the turn finds it, and what to hand over. Claims nothing."""
+        await self._agent.left_alone()
         context = await self._context()
         if context is None or context.thread.deleted_at is not None:
             return None
@@ -270,6 +275,7 @@ class ThreadSession:
         if life.running_turn_id is not None:  # the agent has begun a turn by itself: this one waits for its end
             self._in_hand.discard(intent.event_id)
             return None
+        request = with_model(request, context, self._agent)
         turn = TurnWorkspace(
             thread_id=self.thread_id,
             turn_id=start.turn_id,
@@ -282,6 +288,7 @@ class ThreadSession:
         return life, turn, request
 
     async def _hand_over(self, life: AgentLife, request: TurnRequest) -> None:
+        await self._agent.note_what_was_left_out()
         try:
             await life.connection.start_turn(request)
             crash_point("turn.handed-over")
@@ -325,21 +332,29 @@ class ThreadSession:
                 with suppress(ProviderError):
                     await life.connection.respond(own, "cancel")
 
-    async def _stop_session(self, intent: PersistedEvent, intents: Collection[PersistedEvent]) -> None:
-        """Close the queued turns before the stop, end the agent, and settle the stop by the status that follows."""
+    async def _stop_session(
+        self, intent: PersistedEvent, intents: Collection[PersistedEvent], *, forgets: bool
+    ) -> None:
+        """Close the queued turns before the stop, end the agent, and settle the stop by the status that follows.
+
+        A conversation to be forgotten is forgotten before the stop is settled, so that no crash keeps it.
+        """
         for queued in intents:
             if isinstance(queued.payload, ThreadTurnStartRequested) and queued.sequence < intent.sequence:
                 await self._parts.notes.turn_cancelled(queued, queued.payload.turn_id)
         life = self._agent.life
         if life is not None and not life.ended.is_set():
-            life.expect_end(intent)
-            await self._agent.end()
+            if not forgets:
+                life.expect_end(intent)
+            await self._agent.end(keeps_conversation=not forgets)
             self._in_hand.discard(intent.event_id)  # if the agent died before this, its end was not the stop's outcome
             return
         context = await self._context()
         if context is None:
             return
-        if context.resume_was_refused:
+        if forgets:
+            await self._parts.starter.forget_conversation(self.thread_id)
+        elif context.resume_was_refused:
             await self._parts.starter.drop_cursors(self.thread_id)
         await self._parts.notes.session_stopped(intent, context.thread.session)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import attrs
+
 from ..persistence.event_store import read_event
 from ..persistence.readers import ReaderPool
 from ..runtime.contracts.errors import ProviderError
 from ..runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
 from ..runtime.contracts.values import Unset
 from .providers.adapter import TurnRequest
+from .thread_agent import ThreadAgent
+from .thread_context import AGENTS_OWN_MODEL, ThreadContext
 
 
 async def read_turn_request(
@@ -31,3 +35,15 @@ async def read_turn_request(
         model=None if isinstance(start.model, Unset) else start.model,
         effort=None if isinstance(start.effort, Unset) else start.effort,
     )
+
+
+def with_model(request: TurnRequest, context: ThreadContext, agent: ThreadAgent) -> TurnRequest:
+    """The request with the turn's effective model: its own, else the thread's, else the project's.
+
+    `default` stands for the agent's own and is not passed. What the thread or project names is left out for an agent
+    that offers no choice, and the thread's history says so; what the turn itself names is for the agent to refuse.
+    """
+    model = request.model or context.model
+    if request.model is None and model is not None and not agent.can_switch_to(model):
+        model = None
+    return attrs.evolve(request, model=None if model == AGENTS_OWN_MODEL else model)

@@ -13,6 +13,9 @@ import peewee
 from ..runtime.contracts.ids import ProviderSessionId, ThreadId
 from ..runtime.contracts.values import Instant, RuntimeStatus
 
+FORGOTTEN: Final = "conversationForgotten"
+"""In a row's payload: its thread's conversation was forgotten on request, so any provider may serve the thread."""
+
 _COLUMNS: Final = (
     "provider_session_id, thread_id, provider_name, adapter_key, provider_thread_id, status, last_seen_at,"
     " resume_cursor_json, runtime_payload_json"
@@ -66,6 +69,16 @@ def drop_cursors(database: peewee.SqliteDatabase, thread_id: ThreadId) -> None:
     """Forget how to resume a thread's conversation: the next session is a fresh one."""
     database.execute_sql(
         "UPDATE provider_session_runtime SET resume_cursor_json = NULL WHERE thread_id = ?", (thread_id,)
+    )
+
+
+def forget_conversation(database: peewee.SqliteDatabase, thread_id: ThreadId) -> None:
+    """Forget how to resume a thread's conversation, and that its provider has to go on with it."""
+    database.execute_sql(
+        "UPDATE provider_session_runtime SET resume_cursor_json = NULL,"
+        f" runtime_payload_json = json_set(coalesce(runtime_payload_json, '{{}}'), '$.{FORGOTTEN}', json('true'))"
+        " WHERE thread_id = ?",
+        (thread_id,),
     )
 
 

@@ -7,6 +7,7 @@ import os
 import attrs
 
 from ..actors.captures_under_way import CaptureBudget
+from ..actors.conversation_loss import ResumePolicy
 from ..actors.minting import Mint, SystemMint
 from ..actors.reverter import RevertPolicy
 from ..actors.session_limits import SessionLimits
@@ -29,6 +30,9 @@ class RuntimeOptions:
     python: str | os.PathLike[str] | None = None
     """The Python interpreter, 3.9 or later, that runs the guardians of agents. None: one is looked for, which is this
     process's own unless this process is a frozen application or embeds its interpreter."""
+    resume_policy: ResumePolicy = "refuse"
+    """What a thread does whose agent cannot or does not resume its conversation: fail the turn, naming the way out, or
+    start a new conversation, with the loss stated in its history."""
     progress: ProgressListener | None = None
     """Called on a worker thread while projections are brought to the head, with events applied and the head."""
     durability: Durability = "full"

@@ -149,6 +149,7 @@ class ProviderHost:
                 voice=voice,
                 mint=mint,
                 python=None if options.python is None else os.fspath(options.python),
+                resume_policy=options.resume_policy,
             ),
             checkpointer=self._checkpointer,
             reverter=Reverter(

@@ -11,6 +11,7 @@ history that an agent replays on resume is dropped; `SessionExited` is the last 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -80,10 +81,11 @@ class TurnRequest:
 
 
 class AgentConnection(Protocol):
-    """One living agent process. Its methods may be called from any task of the session that owns it."""
+    """One living agent, with a process of its own or without. Any task of its session may call its methods."""
 
     @property
-    def process(self) -> ProcessIdentity: ...
+    def process(self) -> ProcessIdentity | None:
+        """The agent's process; None for an agent without one: no process is recorded, and recovery ends none."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -132,6 +134,12 @@ class AgentConnection(Protocol):
 
         Shielded from cancellation by its caller's scope; returns when no process of the agent is left.
         """
+
+
+def own_process(connection: AgentConnection) -> ProcessIdentity | None:
+    """The agent's process, where it has one of its own. The host's own process is never taken for an agent's."""
+    process = connection.process
+    return None if process is None or process.pid == os.getpid() else process
 
 
 @runtime_checkable

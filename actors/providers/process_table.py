@@ -79,10 +79,10 @@ def end_process_group(identity: ProcessIdentity, *, grace_seconds: float) -> boo
     """End what a dead host left of an agent: SIGTERM, then SIGKILL after `grace_seconds`.
 
     True when something was left and signalled, False when there was nothing to end: the processes are gone, or
-    `identity.pid` belongs to another by now, or its start time was never known. Blocks until no process of the agent
-    lives, at most twice `grace_seconds`; call it in a thread.
+    `identity.pid` belongs to another by now or to this process, or its start time was never known. Blocks until no
+    process of the agent lives, at most twice `grace_seconds`; call it in a thread.
     """
-    if identity.started_at is None or not processes_of(identity):
+    if identity.started_at is None or identity.pid == os.getpid() or not processes_of(identity):
         return False
     if _signal_until_gone(identity, signal.SIGTERM, grace_seconds):
         kill_processes(identity, deadline_seconds=grace_seconds)

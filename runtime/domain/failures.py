@@ -15,6 +15,13 @@ from ..contracts.values import FailureReason, Instant, JsonObject
 TURN_FAILED: Final = "turn.failed"
 """The kind of the activity: one for each turn that failed, whether it opened or not."""
 
+NO_REASON_GIVEN: Final = "the agent did not say why"
+
+WAY_TO_START_AFRESH: Final = (
+    "if the conversation cannot go on, send thread.session.stop with forgetConversation: true:"
+    " the next turn then starts a new one"
+)
+
 _REASONS: Final[Mapping[object, FailureReason]] = {reason: reason for reason in get_args(FailureReason)}
 
 

@@ -44,7 +44,7 @@ from ..contracts.values import (
 )
 from .agent_messages import complete_message, complete_messages, continue_message
 from .approvals import REQUESTED, RESOLVED
-from .failures import TURN_FAILED, failure_payload
+from .failures import NO_REASON_GIVEN, TURN_FAILED, WAY_TO_START_AFRESH, failure_payload
 from .session_commands import (
     IngestedCommand,
     IngestState,
@@ -62,6 +62,15 @@ _AFTER_TURN: Final[dict[str, SessionStatus]] = {
     "cancelled": "interrupted",
     "interrupted": "interrupted",
 }
+
+_MAY_BE_THE_CONVERSATION: Final[tuple[FailureReason | None, ...]] = (
+    None,
+    "unknown",
+    "refused",
+    "protocol",
+    "context_full",
+)
+"""Reasons of a failed turn that may lie in the conversation, rather than in an account or a limit."""
 
 
 def ingest(
@@ -94,8 +103,9 @@ def _ingest(
         case TurnCompleted() if state.turn_id is None:
             return state, ()
         case TurnCompleted():
-            why = _Why(event.error, event.reason, event.retry_at)
-            return _end_turn(state, _AFTER_TURN[event.outcome], now, why)
+            if event.outcome == "completed":
+                return _end_turn(attrs.evolve(state, resumed=False), "ready", now, _Why(event.error))
+            return _end_turn(state, _AFTER_TURN[event.outcome], now, _why_failed(state, event))
         case SessionExited():
             return _exit(state, event, now)
         case RuntimeErrorReported():
@@ -172,6 +182,14 @@ class _Why:
     retry_at: Instant | None = None
 
 
+def _why_failed(state: IngestState, event: TurnCompleted) -> _Why:
+    """Of a conversation that was resumed and has not worked since, the error names the way to leave it."""
+    error = event.error
+    if event.outcome == "failed" and state.resumed and event.reason in _MAY_BE_THE_CONVERSATION:
+        error = f"{error or NO_REASON_GIVEN}; {WAY_TO_START_AFRESH}"
+    return _Why(error, event.reason, event.retry_at)
+
+
 def _end_turn(
     state: IngestState, status: SessionStatus, now: Instant, why: _Why
 ) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
@@ -187,7 +205,7 @@ def _end_turn(
 
 
 def _turn_failed(state: IngestState, turn_id: TurnId, why: _Why, now: Instant) -> IngestedCommand:
-    message = bounded_text(why.error or "the agent did not say why", MAX_ERROR_BYTES)
+    message = bounded_text(why.error or NO_REASON_GIVEN, MAX_ERROR_BYTES)
     retry = {} if why.retry_at is None else {"retryAt": why.retry_at}
     return activity(
         state,

@@ -80,6 +80,8 @@ class IngestState:
     """The latest ones, so that a message is not completed twice."""
     early_text: str = ""
     """What was said before the session's first turn and is not told yet."""
+    resumed: bool = False
+    """Whether it goes on with an earlier life's conversation and no turn has completed in it yet."""
     fatal_error: str | None = None
     fatal_reason: FailureReason | None = None
     count: int = 0

@@ -51,7 +51,7 @@ async def _take_turns(provider: Provider, workspace: Path, prompts: Sequence[str
             await read.turn(prompt)
         await read.connection.start_turn(TurnRequest(text=prompts[-1]))
         await read.until(MessageDelta)
-        process = read.connection.process
+        process = read.process
         told = {"cursor": read.connection.resume_cursor, "pid": process.pid, "startedAt": process.started_at}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

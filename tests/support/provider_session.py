@@ -41,6 +41,13 @@ class ReadSession:
         self.connection = connection
         self.told: list[ProviderRuntimeEvent] = []
 
+    @property
+    def process(self) -> ProcessIdentity:
+        """The agent's process, which it has."""
+        process = self.connection.process
+        assert process is not None
+        return process
+
     async def until(self, kind: type[E]) -> E:
         """Read up to the next event of this kind."""
         while True:

@@ -203,7 +203,7 @@ async def test_a_command_in_a_session_of_its_own_does_not_outlive_the_agent(
         await read.until(TurnCompleted)
         assert read.of(ToolCompleted)[0].detail["output"] == "up"
         await read.closed()
-        assert await all_have_ended(read.connection.process)
+        assert await all_have_ended(read.process)
 
 
 async def test_a_retry_is_told(claude: ClaudeCase, workspace: Path) -> None:

@@ -52,7 +52,7 @@ async def test_a_session_starts_with_its_conversation(case: ProviderCase, worksp
         started = await read.until(SessionStarted)
         assert read.told == [started]
         assert read.connection.provider_thread_id is not None
-        identity = read.connection.process
+        identity = read.process
         assert identity.started_at == await to_thread.run_sync(start_time, identity.pid)
 
 
@@ -139,7 +139,7 @@ async def test_an_interrupt_ends_the_turn_and_the_session_goes_on(case: Provider
 async def test_an_interrupt_ends_the_command_that_runs(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=case.run_for_an_hour()))
-        agent = read.connection.process
+        agent = read.process
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(accept_all, read)
             await until_commands(agent, some=True)
@@ -200,7 +200,7 @@ async def test_closing_ends_the_process_and_reports_it_last(case: ProviderCase, 
         await read.turn(case.say("hello"))
         exited = await read.closed()
         assert exited.asked
-        assert await all_have_ended(read.connection.process)
+        assert await all_have_ended(read.process)
         with pytest.raises(SessionLost):
             await read.connection.start_turn(TurnRequest(text=case.say("too late")))
 
@@ -216,7 +216,7 @@ async def test_closing_in_the_middle_of_a_turn_does_not_complete_it(case: Provid
 async def test_leaving_ends_the_process(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
-    assert await all_have_ended(read.connection.process)
+    assert await all_have_ended(read.process)
 
 
 async def test_leaving_by_cancellation_ends_the_process(case: ProviderCase, workspace: Path) -> None:
@@ -224,21 +224,21 @@ async def test_leaving_by_cancellation_ends_the_process(case: ProviderCase, work
         async with session(case.provider, workspace) as read:
             scope.cancel()
             await anyio.sleep_forever()
-    assert await all_have_ended(read.connection.process)
+    assert await all_have_ended(read.process)
 
 
 async def test_an_error_of_the_body_leaves_as_it_is(case: ProviderCase, workspace: Path) -> None:
     with pytest.raises(LookupError, match="the body's own"):
         async with session(case.provider, workspace) as read:
             raise LookupError("the body's own")
-    assert await all_have_ended(read.connection.process)
+    assert await all_have_ended(read.process)
 
 
 async def test_an_agent_that_is_killed_exits_unasked(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
         await read.until(MessageDelta)
-        os.kill(read.connection.process.pid, signal.SIGKILL)
+        os.kill(read.process.pid, signal.SIGKILL)
         (*_, exited) = await read.rest()
         assert isinstance(exited, SessionExited)
         assert (exited.asked, exited.exit_code) == (False, -signal.SIGKILL)
@@ -254,7 +254,7 @@ async def test_a_conversation_goes_on_in_another_process(case: ProviderCase, wor
         thread = first.connection.provider_thread_id
     async with session(case.provider, workspace, cursor=cursor) as second:
         assert second.connection.provider_thread_id == thread
-        assert second.connection.process != first.connection.process
+        assert second.process != first.process
         await second.until(SessionStarted)
         await second.turn(case.recall())
         assert "pelican" in second.text()
@@ -274,7 +274,7 @@ async def test_a_conversation_survives_a_killed_agent(case: ProviderCase, worksp
     async with session(case.provider, workspace) as first:
         await first.turn(case.say("pelican"))
         cursor = first.connection.resume_cursor
-        os.kill(first.connection.process.pid, signal.SIGKILL)
+        os.kill(first.process.pid, signal.SIGKILL)
         await first.rest()
     async with session(case.provider, workspace, cursor=cursor) as second:
         await second.turn(case.recall())

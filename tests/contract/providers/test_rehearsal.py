@@ -135,7 +135,7 @@ async def test_endless_garbage_ends_the_session(provider: AcpProvider, workspace
         assert fatal.fatal
         assert isinstance(exited, SessionExited)
         assert not exited.asked
-        assert await all_have_ended(read.connection.process)
+        assert await all_have_ended(read.process)
 
 
 async def test_a_big_tool_output_arrives_whole(provider: AcpProvider, workspace: Path) -> None:
@@ -159,7 +159,7 @@ async def test_an_agent_that_ignores_the_end_of_input_is_terminated(provider: Ac
         await read.turn("ignore-eof")
         exited = await read.closed()
         assert (exited.asked, exited.exit_code) == (True, -15)
-        assert await all_have_ended(read.connection.process)
+        assert await all_have_ended(read.process)
 
 
 async def test_an_agent_that_ignores_termination_is_killed(provider: AcpProvider, workspace: Path) -> None:
@@ -167,7 +167,7 @@ async def test_an_agent_that_ignores_termination_is_killed(provider: AcpProvider
         await read.turn("ignore-eof\nignore-term")
         exited = await read.closed()
         assert (exited.asked, exited.exit_code) == (True, -9)
-        assert await all_have_ended(read.connection.process)
+        assert await all_have_ended(read.process)
 
 
 @pytest.mark.parametrize("script", ["spawn", "ignore-term\nspawn"])
@@ -176,7 +176,7 @@ async def test_the_children_of_an_agent_end_with_it(provider: AcpProvider, works
         await read.turn(script)
         exited = await read.closed()
         assert (exited.asked, exited.exit_code) == (True, 0)
-        assert await all_have_ended(read.connection.process)
+        assert await all_have_ended(read.process)
 
 
 async def test_a_child_that_holds_the_pipes_does_not_hide_the_death_of_its_agent(
@@ -186,7 +186,7 @@ async def test_a_child_that_holds_the_pipes_does_not_hide_the_death_of_its_agent
         await read.connection.start_turn(TurnRequest(text="spawn\nstderr gone\nexit 3"))
         (*_, exited) = await read.rest()
         assert exited == SessionExited(asked=False, exit_code=3, stderr_tail="gone\n")
-        assert await all_have_ended(read.connection.process)
+        assert await all_have_ended(read.process)
 
 
 async def test_an_agent_that_nobody_reads_waits(provider: AcpProvider, workspace: Path) -> None:

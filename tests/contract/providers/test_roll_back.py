@@ -120,7 +120,7 @@ async def test_an_agent_that_is_killed_in_the_turn_after_it_remembers_no_more_th
         await read.connection.start_turn(TurnRequest(text=rolling_case.talk_forever(), turn_id=TurnId("stork")))
         await read.until(MessageDelta)
         now = read.connection.resume_cursor
-        os.kill(read.connection.process.pid, signal.SIGKILL)
+        os.kill(read.process.pid, signal.SIGKILL)
         await read.rest()
     for later in (left, now):
         assert await remembered(rolling_case, workspace, later, ["pelican", "heron"]) == ["pelican"]
