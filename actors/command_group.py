@@ -44,9 +44,16 @@ from ..runtime.contracts.ids import CommandId, EventId, ProjectId, ThreadId, Tur
 from ..runtime.contracts.read_model import DispatchResult
 from ..runtime.contracts.values import ActorKind, Instant, Label
 from ..runtime.domain.decide import aggregate_of, decide
+from ..runtime.domain.decide_internal import is_of_replaced_session
 from ..runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
+from ..runtime.domain.state import ThreadState
 from .event_log import NOTHING, Batch, joined
 from .minting import Mint
+
+
+class CommandSuperseded(CommandRejected):
+    """An internal command came too late: its session was replaced, or its thread is deleted. That is no fault."""
+
 
 Answer: TypeAlias = DispatchResult | Exception
 
@@ -200,7 +207,7 @@ class CommandGroup:
         decision = decide(self._states, request)
         if isinstance(decision, Rejection):
             plan.receipts[command_id] = _receipt(envelope, request.now, plan.head, rejected=decision.reason)
-            return CommandRejected(command_id, decision.reason)
+            return self._rejection(envelope, decision.reason)
         events = self._numbered(decision, envelope, plan.head)
         self._states.stage(events)
         plan.events += events
@@ -213,11 +220,19 @@ class CommandGroup:
     def _repeated(self, envelope: CommandEnvelope, receipt: ReceiptRow, plan: _Plan) -> Answer:
         command_id = envelope.command.command_id
         if receipt.status == "rejected":
-            return CommandRejected(command_id, receipt.error or "", duplicate=True)
+            return self._rejection(envelope, receipt.error or "", duplicate=True)
         first = plan.fingerprints.get(command_id) or self._stored_fingerprint(command_id)
         if first != envelope.fingerprint:
             return CommandIdReused(command_id)
         return DispatchResult(sequence=receipt.result_sequence, duplicate=True)
+
+    def _rejection(self, envelope: CommandEnvelope, reason: str, *, duplicate: bool = False) -> CommandRejected:
+        command = envelope.command
+        superseded = isinstance(command, INTERNAL_COMMANDS) and is_superseded(
+            self._states.thread(command.thread_id), envelope.metadata
+        )
+        answer = CommandSuperseded if superseded else CommandRejected
+        return answer(command.command_id, reason, duplicate=duplicate)
 
     def _stored_fingerprint(self, command_id: CommandId) -> str | None:
         row = read_first_of_command(self._database, command_id)
@@ -305,6 +320,11 @@ class CommandGroup:
                 return error
             case _:
                 raise error
+
+
+def is_superseded(thread: ThreadState | None, metadata: EventMetadata) -> bool:
+    """Whether what this thread's session reports has come too late."""
+    return thread is not None and (thread.deleted or is_of_replaced_session(thread, metadata))
 
 
 def _fingerprinted(envelope: CommandEnvelope) -> EventMetadata:

@@ -32,13 +32,14 @@ class LastErrors:
         self._now = now
         self._errors: dict[str, LastError] = {}
 
-    def note(self, actor: str, error: object) -> None:
-        """Something went wrong for an actor, be it repaired since or not."""
+    def note(self, actor: str, error: object) -> int:
+        """Something went wrong for an actor, be it repaired since or not. Returns how often something has."""
         before = self._errors.pop(actor, None)
         times = 1 if before is None else before.times + 1
         self._errors[actor] = LastError(actor=actor, at=self._now(), error=str(error) or repr(error), times=times)
         if len(self._errors) > MOST_ACTORS:
             del self._errors[next(iter(self._errors))]
+        return times
 
     def read(self) -> tuple[LastError, ...]:
         """The newest first."""

@@ -2,7 +2,10 @@
 
 - A command that the store refuses is kept and sent again, under its id and as it was, until the deadline: while it
   is, the agent is not read, so nothing is dropped.
-- A rejection is final: the session was replaced, or its thread deleted.
+- A rejection is final. Where the session was replaced or its thread deleted, that is as it should be. For any other
+  reason something that an agent or the runtime reported is missing from the history, and `health` and the log say so.
+- A command that names no session has an id derived from what it reports, so that it is recorded once, whoever repeats
+  it: one that was recorded before, in other words, is done.
 - An activity whose detail no event can carry is sent without it: what it tells of has happened all the same.
 """
 
@@ -16,12 +19,12 @@ import attrs
 
 from ..runtime.contracts.admission import AdmittedCommand, admit_own
 from ..runtime.contracts.commands import InternalCommand, ThreadActivityAppend
-from ..runtime.contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, StoreError
+from ..runtime.contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError, StoreError
 from ..runtime.contracts.ids import CommandId, EventId
 from ..runtime.contracts.read_model import DispatchResult
 from ..runtime.contracts.values import JsonObject
 from ..runtime.domain.session_commands import IngestedCommand
-from .command_group import CommandEnvelope
+from .command_group import CommandEnvelope, CommandSuperseded
 from .dispatcher import Dispatcher
 from .last_errors import LastErrors
 
@@ -47,7 +50,7 @@ class SessionVoice:
         caused_by: EventId | None = None,
         correlation_id: CommandId | None = None,
     ) -> DispatchResult | None:
-        """Dispatch a command and wait for its answer; None when it was rejected, or is no command.
+        """Dispatch a command and wait for its answer; None when it was rejected, recorded before, or is no command.
 
         Raises:
             StoreError: the store kept refusing it until the deadline.
@@ -56,10 +59,8 @@ class SessionVoice:
         """
         try:
             admitted = _admitted(ingested.command)
-        except InvalidCommand:
-            _logger.exception(
-                "command %s of a session cannot be recorded", ingested.command.command_id, extra=_ids(ingested)
-            )
+        except InvalidCommand as error:
+            self._note_void(ingested, error)
             return None
         envelope = CommandEnvelope(
             command=admitted.command,
@@ -75,11 +76,18 @@ class SessionVoice:
         while True:
             try:
                 return await self._dispatcher.dispatch(envelope)
-            except (CommandRejected, CommandIdReused) as rejected:
-                _logger.info("a session's command is void: %s", rejected)
+            except CommandSuperseded as late:
+                _logger.info("a session's command comes too late: %s", late, extra=_ids(ingested))
+                return None
+            except CommandIdReused as error:
+                if ingested.metadata.provider_session_id is not None:
+                    self._note_void(ingested, error)
+                return None
+            except CommandRejected as error:
+                self._note_void(ingested, error)
                 return None
             except StoreError as error:
-                self._errors.note(f"session of {ingested.command.thread_id}", error)
+                self._errors.note(_actor(ingested), error)
                 if anyio.current_time() + backoff > give_up_at:
                     raise
                 if backoff == _FIRST_BACKOFF_SECONDS:  # told once, not with every try
@@ -88,6 +96,28 @@ class SessionVoice:
                     )
                 await anyio.sleep(backoff)
                 backoff = min(backoff * 2, _LAST_BACKOFF_SECONDS)
+
+    def _note_void(self, ingested: IngestedCommand, error: OrchestrionError) -> None:
+        """What a command reports is not recorded, and will not be.
+
+        An agent may cause this without end, so the log has the first of a thread's errors, then every second, fourth,
+        eighth and so on.
+        """
+        times = self._errors.note(_actor(ingested), error)
+        level = logging.DEBUG if times & (times - 1) else logging.ERROR
+        _logger.log(
+            level,
+            "%s of thread %s is not recorded: %s",
+            ingested.command.type,
+            ingested.command.thread_id,
+            error,
+            exc_info=error if isinstance(error, InvalidCommand) else None,
+            extra=_ids(ingested),
+        )
+
+
+def _actor(ingested: IngestedCommand) -> str:
+    return f"session of {ingested.command.thread_id}"
 
 
 def _ids(ingested: IngestedCommand) -> dict[str, object]:

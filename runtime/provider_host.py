@@ -14,9 +14,9 @@ import peewee
 
 from ..actors.captures_under_way import CaptureHealth
 from ..actors.checkpointer import Checkpointer
-from ..actors.command_group import CommandEnvelope, CommandGroup
+from ..actors.command_group import CommandEnvelope, CommandGroup, GroupOutcome
 from ..actors.dispatcher import Dispatcher
-from ..actors.event_log import NOTHING, Batch, EventLog
+from ..actors.event_log import NOTHING, EventLog
 from ..actors.intent_notes import IntentNotes
 from ..actors.last_errors import LastErrors
 from ..actors.projectors import Projectors
@@ -122,7 +122,8 @@ class ProviderHost:
         crash_point("recovery.agents-ended")
         settled = await self._lane.run(self._settle)
         crash_point("recovery.settled")
-        self._log.publish(settled)
+        self._note_rejected(settled)
+        self._log.publish(settled.batch)
         crash_point("recovery.published")
         if live:
             close = partial(self._close_lives, live=live)
@@ -183,21 +184,25 @@ class ProviderHost:
         if self._captures_ended is not None:
             await self._captures_ended.wait()
 
-    def _settle(self, database: peewee.SqliteDatabase) -> Batch:
+    def _settle(self, database: peewee.SqliteDatabase) -> GroupOutcome:
         mint = self._options.mint
         threads = read_abandoned_threads(database, intents_after=self._reactor_position)
         commands = recover(threads, recovery_id=mint.new_id(), now=mint.now())
         if not commands:
-            return NOTHING
+            return GroupOutcome(answers=(), batch=NOTHING)
         outcome = self._group.handle([_envelope(command) for command in commands], self._projectors.positions())
         for answer in outcome.answers:
+            if isinstance(answer, Exception) and not isinstance(answer, CommandRejected):
+                raise answer
+        return outcome
+
+    def _note_rejected(self, settled: GroupOutcome) -> None:
+        for answer in settled.answers:
             if isinstance(answer, CommandRejected):
+                self._errors.note("recovery", answer)
                 _logger.error(
                     "recovery could not settle everything: %s", answer, extra={"command_id": answer.command_id}
                 )
-            elif isinstance(answer, Exception):
-                raise answer
-        return outcome.batch
 
     def _close_lives(self, database: peewee.SqliteDatabase, live: Sequence[ProviderRuntimeRow]) -> None:
         for row in live:

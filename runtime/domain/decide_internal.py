@@ -20,6 +20,7 @@ from ..contracts.commands import (
     ThreadTurnDiffComplete,
 )
 from ..contracts.events import (
+    EventMetadata,
     ThreadActivityAppended,
     ThreadMessageSent,
     ThreadReverted,
@@ -37,12 +38,11 @@ def decide_internal(
     state: DecisionState, thread: ThreadState, command: InternalCommand, request: DecisionRequest
 ) -> Decision:
     """Decide a command of one of the runtime's own actors for a thread that exists."""
-    sender = request.metadata.provider_session_id
-    current = None if thread.session is None else thread.session.provider_session_id
-    if sender is not None and sender != current:
+    if is_of_replaced_session(thread, request.metadata):
+        current = None if thread.session is None else thread.session.provider_session_id
         return Rejection(
-            reason=f"provider session {sender!r} is not the current one of thread {thread.thread_id!r}: "
-            f"that is {current!r}"
+            reason=f"provider session {request.metadata.provider_session_id!r} is not the current one of thread "
+            f"{thread.thread_id!r}: that is {current!r}"
         )
     match command:
         case ThreadSessionSet():
@@ -59,6 +59,12 @@ def decide_internal(
             return _complete_revert(state, thread, command, request)
         case _:
             assert_never(command)
+
+
+def is_of_replaced_session(thread: ThreadState, metadata: EventMetadata) -> bool:
+    """Whether a command with this metadata comes from a session that is not the thread's current one."""
+    sender = metadata.provider_session_id
+    return sender is not None and (thread.session is None or sender != thread.session.provider_session_id)
 
 
 def _set_session(

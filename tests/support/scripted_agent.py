@@ -10,7 +10,7 @@ from typing import cast
 import anyio
 
 from orchestrion.actors.agent_life import AgentLife
-from orchestrion.actors.command_group import CommandEnvelope
+from orchestrion.actors.command_group import CommandEnvelope, CommandSuperseded, is_superseded
 from orchestrion.actors.dispatcher import Dispatcher
 from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.minting import SystemMint
@@ -23,6 +23,7 @@ from orchestrion.actors.providers.adapter import (
     TurnRequest,
 )
 from orchestrion.actors.session_voice import SessionVoice
+from orchestrion.runtime.contracts.commands import INTERNAL_COMMANDS
 from orchestrion.runtime.contracts.errors import CommandRejected
 from orchestrion.runtime.contracts.ids import (
     ApprovalOptionId,
@@ -48,6 +49,7 @@ class ModelDispatcher:
         self.fault: Exception | None = None
         self.envelopes: list[CommandEnvelope] = []
         self.attempted = anyio.Event()
+        self.errors = LastErrors(SystemMint().now)
         self._answers: dict[CommandId, DispatchResult | CommandRejected] = {}
 
     async def dispatch(self, envelope: CommandEnvelope) -> DispatchResult:
@@ -61,7 +63,9 @@ class ModelDispatcher:
             self.envelopes.append(envelope)
             result = self.host.dispatch(command, caused_by=envelope.caused_by, metadata=envelope.metadata)
             if isinstance(result, Rejection):
-                answer = CommandRejected(command.command_id, result.reason)
+                assert isinstance(command, INTERNAL_COMMANDS)
+                superseded = is_superseded(self.host.threads.get(command.thread_id), envelope.metadata)
+                answer = (CommandSuperseded if superseded else CommandRejected)(command.command_id, result.reason)
             else:
                 answer = DispatchResult(sequence=self.host.head, duplicate=False)
             self._answers[command.command_id] = answer
@@ -70,7 +74,7 @@ class ModelDispatcher:
         return answer
 
     def voice(self, *, storage_deadline: float = 0.0) -> SessionVoice:
-        return SessionVoice(cast("Dispatcher", self), LastErrors(SystemMint().now), storage_deadline=storage_deadline)
+        return SessionVoice(cast("Dispatcher", self), self.errors, storage_deadline=storage_deadline)
 
 
 class ScriptedAgent:

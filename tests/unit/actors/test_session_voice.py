@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+
 import anyio
 import attrs
 import pytest
 
 from orchestrion.runtime.contracts.commands import InternalCommand
-from orchestrion.runtime.contracts.errors import MailboxClosed, StoreError, StoreFull
+from orchestrion.runtime.contracts.errors import CommandIdReused, MailboxClosed, StoreError, StoreFull
 from orchestrion.runtime.contracts.events import EventMetadata, ThreadActivityAppended
 from orchestrion.runtime.contracts.ids import CommandId, ProviderSessionId, runtime_id
 from orchestrion.runtime.domain.session_commands import IngestedCommand
 from tests.support.builders import (
     activity,
     activity_append,
+    assistant_complete,
     assistant_delta,
     project_create,
     session_set,
     thread_create,
+    thread_delete,
 )
 from tests.support.scenario import given
 from tests.support.scripted_agent import ModelDispatcher
@@ -30,10 +34,11 @@ def dispatcher() -> ModelDispatcher:
     return ModelDispatcher(given(project_create(), thread_create(), session_set("starting")).host)
 
 
-def _of(command: InternalCommand, session: str = "s1") -> IngestedCommand:
-    """`command` under an id of the session's, as the session sends it."""
-    own = attrs.evolve(command, command_id=CommandId(runtime_id(session, command.command_id)))
-    return IngestedCommand(command=own, metadata=EventMetadata(provider_session_id=ProviderSessionId(session)))
+def _of(command: InternalCommand, session: str | None = "s1") -> IngestedCommand:
+    """`command` under an id of the runtime's, as sent by a session or, with None, by another actor."""
+    own = attrs.evolve(command, command_id=CommandId(runtime_id(session or "actor", command.command_id)))
+    sender = None if session is None else ProviderSessionId(session)
+    return IngestedCommand(command=own, metadata=EventMetadata(provider_session_id=sender))
 
 
 async def test_a_command_is_answered(dispatcher: ModelDispatcher) -> None:
@@ -46,6 +51,40 @@ async def test_a_command_of_a_replaced_session_is_void(dispatcher: ModelDispatch
     head = dispatcher.host.head
     assert await dispatcher.voice().send(_of(assistant_delta(), "s0")) is None
     assert dispatcher.host.head == head
+    assert dispatcher.errors.read() == ()
+
+
+async def test_a_command_for_a_deleted_thread_is_void_without_an_error(dispatcher: ModelDispatcher) -> None:
+    dispatcher.host.dispatch(thread_delete())
+    assert await dispatcher.voice().send(_of(assistant_delta())) is None
+    assert dispatcher.errors.read() == ()
+
+
+@pytest.mark.lesson("L48")
+async def test_a_report_that_is_refused_otherwise_is_an_error_in_health_and_log(
+    dispatcher: ModelDispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    voice = dispatcher.voice()
+    assert await voice.send(_of(assistant_complete(command_id="c1"))) is not None
+    with caplog.at_level(logging.ERROR):
+        for number in range(5):
+            late = attrs.evolve(assistant_delta(), command_id=CommandId(f"late-{number}"))
+            assert await voice.send(_of(late)) is None
+    (error,) = dispatcher.errors.read()
+    assert (error.actor, error.times) == ("session of t1", 5)
+    assert "is complete" in error.error
+    logged = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [getattr(record, "thread_id", None) for record in logged] == ["t1"] * 3  # the first, second and fourth
+
+
+@pytest.mark.lesson("L48")
+@pytest.mark.parametrize(("session", "times"), [("s1", 1), (None, 0)])
+async def test_an_id_that_is_taken_is_an_error_unless_the_fact_was_recorded_before(
+    dispatcher: ModelDispatcher, session: str | None, times: int
+) -> None:
+    dispatcher.fault = CommandIdReused(CommandId("~s1/1"))
+    assert await dispatcher.voice().send(_of(assistant_delta(), session)) is None
+    assert [error.times for error in dispatcher.errors.read()] == [1] * times
 
 
 async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher: ModelDispatcher) -> None:

@@ -1,0 +1,120 @@
+"""An agent within the process that does the same for the same prompt, and remembers what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import anyio
+from anyio.to_thread import run_sync
+
+from orchestrion.actors.providers.adapter import (
+    AgentConnection,
+    Capabilities,
+    ProcessIdentity,
+    SessionRequest,
+    TurnRequest,
+)
+from orchestrion.runtime.contracts.ids import (
+    ApprovalOptionId,
+    ApprovalRequestId,
+    ProviderItemId,
+    ProviderThreadId,
+    ThreadId,
+)
+from orchestrion.runtime.contracts.provider_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    MessageCompleted,
+    MessageDelta,
+    ProviderRuntimeEvent,
+    SessionExited,
+    ToolCompleted,
+    ToolStarted,
+    TurnCompleted,
+)
+from orchestrion.runtime.contracts.values import ApprovalDecision, JsonObject
+
+NO_PROCESS = ProcessIdentity(pid=2**30, started_at=None)
+
+
+class PlainProvider:
+    """`heard` has what each thread's agent was asked and answered, in order."""
+
+    name = "plain"
+    adapter_key = "plain"
+
+    def __init__(self) -> None:
+        self.heard: dict[ThreadId, list[object]] = {}
+
+    @asynccontextmanager
+    async def connect(self, request: SessionRequest) -> AsyncIterator[AgentConnection]:
+        heard = self.heard.setdefault(request.thread_id, [])
+        heard.append(("connect", request.resume_cursor))
+        agent = _Agent(request, heard)
+        try:
+            yield cast("AgentConnection", agent)
+        finally:
+            await agent.close()
+            agent.events.close()
+
+
+class _Agent:
+    """Writes a file named by its prompt, says a sentence, and asks first where the prompt begins with `ask`."""
+
+    process = NO_PROCESS
+    capabilities = Capabilities(resume=True, approvals=True)
+
+    def __init__(self, request: SessionRequest, heard: list[object]) -> None:
+        self._said, self.events = anyio.create_memory_object_stream[ProviderRuntimeEvent](100)
+        self._workspace = request.workspace
+        self._heard = heard
+        self._prompts = 0
+        self.resume_cursor: JsonObject | None = {"conversation": 1}
+        self.provider_thread_id = ProviderThreadId("conversation")
+
+    async def start_turn(self, turn: TurnRequest) -> None:
+        self._prompts += 1
+        self._heard.append(("turn", turn.text, turn.model, turn.effort, len(turn.attachments)))
+        item = ProviderItemId(f"tool-{self._prompts}")
+        await self._says(ToolStarted(item=item, title="write"))
+        await run_sync(_write, self._workspace / f"{turn.text.split()[-1]}.txt", turn.text)
+        await self._says(ToolCompleted(item=item, title="write"))
+        if turn.text.startswith("ask"):
+            asked = ApprovalRequestId(f"permission-{self._prompts}")
+            await self._says(ApprovalRequested(request=asked, kind="command", summary="may I"))
+        else:
+            await self._end()
+
+    async def interrupt(self) -> None:
+        self._heard.append("interrupt")
+        await self._says(TurnCompleted(outcome="interrupted"))
+
+    async def respond(
+        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+    ) -> None:
+        self._heard.append(("respond", request, decision, option))
+        await self._says(ApprovalResolved(request=request, decision=decision))
+        await self._end()
+
+    async def close(self) -> None:
+        try:
+            self._said.send_nowait(SessionExited(asked=True))
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            return
+        self._said.close()
+
+    async def _end(self) -> None:
+        item = ProviderItemId(f"message-{self._prompts}")
+        await self._says(MessageDelta(item=item, text=f"done {self._prompts}"), MessageCompleted(item=item))
+        await self._says(TurnCompleted(outcome="completed"))
+
+    async def _says(self, *events: ProviderRuntimeEvent) -> None:
+        for event in events:
+            await self._said.send(event)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
