@@ -214,7 +214,7 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="a replaced session writes nothing",
         file="runtime/domain/decide_internal.py",
-        old="if sender is not None and sender != current:",
+        old="if is_of_replaced_session(thread, request.metadata):",
         new="if False:",
         test="tests/unit/domain/test_decide_sessions.py::test_a_replaced_session_writes_nothing",
     ),
