@@ -4,37 +4,48 @@ An `_AcpConnection` is a `StdioConnection` with a `Conversation`, which knows th
 
 The agent is offered no files and no terminals: it works in its workspace by its own means, and asks permission.
 
-An agent may offer its mode, model and effort for its client to choose (`acp_options`). The provider's mode is set
-whenever a session is opened, since not every agent remembers it. A turn's model and effort hold for that turn, and the
-cursor keeps what the session had before. What an agent does not offer is its own configuration, and refused.
+An agent may offer its mode, model and effort for its client to choose (`acp_options`). The mode is set when a session
+is opened (`acp_modes`); one that the agent refuses for a resumed session is reported, and the session goes on. A turn's
+model and effort hold for that turn, and the cursor keeps what the session had before. What an agent does not offer is
+its own configuration, and refused.
+
+An agent that has loaded a session may still replay its history. The session is open when the replay has been quiet.
 Source: https://agentclientprotocol.com/protocol/overview
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final
 
+import anyio
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError, SessionLost
+from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
 from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
+from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionNotice, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .acp_handshake import AgentFeatures, initialize, open_session
-from .acp_options import CHOSEN_BY_TURNS, NOUNS, Category, Options, offered, setting
+from .acp_modes import cursor_of_mode, mode_notice, mode_to_set
+from .acp_options import CHOSEN_BY_TURNS, NOUNS, Category, Options, changed_mode, offered, setting
 from .acp_protocol import Conversation
-from .acp_tools import text_of
+from .acp_replay import Replay
+from .acp_tools import object_of, text_of
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
+from .agent_command import checked_command
 from .agent_process import AgentProcess
 from .environment import Environment, Inherited
-from .jsonrpc import RequestRefused
+from .first_start import FirstStart
+from .jsonrpc import ReplyOverdue, RequestRefused
 from .jsonrpc_protocol import Notification, Reply, Request
 from .launch import launched
 from .process_connection import connected
 from .stdio_connection import StdioConnection
 
 __all__ = ["AcpProvider"]
+
+_LONGEST_REPLAY_SECONDS: Final = 5 * 60.0
 
 
 class AcpProvider:
@@ -45,8 +56,15 @@ class AcpProvider:
     they are not ended with the agent that started them.
 
     `start_deadline_seconds` bounds the start up to the agent's `initialize` reply, `request_deadline_seconds` every
-    later request and every write, `end_grace_seconds` each step of ending the process. `mode` is the mode of every
-    session, None the agent's own.
+    later request and every write, `end_grace_seconds` each step of ending the process. The requests that open a session
+    may take longer while the agent streams: there the deadline counts silence. `mode` is the mode of new sessions, None
+    the agent's own; a conversation that is resumed goes on in the mode that it was in.
+
+    Starts come one after the other until the first has succeeded: agents set up a new home as they start.
+
+    Raises:
+        TypeError: the command is one text instead of a sequence.
+        ValueError: it names no program.
     """
 
     def __init__(
@@ -62,9 +80,7 @@ class AcpProvider:
         request_deadline_seconds: float = 30.0,
         end_grace_seconds: float = 2.0,
     ) -> None:
-        if not command:
-            raise ValueError("an agent's command names at least its program")
-        self._command = tuple(command)
+        self._command = checked_command(command)
         self._name = name
         self._launch = launched(
             env=env,
@@ -75,6 +91,7 @@ class AcpProvider:
         )
         self._mode = mode
         self._request_deadline_seconds = request_deadline_seconds
+        self._first_start = FirstStart()
 
     @property
     def name(self) -> str:
@@ -86,7 +103,11 @@ class AcpProvider:
 
     def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
         """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
-        return connected(
+        return self._connected(request)
+
+    @asynccontextmanager
+    async def _connected(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
+        opening = connected(
             self._command,
             request=request,
             launch=self._launch,
@@ -94,6 +115,8 @@ class AcpProvider:
                 process, request, mode=self._mode, deadline_seconds=self._request_deadline_seconds
             ),
         )
+        async with AsyncExitStack() as stack:
+            yield await self._first_start.entered(opening, stack)
 
 
 class _AcpConnection(StdioConnection):
@@ -108,6 +131,7 @@ class _AcpConnection(StdioConnection):
         self._conversation: Conversation | None = None
         self._session_id: ProviderThreadId | None = None
         self._agent = AgentFeatures()
+        self._replay: Replay | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -123,23 +147,42 @@ class _AcpConnection(StdioConnection):
 
     @property
     def resume_cursor(self) -> JsonObject | None:
-        return None if self._session_id is None else {"sessionId": self._session_id, **self._defaults}
+        if self._session_id is None:
+            return None
+        told = self._conversation is not None and self._conversation.told_of_writes
+        return {
+            "sessionId": self._session_id,
+            **self._defaults,
+            **cursor_of_mode(self._mode, self._options),
+            **({"toldOfWrites": True} if told else {}),
+        }
 
     async def open(self, start_deadline_seconds: float) -> None:
+        cursor = self._request.resume_cursor
         async with self._coming_up():
             self._agent = await initialize(self._peer, deadline_seconds=start_deadline_seconds)
             opened = await open_session(self._peer, self._agent, self._request, deadline_seconds=self._deadline_seconds)
-            self._session_id, self._options = opened.session_id, opened.options
+            self._options = opened.options
+            self._conversation = Conversation(
+                opened.session_id,
+                login=self._agent.login,
+                modes=self._mode_names(),
+                replaying=True,
+                told_of_writes=cursor is not None and cursor.get("toldOfWrites") is True,
+            )
+            if opened.replays:
+                await self._replay_quiet()
+            self._session_id = opened.session_id
             self._keep_defaults()
-            if self._mode is not None:
-                await self._choose("mode", self._mode)
-        self._conversation = Conversation(opened.session_id)
-        self._events.put_nowait(SessionStarted(provider_thread_id=opened.session_id))
+            await self._choose_mode()
+            self._conversation.replay_ended()
+        self._started(SessionStarted(provider_thread_id=opened.session_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
         conversation = self._opened()
         prompt = self._prompt(turn)
-        conversation.begin_turn()
+        for event in conversation.begin_turn().events:
+            self._events.put_nowait(event)
         try:
             await self._choose_for(turn)
             with self._write_deadline():
@@ -161,15 +204,12 @@ class _AcpConnection(StdioConnection):
     async def respond(
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
-        await self._carry_out(self._opened().decided(request, decision))
+        await self._carry_out(self._opened().decided(request, decision, option))
 
     async def _take(self, message: Request | Notification) -> None:
         match message:
-            case Notification(
-                method="session/update", params={"update": {"sessionUpdate": "config_option_update"} as update}
-            ):
-                self._options = offered(update)
             case Notification(method="session/update", params=params):
+                self._note(object_of(object_of(params).get("update")))
                 if self._conversation is not None:
                     await self._perform(self._conversation.updated(params))
             case Request(method="session/request_permission", id=request_id, params=params):
@@ -179,8 +219,74 @@ class _AcpConnection(StdioConnection):
                     await self._refuse(message)
             case Request():
                 await self._refuse(message)
-            case Notification():
-                pass
+            case Notification(method=method):
+                if self._conversation is not None:
+                    await self._perform(self._conversation.not_understood(method))
+
+    def _note(self, update: JsonObject) -> None:
+        """What an update tells of the session itself: its options, its mode, and that history is still replayed."""
+        kind = update.get("sessionUpdate")
+        before = self._options.get("mode")
+        if kind == "config_option_update":
+            self._options = offered(update)
+        elif kind == "current_mode_update":
+            self._options = changed_mode(update, self._options)
+        elif self._replay is not None:
+            self._replay.heard(kind, anyio.current_time())
+        mode = self._options.get("mode")
+        is_open = self._conversation is not None and not self._conversation.replaying
+        if is_open and mode is not None and (before is None or before.current != mode.current):
+            self._events.put_nowait(mode_notice(mode, chosen_by_agent=False))
+
+    async def _replay_quiet(self) -> None:
+        """Wait until nothing of the history has come for a while.
+
+        Raises:
+            ProviderUnavailable: the replay does not end.
+            SessionLost: the agent is gone.
+        """
+        replay = self._replay = Replay(anyio.current_time())
+        give_up_at = anyio.current_time() + _LONGEST_REPLAY_SECONDS
+        while (left := replay.seconds_left(anyio.current_time())) > 0:
+            if anyio.current_time() > give_up_at:
+                raise ProviderUnavailable(
+                    f"{self._process.program} was still replaying its history after {_LONGEST_REPLAY_SECONDS:g} s:"
+                    " start the turn again later",
+                    reason="unresponsive",
+                )
+            await anyio.sleep(left)
+        self._replay = None
+        if self._over:
+            raise SessionLost(f"{self._process.program} is gone")
+
+    def _mode_names(self) -> frozenset[str]:
+        mode = self._options.get("mode")
+        return frozenset() if mode is None else frozenset(mode.names)
+
+    async def _choose_mode(self) -> None:
+        """Open a new session in the mode that was asked for, a resumed one in the mode that it was in.
+
+        Raises:
+            ProviderProtocolError: the agent does not take the mode for a new session.
+        """
+        is_new = self._request.resume_cursor is None
+        wanted = mode_to_set(self._mode, self._request.resume_cursor)
+        if wanted is not None:
+            try:
+                await self._choose("mode", wanted)
+            except ProviderProtocolError as error:
+                if is_new or isinstance(error, ReplyOverdue):
+                    raise
+                self._notices.append(
+                    SessionNotice(
+                        kind="session.notice",
+                        summary=f"The session goes on without the mode {wanted!r}: {error}",
+                        detail={"mode": wanted},
+                    )
+                )
+        mode = self._options.get("mode")
+        if is_new and mode is not None:
+            self._notices.append(mode_notice(mode, chosen_by_agent=self._mode is None))
 
     def _cut_off(self) -> Iterable[ProviderRuntimeEvent]:
         return () if self._conversation is None else self._conversation.cut_off().events
@@ -229,7 +335,9 @@ class _AcpConnection(StdioConnection):
             assert self._session_id is not None, "options come with a session"
             request = setting(self._session_id, option, value)
             reply = await self._peer.request(request.method, request.params, deadline_seconds=self._deadline_seconds)
-            self._options = {**self._options, category: attrs.evolve(option, current=value), **offered(reply)}
+            told = offered(reply)
+            chosen = attrs.evolve(told.get(category, option), current=value)
+            self._options = {**self._options, **told, category: chosen}
 
     def _prompt(self, turn: TurnRequest) -> list[JsonObject]:
         if turn.attachments and not self._agent.takes_images:

@@ -1,7 +1,12 @@
 """How a conversation over the Agent Client Protocol is opened: `initialize`, then a new session or an earlier one.
 
 An agent resumes by `session/resume`, which is silent, or by `session/load`, which replays the history before its
-reply. One that advertises `session/resume` and does not know it is asked to load.
+reply. Some go on replaying after it. One that advertises `session/resume` and does not know it is asked to load.
+
+The deadline of an opening counts silence: a long history may take longer, as long as it streams.
+
+An agent that wants a login, has no quota left or lacks its model has not lost the conversation: that is
+`ProviderUnavailable` with its reason, never `ResumeRefused`.
 Source: https://agentclientprotocol.com/protocol/session-setup
 """
 
@@ -15,32 +20,38 @@ from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailab
 from ...runtime.contracts.ids import ProviderThreadId, identifier_fault
 from ...runtime.contracts.values import JsonObject
 from .acp_options import Options, offered
-from .acp_tools import object_of, text_of
+from .acp_tools import list_of, object_of, text_of
 from .adapter import SessionRequest
 from .jsonrpc import JsonRpcPeer, RequestRefused
 from .jsonrpc_protocol import METHOD_NOT_FOUND
+from .terminal_text import without_terminal_codes
 
 __all__ = ["AgentFeatures", "OpenSession", "initialize", "open_session"]
 
 _PROTOCOL_VERSION: Final = 1
-_AUTHENTICATION_REQUIRED: Final = -32000
+_LONGEST_OPENING_SECONDS: Final = 30 * 60.0
+_MAX_LOGINS: Final = 8
+_MAX_LOGIN: Final = 200
+_NOT_ABOUT_THE_CONVERSATION: Final = ("unauthenticated", "rate_limited", "model_unavailable")
 
 
 @attrs.frozen(kw_only=True)
 class OpenSession:
-    """A session that is ready for a turn, and what may be chosen of it."""
+    """A session that is ready for a turn, and what may be chosen of it. `replays`: it was loaded with its history."""
 
     session_id: ProviderThreadId
     options: Options
+    replays: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class AgentFeatures:
-    """What the agent's `initialize` reply advertises."""
+    """What the agent's `initialize` reply advertises. `login` says how to log in; empty where the agent does not."""
 
     can_load: bool = False
     can_resume: bool = False
     takes_images: bool = False
+    login: str = ""
 
 
 async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeatures:
@@ -64,6 +75,7 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
         can_load=capabilities.get("loadSession") is True,
         can_resume=_advertised(object_of(capabilities.get("sessionCapabilities")).get("resume")),
         takes_images=_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
+        login=_login(reply.get("authMethods")),
     )
 
 
@@ -73,7 +85,7 @@ async def open_session(
     """A new session, or the one that `request.resume_cursor` names.
 
     Raises:
-        ProviderUnavailable: the agent wants a login first.
+        ProviderUnavailable: the agent wants a login first, or says why it cannot work now.
         ResumeRefused: the cursor names no session, or none that the agent knows, or the agent cannot resume.
         ProviderProtocolError: the agent refused a new session, or its session has no proper id.
         ReplyOverdue: it did not answer within the deadline.
@@ -83,10 +95,10 @@ async def open_session(
     if request.resume_cursor is not None:
         return await _resume(peer, agent, request.resume_cursor, where, deadline_seconds)
     try:
-        reply = await peer.request("session/new", where, deadline_seconds=deadline_seconds)
+        reply = await _opened(peer, "session/new", where, deadline_seconds)
     except RequestRefused as error:
-        if error.code == _AUTHENTICATION_REQUIRED:
-            raise ProviderUnavailable(f"the agent wants a login, with its own program: {error.said}") from error
+        if error.reason in _NOT_ABOUT_THE_CONVERSATION:
+            raise _unavailable(agent, error) from error
         raise
     session_id = text_of(object_of(reply).get("sessionId"))
     fault = identifier_fault(session_id)
@@ -105,18 +117,42 @@ async def _resume(
     methods = [
         method for method, can in (("session/resume", agent.can_resume), ("session/load", agent.can_load)) if can
     ]
-    if not methods:
-        raise ResumeRefused(f"session {session_id!r} cannot go on: the agent offers no way to resume one")
-    reply: Any = None
     for method in methods:
         try:
-            reply = await peer.request(method, params, deadline_seconds=deadline_seconds)
+            reply = await _opened(peer, method, params, deadline_seconds)
         except RequestRefused as error:
             if error.code == METHOD_NOT_FOUND and method != methods[-1]:
                 continue
+            if error.reason in _NOT_ABOUT_THE_CONVERSATION:
+                raise _unavailable(agent, error) from error
             raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.said}") from error
-        break
-    return OpenSession(session_id=ProviderThreadId(session_id), options=offered(reply))
+        return OpenSession(
+            session_id=ProviderThreadId(session_id), options=offered(reply), replays=method == "session/load"
+        )
+    raise ResumeRefused(f"session {session_id!r} cannot go on: the agent offers no way to resume one")
+
+
+async def _opened(peer: JsonRpcPeer, method: str, params: JsonObject, deadline_seconds: float) -> Any:
+    return await peer.request(
+        method, params, deadline_seconds=deadline_seconds, longest_seconds=_LONGEST_OPENING_SECONDS
+    )
+
+
+def _unavailable(agent: AgentFeatures, error: RequestRefused) -> ProviderUnavailable:
+    if error.reason != "unauthenticated":
+        return ProviderUnavailable(str(error), reason=error.reason)
+    how = f"; {agent.login}" if agent.login else ": log in with the agent's own program"
+    return ProviderUnavailable(f"the agent wants a login: {error.said}{how}", reason="unauthenticated")
+
+
+def _login(methods: Any) -> str:
+    """The ways to log in that the agent names itself."""
+    named: list[str] = []
+    for method in map(object_of, list_of(methods)[:_MAX_LOGINS]):
+        parts = (text_of(method.get(key))[:_MAX_LOGIN] for key in ("name", "description"))
+        told = without_terminal_codes(": ".join(part for part in parts if part)) or text_of(method.get("id"))
+        named.append(told[: 2 * _MAX_LOGIN])
+    return f"its ways to log in: {'; '.join(named)}" if named else ""
 
 
 def _advertised(capability: Any) -> bool:

@@ -198,7 +198,7 @@ class _CodexConnection(StdioConnection):
             )
         self._thread = thread
         self._conversation = Conversation(thread.thread_id)
-        self._events.put_nowait(SessionStarted(provider_thread_id=thread.thread_id))
+        self._started(SessionStarted(provider_thread_id=thread.thread_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
         thread, conversation = self._opened()

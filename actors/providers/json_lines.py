@@ -1,12 +1,14 @@
 """Newline-delimited JSON as agents write it: bytes become messages, without I/O.
 
 The input may be cut anywhere. A line that is no message becomes a `Malformed` and is skipped, a line over the bound
-without being kept; too many of them in a row, and the input is given up.
+without being kept; too many of them in a row, and the input is given up. Byte order marks and terminal codes around a
+message are skipped. What comes before the first message is kept in part, since it often says why there is none.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
@@ -15,21 +17,30 @@ import orjson
 
 from ...runtime.contracts.errors import ProviderProtocolError
 from ...runtime.contracts.values import JsonObject
+from .terminal_text import without_terminal_codes
 
 __all__ = ["JsonLines", "Malformed"]
 
 _MAX_MALFORMED_IN_A_ROW: Final = 100
 _EXCERPT_BYTES: Final = 200
+_PRINTED_FIRST_BYTES: Final = 2 * 1024
+_CODES: Final = rb"(?:\xef\xbb\xbf|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]|\s)+"
+_BEFORE: Final = re.compile(_CODES)
+_AFTER: Final = re.compile(_CODES + rb"\Z")
+_CODES_AT_END: Final = 256
+_BRACE, _END_BRACE = b"{}"
 
 M = TypeVar("M")
 
 
 @attrs.frozen(kw_only=True)
 class Malformed:
-    """A line that is no message. `excerpt` is how it begins."""
+    """A line that is no message. `excerpt` is how it begins; `early`: it came before the first message."""
 
     fault: str
     excerpt: str = ""
+    early: bool = False
+    is_no_json: bool = attrs.field(default=False, eq=False)
 
 
 class JsonLines(Generic[M]):
@@ -48,6 +59,15 @@ class JsonLines(Generic[M]):
         self._malformed_in_a_row = 0
         self._parts: list[bytes] = []
         self._length = 0
+        self._begun = False
+        self._printed = b""
+
+    @property
+    def printed_first(self) -> str:
+        """What came before the first message, or came without one: its first 2 KiB, without terminal codes."""
+        unfinished = b"" if self._begun else b"".join(self._parts)
+        printed = (self._printed + unfinished)[:_PRINTED_FIRST_BYTES].decode("utf-8", "replace")
+        return without_terminal_codes(printed).strip("\ufeff \n")
 
     def feed(self, chunk: bytes) -> Iterator[M | Malformed]:
         """The messages that `chunk` completes, in order. Exhaust one iterator before feeding again.
@@ -77,19 +97,49 @@ class JsonLines(Generic[M]):
             self._parts.append(part)
 
     def _take(self) -> M | Malformed | None:
-        line, length = b"".join(self._parts).strip(), self._length
+        line, length = _without_codes(b"".join(self._parts)), self._length
         self._parts.clear()
         self._length = 0
         if length > self._max_line_bytes:
             return Malformed(fault=f"a line of {length} bytes, over the bound of {self._max_line_bytes}")
         if not line:
             return None
+        message = self._message(line)
+        printed = line
+        if isinstance(message, Malformed) and message.is_no_json and not self._begun and b"{" in line:
+            start = line.index(b"{")  # what stands before it is a prompt, which has no line of its own
+            rest = self._message(line[start:])
+            if not isinstance(rest, Malformed):
+                message, printed = rest, line[:start]
+        if isinstance(message, Malformed) or printed is not line:
+            self._note_printed(printed)
+        if isinstance(message, Malformed):
+            excerpt = line[:_EXCERPT_BYTES].decode("utf-8", "replace")
+            return attrs.evolve(message, excerpt=excerpt, early=not self._begun)
+        self._begun = True
+        return message
+
+    def _message(self, line: bytes) -> M | Malformed:
         try:
             value = _json(line)
         except (ValueError, RecursionError) as error:
-            return _with_excerpt(Malformed(fault=f"no JSON: {error}"), line)
-        message = self._read(value) if isinstance(value, dict) else Malformed(fault="no JSON object")
-        return _with_excerpt(message, line) if isinstance(message, Malformed) else message
+            return Malformed(fault=f"no JSON: {error}", is_no_json=True)
+        return self._read(value) if isinstance(value, dict) else Malformed(fault="no JSON object")
+
+    def _note_printed(self, line: bytes) -> None:
+        if not self._begun and len(self._printed) < _PRINTED_FIRST_BYTES:
+            self._printed += line[:_PRINTED_FIRST_BYTES] + b"\n"
+
+
+def _without_codes(line: bytes) -> bytes:
+    """`line` without what stands around a message: spaces, a byte order mark, terminal codes."""
+    line = line.strip()
+    if line and (line[0] != _BRACE or line[-1] != _END_BRACE):
+        before = _BEFORE.match(line)
+        line = line[before.end() :] if before else line
+        after = _AFTER.search(line[-_CODES_AT_END:])
+        line = line[: len(line) - len(after[0])] if after else line
+    return line
 
 
 def _json(line: bytes) -> Any:
@@ -99,7 +149,3 @@ def _json(line: bytes) -> Any:
     except orjson.JSONDecodeError:
         lenient = json.loads(line.decode("utf-8", "replace"))
         return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "replace"))
-
-
-def _with_excerpt(malformed: Malformed, line: bytes) -> Malformed:
-    return attrs.evolve(malformed, excerpt=line[:_EXCERPT_BYTES].decode("utf-8", "replace"))

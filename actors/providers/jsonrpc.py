@@ -45,7 +45,7 @@ class ReplyOverdue(ProviderProtocolError):
     """A request had no answer by its deadline. An answer that still comes is dropped."""
 
     def __init__(self, method: str, deadline_seconds: float) -> None:
-        super().__init__(f"{method} had no answer within {deadline_seconds:g} s")
+        super().__init__(f"{method} had no answer within {deadline_seconds:g} s", reason="unresponsive")
         self.method = method
         self.deadline_seconds = deadline_seconds
 
@@ -110,6 +110,8 @@ class JsonRpcPeer:
         self._pending: dict[int, PendingReply] = {}
         self._writing = anyio.Lock()
         self._loss: str | None = None
+        self.heard_at = anyio.current_time()
+        """The event loop's time at which the other side's last bytes arrived."""
 
     async def run(self) -> None:
         """Read until the other side ends its output; then every pending reply is lost.
@@ -123,6 +125,7 @@ class JsonRpcPeer:
                     chunk = await self._incoming.receive()
                 except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                     return
+                self.heard_at = anyio.current_time()
                 for message in self._protocol.feed(chunk):
                     await self._take(message)
         finally:
@@ -130,8 +133,13 @@ class JsonRpcPeer:
             while self._pending:
                 self._pending.popitem()[1]._lose(self._loss)
 
-    async def request(self, method: str, params: Any, *, deadline_seconds: float) -> Any:
+    async def request(
+        self, method: str, params: Any, *, deadline_seconds: float, longest_seconds: float | None = None
+    ) -> Any:
         """Ask and wait for the result.
+
+        With `longest_seconds` the deadline counts silence: it begins anew with every byte of the other side, which may
+        take `longest_seconds` in the whole.
 
         Raises:
             RequestRefused: the other side answered with an error.
@@ -139,10 +147,17 @@ class JsonRpcPeer:
             SessionLost: it is gone.
         """
         pending: PendingReply | None = None
+        asked_at = anyio.current_time()
+        last = asked_at + (deadline_seconds if longest_seconds is None else longest_seconds)
+        waits_until = asked_at + deadline_seconds
         try:
             with anyio.fail_after(deadline_seconds):
                 pending = await self.send_request(method, params)
-                return await pending.value()
+            while anyio.current_time() < waits_until:
+                with anyio.move_on_after(waits_until - anyio.current_time()):
+                    return await pending.value()
+                waits_until = min(last, self.heard_at + deadline_seconds)
+            raise ReplyOverdue(method, deadline_seconds)
         except TimeoutError:
             raise ReplyOverdue(method, deadline_seconds) from None
         finally:
@@ -168,6 +183,11 @@ class JsonRpcPeer:
             self._pending.pop(request_id, None)
             raise
         return pending
+
+    @property
+    def printed_first(self) -> str:
+        """What the other side wrote before its first message, in part."""
+        return self._protocol.printed_first
 
     async def notify(self, method: str, params: Any) -> None:
         """Raises: SessionLost: the other side is gone."""

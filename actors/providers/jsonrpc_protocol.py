@@ -110,6 +110,11 @@ class JsonRpcProtocol:
         """As `JsonLines.feed`."""
         return self._lines.feed(chunk)
 
+    @property
+    def printed_first(self) -> str:
+        """As `JsonLines.printed_first`."""
+        return self._lines.printed_first
+
     def _line(self, message: dict[str, Any]) -> bytes:
         return orjson.dumps(self._head | message, option=orjson.OPT_APPEND_NEWLINE)
 

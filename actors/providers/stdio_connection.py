@@ -10,19 +10,31 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 import anyio
 
 from ...runtime.contracts.errors import ProviderError, ProviderUnavailable, SessionLost
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported
+from ...runtime.contracts.provider_events import (
+    ProviderRuntimeEvent,
+    RuntimeErrorReported,
+    SessionNotice,
+    SessionStarted,
+)
+from ...runtime.contracts.values import JsonObject
 from .agent_process import AgentProcess
+from .failures import bounded
 from .json_lines import Malformed
 from .jsonrpc import JsonRpcPeer, ReplyOverdue
 from .jsonrpc_protocol import METHOD_NOT_FOUND, JsonRpcProtocol, Notification, Reply, Request
 from .process_connection import ProcessConnection
 from .steps import Step
+from .terminal_text import without_terminal_codes
 
 __all__ = ["StdioConnection"]
+
+_MAX_QUOTED: Final = 2 * 1024
+_QUOTED_LINES: Final = 10
 
 
 class StdioConnection(ProcessConnection):
@@ -37,6 +49,14 @@ class StdioConnection(ProcessConnection):
             handle=self._handle,
             protocol=protocol,
         )
+        self._broken: str | None = None
+        self._printed_lines = 0
+        self._notices: list[SessionNotice] = []
+
+    @property
+    def heard_at(self) -> float:
+        """As `SignsOfLife.heard_at`."""
+        return self._peer.heard_at
 
     @abstractmethod
     async def _take(self, message: Request | Notification) -> None:
@@ -74,13 +94,16 @@ class StdioConnection(ProcessConnection):
         try:
             await self._peer.run()
         except ProviderError as error:
-            await self._events.put(RuntimeErrorReported(message=str(error), fatal=True))
+            self._broken = str(error)
+            await self._events.put(RuntimeErrorReported(message=str(error), fatal=True, reason="protocol"))
         self._over = True
         for event in self._cut_off():
             await self._events.put(event)
 
     async def _handle(self, message: Request | Notification | Malformed) -> None:
-        if isinstance(message, Malformed):
+        if isinstance(message, Malformed) and message.early:
+            self._printed_lines += 1
+        elif isinstance(message, Malformed):
             await self._report_malformed(message)
         else:
             await self._take(message)
@@ -91,18 +114,42 @@ class StdioConnection(ProcessConnection):
 
     @asynccontextmanager
     async def _coming_up(self) -> AsyncGenerator[None]:
-        """Around the first requests: an agent that does not answer, or is gone, is unavailable."""
+        """Around the first requests: an agent that does not answer, or is gone, is unavailable.
+
+        The error quotes what the agent printed instead of messages, and the end of its standard error. What it printed
+        before a first message that did come is a notice.
+        """
         try:
             yield
         except ReplyOverdue as error:
-            raise ProviderUnavailable(f"{self._process.program} did not come up: {error}") from error
+            because = f"did not come up: {error}"
+            raise ProviderUnavailable(self._with_output(because), reason="unresponsive") from error
         except SessionLost as error:
             await self._process.end()
             await self._process.stderr_drained()
-            code, words = self._process.exit_code, self._process.stderr_tail.strip()
-            raise ProviderUnavailable(
-                f"{self._process.program} exited with code {code} before it was ready: {words or 'no last words'}"
-            ) from error
+            if self._broken is not None:
+                because = f"did not come up: {self._broken}"
+                raise ProviderUnavailable(self._with_output(because), reason="protocol") from error
+            because = f"{_ending(self._process.exit_code)} before it was ready"
+            raise ProviderUnavailable(self._with_output(because), reason="agent_crashed") from error
+        if self._printed_lines:
+            noun = "line" if self._printed_lines == 1 else "lines"
+            printed = f"The agent printed {self._printed_lines} {noun} before its first message"
+            detail: JsonObject = {"lines": self._printed_lines, "text": self._peer.printed_first}
+            self._notices.append(SessionNotice(kind="session.notice", summary=printed, detail=detail))
+
+    def _started(self, started: SessionStarted) -> None:
+        """Report that the conversation is open, and then what there is to say about it."""
+        self._events.put_nowait(started)
+        for notice in self._notices:
+            self._events.put_nowait(notice)
+        self._notices.clear()
+
+    def _with_output(self, because: str) -> str:
+        said = without_terminal_codes(self._process.stderr_tail).strip()[-_MAX_QUOTED:]
+        printed = "\n".join(self._peer.printed_first.splitlines()[:_QUOTED_LINES])
+        sentence = f"{self._process.program} {because}: {said or 'it wrote nothing to standard error'}"
+        return f"{sentence}; its output begins: {bounded(printed, _MAX_QUOTED)}" if printed else sentence
 
     @contextmanager
     def _write_deadline(self) -> Iterator[None]:
@@ -113,3 +160,9 @@ class StdioConnection(ProcessConnection):
             raise SessionLost(
                 f"{self._process.program} did not read its input for {self._deadline_seconds:g} s"
             ) from None
+
+
+def _ending(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "ended its output"
+    return f"was ended by signal {-exit_code}" if exit_code < 0 else f"exited with code {exit_code}"

@@ -19,6 +19,7 @@ from orchestrion.runtime.contracts.provider_events import (
     PlanUpdated,
     ProviderRuntimeEvent,
     ReasoningCompleted,
+    SessionNotice,
     ToolCompleted,
     ToolStarted,
     TurnCompleted,
@@ -223,7 +224,8 @@ class TestPermissions:
         [
             ("accept", EVERY_OPTION, "allow_once"),
             ("accept", ("allow_always", "reject_once"), "allow_always"),
-            ("acceptForSession", EVERY_OPTION, "allow_always"),
+            ("acceptForSession", EVERY_OPTION, "allow_once"),
+            ("acceptForSession", ("allow_always", "reject_once"), "allow_always"),
             ("acceptForSession", ("allow_once", "reject_once"), "allow_once"),
             ("decline", EVERY_OPTION, "reject_once"),
             ("decline", ("allow_once", "reject_always"), "reject_always"),
@@ -262,7 +264,7 @@ class TestPermissions:
     def test_what_cannot_be_accepted_stays_open(self) -> None:
         talk = Talk()
         talk.ask("reject_once")
-        with pytest.raises(ProviderProtocolError, match="no way to accept"):
+        with pytest.raises(ProviderProtocolError, match="no option of the request is a plain 'accept'"):
             talk.conversation.decided(FIRST, "accept")
         talk.take(talk.conversation.decided(FIRST, "decline"))
         assert len(talk.answers) == 1
@@ -318,7 +320,7 @@ class TestTurns:
     def test_an_error_fails_the_turn_with_its_message(self) -> None:
         talk = Talk()
         talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="out of quota")))
-        assert talk.told == [TurnCompleted(outcome="failed", error="out of quota")]
+        assert talk.told == [TurnCompleted(outcome="failed", error="out of quota", reason="rate_limited")]
 
     def test_an_error_after_an_interrupt_is_an_interruption(self) -> None:
         talk = Talk()
@@ -337,6 +339,39 @@ class TestTurns:
 
     def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
         assert Talk(running=False).conversation.interrupted() == Step()
+
+    @pytest.mark.lesson("L56")
+    @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
+    def test_a_turn_that_was_interrupted_is_so_whatever_the_agent_calls_its_end(self, reason: str) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.interrupted())
+        talk.end(reason)
+        assert talk.told == [TurnCompleted(outcome="interrupted")]
+
+    @pytest.mark.lesson("L56")
+    @pytest.mark.parametrize(
+        ("stopped", "reason"),
+        [("refusal", "refused"), ("max_tokens", "context_full"), ("max_turn_requests", "max_turns"), ("bored", None)],
+    )
+    def test_why_a_turn_stopped_is_a_stable_reason(self, stopped: str, reason: str | None) -> None:
+        talk = Talk()
+        talk.end(stopped)
+        (completed,) = talk.told
+        assert isinstance(completed, TurnCompleted)
+        assert completed.reason == reason
+
+    @pytest.mark.lesson("L56")
+    def test_an_error_of_a_prompt_tells_its_data_its_reason_and_how_to_log_in(self) -> None:
+        talk = Talk()
+        talk.conversation = Conversation(ProviderThreadId("s"), login="run `x login`")
+        talk.conversation.begin_turn()
+        refusal = Refusal(id=0, code=-32000, message="Internal error", detail={"details": "token expired"})
+        talk.take(talk.conversation.replied(refusal))
+        assert talk.told == [
+            TurnCompleted(
+                outcome="failed", error="Internal error: token expired; run `x login`", reason="unauthenticated"
+            )
+        ]
 
     @pytest.mark.parametrize(("asked", "outcome"), [(True, "interrupted"), (False, "cancelled")])
     def test_a_cancelled_turn_was_interrupted_if_the_runtime_asked(self, asked: bool, outcome: str) -> None:
@@ -363,47 +398,116 @@ class TestTurns:
             talk.conversation.begin_turn()
 
 
-class TestDropped:
-    def test_history_between_turns_is_dropped(self) -> None:
-        talk = Talk(running=False)
-        talk.update("user_message_chunk", content={"type": "text", "text": "old"})
-        talk.say("old")
-        talk.think("old")
-        talk.update("tool_call", toolCallId="t", title="old")
-        talk.conversation.begin_turn()
-        talk.say("new")
-        assert talk.texts() == [("message-1", "new")]
-        assert talk.kinds() == [MessageDelta]
+class TestBetweenTurns:
+    @pytest.mark.lesson("L55")
+    def test_text_and_tools_after_the_reply_are_reported(self) -> None:
+        talk = Talk()
+        talk.say("The answer is ", messageId="m")
+        talk.end()
+        talk.told.clear()
+        talk.say("42.", messageId="m")
+        talk.update("tool_call", toolCallId="bg", title="build")
+        talk.update("tool_call_update", toolCallId="bg", status="completed")
+        talk.think("done")
+        assert talk.kinds() == [MessageDelta, MessageCompleted, ToolStarted, ToolCompleted]
+        assert talk.texts() == [("message-2", "42.")]
+        talk.take(talk.conversation.begin_turn())
+        assert talk.told[-1] == ReasoningCompleted(text="done")
 
-    def test_a_permission_between_turns_is_answered_cancelled(self) -> None:
+    @pytest.mark.lesson("L55")
+    def test_a_call_that_its_turn_left_open_ends_under_its_key(self) -> None:
+        talk = Talk()
+        talk.update("tool_call", toolCallId="bg", title="build", status="in_progress")
+        talk.end()
+        talk.told.clear()
+        talk.take(talk.conversation.begin_turn())
+        talk.update("tool_call_update", toolCallId="bg", status="failed")
+        talk.update("tool_call_update", toolCallId="bg", status="failed")
+        (completed,) = talk.told
+        assert isinstance(completed, ToolCompleted)
+        assert (completed.item, completed.title, completed.failed) == ("tool-1", "build", True)
+
+    @pytest.mark.lesson("L55")
+    def test_a_permission_between_turns_is_asked(self) -> None:
         talk = Talk(running=False)
+        talk.ask()
+        assert talk.kinds() == [ApprovalRequested]
+        talk.take(talk.conversation.decided(FIRST, "cancel"))
+        assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
+        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+
+    def test_a_permission_after_an_interrupted_turn_is_answered_cancelled(self) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.interrupted())
+        talk.end("cancelled")
+        talk.told.clear()
         talk.ask()
         assert talk.told == []
         assert talk.answers == [Answer(id=7, value=CANCELLED)]
 
-    def test_updates_of_another_session_are_dropped(self) -> None:
+    @pytest.mark.lesson("L57")
+    def test_history_that_is_replayed_is_dropped(self) -> None:
+        talk = Talk(running=False)
+        talk.conversation = Conversation(ProviderThreadId("s"), replaying=True)
+        talk.update("user_message_chunk", content={"type": "text", "text": "old"})
+        talk.say("old")
+        talk.think("old")
+        talk.update("tool_call", toolCallId="t", title="old")
+        talk.ask()
+        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+        talk.conversation.replay_ended()
+        talk.take(talk.conversation.begin_turn())
+        talk.say("new")
+        assert talk.texts() == [("message-1", "new")]
+        assert talk.kinds() == [MessageDelta]
+
+
+class TestIgnored:
+    def test_updates_of_another_session_are_counted(self) -> None:
         talk = Talk()
         chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "x"}}
         talk.take(talk.conversation.updated({"sessionId": "other", "update": chunk}))
-        assert talk.told == []
+        (notice,) = talk.told
+        assert isinstance(notice, SessionNotice)
+        assert notice.detail == {"kinds": {"updates of another session": 1}}
 
     @pytest.mark.parametrize(
-        "params",
+        "update",
         [
-            None,
-            [],
-            {"sessionId": "s"},
-            {"sessionId": "s", "update": "?"},
-            {"sessionId": "s", "update": {"sessionUpdate": "usage_update", "used": 1}},
-            {"sessionId": "s", "update": {"sessionUpdate": ["tool_call"]}},
-            {"sessionId": "s", "update": {"sessionUpdate": "agent_message_chunk", "content": []}},
-            {"sessionId": "s", "update": {"sessionUpdate": "agent_message_chunk", "content": {"type": "image"}}},
+            {"sessionUpdate": "usage_update", "used": 1},
+            {"sessionUpdate": "available_commands_update", "availableCommands": []},
+            {"sessionUpdate": "current_mode_update", "currentModeId": "ask"},
+            {"sessionUpdate": "agent_message_chunk", "content": []},
+            {"sessionUpdate": "agent_message_chunk", "content": {"type": "image"}},
         ],
     )
-    def test_updates_that_are_not_understood_are_ignored(self, params: Any) -> None:
+    def test_updates_that_lead_to_no_event_are_ignored(self, update: Any) -> None:
         talk = Talk()
-        talk.take(talk.conversation.updated(params))
+        talk.take(talk.conversation.updated({"sessionId": "s", "update": update}))
         assert talk.told == []
+
+    @pytest.mark.lesson("L61")
+    def test_updates_that_are_not_understood_are_counted_and_rarely_reported(self) -> None:
+        talk = Talk()
+        for update in ("?", {}, {"sessionUpdate": ["tool_call"]}, *[{"sessionUpdate": "dance"}] * 300):
+            talk.take(talk.conversation.updated({"sessionId": "s", "update": update}))
+        params: Any
+        for params in (None, []):
+            talk.take(talk.conversation.updated(params))
+        talk.take(talk.conversation.not_understood("_x/hello"))
+        notices = [event for event in talk.told if isinstance(event, SessionNotice)]
+        assert [sum(notice.detail["kinds"].values()) for notice in notices] == [1, 100]
+        assert notices[-1].kind == "frames.ignored"
+        assert notices[-1].detail["kinds"] == {"without a kind": 3, "dance": 97}
+
+    def test_the_kinds_that_are_counted_are_bounded(self) -> None:
+        talk = Talk()
+        for number in range(1000):
+            talk.update(f"{number}" + "x" * 1000)
+        notice = talk.told[-1]
+        assert isinstance(notice, SessionNotice)
+        assert len(notice.detail["kinds"]) == 33
+        assert max(map(len, notice.detail["kinds"])) == 100
 
     def test_a_request_of_the_wrong_shape_is_still_a_request(self) -> None:
         talk = Talk()

@@ -29,7 +29,7 @@ def test_a_line_that_is_no_message_is_malformed_and_the_next_is_read() -> None:
     broken, array, fine = lines_of().feed(b'[debug] x\n[1]\n{"type": "a"}\n')
     assert isinstance(broken, Malformed)
     assert broken.excerpt == "[debug] x"
-    assert array == Malformed(fault="no JSON object", excerpt="[1]")
+    assert array == Malformed(fault="no JSON object", excerpt="[1]", early=True)
     assert fine == {"type": "a"}
 
 
@@ -58,3 +58,46 @@ def test_endless_garbage_is_given_up_and_a_message_between_starts_the_count_anew
     assert len(list(lines.feed(b'?\n{}\n{"type": "a"}\n' * 5))) == 15
     with pytest.raises(ProviderProtocolError, match="3 lines in a row"):
         list(lines.feed(b"?\n{}\n?\n"))
+
+
+@pytest.mark.lesson("L59")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"\xef\xbb\xbf", b""),
+        (b"\x1b[2J\x1b[1;1H\x1b[32m", b"\x1b[0m"),
+        (b"\xef\xbb\xbf\x1b]0;title\x07 ", b" \x1b[K\r"),
+        (b"\n\n\x1b[0m\n\xef\xbb\xbf\n", b""),
+    ],
+)
+def test_marks_and_terminal_codes_around_a_message_are_skipped(before: bytes, after: bytes) -> None:
+    lines = lines_of()
+    assert list(lines.feed(before + b'{"type": "a"}' + after + b"\n")) == [{"type": "a"}]
+    assert lines.printed_first == ""
+
+
+@pytest.mark.lesson("L59")
+def test_what_is_printed_before_the_first_message_is_kept_in_part() -> None:
+    lines = lines_of(max_malformed_in_a_row=1000)
+    early = list(lines.feed(b"\x1b[1mWelcome\x1b[0m\nrun login\nPassword: "))
+    assert [isinstance(line, Malformed) and line.early for line in early] == [True, True]
+    assert lines.printed_first == "Welcome\nrun login\nPassword:"
+    assert list(lines.feed(b'{"type": "a"}\n')) == [{"type": "a"}]
+    (late,) = lines.feed(b"late\n")
+    assert isinstance(late, Malformed)
+    assert not late.early
+    assert lines.printed_first == "Welcome\nrun login\nPassword:"
+
+
+def test_what_is_printed_without_end_is_not_kept_whole() -> None:
+    lines = lines_of(max_malformed_in_a_row=100_000)
+    for _ in range(100):
+        list(lines.feed(b"x" * 999 + b"\n"))
+    assert len(lines.printed_first) <= 2048
+
+
+def test_json_within_a_later_line_is_no_message() -> None:
+    lines = lines_of()
+    list(lines.feed(b'{"type": "a"}\n'))
+    (malformed,) = lines.feed(b'[log] {"type": "b"}\n')
+    assert isinstance(malformed, Malformed)

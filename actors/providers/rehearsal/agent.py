@@ -79,7 +79,7 @@ class Agent:
         self._questions[question] = answers
         options = [
             {"optionId": "once", "name": "Allow", "kind": "allow_once"},
-            {"optionId": "always", "name": "Always allow", "kind": "allow_always"},
+            {"optionId": "always", "name": "Allow for this session", "kind": "allow_always"},
             {"optionId": "no", "name": "Reject", "kind": "reject_once"},
         ]
         params = {"sessionId": session_id, "toolCall": call, "options": options}

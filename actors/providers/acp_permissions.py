@@ -1,0 +1,143 @@
+"""Which option of an ACP permission request answers a decision. Pure.
+
+An agent offers options, each of a kind: allow or reject, once or always. The kind does not tell how far an option
+reaches: `allow_always` stands for "in this session", for a rule that is kept in the agent's settings, and for a change
+of the agent's mode. A decision is answered by the first option of its kind that has the least reach:
+
+    accept            allow once, else for the session, else an `allow_always` whose reach is not told
+    acceptForSession  allow for the session, else once, else an `allow_always` whose reach is not told
+    decline           reject once, else always
+    cancel            none: the request is answered `cancelled`, and the turn with it
+
+Options that widen the agent's mode, or make a permanent rule, are taken only by their id. Where nothing fits, an
+acceptance is refused with what there is, and a decline is answered `cancelled`, which agents take for a refusal.
+Source: https://agentclientprotocol.com/protocol/tool-calls#requesting-permission
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, Final, Literal, TypeAlias, cast
+
+import attrs
+
+from ...runtime.contracts.errors import ProviderProtocolError
+from ...runtime.contracts.ids import ApprovalOptionId, identifier_fault
+from ...runtime.contracts.provider_events import ApprovalOption
+from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind
+from .acp_tools import list_of, object_of, text_of
+
+__all__ = ["Offer", "choose", "offers_of"]
+
+_MAX_OPTIONS: Final = 64
+_MAX_NAME: Final = 500
+
+Reach: TypeAlias = Literal["once", "session", "untold", "rule", "mode"]
+
+_KINDS: Final = frozenset({"allow_once", "allow_always", "reject_once", "reject_always"})
+_ACCEPTING: Final[dict[ApprovalDecision, tuple[Reach, ...]]] = {
+    "accept": ("once", "session", "untold"),
+    "acceptForSession": ("session", "once", "untold"),
+}
+_MODE: Final = re.compile(
+    r"bypass|yolo|accept (?:all )?edits|auto ?(?:accept|approve|edit|run|mode)|full ?(?:access|auto)"
+    r"|skip (?:all )?permission|without asking|don.?t ask(?! again)",
+    re.IGNORECASE,
+)
+_WIDER_MODE: Final = re.compile(r"\bauto\b|unrestricted|dangerous|everything|\bmode\b", re.IGNORECASE)
+"""Words that stand for a mode in an option that allows always; one that allows once may quote what it is about."""
+_KEPT_RULE: Final = re.compile(
+    r"permanent|for ?ever|future|\bsav(?:e|ing)|settings|config|\brules?\b|polic(?:y|ies)|amendment|\buser\b|global"
+    r"|everywhere|(?:every|all|across) sessions?",
+    re.IGNORECASE,
+)
+_SESSION: Final = re.compile(
+    r"session|conversation|\bthis (?:chat|run|turn|task)|until (?:exit|restart)|temporar", re.IGNORECASE
+)
+_PLACE: Final = re.compile(
+    r"project|workspace|\brepo|folder|director(?:y|ies)|ask again|remember|commands? (?:that )?start", re.IGNORECASE
+)
+"""What a rule is kept for, unless the option says that it is for the session."""
+_QUOTED: Final = re.compile(r"`[^`]*`|\"[^\"]*\"")
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@attrs.frozen(kw_only=True)
+class Offer:
+    """An option as it was offered, and the agent's own id for it, which need not be unique or an identifier."""
+
+    option: ApprovalOption
+    agent_id: str
+    reach: Reach
+
+    @property
+    def allows(self) -> bool:
+        return self.option.kind not in ("reject_once", "reject_always")
+
+
+def offers_of(options: Any, *, modes: Collection[str] = ()) -> tuple[Offer, ...]:
+    """The options of a request in their order, at most 64. `modes` are the ids of the agent's modes."""
+    offers: list[Offer] = []
+    taken: set[str] = set()
+    for number, one in enumerate(map(object_of, list_of(options)[:_MAX_OPTIONS]), start=1):
+        agent_id, name, kind = (text_of(one.get(key)) for key in ("optionId", "name", "kind"))
+        own = agent_id
+        if identifier_fault(own) is not None or own in taken:
+            own = next(f"option-{n}" for n in range(number, number + _MAX_OPTIONS + 1) if f"option-{n}" not in taken)
+        taken.add(own)
+        known = cast("ApprovalOptionKind", kind if kind in _KINDS else "other")
+        option = ApprovalOption(id=ApprovalOptionId(own), name=name[:_MAX_NAME] or agent_id[:_MAX_NAME], kind=known)
+        offers.append(Offer(option=option, agent_id=agent_id, reach=_reach(known, agent_id, name, modes)))
+    return tuple(offers)
+
+
+def choose(offers: Iterable[Offer], decision: ApprovalDecision, option: ApprovalOptionId | None = None) -> Offer | None:
+    """The option that answers a decision; None answers `cancelled`.
+
+    Raises:
+        ProviderProtocolError: no option is named so, the named one allows what the decision declines, or no option
+            that is not wider than the decision accepts.
+    """
+    offers = tuple(offers)
+    if decision == "cancel":
+        return None
+    if option is not None:
+        named = next((offer for offer in offers if offer.option.id == option), None)
+        if named is None:
+            raise ProviderProtocolError(f"no option of the request is {option!r}; there are {_named(offers)}")
+        if decision == "decline" and named.allows:
+            raise ProviderProtocolError(f"option {option!r} does not decline the request; there are {_named(offers)}")
+        return named
+    if decision == "decline":
+        kinds = ("reject_once", "reject_always")
+        return next((offer for kind in kinds for offer in offers if offer.option.kind == kind), None)
+    allowing = [offer for offer in offers if offer.option.kind in ("allow_once", "allow_always")]
+    fitting = (offer for reach in _ACCEPTING[decision] for offer in allowing if offer.reach == reach)
+    chosen = next(fitting, None)
+    if chosen is None:
+        raise ProviderProtocolError(
+            f"no option of the request is a plain {decision!r}: name one of {_named(offers)}, or decline"
+        )
+    return chosen
+
+
+def _reach(kind: ApprovalOptionKind, agent_id: str, name: str, modes: Collection[str]) -> Reach:
+    """How far an option that allows reaches, by its kind, its wording and whether it is one of the agent's modes."""
+    plain = re.sub(r"[_\s-]+", " ", _CAMEL.sub(" ", agent_id))
+    wording = re.sub(r"[_\s-]+", " ", f"{plain} {_QUOTED.sub(' ', name)}")
+    if _MODE.search(wording):
+        return "mode"
+    if kind != "allow_always":
+        return "once"
+    if agent_id in modes or _WIDER_MODE.search(wording):
+        return "mode"
+    if _KEPT_RULE.search(wording):
+        return "rule"
+    if _SESSION.search(wording):
+        return "session"
+    return "rule" if _PLACE.search(wording) else "untold"
+
+
+def _named(offers: Collection[Offer]) -> str:
+    return ", ".join(f"{offer.option.id!r} ({offer.option.kind})" for offer in offers) or "none"
