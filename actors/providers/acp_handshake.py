@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from ...runtime.contracts.errors import ProviderError, ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import ProviderThreadId, identifier_fault
 from ...runtime.contracts.values import JsonObject
 from .acp_options import Options, offered
@@ -58,13 +58,17 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
     """Offer version 1 of the protocol, without files and terminals.
 
     Raises:
+        ProviderUnavailable: the agent wants a login first, or says why it cannot work now.
         ProviderProtocolError: the agent speaks another version, or refused.
         ReplyOverdue: it did not answer within the deadline.
         SessionLost: it is gone.
     """
     files = {"readTextFile": False, "writeTextFile": False}
     offer = {"protocolVersion": _PROTOCOL_VERSION, "clientCapabilities": {"fs": files, "terminal": False}}
-    reply = object_of(await peer.request("initialize", offer, deadline_seconds=deadline_seconds))
+    try:
+        reply = object_of(await peer.request("initialize", offer, deadline_seconds=deadline_seconds))
+    except RequestRefused as error:
+        raise _refused(AgentFeatures(), error) from error
     version = reply.get("protocolVersion")
     if version != _PROTOCOL_VERSION:
         raise ProviderProtocolError(
@@ -97,9 +101,7 @@ async def open_session(
     try:
         reply = await _opened(peer, "session/new", where, deadline_seconds)
     except RequestRefused as error:
-        if error.reason in _NOT_ABOUT_THE_CONVERSATION:
-            raise _unavailable(agent, error) from error
-        raise
+        raise _refused(agent, error) from error
     session_id = text_of(object_of(reply).get("sessionId"))
     fault = identifier_fault(session_id)
     if fault is not None:
@@ -124,7 +126,7 @@ async def _resume(
             if error.code == METHOD_NOT_FOUND and method != methods[-1]:
                 continue
             if error.reason in _NOT_ABOUT_THE_CONVERSATION:
-                raise _unavailable(agent, error) from error
+                raise _refused(agent, error) from error
             raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.said}") from error
         return OpenSession(
             session_id=ProviderThreadId(session_id), options=offered(reply), replays=method == "session/load"
@@ -138,7 +140,9 @@ async def _opened(peer: JsonRpcPeer, method: str, params: JsonObject, deadline_s
     )
 
 
-def _unavailable(agent: AgentFeatures, error: RequestRefused) -> ProviderUnavailable:
+def _refused(agent: AgentFeatures, error: RequestRefused) -> ProviderError:
+    if error.reason not in _NOT_ABOUT_THE_CONVERSATION:
+        return ProviderProtocolError(str(error), reason=error.reason)
     if error.reason != "unauthenticated":
         return ProviderUnavailable(str(error), reason=error.reason)
     how = f"; {agent.login}" if agent.login else ": log in with the agent's own program"

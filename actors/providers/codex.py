@@ -26,6 +26,7 @@ from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, Provid
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
+from .agent_command import checked_command
 from .agent_process import AgentProcess
 from .codex_handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
 from .codex_history import Found, find_first, revert_before
@@ -82,9 +83,7 @@ class CodexProvider:
         request_deadline_seconds: float = 30.0,
         end_grace_seconds: float = 2.0,
     ) -> None:
-        if command is not None and not command:
-            raise ValueError("an agent's command names at least its program")
-        self._command = None if command is None else tuple(command)
+        self._command = None if command is None else checked_command(command)
         self._name = name
         self._launch = launched(
             env=env,

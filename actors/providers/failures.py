@@ -45,6 +45,7 @@ _WORDINGS: Final[dict[FailureReason, str]] = {
         r"|model\b.{0,80}\b(?:not found|does not exist|not available|unavailable|not supported|no longer)"
     ),
 }
+_UNKNOWN: Final = re.compile(r"not found|unknown|no such|does not exist", re.IGNORECASE)
 _BY_WORDING: Final = {reason: re.compile(wording, re.IGNORECASE) for reason, wording in _WORDINGS.items()}
 
 
@@ -68,7 +69,7 @@ def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Fa
     reason = next((_BY_CODE[one] for one in codes if one in _BY_CODE), None) or _worded(
         " ".join((text, *map(str, codes)))
     )
-    if reason is None and code == _AUTHENTICATION_REQUIRED:
+    if reason is None and code == _AUTHENTICATION_REQUIRED and not _UNKNOWN.search(text):
         reason = "unauthenticated"
     return Failure(text=text, reason=reason)
 
