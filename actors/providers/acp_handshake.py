@@ -24,7 +24,7 @@ from .acp_tools import list_of, object_of, text_of
 from .adapter import SessionRequest
 from .jsonrpc import JsonRpcPeer, RequestRefused
 from .jsonrpc_protocol import METHOD_NOT_FOUND
-from .terminal_text import without_terminal_codes
+from .redaction import readable
 
 __all__ = ["AgentFeatures", "OpenSession", "initialize", "open_session"]
 
@@ -154,7 +154,7 @@ def _login(methods: Any) -> str:
     named: list[str] = []
     for method in map(object_of, list_of(methods)[:_MAX_LOGINS]):
         parts = (text_of(method.get(key))[:_MAX_LOGIN] for key in ("name", "description"))
-        told = without_terminal_codes(": ".join(part for part in parts if part)) or text_of(method.get("id"))
+        told = readable(": ".join(part for part in parts if part)) or text_of(method.get("id"))
         named.append(told[: 2 * _MAX_LOGIN])
     return f"its ways to log in: {'; '.join(named)}" if named else ""
 

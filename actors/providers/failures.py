@@ -14,9 +14,9 @@ import attrs
 import orjson
 
 from ...runtime.contracts.values import FailureReason
-from .terminal_text import without_terminal_codes
+from .redaction import plain
 
-__all__ = ["Failure", "bounded", "failure_of"]
+__all__ = ["Failure", "failure_of"]
 
 _MAX_BYTES: Final = 4 * 1024
 _MAX_DEPTH: Final = 4
@@ -64,7 +64,7 @@ def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Fa
         if not any(detail in part for part in parts):
             parts = [part for part in parts if part not in detail]
             parts.append(detail)
-    text = bounded(": ".join(part for part in parts if part) or "no reason given")
+    text = plain(": ".join(part for part in parts if part), max_bytes=_MAX_BYTES) or "no reason given"
     codes = {code, *_codes(data)}
     reason = next((_BY_CODE[one] for one in codes if one in _BY_CODE), None) or _worded(
         " ".join((text, *map(str, codes)))
@@ -72,14 +72,6 @@ def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Fa
     if reason is None and code == _AUTHENTICATION_REQUIRED and not _UNKNOWN.search(text):
         reason = "unauthenticated"
     return Failure(text=text, reason=reason)
-
-
-def bounded(text: str, max_bytes: int = _MAX_BYTES) -> str:
-    """`text` without terminal codes, at most `max_bytes` long and a marker that says how much was cut."""
-    plain = without_terminal_codes(text[: 4 * max_bytes])
-    kept = plain.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
-    cut = len(plain) - len(kept) + len(text[4 * max_bytes :])
-    return kept if cut <= 0 else f"{kept} … [cut: {cut} characters]"
 
 
 def _worded(text: str) -> FailureReason | None:

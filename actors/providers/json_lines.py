@@ -17,7 +17,7 @@ import orjson
 
 from ...runtime.contracts.errors import ProviderProtocolError
 from ...runtime.contracts.values import JsonObject
-from .terminal_text import without_terminal_codes
+from .redaction import readable
 
 __all__ = ["JsonLines", "Malformed"]
 
@@ -67,7 +67,7 @@ class JsonLines(Generic[M]):
         """What came before the first message, or came without one: its first 2 KiB, without terminal codes."""
         unfinished = b"" if self._begun else b"".join(self._parts)
         printed = (self._printed + unfinished)[:_PRINTED_FIRST_BYTES].decode("utf-8", "replace")
-        return without_terminal_codes(printed).strip("\ufeff \n")
+        return readable(printed).strip("\ufeff \n")
 
     def feed(self, chunk: bytes) -> Iterator[M | Malformed]:
         """The messages that `chunk` completes, in order. Exhaust one iterator before feeding again.

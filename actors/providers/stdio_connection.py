@@ -23,13 +23,12 @@ from ...runtime.contracts.provider_events import (
 )
 from ...runtime.contracts.values import JsonObject
 from .agent_process import AgentProcess
-from .failures import bounded
 from .json_lines import Malformed
 from .jsonrpc import JsonRpcPeer, ReplyOverdue
 from .jsonrpc_protocol import METHOD_NOT_FOUND, JsonRpcProtocol, Notification, Reply, Request
 from .process_connection import ProcessConnection
+from .redaction import plain
 from .steps import Step
-from .terminal_text import without_terminal_codes
 
 __all__ = ["StdioConnection"]
 
@@ -146,10 +145,10 @@ class StdioConnection(ProcessConnection):
         self._notices.clear()
 
     def _with_output(self, because: str) -> str:
-        said = without_terminal_codes(self._process.stderr_tail).strip()[-_MAX_QUOTED:]
+        said = self._process.stderr_tail.strip()[-_MAX_QUOTED:]
         printed = "\n".join(self._peer.printed_first.splitlines()[:_QUOTED_LINES])
         sentence = f"{self._process.program} {because}: {said or 'it wrote nothing to standard error'}"
-        return f"{sentence}; its output begins: {bounded(printed, _MAX_QUOTED)}" if printed else sentence
+        return f"{sentence}; its output begins: {plain(printed, max_bytes=_MAX_QUOTED)}" if printed else sentence
 
     @contextmanager
     def _write_deadline(self) -> Iterator[None]:

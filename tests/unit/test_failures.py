@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.failures import bounded, failure_of
-from orchestrion.actors.providers.terminal_text import without_terminal_codes
+from orchestrion.actors.providers.failures import failure_of
 
 
 @pytest.mark.parametrize(
@@ -56,22 +55,6 @@ def test_error_text_is_bounded_whatever_part_is_long() -> None:
         assert len(failure.text.encode()) < 5_000
 
 
-def test_a_cut_says_how_much_is_missing() -> None:
-    assert bounded("é" * 5, max_bytes=5) == "éé … [cut: 3 characters]"
-    assert bounded("abc", max_bytes=3) == "abc"
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b[2J\x1b[1;1Hclear", "clear"),
-        ("\x1b]0;title\x07after \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "after link"),
-        ("\x1b(Bplain\x1b=", "plain"),
-        ("10 %\r50 %\r100 %\r\ndone\r\n", "100 %\ndone\n"),
-        ("bell\x07 nul\x00 tab\t", "bell nul tab\t"),
-        ("\x1b", ""),
-    ],
-)
-def test_terminal_codes_are_left_out(written: str, read: str) -> None:
-    assert without_terminal_codes(written) == read
+def test_error_text_has_no_terminal_codes_and_no_secrets() -> None:
+    failure = failure_of("\x1b[31mno\x1b[0m", data={"details": "the key sk-abcdefghijklmnop is not valid"})
+    assert failure.text == "no: the key [secret] is not valid"
