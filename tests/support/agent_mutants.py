@@ -41,8 +41,8 @@ AGENT_MUTANTS: Final = (
     Mutant(
         guard="an ACP agent is given its mode again when it resumes",
         file="actors/providers/acp.py",
-        old="if self._mode is not None:",
-        new="if self._mode is not None and self._request.resume_cursor is None:",
+        old="if wanted is not None:",
+        new="if wanted is not None and is_new:",
         test="tests/contract/providers/test_sdk.py"
         "::test_a_resumed_session_has_its_providers_mode_and_not_its_last_turns_model[asyncio]",
     ),
