@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 
@@ -20,7 +20,11 @@ from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
 from .session_voice import SessionVoice
 from .turn_workspace import TurnWorkspace
-from .workspace import GitUnavailable
+from .workspace import GitUnavailable, SkippedPaths
+
+_NAMED_PATHS: Final = 50
+_NAMED_CHARACTERS: Final = 300
+_THREADS_REMEMBERED: Final = 1000
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +35,8 @@ class CaptureNotes:
 
     _voice: SessionVoice
     _mint: Mint
+    _reported: dict[ThreadId, SkippedPaths] = attrs.field(factory=dict)
+    """What captures skipped, as each thread was last told."""
 
     async def workspace_shared(self, turn: TurnWorkspace, met: frozenset[ThreadId]) -> None:
         if not met:
@@ -55,6 +61,48 @@ class CaptureNotes:
             kind="checkpoint.capture.failed",
             summary=f"The {what} of turn {turn.turn_count} could not be captured",
             payload={"turnCount": turn.turn_count, "error": str(error)},
+        )
+
+    async def start_missing(self, turn: TurnWorkspace) -> None:
+        """The end was captured, but there is nothing to compare it with."""
+        await self._append(
+            turn,
+            runtime_id("checkpoint", "start-missing", turn.turn_id),
+            kind="checkpoint.capture.failed",
+            summary=f"Turn {turn.turn_count} has no diff: the capture of its start is not there",
+            payload={
+                "turnCount": turn.turn_count,
+                "error": "it failed, or the repository that kept it was removed or replaced during the turn",
+            },
+        )
+
+    async def capture_skipped(self, turn: TurnWorkspace, skipped: SkippedPaths) -> None:
+        """Name what the turn's checkpoint does not have, unless it is what the thread was last told."""
+        if self._reported.get(turn.thread_id, SkippedPaths()) == skipped:
+            return
+        if len(self._reported) >= _THREADS_REMEMBERED:
+            self._reported.clear()
+        self._reported[turn.thread_id] = skipped
+        if not skipped:
+            return
+        count = len(skipped.reasons)
+        listed = ", ".join(f"{number} {reason}" for reason, number in skipped.counts.items())
+        named = [
+            {"path": path.decode("utf-8", "replace")[:_NAMED_CHARACTERS], "reason": reason}
+            for path, reason in sorted(skipped.reasons.items(), key=lambda one: (one[0] not in skipped.unknown, one[0]))
+        ]
+        await self._append(
+            turn,
+            runtime_id("checkpoint", "skipped", turn.turn_id),
+            tone="info",
+            kind="capture.skipped",
+            summary=f"The checkpoint of turn {turn.turn_count} leaves out {count} {_paths(count)}: {listed}",
+            payload={
+                "turnCount": turn.turn_count,
+                "count": count,
+                "reasons": dict(skipped.counts),
+                "paths": list(named[:_NAMED_PATHS]),
+            },
         )
 
     async def no_git(self, turn: TurnWorkspace, error: GitUnavailable) -> None:
@@ -91,3 +139,7 @@ class CaptureNotes:
         except OrchestrionError as failure:
             ids = {"thread_id": turn.thread_id, "command_id": key}
             _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure, extra=ids)
+
+
+def _paths(count: int) -> str:
+    return "path" if count == 1 else "paths"

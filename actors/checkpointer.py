@@ -2,11 +2,12 @@
 
 - Captures of one thread run in the order they were asked for: a turn's hand-over waits for the end of the turn before
   and for its own baseline, nothing else waits. Captures of one thread cost the others nothing.
-- What belongs to a turn is the difference from its own baseline to its own end. Edits between turns are nobody's; where
-  turns of several threads were at work in one workspace, each thread is told whom its turn met.
+- What belongs to a turn is the difference from its own baseline to its own end. Edits made between turns are not
+  attributed to any turn; where turns of several threads work in one workspace, each thread is told which it met.
 - Every turn that is over has a checkpoint: `ready`, `error` where a capture failed, or `missing` where a host stopped
   before the end was captured. An end is never captured late: after a crash a ref that is there is used.
 - A capture has a budget. What is under way says so, with its step; what is over its budget is given up, and said.
+- What a capture had to leave out is reported with the turn's checkpoint. Every `error` has its reason in the history.
 - A diff is durable before the event that relies on it. Doing a capture again gives the same refs, diff and event.
 - Where there is no git program there are no checkpoints, the thread is told once, and the session goes on.
 """
@@ -39,7 +40,6 @@ from .workspace import (
     CaptureFailed,
     GitUnavailable,
     GitWorkspace,
-    WorkspaceDiff,
     baseline_ref,
     checkpoint_ref,
     deadline,
@@ -234,8 +234,11 @@ class Checkpointer:
     async def _report_end(self, turn: TurnWorkspace, end: Capture, changes: TurnChanges | None) -> None:
         """Make the turn's diffs durable, then say that its checkpoint is ready."""
         if changes is None:
-            await self._report_without_diff(turn, "error")  # the failure was reported when the turn started
+            if turn.turn_id not in self._without_start:  # whose failure was reported when the turn started
+                await self._notes.start_missing(turn)
+            await self._report_without_diff(turn, "error")
             return
+        await self._notes.capture_skipped(turn, changes.skipped)
         await self._diffs.store(turn.thread_id, turn.turn_count, changes)
         diff = changes.own
         crash_point("checkpoint.diff-stored")
@@ -245,7 +248,7 @@ class Checkpointer:
             ref=end.ref,
             status="ready",
             files=diff.files,
-            summary=_summary(turn, diff),
+            summary=_summary(turn, changes),
         )
         for command in checkpoint_commands(turn.thread_id, _SENDER, captured, self._mint.now()):
             await self._voice.send(command, correlation_id=turn.correlation_id)
@@ -300,9 +303,11 @@ def _after(turn: TurnWorkspace) -> str:
     return f"after turn {turn.turn_id}"
 
 
-def _summary(turn: TurnWorkspace, diff: WorkspaceDiff) -> str:
+def _summary(turn: TurnWorkspace, changes: TurnChanges) -> str:
+    diff, unknown = changes.own, len(changes.skipped.unknown)
     count = diff.changed_files
     listed = "" if count == len(diff.files) else f", of which {len(diff.files)} are listed"
     noted = f", {diff.noted_files} too large to keep" if diff.noted_files else ""
     cut = ", its diff is cut" if diff.is_cut else ""
-    return f"Turn {turn.turn_count} changed {count} {'file' if count == 1 else 'files'}{listed}{noted}{cut}"
+    partial = f"; {unknown} {'path' if unknown == 1 else 'paths'} could not be captured" if unknown else ""
+    return f"Turn {turn.turn_count} changed {count} {'file' if count == 1 else 'files'}{listed}{noted}{cut}{partial}"

@@ -10,15 +10,19 @@ from ..persistence.lane import WriteLane
 from ..persistence.single_write import write_alone
 from ..runtime.contracts.ids import ThreadId
 from .minting import Mint
-from .workspace import Capture, GitWorkspace, WorkspaceDiff, baseline_ref
+from .workspace import Capture, GitWorkspace, SkippedPaths, WorkspaceDiff, baseline_ref
 
 
 @attrs.frozen(kw_only=True)
 class TurnChanges:
-    """What a turn changed: its own diff, and the texts to keep, by the turn count from which each goes."""
+    """What a turn changed: its own diff, and the texts to keep, by the turn count from which each goes.
+
+    `skipped` is what the capture of its start or of its end could not take in.
+    """
 
     own: WorkspaceDiff
     texts: dict[int, str]
+    skipped: SkippedPaths
 
 
 async def compare(
@@ -34,7 +38,7 @@ async def compare(
     first = None if turn_count == 1 else await workspace.existing(baseline_ref(thread_id, 1))
     if first is not None and first.place == end.place:
         texts[0] = (await workspace.diff(first, end)).text
-    return TurnChanges(own=own, texts=texts)
+    return TurnChanges(own=own, texts=texts, skipped=baseline.skipped | end.skipped)
 
 
 class TurnDiffs:

@@ -11,6 +11,7 @@ from .refs import RefName, baseline_ref, checkpoint_ref, parse_ref, safety_ref, 
 from .restore import Restored, RestoreFailed, RestoreRefused
 from .scratch import CaptureLimits
 from .shadow import shadow_home
+from .skipped import SkippedPaths
 
 __all__ = [
     "Capture",
@@ -25,6 +26,7 @@ __all__ = [
     "RestoreFailed",
     "RestoreRefused",
     "Restored",
+    "SkippedPaths",
     "WorkspaceDiff",
     "baseline_ref",
     "checkpoint_ref",

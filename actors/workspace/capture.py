@@ -32,12 +32,14 @@ from ...runtime.contracts.ids import CheckpointRef
 from .diff import DiffLimits, WorkspaceDiff, tree_diff
 from .git import CaptureFailed, Git, deadline
 from .git_program import find_git
-from .kept import KeptRef, commit_text, list_refs, prune_refs, read_commit_text
-from .recording import write_tree
+from .kept import KeptRef, commit_text, list_refs, prune_refs, read_commit_text, read_skipped
+from .own_files import OwnFiles
+from .recording import Tree, write_tree
 from .refs import NAMESPACE
 from .restore import Restored, RestoreFailed, RestoreRefused, restore_tree
 from .scratch import CaptureLimits, Layout
 from .shadow import own_paths, shadow_layout
+from .skipped import SkippedPaths
 
 _DEFAULT_DEADLINE: Final = 600.0
 """Seconds. The first capture of a large repository reads every file once."""
@@ -62,7 +64,8 @@ _ADVICE: Final = (
 class Capture:
     """A workspace as it stood: the ref that keeps it, its commit, the commit's tree and message.
 
-    `place` tells the workspace from others of its repository.
+    `place` tells the workspace from others of its repository. `skipped` is what the capture could not take in: of that,
+    the tree says nothing.
     """
 
     ref: CheckpointRef
@@ -70,6 +73,7 @@ class Capture:
     tree: str
     message: str
     place: str
+    skipped: SkippedPaths = attrs.field(factory=SkippedPaths)
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +112,8 @@ class GitWorkspace:
             layout = await _layout(git, database, limits, makes_shadow=makes_shadow)
         if layout is None:
             return None
+        if await in_thread(_lies_in_own_files, layout, path):
+            raise CaptureFailed("open", path, "it lies in the runtime's own files: choose another workspace")
         variables = {"GIT_DIR": str(layout.git_dir), "GIT_WORK_TREE": str(layout.top)}
         return cls(
             git=attrs.evolve(git, directory=layout.top, variables=variables),
@@ -138,10 +144,11 @@ class GitWorkspace:
         """Record the workspace under `ref`, unless `ref` already keeps a capture with this message.
 
         With `anew`, what `ref` keeps is displaced also under this message, unless it is what stands there now.
-        Files that change meanwhile are in it as before or after. Cancelled, it leaves the ref as it was or written.
+        Files that change meanwhile are in it as before or after. What cannot be read is named in `skipped`. Cancelled,
+        it leaves the ref as it was or written, and no object that nothing names.
 
         Raises:
-            CaptureFailed: a file could not be read, an object or the ref not be written, or the deadline passed.
+            CaptureFailed: the workspace could not be read, an object or the ref not be written, or the deadline passed.
         """
         with deadline("capture", self.top, self._deadline):
             message = message.strip("\n")
@@ -149,8 +156,8 @@ class GitWorkspace:
             kept = displaced if displaced is not None and displaced.message == message else None
             if kept is not None and not anew:
                 return kept
-            tree = await write_tree(self._git, self._layout)
-            if kept is not None and (kept.tree, kept.place) == (tree, self.place):
+            tree = _to_keep(await write_tree(self._git, self._layout))
+            if kept is not None and (kept.tree, kept.skipped, kept.place) == (tree.name, tree.skipped, self.place):
                 return kept
             commit = await self._commit(tree, message, displaced)
             expected = "0" * len(commit) if displaced is None else displaced.commit
@@ -161,18 +168,21 @@ class GitWorkspace:
                 if present is None or present.message != message or present == displaced:
                     raise
                 return present
-            return Capture(ref=ref, commit=commit, tree=tree, message=message, place=self.place)
+            return self._capture(ref, commit, tree, message)
 
     async def diff(self, from_capture: Capture, to_capture: Capture, limits: DiffLimits | None = None) -> WorkspaceDiff:
         """What `git diff` prints between two captures, renames found, with the user's `.gitattributes` for diffs.
 
-        Text that is not UTF-8 has replacement characters. Lines of a binary file count as 0.
+        Text that is not UTF-8 has replacement characters. Lines of a binary file count as 0. Paths that one of the
+        captures skipped are not compared.
 
         Raises:
             CaptureFailed: a capture is no longer there, or the deadline passed.
         """
         with deadline("diff", self.top, self._deadline):
-            return await tree_diff(self._git, from_capture.tree, to_capture.tree, limits or DiffLimits())
+            unknown = from_capture.skipped.unknown | to_capture.skipped.unknown
+            trees = from_capture.tree, to_capture.tree
+            return await tree_diff(self._git, *trees, limits or DiffLimits(), without=unknown)
 
     async def restore(
         self, target: Capture, safety: Callable[[int], CheckpointRef], message: str
@@ -194,24 +204,26 @@ class GitWorkspace:
         message = message.strip("\n")
         kept: list[Capture] = []
 
-        async def keep(tree: str) -> str:
+        async def keep(present: Tree) -> str:
+            tree = _to_keep(present)
             for attempt in range(1, _SAFETY_ATTEMPTS):
                 ref = _own(safety(attempt))
                 found = await self._read(ref)
-                if found is None and kept and tree == target.tree:
+                if found is None and kept and tree.name == target.tree:
                     break
                 if found is None:
                     commit = await self._commit(tree, message, None)
                     await self._git.run("update-ref", "--no-deref", ref, commit, "0" * len(commit))
-                    found = Capture(ref=ref, commit=commit, tree=tree, message=message, place=self.place)
+                    found = self._capture(ref, commit, tree, message)
                 kept.append(found)
-                if tree == found.tree:
+                if tree.name == found.tree:
                     break
             return kept[0].ref
 
         try:
             with deadline("restore", self.top, self._deadline):
-                restored = await restore_tree(self._git, self._layout, target.tree, keep)
+                wanted = Tree(name=target.tree, skipped=target.skipped)
+                restored = await restore_tree(self._git, self._layout, wanted, keep)
         except CaptureFailed as fault:
             if not kept:
                 raise
@@ -249,20 +261,33 @@ class GitWorkspace:
         if name != ref:
             return None
         message, place = read_commit_text(text)
-        return Capture(ref=ref, commit=commit, tree=tree, message=message, place=place)
+        skipped = read_skipped(text)
+        return Capture(ref=ref, commit=commit, tree=tree, message=message, place=place, skipped=skipped)
 
-    async def _commit(self, tree: str, message: str, parent: Capture | None) -> str:
+    def _capture(self, ref: CheckpointRef, commit: str, tree: Tree, message: str) -> Capture:
+        return Capture(ref=ref, commit=commit, tree=tree.name, message=message, place=self.place, skipped=tree.skipped)
+
+    async def _commit(self, tree: Tree, message: str, parent: Capture | None) -> str:
         parents = () if parent is None else ("-p", parent.commit)
-        arguments = ("commit-tree", "--no-gpg-sign", *parents, "-F", "-", tree)
-        text = commit_text(message, self.place)
+        arguments = ("commit-tree", "--no-gpg-sign", *parents, "-F", "-", tree.name)
+        text = commit_text(message, self.place, tree.skipped)
         done = await self._git.run(*arguments, stdin=text, variables=_IDENTITY)
         return done.output.decode("ascii").strip()
+
+
+def _to_keep(tree: Tree) -> Tree:
+    """The tree as its commit tells of it: a long list of what was skipped is shortened."""
+    return Tree(name=tree.name, skipped=tree.skipped.shortened())
 
 
 def _own(ref: CheckpointRef) -> CheckpointRef:
     if not ref.startswith(NAMESPACE):
         raise ValueError(f"{ref!r} is not below {NAMESPACE}: name it with checkpoint_ref or baseline_ref")
     return ref
+
+
+def _lies_in_own_files(layout: Layout, workspace: Path) -> bool:
+    return OwnFiles.look(layout.top, layout.database).holds(os.path.realpath(workspace))
 
 
 def _advice(errors: str) -> str:
@@ -293,6 +318,7 @@ async def _layout(git: Git, database: Path | None, limits: CaptureLimits, *, mak
         git_dir=Path(await ask("--absolute-git-dir")),
         common_dir=Path(await ask("--git-common-dir")),
         object_format=await ask("--show-object-format"),
+        database=database,
         own_paths=() if database is None else await in_thread(own_paths, database, top),
         limits=limits,
     )

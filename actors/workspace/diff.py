@@ -6,7 +6,8 @@ A file above the size limit of captures is listed without lines: the text shows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import attrs
@@ -77,18 +78,22 @@ class _Listed:
         )
 
 
-async def tree_diff(git: Git, from_tree: str, to_tree: str, limits: DiffLimits) -> WorkspaceDiff:
-    """The diff from one tree to another, in git's order of paths.
+async def tree_diff(
+    git: Git, from_tree: str, to_tree: str, limits: DiffLimits, *, without: Collection[bytes] = ()
+) -> WorkspaceDiff:
+    """The diff from one tree to another, in git's order of paths. What lies at or below `without` is left out.
 
     Raises:
         CaptureFailed: a tree is not there, or git could not read it.
     """
-    if from_tree == to_tree:
+    if from_tree == to_tree or b"" in without:
         return WorkspaceDiff(text="", files=(), changed_files=0, noted_files=0, is_cut=False)
-    patch, is_whole = await git.read("diff-tree", *_OPTIONS, "-p", from_tree, to_tree, limit=limits.text_bytes)
+    git = attrs.evolve(git, variables={**git.variables, "GIT_LITERAL_PATHSPECS": "0"})
+    trees = from_tree, to_tree, "--", *(f":(top,exclude,literal){os.fsdecode(path)}" for path in sorted(without))
+    patch, is_whole = await git.read("diff-tree", *_OPTIONS, "-p", *trees, limit=limits.text_bytes)
     if not is_whole:
         patch = patch[: patch.rfind(b"\n") + 1] + _CUT % limits.text_bytes
-    listing = await git.run("diff-tree", *_OPTIONS, "-z", "--raw", "--numstat", from_tree, to_tree)
+    listing = await git.run("diff-tree", *_OPTIONS, "-z", "--raw", "--numstat", *trees)
     listed = tuple(_listed(listing.output))
     notes = await find_notes(git, frozenset[bytes]().union(*(one.blobs for one in listed)))
     return WorkspaceDiff(

@@ -10,19 +10,26 @@ import attrs
 from ...runtime.contracts.ids import CheckpointRef
 from .git import Git
 from .refs import NAMESPACE, RefName, parse_ref
+from .skipped import SkippedPaths
 
 _PLACE: Final = "\n\nplace "
 
 
-def commit_text(message: str, place: str) -> bytes:
-    """What a capture's commit says: its message, and the place of the workspace in the repository."""
-    return f"{message}{_PLACE}{place}\n".encode("utf-8", "replace")
+def commit_text(message: str, place: str, skipped: SkippedPaths) -> bytes:
+    """What a capture's commit says: its message, the place of the workspace in the repository, and what it skipped."""
+    return f"{message}{_PLACE}{place}\n{skipped.lines()}".encode("utf-8", "replace")
 
 
 def read_commit_text(text: str) -> tuple[str, str]:
     """The message and the place that a capture's commit says."""
-    message, _, place = text.strip("\n").partition(_PLACE)
-    return message, place
+    message, _, rest = text.strip("\n").partition(_PLACE)
+    return message, rest.partition("\n")[0]
+
+
+def read_skipped(text: str) -> SkippedPaths:
+    """What the capture of a commit with this text skipped."""
+    _, _, rest = text.strip("\n").partition(_PLACE)
+    return SkippedPaths.read(rest.split("\n")[1:])
 
 
 @attrs.frozen(kw_only=True)

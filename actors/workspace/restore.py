@@ -8,7 +8,8 @@
    written with its bytes and its mode, and directories that this empties go.
 
 Only what captures know is touched. A file that the target's `.gitignore` ignores stays, also where it is captured now,
-unless it stands in the way. Nested repositories and files above the size limit are left alone, and named.
+unless it stands in the way. Nested repositories, files above the size limit, and what stands at or below a path that
+the target or the present capture skipped are left alone, and named. A runtime's own files are not looked at.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ from ...persistence.crash_points import crash_point
 from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed, Git
+from .ignoring import ignored_paths, paths_of
 from .notes import find_notes
-from .recording import paths_of, record, record_workspace
-from .scratch import Layout, keep_index, scratch_repository
+from .own_files import OwnFiles
+from .recording import Tree, record, record_workspace
+from .scratch import Layout, keep_index, keep_objects, scratch_repository
+from .skipped import SkippedPaths, lies_in
 
 _REPOSITORY: Final = b"160000"
 _NOTHING: Final = b"000000"
-_PLAIN: Final = b"./"
-"""Before a path, it keeps git from reading `:` as pathspec magic where literal pathspecs are not supported."""
 
 
 class RestoreRefused(OrchestrionError):
@@ -85,13 +87,23 @@ class _Plan:
     left_alone: tuple[bytes, ...]
 
 
-async def restore_tree(git: Git, layout: Layout, target: str, keep: Callable[[str], Awaitable[str]]) -> Restored:
+@attrs.frozen(kw_only=True)
+class _Work:
+    """What a plan is made with: the workspace, the scratch repository in its directory, and what is a runtime's own."""
+
+    scratch: Git
+    layout: Layout
+    own: OwnFiles
+    directory: Path
+
+
+async def restore_tree(git: Git, layout: Layout, target: Tree, keep: Callable[[Tree], Awaitable[str]]) -> Restored:
     """Make the workspace what the tree `target` holds. `keep` makes the present's tree safe and names its ref.
 
     Cancelled, it leaves files of both; restoring again goes on from there.
 
     Raises:
-        RestoreRefused: it would lose something. Nothing was touched.
+        RestoreRefused: it would lose something, or may not write. Nothing was touched.
         CaptureFailed: the present could not be captured. Nothing was touched.
         RestoreFailed: files could not be written or removed.
     """
@@ -102,15 +114,22 @@ async def restore_tree(git: Git, layout: Layout, target: str, keep: Callable[[st
 
 
 async def _attempt(
-    git: Git, layout: Layout, target: str, keep: Callable[[str], Awaitable[str]], *, warm: bool
+    git: Git, layout: Layout, target: Tree, keep: Callable[[Tree], Awaitable[str]], *, warm: bool
 ) -> Restored:
     """One attempt. The index of the last capture may name objects that are gone since: `warm` says to use it."""
     async with scratch_repository(git, layout, warm=warm) as (scratch, directory):
-        await record_workspace(git, scratch, layout)
-        present = await _write_tree(scratch)
-        plan = await _plan(scratch, layout, present, target, directory)
-        await record(scratch, layout, plan.in_the_way, whole=True)
-        safety_ref = await keep(await _write_tree(scratch) if plan.in_the_way else present)
+        own = await in_thread(OwnFiles.look, layout.top, layout.database)
+        skipped = await record_workspace(git, scratch, layout, own)
+        present = Tree(name=await _write_tree(scratch), skipped=skipped)
+        plan = await _plan(_Work(scratch=scratch, layout=layout, own=own, directory=directory), present, target)
+        refused = await record(scratch, layout, plan.in_the_way, own, whole=True)
+        if refused:
+            raise RestoreRefused(layout.top, f"{_shown(min(refused.reasons))} stands in the way and cannot be read")
+        await in_thread(_check_writable, layout, plan)
+        if plan.in_the_way:
+            present = Tree(name=await _write_tree(scratch), skipped=skipped)
+        await in_thread(keep_objects, directory, layout)
+        safety_ref = await keep(present)
         await _check_unchanged(scratch, layout, plan)
         await in_thread(keep_index, directory, layout)
         crash_point("revert.safety-kept")
@@ -135,11 +154,18 @@ def _beside(scratch: Git, directory: Path, index: str) -> Git:
     return attrs.evolve(scratch, variables={**scratch.variables, "GIT_INDEX_FILE": str(directory / index)})
 
 
-async def _plan(scratch: Git, layout: Layout, present: str, target: str, directory: Path) -> _Plan:
-    changes = [change for change in await _changes(scratch, present, target) if not layout.is_own(change.path)]
+async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
+    scratch, layout, directory = work.scratch, work.layout, work.directory
+    found_changes = await _changes(scratch, present.name, target.name)
+    of_the_runtime = await in_thread(work.own.those_of, [change.path for change in found_changes])
+    changes = [change for change in found_changes if change.path not in of_the_runtime]
     notes = await _notes(scratch, changes)
     alone = {change.path for change in changes if _is_left_alone(change, notes)}
-    nested_in_target = frozenset(change.path for change in changes if change.target_mode == _REPOSITORY)
+    unknown = _unknown(present.skipped, target.skipped)
+    alone |= {change.path for change in changes if lies_in(change.path, unknown)}
+    without_files = frozenset(
+        change.path for change in changes if change.target_mode == _REPOSITORY or change.target_blob in notes
+    )
     nested_in_present = frozenset(change.path for change in changes if change.present_mode == _REPOSITORY)
     written = [one for one in changes if one.path not in alone and one.target_mode != _NOTHING]
     gone = {one.path for one in changes if one.path not in alone and one.target_mode == _NOTHING}
@@ -147,19 +173,27 @@ async def _plan(scratch: Git, layout: Layout, present: str, target: str, directo
         above = nested_in_present.intersection((change.path, *_parents(change.path)))
         if above:
             raise RestoreRefused(layout.top, f"a git repository stands at {_shown(min(above))}: move it away first")
-    alone |= {path for path in gone if nested_in_target.intersection(_parents(path))}
+    alone |= {path for path in gone if lies_in(path, without_files)}
     gone -= alone
     targeted = _beside(scratch, directory, "target-index")
-    await targeted.run("read-tree", target)
+    await targeted.run("read-tree", target.name)
     ignored = await _ignored(targeted, layout, gone, directory / "rules")
     gone -= ignored - _in_place_of(gone, {one.path for one in written})
-    found = await in_thread(partial(_in_the_way, layout, written, gone, notes))
+    found = await in_thread(partial(_in_the_way, work, written, gone, notes))
     return _Plan(
         written=tuple(one.path for one in written),
         removed=frozenset(gone | (found - {one.path for one in written})),
         in_the_way=tuple(sorted(found)),
         left_alone=tuple(sorted(alone)),
     )
+
+
+def _unknown(present: SkippedPaths, target: SkippedPaths) -> frozenset[bytes]:
+    """Where the target does not say what stood there, or nothing can be kept of what stands there now.
+
+    What is no file now is refused where it stands in the way, and does not matter elsewhere.
+    """
+    return target.unknown | (present.unknown - present.only("special-file"))
 
 
 def _is_left_alone(change: _Change, notes: Collection[bytes]) -> bool:
@@ -206,11 +240,7 @@ async def _ignored(targeted: Git, layout: Layout, paths: Collection[bytes], rule
     if ignore_files:
         laid_out = b"\0".join(ignore_files) + b"\0"
         await targeted.run("checkout-index", "-z", "--stdin", f"--prefix={rules}/", stdin=laid_out)
-    variables = {**targeted.variables, "GIT_WORK_TREE": str(rules), "GIT_LITERAL_PATHSPECS": "0"}
-    asked = attrs.evolve(targeted, directory=rules, variables=variables)
-    question = b"".join(_PLAIN + path + b"\0" for path in sorted(paths))
-    answer = await asked.run("check-ignore", "-z", "--stdin", "--no-index", stdin=question, codes=(0, 1))
-    return {path.removeprefix(_PLAIN) for path in paths_of(answer)}
+    return await ignored_paths(targeted, rules, paths)
 
 
 def _regular_files(entries: Sequence[bytes]) -> Iterator[bytes]:
@@ -240,13 +270,14 @@ def _copy_rules_above(layout: Layout, rules: Path) -> None:
 
 
 def _in_the_way(
-    layout: Layout, written: Sequence[_Change], gone: Collection[bytes], notes: Collection[bytes]
+    work: _Work, written: Sequence[_Change], gone: Collection[bytes], notes: Collection[bytes]
 ) -> set[bytes]:
     """What stands where a file is to be written, and is in no capture.
 
     Raises:
         RestoreRefused: it is a nested repository, or something that has no content to capture.
     """
+    layout = work.layout
     root = os.fsencode(layout.top)
     modes: dict[bytes, int | None] = {}
 
@@ -277,14 +308,17 @@ def _in_the_way(
             obstacle != change.path or change.present_mode == _NOTHING or change.present_blob in notes
         ):
             found.add(obstacle)
-    own = next((path for path in sorted(found) if layout.is_own(path)), None)
-    if own is not None:
-        raise RestoreRefused(layout.top, f"{_shown(own)} belongs to the runtime and stands in the way")
+    own = work.own.those_of(found)
+    if own:
+        raise RestoreRefused(layout.top, f"{_shown(min(own))} belongs to the runtime and stands in the way")
     return found
 
 
 def _files_below(layout: Layout, root: bytes, directory: bytes) -> Iterator[bytes]:
-    for place, directories, files in os.walk(os.path.join(root, directory)):
+    def refuse(fault: OSError) -> None:
+        raise RestoreRefused(layout.top, f"{_shown(directory)} holds what cannot be read: {fault}") from fault
+
+    for place, directories, files in os.walk(os.path.join(root, directory), onerror=refuse):
         relative = os.path.relpath(place, root)
         if b".git" in directories or b".git" in files:
             raise RestoreRefused(layout.top, f"a git repository stands at {_shown(relative)}: move it away first")
@@ -294,6 +328,26 @@ def _files_below(layout: Layout, root: bytes, directory: bytes) -> Iterator[byte
             if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                 raise RestoreRefused(layout.top, f"{_shown(relative)} holds what is no file: move it away first")
             yield os.path.join(relative, name)
+
+
+def _check_writable(layout: Layout, plan: _Plan) -> None:
+    """Refuse before anything is touched where files could not be removed or written afterwards.
+
+    Raises:
+        RestoreRefused: a directory may not be written to.
+    """
+    root = os.fsencode(layout.top)
+    checked: set[bytes] = set()
+    for path in (*plan.removed, *plan.written):
+        directory = path.rpartition(b"/")[0]
+        while directory and not os.path.isdir(os.path.join(root, directory)):
+            directory = directory.rpartition(b"/")[0]
+        if directory not in checked and not os.access(os.path.join(root, directory) or b"/", os.W_OK | os.X_OK):
+            fault = (
+                f"{_shown(directory or b'.')} may not be written to, and {_shown(path)} is to change: allow it first"
+            )
+            raise RestoreRefused(layout.top, fault)
+        checked.add(directory)
 
 
 async def _check_unchanged(scratch: Git, layout: Layout, plan: _Plan) -> None:

@@ -1,8 +1,9 @@
 """A scratch repository: how git works on a workspace while the user's repository stays as it is.
 
 Each use makes a git directory of its own below the user's (`GIT_DIR/orchestrion/capture-*`) and removes it
-afterwards. It borrows the work tree and the object store, and owns everything else: its index, its configuration and
-its `info/attributes`, which outranks every `.gitattributes` and turns conversions off, so that blobs hold the bytes
+afterwards. It borrows the work tree and reads the object store, and owns everything else: its index, its configuration,
+the objects that it writes until `keep_objects` moves them over (a capture that is given up leaves none), and its
+`info/attributes`, which outranks every `.gitattributes` and turns conversions off, so that blobs hold the bytes
 of the files and files get the bytes of the blobs, whatever `text`, `filter`, `ident` or `working-tree-encoding` say.
 Uses share no lock, so any number of them run at once, in one host or several.
 
@@ -12,6 +13,7 @@ changed are read again. It is replaced whole.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -72,13 +74,12 @@ class Layout:
     git_dir: Path
     common_dir: Path
     object_format: str
+    database: Path | None = None
+    """The runtime's database. Its files are never captured, never restored: `own_files.py` knows them."""
     own_paths: tuple[bytes, ...] = ()
-    """Files and directories below `top` that are the runtime's own: never captured, never restored."""
+    """Where they would be below `top` by their names: what no listing needs to name."""
     limits: CaptureLimits = CaptureLimits()
     is_shadow: bool = False
-
-    def is_own(self, path: bytes) -> bool:
-        return any(path == own or path.startswith(own + b"/") for own in self.own_paths)
 
     @property
     def place(self) -> str:
@@ -126,7 +127,7 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
         variables = {
             "GIT_DIR": str(directory),
             "GIT_WORK_TREE": str(layout.top),
-            "GIT_OBJECT_DIRECTORY": str(layout.common_dir / "objects"),
+            "GIT_OBJECT_DIRECTORY": str(directory / "objects"),
         }
         yield (
             Git(
@@ -148,6 +149,8 @@ def _make(layout: Layout, *, warm: bool) -> Path:
     directory = Path(tempfile.mkdtemp(prefix="capture-", dir=layout.home))
     (directory / "refs").mkdir()
     (directory / "info").mkdir()
+    (directory / "objects" / "info").mkdir(parents=True)
+    (directory / "objects" / "info" / "alternates").write_bytes(_quoted(layout.common_dir / "objects") + b"\n")
     (directory / "HEAD").write_text("ref: refs/heads/none\n")
     (directory / "config").write_text(
         "[core]\n\trepositoryformatversion = 1\n\tbare = false\n"
@@ -168,6 +171,49 @@ def _copy_index(source: Path, target: Path) -> None:
         target.write_bytes(kept.read())
         stat = os.fstat(kept.fileno())
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def _quoted(path: Path) -> bytes:
+    """A path as git reads it in a file of alternates: quoted as in C, whatever bytes it has."""
+    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(path)) + b'"'
+
+
+def keep_objects(directory: Path, layout: Layout) -> None:
+    """Move the objects that were written in this scratch repository into the object store, packs before their indexes.
+
+    Raises:
+        CaptureFailed: one could not be moved.
+    """
+    source, store = directory / "objects", layout.common_dir / "objects"
+    try:
+        for place in sorted(source.iterdir()):
+            if place.name == "info" or not place.is_dir():
+                continue
+            target = store / place.name
+            if not target.is_dir():
+                target.mkdir(exist_ok=True)
+                shutil.copymode(store, target)
+            for written in sorted(place.iterdir(), key=lambda one: (one.suffix == ".idx", one.name)):
+                if not written.name.startswith("tmp_") and not (target / written.name).exists():
+                    _move(written, target / written.name)
+    except OSError as fault:
+        raise CaptureFailed("capture", layout.home, str(fault)) from fault
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as fault:
+        if fault.errno != errno.EXDEV:
+            raise
+        aside = target.with_name(f"tmp_obj_{os.getpid()}_{target.name}")
+        try:
+            shutil.copy2(source, aside)
+            with aside.open("rb") as copied:
+                os.fsync(copied.fileno())
+            aside.rename(target)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def keep_index(directory: Path, layout: Layout) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from ...persistence.own_names import own_names
 from ...persistence.threads import in_thread
 from ..shields import shield
 from .git import CaptureFailed, Git
@@ -23,7 +24,6 @@ from .scratch import CaptureLimits, Layout
 
 OBJECT_FORMAT: Final = "sha1"
 _NAMED_BY: Final = "workspace"
-_SUFFIXES: Final = ("", "-wal", "-shm", "-journal", ".lock", ".owner", ".checkpoints")
 
 
 def shadow_home(database: Path) -> Path:
@@ -32,11 +32,11 @@ def shadow_home(database: Path) -> Path:
 
 
 def own_paths(database: Path, top: Path) -> tuple[bytes, ...]:
-    """The files of a database that lie below `top`, as paths from there: no workspace's to capture or restore."""
-    place = os.path.relpath(os.path.realpath(database), os.path.realpath(top))
-    if place.startswith(os.pardir):
+    """The files of a database that lie below `top`, as paths from there, where they bear their usual names."""
+    place = Path(os.path.relpath(os.path.realpath(database), os.path.realpath(top)))
+    if place.parts[0] == os.pardir:
         return ()
-    return tuple(os.fsencode(f"{place}{suffix}") for suffix in _SUFFIXES)
+    return tuple(os.fsencode(place.with_name(name)) for name in own_names(place.name))
 
 
 async def shadow_layout(
@@ -59,6 +59,7 @@ async def shadow_layout(
         git_dir=place,
         common_dir=place,
         object_format=OBJECT_FORMAT,
+        database=database,
         own_paths=own_paths(database, top),
         limits=limits,
         is_shadow=True,

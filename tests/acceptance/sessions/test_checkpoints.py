@@ -175,3 +175,27 @@ async def test_without_a_git_program_the_thread_is_told_once_and_sessions_work(
         assert len(told) == 1
         assert activity("checkpoint.unavailable")(told[0])
         assert "install git to have checkpoints" in str(told[0].payload)
+
+
+@pytest.mark.lesson("L71")
+async def test_what_a_checkpoint_leaves_out_is_in_the_history(tmp_path: Path) -> None:
+    Repository.init(tmp_path / "workspace")
+    async with stage(tmp_path) as it:
+        os.mkfifo(it.workspace / "pipe")
+        os.mkfifo(it.workspace / "another")
+        for _ in range(2):
+            asked = await it.ask("touch made")
+            captured = await it.until(activity("checkpoint.captured"), after=asked.sequence)
+            assert "2 paths could not be captured" in str(captured.payload)
+        told = (await it.thread()).activities
+        assert not isinstance(told, Unset)
+        (skipped,) = [one for one in told if one.kind == "capture.skipped"]
+        assert skipped.payload == {
+            "turnCount": 1,
+            "count": 2,
+            "reasons": {"special-file": 2},
+            "paths": [
+                {"path": "another", "reason": "special-file"},
+                {"path": "pipe", "reason": "special-file"},
+            ],
+        }

@@ -1,0 +1,118 @@
+"""A runtime's own files are never captured, restored or removed, whatever path leads to them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrion.actors.workspace import CaptureFailed, GitWorkspace, safety_ref, shadow_home
+from orchestrion.migrations import APPLICATION_ID
+from orchestrion.persistence.own_names import own_names
+from tests.support.git import Repository
+from tests.support.workspaces import THREAD, opened
+
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L70")]
+
+
+def lay_out(directory: Path, name: str, content: str) -> dict[Path, str]:
+    """A database and all that a runtime may keep beside it."""
+    directory.mkdir(exist_ok=True)
+    made = {}
+    for one in own_names(name):
+        place = directory / one
+        if one.endswith((".checkpoints", ".blobs", ".frames")):
+            place.mkdir(exist_ok=True)
+            place = place / "inner"
+        place.write_text(f"{content} of {one}")
+        made[place] = place.read_text()
+    return made
+
+
+@pytest.mark.parametrize("kind", ["git", "plain"])
+@pytest.mark.parametrize("below", ["..data", "...", "data", ".", "-x", "a b*"])
+async def test_own_files_are_left_alone_in_any_directory(tmp_path: Path, kind: str, below: str) -> None:
+    top = tmp_path / "work"
+    top.mkdir()
+    if kind == "git":
+        Repository.init(top)
+    database = top / below / "state.db"
+    database.parent.mkdir(exist_ok=True)
+    (database.parent / "state.db.bak").write_text("the user's\n")
+    workspace = await opened(top, database=database)
+    target = await workspace.capture(safety_ref(THREAD, "before"), "before")
+    made = lay_out(database.parent, "state.db", "present")
+    (database.parent / "state.db.bak").write_text("changed\n")
+    kept, _ = await workspace.restore(target, lambda n: safety_ref(THREAD, "one", n), "one")
+    assert {place: place.read_text() for place in made} == made
+    assert (database.parent / "state.db.bak").read_text() == "the user's\n"
+    assert kept.skipped.unknown == frozenset()
+    for place in made:
+        place.unlink()
+    await workspace.restore(kept, lambda n: safety_ref(THREAD, "two", n), "two")
+    assert not [place for place in made if place.exists()]
+    assert (database.parent / "state.db.bak").read_text() == "changed\n"
+
+
+async def test_own_files_captured_once_are_not_put_back(repository: Repository) -> None:
+    old = await opened(repository.top)
+    lay_out(repository.top / "data", "state.db", "old")
+    repository.write("a", "one\n")
+    target = await old.capture(safety_ref(THREAD, "old"), "before the workspace had this database")
+    for place in (repository.top / "data").rglob("*"):
+        if place.is_file():
+            place.unlink()
+    made = lay_out(repository.top / "data", "state.db", "new")
+    repository.write("a", "two\n")
+    workspace = await opened(repository.top, database=repository.top / "data" / "state.db")
+    kept, _ = await workspace.restore(target, lambda n: safety_ref(THREAD, "one", n), "one")
+    assert {place: place.read_text() for place in made} == made
+    assert (repository.top / "a").read_text() == "one\n"
+    assert set(repository.contents(kept.tree)) == {b"a"}
+
+
+async def test_own_files_are_known_by_links_and_other_paths(repository: Repository, tmp_path: Path) -> None:
+    made = lay_out(tmp_path / "data", "state.db", "present")
+    (repository.top / "linked").symlink_to(tmp_path / "data")
+    os.link(tmp_path / "data" / "state.db-wal", repository.top / "hard link")
+    repository.write("a", "one\n")
+    by_link = await opened(repository.top, database=repository.top / "linked" / "state.db")
+    target = await by_link.capture(safety_ref(THREAD, "one"), "one")
+    assert set(repository.contents(target.tree)) == {b"a", b"linked"}
+    (repository.top / "hard link").unlink()
+    repository.write("hard link", "the user's\n")
+    second = await by_link.capture(safety_ref(THREAD, "two"), "two")
+    (repository.top / "hard link").unlink()
+    os.link(tmp_path / "data" / "state.db-wal", repository.top / "hard link")
+    await by_link.restore(second, lambda n: safety_ref(THREAD, "back", n), "back")
+    assert {place: place.read_text() for place in made} == made
+    assert (repository.top / "hard link").samefile(tmp_path / "data" / "state.db-wal")
+
+
+async def test_the_database_of_another_runtime_is_left_alone(repository: Repository, tmp_path: Path) -> None:
+    repository.write("a", "one\n")
+    repository.write("model.bin", "x" * 512)
+    repository.write("model.bin.lock", "")
+    workspace = await opened(repository.top, database=tmp_path / "state.db")
+    first = await workspace.capture(safety_ref(THREAD, "first"), "first")
+    assert set(repository.contents(first.tree)) == {b"a", b"model.bin", b"model.bin.lock"}
+    header = b"SQLite format 3\0".ljust(68, b"\0") + APPLICATION_ID.to_bytes(4, "big")
+    repository.write("other.db", header.ljust(4096, b"\0"))
+    (repository.top / "other.db.lock").touch()
+    (repository.top / "other.db-wal").write_text("log\n")
+    repository.write("used.db", "")
+    repository.write("used.db.lock", "")
+    repository.write("used.db.owner", "{}")
+    repository.write("a", "two\n")
+    kept, _ = await workspace.restore(first, lambda n: safety_ref(THREAD, "back", n), "back")
+    assert set(repository.contents(kept.tree)) == {b"a", b"model.bin", b"model.bin.lock"}
+    for name in ("other.db", "other.db.lock", "other.db-wal", "used.db", "used.db.lock", "used.db.owner"):
+        assert (repository.top / name).exists(), name
+
+
+async def test_own_files_are_no_workspace(tmp_path: Path) -> None:
+    inner = shadow_home(tmp_path / "state.db") / "inner"
+    inner.mkdir(parents=True)
+    with pytest.raises(CaptureFailed, match="lies in the runtime's own files"):
+        await GitWorkspace.open(inner, database=tmp_path / "state.db")
