@@ -17,10 +17,11 @@ import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ..persistence.event_store import EventPage, read_events
+from ..persistence.event_store import EventPage, ReadPage, StreamRequest, read_page, read_stream_position
 from ..persistence.readers import ReaderPool
-from ..runtime.contracts.errors import SequenceAheadOfLog
+from ..runtime.contracts.errors import NotFound, SequenceAheadOfLog
 from ..runtime.contracts.events import LoggedEvent, PersistedEvent
+from ..runtime.contracts.ids import ThreadId
 
 
 @attrs.frozen
@@ -82,8 +83,10 @@ class EventLog:
                     channel.send_nowait(batch)
                     follower.held += batch.size
 
-    def follow(self, position: int) -> LogFollower:
+    def follow(self, position: int, thread_id: ThreadId | None = None) -> LogFollower:
         """A follower of every event after `position`. Close it when done.
+
+        With `thread_id`, what it reads from the store are that thread's events alone, found by their index.
 
         Raises:
             SequenceAheadOfLog: `position` is beyond the head.
@@ -91,11 +94,37 @@ class EventLog:
         if position > self._head:
             raise SequenceAheadOfLog(position, self._head)
         send, receive = anyio.create_memory_object_stream[Batch](CHANNEL_BATCHES)
-        follower = LogFollower(self, self._readers, receive, position)
+        follower = LogFollower(self, self._readers, receive, position, thread_id)
         self._channels[follower] = send
         if self._closed:
             send.close()
         return follower
+
+    async def check_thread(self, thread_id: ThreadId) -> None:
+        """See that the thread exists or existed.
+
+        Raises:
+            NotFound: it never did.
+            MailboxClosed: the runtime has stopped.
+        """
+        stream = StreamRequest(aggregate_kind="thread", stream_id=thread_id)
+        if (await self._readers.run(lambda database: read_stream_position(database, stream))).version == 0:
+            raise NotFound(f"thread {thread_id!r} does not exist")
+
+    async def read_page(self, page: EventPage) -> ReadPage:
+        """A page of the log as it stands in the store, up to the head at most.
+
+        Raises:
+            SequenceAheadOfLog: the page begins beyond the head.
+            MailboxClosed: the runtime has stopped.
+        """
+        head = self._head if page.up_to is None else min(page.up_to, self._head)
+        if page.after > self._head:
+            raise SequenceAheadOfLog(page.after, self._head)
+        if page.after >= head:
+            return ReadPage(events=[], has_more=False)
+        bounded = attrs.evolve(page, up_to=head)
+        return await self._readers.run(lambda database: read_page(database, bounded))
 
     def end(self) -> None:
         """Nothing more will be published: followers end when they have reached the head."""
@@ -131,18 +160,20 @@ class LogFollower:
         readers: ReaderPool,
         channel: MemoryObjectReceiveStream[Batch],
         position: int,
+        thread_id: ThreadId | None = None,
     ) -> None:
         self._log = log
         self._readers = readers
         self._channel = channel
         self._position = position
+        self._thread_id = thread_id
         self._gathered: list[Batch] = []
         self.held = 0
         """Bytes in the channel: counted up by the log, down by the follower."""
 
     @property
     def position(self) -> int:
-        """The sequence of the last event that was yielded."""
+        """The sequence of the last event that was yielded, or passed over as another thread's."""
         return self._position
 
     @property
@@ -167,7 +198,10 @@ class LogFollower:
             if batch:
                 return batch
             if self._position < self._log.head:
-                return await self._read_gap(limit)
+                batch = await self._read_gap(limit)
+                if batch:
+                    return batch
+                continue
             received = await self._channel.receive()
             self.held -= received.size
             if not received.events:
@@ -211,7 +245,8 @@ class LogFollower:
         return received
 
     async def _read_gap(self, limit: int) -> Sequence[LoggedEvent]:
-        page = EventPage(after=self._position, limit=limit, up_to=self._log.head)
-        events = await self._readers.run(lambda database: read_events(database, page))
-        self._position = events[-1].sequence
-        return events
+        head = self._log.head
+        page = EventPage(after=self._position, limit=limit, up_to=head, thread_id=self._thread_id)
+        read = await self._readers.run(lambda database: read_page(database, page))
+        self._position = read.events[-1].sequence if read.has_more else head
+        return read.events

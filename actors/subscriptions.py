@@ -1,4 +1,8 @@
-"""Subscriptions: every event after a sequence, once, in order, at the reader's own pace."""
+"""Subscriptions: every event after a sequence, once, in order, at the reader's own pace.
+
+One thread's subscription reads that thread's events from the store by their index. Of what is published it looks at
+every event, which is in memory already.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,15 @@ class Subscription:
     A slow reader costs nobody else anything: what does not fit its channel it reads from the store. The iteration
     ends when the runtime closes and every event was delivered. An event that does not decode is delivered as
     `UndecodableEvent`. Belongs to one task.
+
+    Entering it, or its first step, raises `NotFound` for a thread that never existed.
     """
 
     def __init__(self, log: EventLog, position: int, thread_id: ThreadId | None) -> None:
-        self._follower: LogFollower = log.follow(position)
+        self._follower: LogFollower = log.follow(position, thread_id)
+        self._log = log
         self._thread_id = thread_id
+        self._is_known = thread_id is None
         self._seam = log.head
         self._events: Iterator[LoggedEvent] = iter(())
         self._position = position
@@ -39,6 +47,11 @@ class Subscription:
         return self._position >= self._seam
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._check_thread()
+        except BaseException:
+            self._follower.close()
+            raise
         return self
 
     async def __aexit__(
@@ -50,12 +63,25 @@ class Subscription:
         return self
 
     async def __anext__(self) -> LoggedEvent:
+        await self._check_thread()
         while True:
             for event in self._events:
                 self._position = event.sequence
                 if self._thread_id is None or (event.aggregate_kind, event.stream_id) == ("thread", self._thread_id):
                     return event
+            self._position = self._follower.position
             try:
                 self._events = iter(await self._follower.next_batch())
             except (anyio.EndOfStream, anyio.ClosedResourceError):
                 raise StopAsyncIteration from None
+
+    async def _check_thread(self) -> None:
+        """The thread exists or existed.
+
+        Raises:
+            NotFound: it never did.
+        """
+        if self._is_known or self._thread_id is None:
+            return
+        await self._log.check_thread(self._thread_id)
+        self._is_known = True

@@ -59,8 +59,8 @@ _NAMES = {
         "TurnCompleted TurnOutcome TurnStarted"
     ),
     ".runtime.contracts.read_model": (
-        "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView Snapshot SnapshotDetail "
-        "ThreadView TurnDiff TurnFailure TurnView"
+        "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView ReplayPage Snapshot "
+        "SnapshotDetail ThreadView TurnDiff TurnFailure TurnView"
     ),
     ".runtime.contracts.values": (
         "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "

@@ -136,6 +136,7 @@ from .runtime.contracts.read_model import DispatchResult as DispatchResult
 from .runtime.contracts.read_model import MessageView as MessageView
 from .runtime.contracts.read_model import PendingApprovalView as PendingApprovalView
 from .runtime.contracts.read_model import ProjectView as ProjectView
+from .runtime.contracts.read_model import ReplayPage as ReplayPage
 from .runtime.contracts.read_model import Snapshot as Snapshot
 from .runtime.contracts.read_model import SnapshotDetail as SnapshotDetail
 from .runtime.contracts.read_model import ThreadView as ThreadView

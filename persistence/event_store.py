@@ -55,6 +55,14 @@ class EventPage:
 
 
 @attrs.frozen(kw_only=True)
+class ReadPage:
+    """The events of a page, and whether the log had more of what was asked for behind them."""
+
+    events: list[LoggedEvent]
+    has_more: bool
+
+
+@attrs.frozen(kw_only=True)
 class StreamRequest:
     aggregate_kind: AggregateKind
     stream_id: str
@@ -74,21 +82,23 @@ def read_events(database: peewee.SqliteDatabase, page: EventPage) -> list[Logged
     return [decode_event(row) for row in read_rows(database, page)]
 
 
+def read_page(database: peewee.SqliteDatabase, page: EventPage) -> ReadPage:
+    """The events of a page, decoded, and whether more follow up to its `up_to`, which the log has reached."""
+    events = read_events(database, page)
+    if not events:
+        return ReadPage(events=events, has_more=False)
+    if page.thread_id is None and page.up_to is not None:  # sequences have no gaps
+        return ReadPage(events=events, has_more=events[-1].sequence < page.up_to)
+    rest = attrs.evolve(page, after=events[-1].sequence)
+    source, arguments = _source(rest)
+    found = database.execute_sql(f"SELECT 1 {source} LIMIT 1", arguments).fetchone()
+    return ReadPage(events=events, has_more=found is not None)
+
+
 def read_rows(database: peewee.SqliteDatabase, page: EventPage) -> list[EventRow]:
     """The rows of a page as they stand in the table: all that it asks for, or as many as `PAGE_BYTES` allow."""
-    clauses, parameters = ["sequence > ?"], [page.after]
-    arguments: list[Any] = parameters
-    if page.up_to is not None:
-        clauses.append("sequence <= ?")
-        arguments.append(page.up_to)
-    if page.thread_id is not None:
-        clauses.append("aggregate_kind = 'thread' AND stream_id = ?")
-        arguments.append(page.thread_id)
-    arguments.append(page.limit)
-    cursor = database.execute_sql(
-        f"SELECT {_COLUMNS} FROM orchestration_events WHERE {' AND '.join(clauses)} ORDER BY sequence LIMIT ?",
-        arguments,
-    )
+    source, arguments = _source(page)
+    cursor = database.execute_sql(f"SELECT {_COLUMNS} {source} ORDER BY sequence LIMIT ?", (*arguments, page.limit))
     rows: list[EventRow] = []
     size = 0
     with closing(cursor):
@@ -98,6 +108,20 @@ def read_rows(database: peewee.SqliteDatabase, page: EventPage) -> list[EventRow
             if size >= PAGE_BYTES:
                 break
     return rows
+
+
+def _source(page: EventPage) -> tuple[str, tuple[Any, ...]]:
+    """Where a page's rows are found. A thread's are by the index of its stream: the planner would walk the log."""
+    clauses, arguments = ["sequence > ?"], [page.after]
+    if page.up_to is not None:
+        clauses.append("sequence <= ?")
+        arguments.append(page.up_to)
+    if page.thread_id is None:
+        return f"FROM orchestration_events WHERE {' AND '.join(clauses)}", tuple(arguments)
+    return (
+        "FROM orchestration_events INDEXED BY orchestration_events_aggregate_kind_stream_id_sequence"
+        f" WHERE aggregate_kind = 'thread' AND stream_id = ? AND {' AND '.join(clauses)}"
+    ), (page.thread_id, *arguments)
 
 
 def read_head(database: peewee.SqliteDatabase) -> LogHead:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
+from ..actors.event_log import PAGE_EVENTS
 from .contracts.admission import parse_command
 from .contracts.codec import camel_case, read_strictly, to_json
 from .contracts.errors import InvalidCommand, InvalidRequest, OrchestrionError
@@ -43,6 +44,8 @@ class _TurnDiffParams:
 @attrs.frozen(kw_only=True)
 class _ReplayParams:
     from_sequence_exclusive: Count
+    limit: int | Unset = UNSET
+    thread_id: ThreadId | Unset = UNSET
 
 
 async def handle(runtime: Runtime, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,8 +74,13 @@ async def _answer(runtime: Runtime, method: str, params: Mapping[str, Any]) -> A
             range_ = _read(params, _TurnDiffParams)
             return to_json(await runtime.get_turn_diff(range_.thread_id, range_.from_turn_count, range_.to_turn_count))
         case "orchestration.replayEvents":
-            after = _read(params, _ReplayParams).from_sequence_exclusive
-            return [event_json(event) async for event in runtime.replay_events(after)]
+            wanted = _read(params, _ReplayParams)
+            page = await runtime.read_events(
+                wanted.from_sequence_exclusive,
+                limit=PAGE_EVENTS if isinstance(wanted.limit, Unset) else wanted.limit,
+                thread_id=None if isinstance(wanted.thread_id, Unset) else wanted.thread_id,
+            )
+            return {"events": [event_json(event) for event in page.events], "hasMore": page.has_more}
         case _:
             raise InvalidRequest(f"no such method: {method!r}; there are: {', '.join(METHODS)}")
 

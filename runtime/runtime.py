@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, get_args
 
+import attrs
+
 from ..actors.command_group import CommandEnvelope
 from ..actors.dispatcher import Dispatcher, Submission
-from ..actors.event_log import EventLog
+from ..actors.event_log import PAGE_EVENTS, EventLog
 from ..actors.projectors import Projectors
 from ..actors.rebuilder import Rebuilder
 from ..actors.snapshot_stream import SnapshotStream
 from ..actors.subscriptions import Subscription
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.diff_blobs import find_diff
+from ..persistence.event_store import EventPage
 from ..persistence.readers import ReaderPool
 from ..persistence.snapshot import read_cut, read_outline, read_snapshot
 from .contracts.admission import admit
@@ -23,7 +26,9 @@ from .contracts.errors import InvalidRequest, ProjectionStalled, TurnDiffNotFoun
 from .contracts.events import LoggedEvent
 from .contracts.ids import ThreadId
 from .contracts.read_model import (
+    MAX_REPLAYED_EVENTS,
     DispatchResult,
+    ReplayPage,
     Snapshot,
     SnapshotDetail,
     SnapshotRequest,
@@ -186,26 +191,60 @@ class Runtime:
             diff=diff,
         )
 
-    async def replay_events(self, from_sequence_exclusive: int) -> AsyncIterator[LoggedEvent]:
+    async def replay_events(
+        self, from_sequence_exclusive: int, thread_id: ThreadId | None = None
+    ) -> AsyncIterator[LoggedEvent]:
         """Every event after a sequence up to the log's head at the first step, in order, read page by page.
 
+        With `thread_id`, that thread's events alone, found by their index.
+
         Raises:
+            InvalidRequest: the sequence is negative.
             SequenceAheadOfLog: the sequence is beyond the head.
+            NotFound: the thread never existed.
         """
-        head = self._log.head
-        async with self.subscribe(from_sequence_exclusive) as events:
-            while events.position < head:
-                yield await anext(events)
+        _check_sequence(from_sequence_exclusive)
+        if thread_id is not None:
+            await self._log.check_thread(thread_id)
+        page = EventPage(after=from_sequence_exclusive, limit=PAGE_EVENTS, up_to=self._log.head, thread_id=thread_id)
+        has_more = True
+        while has_more:
+            read = await self._log.read_page(page)
+            for event in read.events:
+                yield event
+                page = attrs.evolve(page, after=event.sequence)
+            has_more = read.has_more
+
+    async def read_events(
+        self, from_sequence_exclusive: int, *, limit: int = PAGE_EVENTS, thread_id: ThreadId | None = None
+    ) -> ReplayPage:
+        """One page of the log, of one thread or of all: at most `limit` events, cut after 8 MiB of payload.
+
+        It has at least one event where there is one. The next page begins after its last event.
+
+        Raises:
+            InvalidRequest: the sequence is negative, or the limit is not from 1 to 10,000.
+            SequenceAheadOfLog: the sequence is beyond the head.
+            NotFound: the thread never existed.
+        """
+        _check_sequence(from_sequence_exclusive)
+        if not 1 <= limit <= MAX_REPLAYED_EVENTS:
+            raise InvalidRequest(f"limit: expected 1 to {MAX_REPLAYED_EVENTS}, found {limit}")
+        if thread_id is not None:
+            await self._log.check_thread(thread_id)
+        read = await self._log.read_page(EventPage(after=from_sequence_exclusive, limit=limit, thread_id=thread_id))
+        return ReplayPage(events=tuple(read.events), has_more=read.has_more)
 
     def subscribe(self, from_sequence_exclusive: int, thread_id: ThreadId | None = None) -> Subscription:
         """Every event after a sequence, and those still to come, once and in order; of one thread or of all.
+
+        Entering the subscription of a thread that never existed, or its first step, raises `NotFound`.
 
         Raises:
             InvalidRequest: the sequence is negative.
             SequenceAheadOfLog: the sequence is beyond the head.
         """
-        if from_sequence_exclusive < 0:
-            raise InvalidRequest(f"no sequence: {from_sequence_exclusive}; the log begins after 0")
+        _check_sequence(from_sequence_exclusive)
         return Subscription(self._log, from_sequence_exclusive, thread_id)
 
     async def wait_until_projected(self, sequence: int) -> None:
@@ -238,6 +277,11 @@ class Runtime:
     async def handle(self, method: Method | str, params: Mapping[str, Any]) -> dict[str, Any]:
         """An RPC by name, JSON data in and out: `{"result": …}`, or `{"error": {code, message, data}}`."""
         return await handle(self, method, params)
+
+
+def _check_sequence(sequence: int) -> None:
+    if sequence < 0:
+        raise InvalidRequest(f"no sequence: {sequence}; the log begins after 0")
 
 
 def _envelope(command: Command, actor: ActorKind, expected_version: int | None) -> CommandEnvelope:

@@ -10,7 +10,7 @@ import click
 import orjson
 import peewee
 
-from ...persistence.event_store import EventPage, read_events, read_head
+from ...persistence.event_store import EventPage, StreamRequest, read_events, read_head, read_stream_position
 from ...persistence.inspection import open_read_only
 from ..contracts.errors import NotFound, SequenceAheadOfLog
 from ..contracts.event_codec import event_json
@@ -37,12 +37,16 @@ def events(database: Path, after: int, thread_id: str | None, follow: bool) -> N
         head = read_head(opened).sequence
         if after > head:
             raise SequenceAheadOfLog(after, head)
-        if stream is not None and not follow and not read_events(opened, EventPage(after=0, limit=1, thread_id=stream)):
+        if stream is not None and not _exists(opened, stream):
             raise NotFound(f"thread {stream!r} does not exist")
         position = _write_up_to_head(opened, after, stream)
         while follow:
             time.sleep(_POLL_SECONDS)
             position = _write_up_to_head(opened, position, stream)
+
+
+def _exists(database: peewee.SqliteDatabase, thread_id: ThreadId) -> bool:
+    return read_stream_position(database, StreamRequest(aggregate_kind="thread", stream_id=thread_id)).version > 0
 
 
 def _write_up_to_head(database: peewee.SqliteDatabase, after: int, thread_id: ThreadId | None) -> int:

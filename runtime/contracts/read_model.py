@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from .events import LoggedEvent
 from .ids import ApprovalRequestId, CheckpointRef, MessageId, ProjectId, ThreadId, TurnId
 from .values import (
     UNSET,
@@ -146,9 +147,16 @@ class TurnDiff:
     diff: str
 
 
+MAX_REPLAYED_EVENTS: Final = 10_000
+"""The most events that one page of the log may ask for; a page that asks for no number has at most 1,000."""
+
+
 @attrs.frozen(kw_only=True)
-class ReplayRequest:
-    from_sequence_exclusive: Count
+class ReplayPage:
+    """Events of the log in order. `has_more`: the log has more of what was asked for, after the last of these."""
+
+    events: tuple[LoggedEvent, ...]
+    has_more: bool
 
 
 @attrs.frozen(kw_only=True)

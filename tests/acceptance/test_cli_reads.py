@@ -183,6 +183,8 @@ def test_events_beyond_the_head_or_of_no_thread_are_refused(database: Path) -> N
     ahead = orchestrion("events", database, "--after", "38")
     assert (ahead.returncode, ahead.stdout) == (1, "")
     assert "beyond the log's head 37" in ahead.stderr
+    for options in ((), ("--follow",)):
+        assert orchestrion("events", database, "--thread", "nowhere", *options).returncode == 1
     unknown = orchestrion("events", database, "--thread", "nowhere")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "'nowhere' does not exist" in unknown.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ import attrs
 import pytest
 
 from orchestrion import ClientCommand, Runtime, command_json, event_json, open_runtime
+from orchestrion.persistence import event_store
 from orchestrion.runtime.contracts.commands import Command
 from orchestrion.runtime.rpc import METHODS
 from tests.support import builders as make
@@ -78,7 +80,11 @@ async def test_there_are_four_methods_and_no_other(path: Path) -> None:
         ("replayEvents", {}, "fromSequenceExclusive"),
         ("replayEvents", {"fromSequenceExclusive": -1}, "fromSequenceExclusive"),
         ("replayEvents", {"fromSequenceExclusive": 1.5}, "fromSequenceExclusive"),
-        ("replayEvents", {"fromSequenceExclusive": 0, "limit": 10}, "limit"),
+        ("replayEvents", {"fromSequenceExclusive": 0, "limit": 0}, "limit"),
+        ("replayEvents", {"fromSequenceExclusive": 0, "limit": 10_001}, "limit"),
+        ("replayEvents", {"fromSequenceExclusive": 0, "limit": "all"}, "limit"),
+        ("replayEvents", {"fromSequenceExclusive": 0, "threadId": 7}, "threadId"),
+        ("replayEvents", {"fromSequenceExclusive": 0, "upTo": 7}, "upTo"),
     ],
 )
 async def test_a_param_at_fault_is_named(path: Path, method: str, params: dict[str, Any], field: str) -> None:
@@ -166,12 +172,52 @@ async def test_replay_events_gives_every_later_event_raw_where_it_does_not_decod
     await write_log(path, LOG)
     await run_sql(path, "UPDATE orchestration_events SET event_type = 'thread.sung' WHERE sequence = 290")
     async with open_runtime(path) as runtime:
-        events = await result(runtime, "replayEvents", fromSequenceExclusive=0)
+        answer = await result(runtime, "replayEvents", fromSequenceExclusive=0)
+        assert (set(answer), answer["hasMore"]) == ({"events", "hasMore"}, False)
+        events = answer["events"]
         assert [event["sequence"] for event in events] == list(range(1, 301))
         assert events[:289] == [json.loads(json.dumps(event_json(event))) for event in LOG[:289]]
         assert (events[289]["eventType"], events[289]["known"]) == ("thread.sung", False)
-        assert await result(runtime, "replayEvents", fromSequenceExclusive=299) == events[299:]
-        assert await result(runtime, "replayEvents", fromSequenceExclusive=300) == []
+        last = {"events": events[299:], "hasMore": False}
+        assert await result(runtime, "replayEvents", fromSequenceExclusive=299) == last
+        nothing = {"events": [], "hasMore": False}
+        assert await result(runtime, "replayEvents", fromSequenceExclusive=300) == nothing
         ahead = await error(runtime, "replayEvents", fromSequenceExclusive=301)
         assert ahead["code"] == "SequenceAheadOfLog"
         assert ahead["data"] == {"sequence": 301, "head": 300}
+
+
+async def _pages(runtime: Runtime, **params: Any) -> list[list[int]]:
+    """The sequences of all pages, each asked for after the last event of the one before."""
+    pages: list[list[int]] = []
+    after, has_more = 0, True
+    while has_more:
+        page = await result(runtime, "replayEvents", fromSequenceExclusive=after, **params)
+        pages.append([event["sequence"] for event in page["events"]])
+        after, has_more = pages[-1][-1], page["hasMore"]
+    return pages
+
+
+@pytest.mark.lesson("L49")
+@pytest.mark.spec("R15")
+async def test_replay_events_answers_in_pages_of_one_thread_or_of_all(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write_log(path, LOG)
+    thread = next(event.stream_id for event in LOG if event.aggregate_kind == "thread")
+    own = [event.sequence for event in LOG if (event.aggregate_kind, event.stream_id) == ("thread", thread)]
+    async with open_runtime(path) as runtime:
+        assert [len(page) for page in await _pages(runtime, limit=100)] == [100, 100, 100]
+        assert list(chain(*await _pages(runtime, limit=7, threadId=thread))) == own
+        assert [len(page) for page in await _pages(runtime, limit=len(own), threadId=thread)] == [len(own)]
+        monkeypatch.setattr(event_store, "PAGE_BYTES", 1)
+        assert await _pages(runtime, threadId=thread) == [[sequence] for sequence in own]
+        unknown = await error(runtime, "replayEvents", fromSequenceExclusive=0, threadId="nobody")
+        assert (unknown["code"], "nobody" in unknown["message"]) == ("NotFound", True)
+
+
+@pytest.mark.lesson("L49")
+async def test_an_answer_of_replay_events_has_a_bound_when_none_is_asked_for(path: Path) -> None:
+    await write_log(path, random_log(62, 1_200))
+    async with open_runtime(path) as runtime:
+        assert [len(page) for page in await _pages(runtime)] == [1000, 200]

@@ -5,11 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import anyio
+import peewee
 import pytest
 
-from orchestrion import MailboxClosed, SequenceAheadOfLog, ThreadId, UndecodableEvent, open_runtime
+from orchestrion import (
+    LoggedEvent,
+    MailboxClosed,
+    NotFound,
+    SequenceAheadOfLog,
+    ThreadId,
+    UndecodableEvent,
+    open_runtime,
+)
 from orchestrion.actors import event_log
 from orchestrion.actors.subscriptions import Subscription
+from orchestrion.persistence import event_store
+from orchestrion.persistence.event_store import EventPage, read_page
+from orchestrion.runtime.contracts.event_codec import EventRow, decode_event
+from orchestrion.runtime.contracts.values import Label
 from tests.support import builders as make
 from tests.support.core import Core, open_core, run_sql, write_log
 from tests.support.random_commands import random_log
@@ -150,6 +163,77 @@ async def test_a_threads_subscription_delivers_its_events_alone_and_passes_over_
                         await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
         assert core.log.followers == len(core.projectors.all)
+
+
+@pytest.mark.lesson("L49")
+async def test_a_thread_that_never_was_is_not_found(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        await runtime.dispatch(make.project_create())
+        followers = runtime.health().followers
+        with pytest.raises(NotFound, match="nobody"):
+            async with runtime.subscribe(0, ThreadId("nobody")):
+                pass
+        assert runtime.health().followers == followers
+        with pytest.raises(NotFound):
+            await anext(runtime.subscribe(0, ThreadId("nobody")))
+        with pytest.raises(NotFound):
+            await anext(runtime.replay_events(0, ThreadId("nobody")))
+        with pytest.raises(NotFound):
+            await anext(runtime.replay_events(0, ThreadId("p1")))  # a project is no thread
+
+
+@pytest.mark.lesson("L49")
+async def test_a_threads_events_behind_many_others_take_as_many_steps_as_alone(path: Path) -> None:
+    async with open_core(path, starts=["dispatcher"]) as core:
+        await core.dispatch(make.project_create())
+        await core.dispatch(make.thread_create())
+        alone = await steps_of(core, ThreadId("t1"))
+        await dispatch_projects(core, 1001, 1300)
+        assert await steps_of(core, ThreadId("t1")) == alone
+
+
+async def steps_of(core: Core, thread_id: ThreadId) -> int:
+    """The steps of SQLite's machine that reading a thread's events takes, and looking whether there are more."""
+    page = EventPage(after=0, limit=1000, up_to=core.log.head, thread_id=thread_id)
+
+    def counted(database: peewee.SqliteDatabase) -> int:
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        database.connection().set_progress_handler(step, 1)
+        assert [event.event_type for event in read_page(database, page).events] == ["thread.created"]
+        database.connection().set_progress_handler(None, 1)
+        return steps
+
+    return await core.lane.run(counted)
+
+
+@pytest.mark.lesson("L49")
+async def test_a_threads_subscriber_that_falls_behind_reads_its_own_events_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "CHANNEL_BATCHES", 2)
+    read: list[int] = []
+
+    def counting(row: EventRow) -> LoggedEvent:
+        read.append(row.sequence)
+        return decode_event(row)
+
+    monkeypatch.setattr(event_store, "decode_event", counting)
+    async with open_core(path, starts=["dispatcher"]) as core:
+        await core.dispatch(make.project_create())
+        await core.dispatch(make.thread_create())
+        async with Subscription(core.log, 0, ThreadId("t1")) as events:
+            assert await take(events, 1) == [2]
+            read.clear()
+            await dispatch_projects(core, 1001, 1020)
+            changed = await core.dispatch(make.thread_meta_update(title=Label("Other")))
+            assert await take(events, 1) == [changed.sequence]
+            assert read == [changed.sequence]
+            assert events.position == changed.sequence == core.log.head
 
 
 @pytest.mark.spec("R17")
