@@ -15,13 +15,13 @@ Going back in a conversation is done by a process of its own, whose thread nobod
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 import anyio
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
+from ...runtime.contracts.errors import ProviderError, ProviderProtocolError, ProviderUnavailable, SessionLost
 from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
@@ -31,6 +31,7 @@ from .agent_process import AgentProcess
 from .codex_handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
 from .codex_history import Found, find_first, revert_before
 from .codex_protocol import Conversation
+from .codex_watch import TurnWatch, ended_turn
 from .environment import Environment, Inherited
 from .jsonrpc_protocol import JsonRpcProtocol, Notification, Reply, Request
 from .launch import launched
@@ -171,6 +172,7 @@ class _CodexConnection(StdioConnection):
         self._settings = settings
         self._thread: OpenThread | None = None
         self._conversation: Conversation | None = None
+        self._watch = TurnWatch()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -241,9 +243,32 @@ class _CodexConnection(StdioConnection):
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
         _, conversation = self._opened()
-        await self._carry_out(conversation.decided(request, decision))
+        await self._carry_out(conversation.decided(request, decision, option))
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._settle_missing_ends)
+            await super().run()
+            tasks.cancel_scope.cancel()
+
+    async def _settle_missing_ends(self) -> None:
+        """Ask what became of a turn when the agent is idle or falls silent: its end may never be reported."""
+        watch = self._watch
+        while True:
+            await watch.due()
+            conversation = self._conversation
+            turn_id = None if conversation is None else conversation.running_turn
+            if conversation is None or turn_id is None or self._over:
+                continue
+            with suppress(ProviderError):
+                turn = await ended_turn(
+                    self._peer, conversation.thread_id, turn_id, deadline_seconds=self._deadline_seconds
+                )
+                if turn is not None:
+                    await self._perform(conversation.settled(turn_id, turn))
 
     async def _take(self, message: Request | Notification) -> None:
+        self._watch.heard(message)
         conversation = self._conversation
         match message:
             case Notification(method=method, params=params):

@@ -12,12 +12,14 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError, ResumeRefused
+from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import ProviderThreadId, identifier_fault
 from ...runtime.contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .adapter import SessionRequest
+from .codex_failures import with_login
 from .jsonrpc import JsonRpcPeer, RequestRefused
+from .redaction import plain
 
 __all__ = ["ApprovalPolicy", "OpenThread", "SandboxMode", "default_effort", "initialize", "open_thread"]
 
@@ -70,6 +72,7 @@ async def open_thread(
     """A new thread, or the one that `request.resume_cursor` names.
 
     Raises:
+        ProviderUnavailable: the agent wants a login first; the conversation is not lost.
         ResumeRefused: the cursor names no thread, or none that the agent knows, or another process has it open.
         ProviderProtocolError: the agent refused a new thread, or its thread has no proper id.
         ReplyOverdue: it did not answer within the deadline.
@@ -85,11 +88,14 @@ async def open_thread(
         resumed = await _resume(peer, cursor, where, request.model or model, deadline_seconds)
         if resumed is not None:
             return resumed
-    reply = object_of(
-        await peer.request(
+    try:
+        started = await peer.request(
             "thread/start", _with_model(where, request.model or model), deadline_seconds=deadline_seconds
         )
-    )
+    except RequestRefused as error:
+        _check_login(error)
+        raise
+    reply = object_of(started)
     thread_id = text_of(object_of(reply.get("thread")).get("id"))
     fault = identifier_fault(thread_id)
     if fault is not None:
@@ -130,6 +136,7 @@ async def _resume(
     try:
         reply = object_of(await peer.request("thread/resume", params, deadline_seconds=deadline_seconds))
     except RequestRefused as error:
+        _check_login(error)
         if cursor.get("unused") is True and error.said.startswith(_NO_TRACE):
             return None
         raise ResumeRefused(f"the agent does not resume thread {thread_id!r}: {error.said}") from error
@@ -140,6 +147,13 @@ async def _resume(
         current_effort=text_of(reply.get("reasoningEffort")) or None,
         unused=False,
     )
+
+
+def _check_login(error: RequestRefused) -> None:
+    """Raises: ProviderUnavailable: what is missing is a login."""
+    if error.reason == "unauthenticated":
+        said = with_login(f"Codex wants a login: {plain(error.said)}", "unauthenticated")
+        raise ProviderUnavailable(said, reason="unauthenticated") from error
 
 
 def _with_model(params: JsonObject, model: str | None) -> JsonObject:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from ...runtime.contracts.ids import ProviderItemId
-from ...runtime.contracts.provider_events import ToolCompleted, ToolStarted
+from ...runtime.contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated
 from ...runtime.contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
+from .tool_fields import bounded_fields, with_output
 
-__all__ = ["TOOL_TYPES", "Tool", "reasoning_text"]
+__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "reasoning_text"]
 
 TOOL_TYPES: Final = frozenset(
     {
@@ -27,6 +28,20 @@ TOOL_TYPES: Final = frozenset(
     }
 )
 
+SILENT_TYPES: Final = frozenset(
+    {
+        "userMessage",
+        "hookPrompt",
+        "functionCallOutput",
+        "subAgentActivity",
+        "sleep",
+        "enteredReviewMode",
+        "exitedReviewMode",
+        "contextCompaction",
+    }
+)
+"""What is known and told in another way, or not for a history."""
+
 _MAX_TITLE: Final = 500
 _FAILED: Final = ("failed", "declined")
 
@@ -36,7 +51,8 @@ class Tool:
 
     def __init__(self, item: ProviderItemId, fields: JsonObject) -> None:
         self.item = item
-        self._fields = fields
+        self._fields = bounded_fields(fields)
+        self._output = ""
 
     @property
     def title(self) -> str:
@@ -62,14 +78,30 @@ class Tool:
         return [text_of(object_of(change).get("path")) for change in list_of(self._fields.get("changes"))]
 
     def detail(self) -> JsonObject:
-        return {key: value for key, value in self._fields.items() if key != "id" and value is not None}
+        known = {key: value for key, value in self._fields.items() if key != "id" and value is not None}
+        return {**known, "aggregatedOutput": self._output} if self._output else known
 
     def started(self) -> ToolStarted:
         return ToolStarted(item=self.item, title=self.title, detail=self.detail())
 
+    def updated(self, method: str, message: JsonObject) -> ToolUpdated | None:
+        """What is known of it after a notification of its progress; None where that says nothing new."""
+        match method:
+            case "item/fileChange/patchUpdated" if isinstance(message.get("changes"), list):
+                self._fields = bounded_fields({**self._fields, "changes": message["changes"]})
+            case "item/mcpToolCall/progress" if text_of(message.get("message")):
+                self._fields = bounded_fields({**self._fields, "progress": text_of(message["message"])})
+            case "item/commandExecution/outputDelta" | "item/fileChange/outputDelta" if text_of(message.get("delta")):
+                self._output = with_output(self._output, text_of(message["delta"]))
+            case _:
+                return None
+        return ToolUpdated(item=self.item, title=self.title, detail=self.detail())
+
     def completed(self, fields: JsonObject) -> ToolCompleted:
         """Its end, as the agent tells it."""
         self._fields = fields
+        if text_of(fields.get("aggregatedOutput")):
+            self._output = ""
         failed = fields.get("status") in _FAILED or fields.get("success") is False
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=self.detail())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -10,7 +10,13 @@ from orchestrion.actors.providers.codex_protocol import Conversation
 from orchestrion.actors.providers.jsonrpc_protocol import Refusal, Result
 from orchestrion.actors.providers.steps import Answer, Call, Step
 from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId, ProviderTurnId
+from orchestrion.runtime.contracts.ids import (
+    ApprovalOptionId,
+    ApprovalRequestId,
+    ProviderItemId,
+    ProviderThreadId,
+    ProviderTurnId,
+)
 from orchestrion.runtime.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -20,8 +26,10 @@ from orchestrion.runtime.contracts.provider_events import (
     ProviderRuntimeEvent,
     ReasoningCompleted,
     RuntimeErrorReported,
+    SessionNotice,
     ToolCompleted,
     ToolStarted,
+    ToolUpdated,
     TurnCompleted,
     TurnStarted,
 )
@@ -169,7 +177,7 @@ class TestTools:
 
     def test_other_items_are_not_told(self) -> None:
         talk = Talk()
-        for kind in ("userMessage", "contextCompaction", "somethingNew"):
+        for kind in ("userMessage", "enteredReviewMode", "sleep"):
             talk.item({"type": kind, "id": kind}, over=False)
             talk.item({"type": kind, "id": kind})
         assert talk.told == []
@@ -194,7 +202,7 @@ class TestTurn:
     def test_a_failure_says_why(self) -> None:
         talk = Talk()
         talk.end("failed", error={"message": "no quota", "additionalDetails": "until noon"})
-        assert talk.last() == TurnCompleted(outcome="failed", error="no quota: until noon")
+        assert talk.last() == TurnCompleted(outcome="failed", error="no quota: until noon", reason="rate_limited")
 
     def test_an_error_is_no_end(self) -> None:
         talk = Talk()
@@ -215,16 +223,12 @@ class TestTurn:
         with pytest.raises(ProviderProtocolError, match="one at a time"):
             Talk().conversation.begin_turn()
 
-    def test_what_belongs_to_no_running_turn_is_dropped(self) -> None:
+    def test_what_belongs_to_another_turn_or_thread_is_dropped(self) -> None:
         talk = Talk()
         talk.say("late", turn="an earlier one")
         talk.take(
             talk.conversation.notified("item/agentMessage/delta", {"threadId": "a subagent's", "turnId": "turn-a"})
         )
-        talk.end()
-        talk.told.clear()
-        talk.say("later")
-        talk.end()
         assert talk.told == []
 
     @pytest.mark.parametrize("params", [None, [], "text", {"threadId": 7}, {"threadId": "t", "turn": "x"}])
@@ -384,3 +388,141 @@ class TestInterrupt:
         talk = Talk()
         talk.end()
         assert talk.conversation.interrupted() == Step()
+
+
+@pytest.mark.lesson("L67")
+class TestBetweenTurns:
+    def test_l67_what_comes_after_a_turn_is_reported(self) -> None:
+        talk = Talk()
+        talk.end()
+        talk.told.clear()
+        talk.say("later")
+        talk.item({**COMMAND, "status": "completed"})
+        talk.end()
+        assert [type(event) for event in talk.told] == [MessageDelta, ToolStarted, ToolCompleted]
+
+    def test_l67_the_end_of_a_cut_off_message_is_not_said_twice(self) -> None:
+        talk = Talk()
+        talk.say("Hel")
+        talk.end()
+        talk.told.clear()
+        talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
+        assert [event.text for event in talk.told if isinstance(event, MessageDelta)] == ["lo"]
+
+    def test_l67_a_turn_that_nobody_asked_for_is_the_agents(self) -> None:
+        talk = Talk()
+        talk.end()
+        talk.told.clear()
+        talk.notify("turn/started", turn={"id": "turn-b"})
+        talk.say("by myself", turn="turn-b")
+        talk.take(talk.conversation.interrupted())
+        assert talk.calls == [Call(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-b"})]
+        talk.notify("turn/completed", turn={"id": "turn-b", "status": "interrupted"})
+        assert talk.told[0] == TurnStarted(provider_turn_id=ProviderTurnId("turn-b"), origin="agent")
+        assert talk.last() == TurnCompleted(outcome="interrupted")
+
+    @pytest.mark.parametrize("is_joined", [True, False])
+    def test_l67_a_turn_that_meets_the_agents_own_ends_after_it(self, is_joined: bool) -> None:
+        talk = Talk()
+        talk.end()
+        talk.told.clear()
+        talk.notify("turn/started", turn={"id": "turn-b"})
+        talk.conversation.begin_turn()
+        ours = "turn-b" if is_joined else "turn-c"
+        talk.take(talk.conversation.replied(Result(id=1, value={"turn": {"id": ours}})))
+        talk.notify("turn/started", turn={"id": ours})
+        talk.notify("turn/completed", turn={"id": ours, "status": "completed"})
+        assert [type(event) for event in talk.told] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
+        assert [event.origin for event in talk.told if isinstance(event, TurnStarted)] == ["agent", "user"]
+        assert not talk.conversation.running
+
+    def test_l67_a_turn_whose_end_never_came_is_settled(self) -> None:
+        for kept, outcome in (({"status": "completed"}, "completed"), ({}, "failed")):
+            talk = Talk()
+            talk.take(talk.conversation.settled("another", {"status": "completed"}))
+            assert talk.told == []
+            talk.take(talk.conversation.settled("turn-a", kept))
+            ended = talk.last()
+            assert isinstance(ended, TurnCompleted)
+            assert ended.outcome == outcome
+
+    def test_l67_output_is_shown_while_a_command_runs(self) -> None:
+        talk = Talk()
+        talk.item(COMMAND, over=False)
+        for delta in ("one\n", "two\n"):
+            talk.notify("item/commandExecution/outputDelta", turnId="turn-a", itemId="c", delta=delta)
+        updated = talk.last()
+        assert isinstance(updated, ToolUpdated)
+        assert (updated.item, updated.detail["aggregatedOutput"]) == ("tool-1", "one\ntwo\n")
+
+    def test_l67_what_is_not_known_is_counted_and_what_is_about_the_session_is_a_notice(self) -> None:
+        talk = Talk()
+        talk.notify("thread/tokenUsage/updated", turnId="turn-a")
+        talk.notify("of/tomorrow")
+        talk.item({"type": "somethingNew", "id": "n"})
+        talk.notify("thread/compacted", turnId="turn-a")
+        (ignored, compacted) = [event for event in talk.told if isinstance(event, SessionNotice)]
+        assert (ignored.kind, ignored.detail) == ("frames.ignored", {"kinds": {"of/tomorrow": 1}})
+        assert (compacted.kind, compacted.summary) == ("session.notice", "The agent compacted its conversation")
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            ({"message": "m", "codexErrorInfo": "contextWindowExceeded"}, "context_full"),
+            (
+                {"message": "m", "codexErrorInfo": {"responseStreamDisconnected": {"httpStatusCode": 429}}},
+                "rate_limited",
+            ),
+            ({"message": "m", "codexErrorInfo": "cyberPolicy"}, "refused"),
+            ({"message": "unexpected status 401 Unauthorized"}, "unauthenticated"),
+            ({"message": "The model `x` does not exist"}, "model_unavailable"),
+            ({"message": "hiccup", "codexErrorInfo": "other"}, None),
+        ],
+    )
+    def test_l67_a_failure_has_a_reason(self, error: dict[str, Any], reason: str | None) -> None:
+        talk = Talk()
+        talk.end("failed", error=error)
+        ended = talk.last()
+        assert isinstance(ended, TurnCompleted)
+        assert ended.reason == reason
+        assert ("codex login" in (ended.error or "")) == (reason == "unauthenticated")
+
+    def test_l67_a_limit_says_when_it_is_lifted(self) -> None:
+        talk = Talk()
+        limits = {"primary": {"usedPercent": 100, "resetsAt": 1_800_000_000}, "secondary": {"usedPercent": 4}}
+        talk.take(talk.conversation.notified("account/rateLimits/updated", {"rateLimits": limits}))
+        talk.end("failed", error={"message": "limit", "codexErrorInfo": "usageLimitExceeded"})
+        ended = talk.last()
+        assert isinstance(ended, TurnCompleted)
+        assert (ended.reason, ended.retry_at) == ("rate_limited", "2027-01-15T08:00:00.000Z")
+
+
+@pytest.mark.lesson("L67")
+class TestReach:
+    PROPOSED: ClassVar[dict[str, Any]] = {
+        "proposedExecpolicyAmendment": ["make"],
+        "proposedNetworkPolicyAmendments": [{"host": "example.org", "action": "allow"}],
+    }
+
+    def test_l67_a_decision_never_takes_a_permanent_rule(self) -> None:
+        for decision in ("accept", "acceptForSession", "decline"):
+            talk = Talk()
+            talk.ask(**self.PROPOSED)
+            talk.take(talk.conversation.decided(FIRST, decision))
+            assert talk.answers[-1].value == {"decision": decision}
+
+    def test_l67_an_option_is_taken_where_it_is_named(self) -> None:
+        talk = Talk()
+        talk.ask(**self.PROPOSED)
+        asked = talk.last()
+        assert isinstance(asked, ApprovalRequested)
+        assert [one.id for one in asked.options] == [
+            *("accept", "acceptForSession", "decline", "cancel", "rule", "network-1"),
+        ]
+        with pytest.raises(ProviderProtocolError, match="contradicts"):
+            talk.conversation.decided(FIRST, "decline", ApprovalOptionId("rule"))
+        with pytest.raises(ProviderProtocolError, match="no option"):
+            talk.conversation.decided(FIRST, "accept", ApprovalOptionId("forged"))
+        talk.take(talk.conversation.decided(FIRST, "acceptForSession", ApprovalOptionId("rule")))
+        rule = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["make"]}}
+        assert talk.answers[-1].value == {"decision": rule}

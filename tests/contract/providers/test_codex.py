@@ -234,6 +234,33 @@ async def test_l05_a_first_start_that_hangs_does_not_keep_the_others_waiting(
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.lesson("L67")
+async def test_l67_a_turn_whose_end_is_never_reported_is_settled(
+    codex: CodexCase, tmp_path: Path, workspace: Path
+) -> None:
+    program = tmp_path / "codex-program"
+    program.write_text(f'#!/bin/sh\n{codex.program} "$@" | grep --line-buffered -v \'"turn/completed"\'\n')
+    program.chmod(0o755)
+    async with session(codex.provided(program=str(program)), workspace) as read:
+        for word in ("one", "two"):
+            assert await read.turn(codex.say(word)) == TurnCompleted(outcome="completed")
+        ended = await read.turn(codex.fail("no such key"))
+        assert ended.outcome == "failed"
+        assert "no such key" in (ended.error or "")
+
+
+@pytest.mark.lesson("L67")
+async def test_l67_an_option_is_taken_where_it_is_named(codex: CodexCase, workspace: Path) -> None:
+    provider = codex.provided(approval_policy="untrusted", sandbox="workspace-write")
+    async with session(provider, workspace) as read:
+        await read.connection.start_turn(TurnRequest(text=codex.run("touch mark")))
+        asked = await read.until(ApprovalRequested)
+        no = next(option for option in asked.options if option.kind == "reject_once")
+        await read.connection.respond(asked.request, "decline", option=no.id)
+        await read.until(TurnCompleted)
+        assert not await anyio.Path(workspace / "mark").exists()
+
+
 async def test_an_agent_that_exits_at_once_is_unavailable_with_its_last_words(workspace: Path) -> None:
     provider = CodexProvider(command=[sys.executable, "-c", "import sys; sys.exit('no licence')"])
     with pytest.raises(ProviderUnavailable, match="exited with code 1 before it was ready: no licence"):
