@@ -25,23 +25,23 @@ from anyio.abc import TaskGroup
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
 from ..runtime.contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
-from ..runtime.contracts.ids import CheckpointRef, ThreadId, TurnId
+from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import CheckpointCaptured
 from ..runtime.contracts.values import CheckpointStatus, Count
 from ..runtime.domain.ingest import checkpoint_commands
+from .adoption import Adoption
 from .capture_notes import CaptureNotes
 from .captures_under_way import CaptureBudget, CaptureHealth, CapturesUnderWay
 from .minting import Mint
 from .session_voice import SessionVoice
-from .turn_diffs import TurnChanges, TurnDiffs, compare
+from .turn_diffs import TurnChanges, TurnDiffs
 from .turn_workspace import TurnWorkspace
 from .workspace import (
     Capture,
     CaptureFailed,
     GitUnavailable,
     GitWorkspace,
-    baseline_ref,
-    checkpoint_ref,
+    RefNames,
     deadline,
 )
 from .workspace_use import WorkspaceUse
@@ -64,9 +64,12 @@ class Checkpointer:
         use: WorkspaceUse,
         *,
         database: Path,
+        names: RefNames,
         budget: CaptureBudget,
     ) -> None:
-        self._diffs = TurnDiffs(lane, mint)
+        self._diffs = TurnDiffs(lane, mint, names)
+        self._names = names
+        self._adoption = Adoption(lane, names)
         self._notes = CaptureNotes(voice, mint)
         self._voice = voice
         self._mint = mint
@@ -106,7 +109,9 @@ class Checkpointer:
                 capture.step = "recording"
                 with deadline("capture", turn.path, self._budget.start):
                     workspace = await self._open(turn)
-                    await workspace.capture(baseline_ref(turn.thread_id, turn.turn_count), _before(turn), anew=True)
+                    await self._adoption.adopt(workspace, turn.thread_id)
+                    start = self._names.baseline(turn.thread_id, turn.turn_count)
+                    await workspace.capture(start, _before(turn), anew=True)
         except GitUnavailable as error:
             await self._notes.no_git(turn, error)
         except (OrchestrionError, OSError) as error:
@@ -169,7 +174,7 @@ class Checkpointer:
                 capture.step = "recording"
                 with deadline("capture", turn.path, self._budget.end):
                     workspace = await self._open(turn)
-                    end = await workspace.capture(checkpoint_ref(turn.thread_id, turn.turn_count), _after(turn))
+                    end = await workspace.capture(self._names.turn(turn.thread_id, turn.turn_count), _after(turn))
                     crash_point("checkpoint.end-captured")
                     met = self._use.met(turn.thread_id)
                     capture.step = "comparing"
@@ -198,11 +203,10 @@ class Checkpointer:
                 capture.step = "comparing"
                 with deadline("capture", turn.path, self._budget.end):
                     workspace = await self._open(turn)
-                    end = await workspace.existing(checkpoint_ref(turn.thread_id, turn.turn_count))
-                    is_there = end is not None and end.message == _after(turn)
-                    changes = await self._compare(workspace, turn, end) if end is not None and is_there else None
+                    end = await workspace.find(self._names.turn(turn.thread_id, turn.turn_count), _after(turn))
+                    changes = None if end is None else await self._compare(workspace, turn, end)
                 capture.step = "reporting"
-                if end is not None and is_there:
+                if end is not None:
                     await self._report_end(turn, end, changes)
                 else:
                     await self._report_without_diff(turn, "missing")
@@ -226,10 +230,10 @@ class Checkpointer:
 
     async def _compare(self, workspace: GitWorkspace, turn: TurnWorkspace, end: Capture) -> TurnChanges | None:
         """What the turn changed; None where its start was not captured."""
-        baseline = await workspace.existing(baseline_ref(turn.thread_id, turn.turn_count))
-        if baseline is None or baseline.message != _before(turn):
+        baseline = await workspace.find(self._names.baseline(turn.thread_id, turn.turn_count), _before(turn))
+        if baseline is None:
             return None
-        return await compare(workspace, turn.thread_id, turn.turn_count, baseline=baseline, end=end)
+        return await self._diffs.compare(workspace, turn.thread_id, turn.turn_count, baseline=baseline, end=end)
 
     async def _report_end(self, turn: TurnWorkspace, end: Capture, changes: TurnChanges | None) -> None:
         """Make the turn's diffs durable, then say that its checkpoint is ready."""
@@ -259,7 +263,7 @@ class Checkpointer:
         missing = CheckpointCaptured(
             turn_id=turn.turn_id,
             turn_count=Count(turn.turn_count),
-            ref=CheckpointRef(checkpoint_ref(turn.thread_id, turn.turn_count)),
+            ref=self._names.turn(turn.thread_id, turn.turn_count),
             status=status,
             files=(),
             summary=f"The end of turn {turn.turn_count} was not captured: the host stopped before",

@@ -35,12 +35,10 @@ from .workspace import (
     CaptureFailed,
     GitUnavailable,
     GitWorkspace,
+    RefNames,
     Restored,
     RestoreFailed,
     RestoreRefused,
-    baseline_ref,
-    checkpoint_ref,
-    safety_ref,
 )
 from .workspace_use import WorkspaceBusy, WorkspaceUse
 
@@ -51,6 +49,7 @@ Following: TypeAlias = Literal["rolls-back", "starts-afresh", "as-it-is"]
 """How an agent follows a revert; `as-it-is`: it has nothing to forget."""
 
 _NAMED_LEFT_ALONE: Final = 20
+_FIRST_EDITION: Final = RefNames()
 
 _logger = logging.getLogger(__name__)
 
@@ -113,6 +112,7 @@ class _Progress:
 
     workspace: GitWorkspace | None = None
     begun: bool = False
+    names: RefNames = _FIRST_EDITION
 
 
 class Reverter:
@@ -126,6 +126,7 @@ class Reverter:
         notes: IntentNotes,
         mint: Mint,
         database: Path,
+        names: RefNames,
         policy: RevertPolicy,
     ) -> None:
         self._use = use
@@ -133,6 +134,7 @@ class Reverter:
         self._notes = notes
         self._mint = mint
         self._database = database
+        self._names = names
         self._policy = policy
 
     async def revert(self, order: RevertOrder, conversation: Conversation) -> None:
@@ -151,7 +153,7 @@ class Reverter:
         except _NOT_DONE as error:
             _logger.warning("thread %s is not reverted: %s", order.thread.id, error, extra=_ids(order))
             if progress.begun and progress.workspace is not None:
-                await self._put_back(progress.workspace, order, str(error))
+                await self._put_back(progress.workspace, order, str(error), progress.names)
             else:
                 await self._notes.revert_refused(order.intent, str(error))
 
@@ -162,10 +164,11 @@ class Reverter:
         workspace = await GitWorkspace.open(order.workspace, database=self._database)
         if workspace is None:
             raise _Refused(f"{order.workspace} is not there, or can have no checkpoints")
-        safety = safety_ref(order.thread.id, order.intent.event_id)
         progress.workspace = workspace
+        progress.names = await self._names_of(workspace, order)
+        safety = progress.names.safety(order.thread.id, order.intent.event_id)
         progress.begun = await workspace.existing(safety) is not None
-        target = await _target(workspace, order)
+        target = await self._target(workspace, order)
         following = await conversation.following(order)
         if following == "starts-afresh" and self._policy == "refuse" and not progress.begun:
             raise _Refused("its agent cannot roll its conversation back")
@@ -174,9 +177,14 @@ class Reverter:
                 restored = await self._restore(workspace, target, order, progress)
                 progress.begun = True
                 crash_point("revert.files-restored")
-                await self._follow(order, conversation, following, restored)
+                await self._follow(order, conversation, following, restored, progress.names)
                 crash_point("revert.agent-followed")
                 await self._complete(order)
+
+    async def _names_of(self, workspace: GitWorkspace, order: RevertOrder) -> RefNames:
+        """The names under which this revert keeps its journal: those of the first edition where it was begun by it."""
+        kept = await workspace.existing(_FIRST_EDITION.safety(order.thread.id, order.intent.event_id))
+        return self._names if kept is None else _FIRST_EDITION
 
     async def _restore(
         self, workspace: GitWorkspace, target: Capture, order: RevertOrder, progress: _Progress
@@ -185,7 +193,7 @@ class Reverter:
         message = f"before the revert to turn {order.turn_count}"
         try:
             kept, restored = await workspace.restore(
-                target, lambda attempt: safety_ref(thread_id, request, attempt), message
+                target, lambda attempt: progress.names.safety(thread_id, request, attempt), message
             )
         except RestoreFailed:
             progress.begun = True
@@ -194,7 +202,12 @@ class Reverter:
         return restored
 
     async def _follow(
-        self, order: RevertOrder, conversation: Conversation, following: Following, restored: Restored
+        self,
+        order: RevertOrder,
+        conversation: Conversation,
+        following: Following,
+        restored: Restored,
+        names: RefNames,
     ) -> None:
         """Let the agent follow, and tell the thread what happened, before what it tells of can be forgotten."""
         if following == "rolls-back":
@@ -204,7 +217,7 @@ class Reverter:
         loss = "; the agent starts afresh and does not remember the conversation" if loses_context else ""
         payload: JsonObject = {
             "turnCount": order.turn_count,
-            "safetyRef": safety_ref(order.thread.id, order.intent.event_id),
+            "safetyRef": names.safety(order.thread.id, order.intent.event_id),
             "written": restored.written,
             "removed": restored.removed,
             "leftAlone": list(restored.left_alone[:_NAMED_LEFT_ALONE]),
@@ -214,20 +227,38 @@ class Reverter:
         if following == "starts-afresh":
             await conversation.start_afresh()
 
-    async def _put_back(self, workspace: GitWorkspace, order: RevertOrder, reason: str) -> None:
+    async def _put_back(self, workspace: GitWorkspace, order: RevertOrder, reason: str, names: RefNames) -> None:
         """The files go back to where they were before the revert, so that nothing of it is done."""
         thread_id, request = order.thread.id, order.intent.event_id
-        safety = safety_ref(thread_id, request)
+        safety = names.safety(thread_id, request)
         try:
             kept = await workspace.existing(safety)
             if kept is None:
                 raise _Refused(f"{safety} is gone")
-            await workspace.restore(kept, lambda attempt: safety_ref(thread_id, f"{request}-back", attempt), "put back")
+            await workspace.restore(
+                kept, lambda attempt: names.safety(thread_id, f"{request}-back", attempt), "put back"
+            )
         except _NOT_DONE as error:
             _logger.error("the files of thread %s could not be put back: %s", thread_id, error, extra=_ids(order))
             await self._notes.revert_failed(order.intent, f"{reason}; the files are not put back: {error}", safety)
         else:
             await self._notes.revert_refused(order.intent, reason)
+
+    async def _target(self, workspace: GitWorkspace, order: RevertOrder) -> Capture:
+        """The capture to go back to: the end of the turn with this count, or the start of the first.
+
+        Raises:
+            _Refused: it was not captured.
+        """
+        count = order.turn_count
+        turn = next((one for one in order.thread.turns if one.turn_count == max(count, 1)), None)
+        if turn is None:
+            raise _Refused(f"the thread has no turn {max(count, 1)}")
+        capture = await workspace.find(*target_of(self._names, order.thread.id, count, turn.turn_id))
+        if capture is None:
+            what = "the start of turn 1" if count == 0 else f"the end of turn {count}"
+            raise _Refused(f"{what} was not captured")
+        return capture
 
     async def _complete(self, order: RevertOrder) -> None:
         command = ThreadRevertComplete(
@@ -243,7 +274,7 @@ class Reverter:
         )
         crash_point("revert.completed")
         if result is None:
-            safety = safety_ref(order.thread.id, order.intent.event_id)
+            safety = self._names.safety(order.thread.id, order.intent.event_id)
             await self._notes.revert_failed(order.intent, "the thread does not take the revert any more", safety)
 
     async def _note(self, order: RevertOrder, summary: str, payload: JsonObject) -> None:
@@ -267,28 +298,11 @@ class Reverter:
         )
 
 
-async def _target(workspace: GitWorkspace, order: RevertOrder) -> Capture:
-    """The capture to go back to: the end of the turn with this count, or the start of the first.
-
-    Raises:
-        _Refused: it was not captured.
-    """
-    count = order.turn_count
-    turn = next((one for one in order.thread.turns if one.turn_count == max(count, 1)), None)
-    if turn is None:
-        raise _Refused(f"the thread has no turn {max(count, 1)}")
-    ref, message = _captured_as(order.thread.id, count, turn.turn_id)
-    capture = await workspace.existing(ref)
-    if capture is None or capture.message != message:
-        what = "the start of turn 1" if count == 0 else f"the end of turn {count}"
-        raise _Refused(f"{what} was not captured")
-    return capture
-
-
-def _captured_as(thread_id: ThreadId, count: int, turn_id: str) -> tuple[CheckpointRef, str]:
+def target_of(names: RefNames, thread_id: ThreadId, count: int, turn_id: TurnId) -> tuple[CheckpointRef, str]:
+    """Under which ref and message the state to go back to is kept. `turn_id` is the first turn's where `count` is 0."""
     if count == 0:
-        return baseline_ref(thread_id, 1), f"before turn {turn_id}"
-    return checkpoint_ref(thread_id, count), f"after turn {turn_id}"
+        return names.baseline(thread_id, 1), f"before turn {turn_id}"
+    return names.turn(thread_id, count), f"after turn {turn_id}"
 
 
 def _ids(order: RevertOrder) -> dict[str, object]:

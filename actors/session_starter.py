@@ -8,8 +8,6 @@ fails or is cancelled leaves no agent behind, and a session that says so.
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -20,6 +18,7 @@ import peewee
 from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
+from ..persistence.host_process import HostProcess
 from ..persistence.lane import WriteLane
 from ..persistence.provider_runtime import (
     ProviderRuntimeRow,
@@ -190,7 +189,6 @@ class SessionStarter:
         Raises:
             StoreError: the store refused it.
         """
-        host = {"host": socket.gethostname(), "hostPid": os.getpid(), **payload}
         row = ProviderRuntimeRow(
             provider_session_id=state.provider_session_id,
             thread_id=state.thread_id,
@@ -200,9 +198,14 @@ class SessionStarter:
             status=status,
             last_seen_at=self.mint.now(),
             resume_cursor_json=None if cursor is None else orjson.dumps(cursor).decode(),
-            runtime_payload_json=orjson.dumps(host).decode(),
+            runtime_payload_json=None,
         )
-        await self._write(lambda database: put_provider_runtime(database, row))
+
+        def write(database: peewee.SqliteDatabase) -> None:
+            host = {**HostProcess.current().as_payload(), **payload}
+            put_provider_runtime(database, row._replace(runtime_payload_json=orjson.dumps(host).decode()))
+
+        await self._write(write)
 
     async def move_cursor(self, session: ProviderSessionId, cursor: JsonObject) -> None:
         """The thread's conversation goes on from this cursor, whatever the session's own was.

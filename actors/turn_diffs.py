@@ -10,7 +10,7 @@ from ..persistence.lane import WriteLane
 from ..persistence.single_write import write_alone
 from ..runtime.contracts.ids import ThreadId
 from .minting import Mint
-from .workspace import Capture, GitWorkspace, SkippedPaths, WorkspaceDiff, baseline_ref
+from .workspace import Capture, GitWorkspace, RefNames, SkippedPaths, WorkspaceDiff
 
 
 @attrs.frozen(kw_only=True)
@@ -25,28 +25,28 @@ class TurnChanges:
     skipped: SkippedPaths
 
 
-async def compare(
-    workspace: GitWorkspace, thread_id: ThreadId, turn_count: int, *, baseline: Capture, end: Capture
-) -> TurnChanges:
-    """The turn's diff and, from the second turn on, the one since the first turn's start, if that was here.
-
-    Raises:
-        CaptureFailed: git could not compare the captures.
-    """
-    own = await workspace.diff(baseline, end)
-    texts = {turn_count - 1: own.text}
-    first = None if turn_count == 1 else await workspace.existing(baseline_ref(thread_id, 1))
-    if first is not None and first.place == end.place:
-        texts[0] = (await workspace.diff(first, end)).text
-    return TurnChanges(own=own, texts=texts, skipped=baseline.skipped | end.skipped)
-
-
 class TurnDiffs:
-    """Makes turns' diffs durable. Doing it again gives the same rows."""
+    """Compares turns' captures and makes the diffs durable. Doing it again gives the same rows."""
 
-    def __init__(self, lane: WriteLane, mint: Mint) -> None:
+    def __init__(self, lane: WriteLane, mint: Mint, names: RefNames) -> None:
         self._lane = lane
         self._mint = mint
+        self._names = names
+
+    async def compare(
+        self, workspace: GitWorkspace, thread_id: ThreadId, turn_count: int, *, baseline: Capture, end: Capture
+    ) -> TurnChanges:
+        """The turn's diff and, from the second turn on, the one since the first turn's start, if that was here.
+
+        Raises:
+            CaptureFailed: git could not compare the captures.
+        """
+        own = await workspace.diff(baseline, end)
+        texts = {turn_count - 1: own.text}
+        first = None if turn_count == 1 else await workspace.existing(self._names.baseline(thread_id, 1))
+        if first is not None and first.place == end.place:
+            texts[0] = (await workspace.diff(first, end)).text
+        return TurnChanges(own=own, texts=texts, skipped=baseline.skipped | end.skipped)
 
     async def store(self, thread_id: ThreadId, turn_count: int, changes: TurnChanges) -> None:
         """Store a turn's diffs in one write.

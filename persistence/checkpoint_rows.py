@@ -8,9 +8,16 @@ from typing import NamedTuple
 import attrs
 import peewee
 
-from ..runtime.contracts.events import PersistedEvent, ThreadCheckpointRevertRequested
+from ..runtime.contracts.events import (
+    PersistedEvent,
+    ThreadCheckpointRevertRequested,
+    ThreadTurnStartRequested,
+)
 from ..runtime.contracts.ids import EventId, ThreadId, TurnId
-from .event_store import read_open_intents
+from .event_store import read_intents_of, read_open_intents
+
+_STARTS = ThreadTurnStartRequested.event_type
+_REVERTS = ThreadCheckpointRevertRequested.event_type
 
 
 class UncapturedTurn(NamedTuple):
@@ -23,14 +30,43 @@ class UncapturedTurn(NamedTuple):
 
 
 @attrs.frozen(kw_only=True)
+class KnownCaptures:
+    """What a thread's captures may be of: every turn that it ever had, and every request to revert it."""
+
+    turns: frozenset[TurnId]
+    requests: frozenset[EventId]
+
+
+@attrs.frozen(kw_only=True)
 class ThreadWorkspaces:
-    """A thread, where its captures may be, its turns' ids by their counts, and the requests to revert that are open."""
+    """A thread, where its captures may be, its turns' ids by their counts, and the requests to revert that are open.
+
+    `known` is what captures may be of, turns that were reverted included.
+    """
 
     thread_id: ThreadId
     is_deleted: bool
     places: tuple[Path, ...]
     turns: dict[int, TurnId]
     open_reverts: tuple[EventId, ...]
+    known: KnownCaptures
+
+
+def read_known_captures(database: peewee.SqliteDatabase, thread_id: ThreadId) -> KnownCaptures:
+    """Every turn and request to revert of a thread, those that a revert removed included, by the index of intents."""
+    intents = read_intents_of(database, thread_id)
+    turns = {
+        TurnId(turn_id)
+        for (turn_id,) in database.execute_sql(
+            "SELECT turn_id FROM projection_thread_turns WHERE thread_id = ?", (thread_id,)
+        ).fetchall()
+    }
+    return KnownCaptures(
+        turns=frozenset(
+            turns.union(turn_id for _, kind, turn_id in intents if turn_id is not None and kind == _STARTS)
+        ),
+        requests=frozenset(event_id for event_id, kind, _ in intents if kind == _REVERTS),
+    )
 
 
 def read_uncaptured_turns(database: peewee.SqliteDatabase) -> list[UncapturedTurn]:
@@ -76,6 +112,7 @@ def read_thread_workspaces(database: peewee.SqliteDatabase) -> list[ThreadWorksp
             places=tuple(Path(place) for place in dict.fromkeys((worktree, root)) if place is not None),
             turns=turns.get(thread_id, {}),
             open_reverts=tuple(reverts.get(thread_id, ())),
+            known=read_known_captures(database, ThreadId(thread_id)),
         )
         for thread_id, is_deleted, worktree, root in rows
     ]

@@ -14,7 +14,7 @@ import peewee
 
 from ..runtime.contracts.event_codec import EventRow, decode_event
 from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent
-from ..runtime.contracts.ids import CommandId, EventId, ThreadId
+from ..runtime.contracts.ids import CommandId, EventId, ThreadId, TurnId
 from ..runtime.contracts.values import EPOCH, AggregateKind, Instant
 
 _COLUMNS: Final = ", ".join(EventRow._fields)
@@ -157,6 +157,17 @@ def read_open_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -
         (thread_id,),
     )
     return [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
+
+
+def read_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[tuple[EventId, str, TurnId | None]]:
+    """Every intent that a thread ever had: its event's id and type, and the turn that its payload names."""
+    rows = database.execute_sql(
+        "SELECT event_id, event_type, json_extract(payload_json, '$.turnId')"
+        " FROM orchestration_events INDEXED BY orchestration_events_thread_intents"
+        f" WHERE stream_id = ? AND event_type IN ({_INTENTS})",
+        (thread_id,),
+    ).fetchall()
+    return [(EventId(event_id), event_type, turn_id) for event_id, event_type, turn_id in rows]
 
 
 def read_open_intents(database: peewee.SqliteDatabase, *, after: int) -> list[LoggedEvent]:

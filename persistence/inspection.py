@@ -91,6 +91,18 @@ def copy_database(source: peewee.SqliteDatabase, target: Path) -> None:
             raise
 
 
+def open_copy(path: Path) -> peewee.SqliteDatabase:
+    """Open a copy that nobody else has, to change it before it is handed out. It keeps no file beside it."""
+    database = peewee.SqliteDatabase(
+        str(path),
+        pragmas={"journal_mode": "memory", "synchronous": 2},
+        thread_safe=False,
+        autoconnect=False,
+    )
+    database.connect()
+    return database
+
+
 def _is_at_head(database: peewee.SqliteDatabase) -> bool:
     head = read_head(database).sequence
     positions = read_positions(database)

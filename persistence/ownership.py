@@ -13,7 +13,6 @@ import errno
 import json
 import os
 import socket
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,15 +24,22 @@ from ..runtime.contracts.errors import DatabaseInUse, StoreError
 from ..runtime.contracts.values import Instant
 from .database import database_path, refuse_second_name
 from .failures import translate_errors
+from .host_process import HostProcess
 
 
 @attrs.frozen(kw_only=True)
 class Owner:
-    """The process that owns a database, and since when."""
+    """The process that owns a database, and since when. `started_at` and `boot_id` tell it from one with its pid."""
 
     pid: int
     host: str
     since: Instant
+    started_at: int | None = attrs.field(default=None, eq=False)
+    boot_id: str | None = attrs.field(default=None, eq=False)
+
+    @property
+    def process(self) -> HostProcess:
+        return HostProcess(host=self.host, pid=self.pid, started_at=self.started_at, boot_id=self.boot_id)
 
 
 class DatabaseLock:
@@ -75,7 +81,7 @@ class DatabaseLock:
             except NotImplementedError as error:
                 raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
             try:
-                _write_owner(self.path, Owner(pid=os.getpid(), host=socket.gethostname(), since=self._since))
+                _write_owner(self.path, _this_owner(self._since))
             except BaseException:
                 self._lock.release()
                 raise
@@ -119,10 +125,24 @@ def read_owner(path: Path) -> Owner | None:
     """
     try:
         fields = json.loads(_owner_file(path.resolve()).read_text(encoding="utf-8"))
-        owner = Owner(pid=int(fields["pid"]), host=str(fields["host"]), since=Instant(str(fields["since"])))
-    except (OSError, ValueError, KeyError, TypeError):
+        started_at, boot = fields.get("started_at"), fields.get("boot_id")
+        owner = Owner(
+            pid=int(fields["pid"]),
+            host=str(fields["host"]),
+            since=Instant(str(fields["since"])),
+            started_at=None if started_at is None else int(started_at),
+            boot_id=None if boot is None else str(boot),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return owner if owner.host != socket.gethostname() or lives(owner.pid) else None
+    return owner if owner.host != socket.gethostname() or owner.process.is_running() else None
+
+
+def _this_owner(since: Instant) -> Owner:
+    process = HostProcess.current()
+    return Owner(
+        pid=process.pid, host=process.host, since=since, started_at=process.started_at, boot_id=process.boot_id
+    )
 
 
 def _owner_file(path: Path) -> Path:
@@ -140,16 +160,3 @@ def _write_owner(path: Path, owner: Owner) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-
-
-def lives(pid: int) -> bool:
-    """Whether a process of this host has this id."""
-    if sys.platform == "win32":
-        return True  # there, signal 0 ends the process it asks about
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -57,6 +57,13 @@ def set_runtime_status(
     )
 
 
+def close_live_runtimes(database: peewee.SqliteDatabase) -> None:
+    """End every life, in a copy of the database: the processes belong to the database that was copied."""
+    database.execute_sql(
+        "UPDATE provider_session_runtime SET status = 'stopped' WHERE status IN ('starting', 'running')"
+    )
+
+
 def set_cursor(database: peewee.SqliteDatabase, session: ProviderSessionId, cursor_json: str) -> None:
     """Go on from another cursor: the conversation of this life was rolled back after its end."""
     database.execute_sql(

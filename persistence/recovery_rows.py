@@ -20,9 +20,15 @@ from .provider_runtime import read_live_runtimes
 _DELIVERED_ONCE = (ThreadTurnInterruptRequested.event_type, ThreadApprovalResponseRequested.event_type)
 
 
-def read_abandoned_threads(database: peewee.SqliteDatabase, *, intents_after: int) -> list[AbandonedThread]:
+def read_abandoned_threads(
+    database: peewee.SqliteDatabase, *, intents_after: int, is_copy: bool = False
+) -> list[AbandonedThread]:
     """The live threads with a running turn, a streaming message, a pending approval, a live runtime row, or an
-    interrupt or approval response that nothing settles. Projections stand at the head."""
+    interrupt or approval response that nothing settles. Projections stand at the head.
+
+    A backup has no live runtime rows, but sessions that were alive when it was made: with `is_copy`, all sessions are
+    looked through.
+    """
     running = dict(
         database.execute_sql(
             "SELECT thread_id, turn_id FROM projection_thread_turns WHERE status = 'running'"
@@ -42,6 +48,13 @@ def read_abandoned_threads(database: peewee.SqliteDatabase, *, intents_after: in
         ).fetchall()
     }
     live = [row.thread_id for row in read_live_runtimes(database)]
+    if is_copy:
+        live += [
+            row[0]
+            for row in database.execute_sql(
+                "SELECT thread_id FROM projection_thread_sessions WHERE status IN ('starting', 'running', 'ready')"
+            ).fetchall()
+        ]
     undelivered: dict[str, list[UndeliveredIntent]] = defaultdict(list)
     for event in read_open_intents(database, after=intents_after):
         if isinstance(event, PersistedEvent) and event.event_type in _DELIVERED_ONCE:

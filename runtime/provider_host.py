@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import anyio
-import orjson
 import peewee
 
 from ..actors.captures_under_way import CaptureHealth
@@ -21,8 +20,7 @@ from ..actors.intent_notes import IntentNotes
 from ..actors.last_errors import LastErrors
 from ..actors.projectors import Projectors
 from ..actors.provider_router import ProviderRouter
-from ..actors.providers.adapter import ProcessIdentity, Provider
-from ..actors.providers.agent_process import end_process_group
+from ..actors.providers.adapter import Provider
 from ..actors.reverter import Reverter
 from ..actors.session_health import SessionHealth
 from ..actors.session_parts import SessionParts
@@ -30,23 +28,22 @@ from ..actors.session_starter import SessionStarter
 from ..actors.session_voice import SessionVoice
 from ..actors.supervisor import OFTEN, Supervisor
 from ..actors.turn_workspace import TurnWorkspace
+from ..actors.workspace import RefNames
 from ..actors.workspace_use import WorkspaceUse
 from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
 from ..persistence.crash_points import crash_point
+from ..persistence.identity import DatabaseIdentity, read_identity, renew_identity
 from ..persistence.lane import WriteLane
 from ..persistence.provider_runtime import ProviderRuntimeRow, read_live_runtimes, set_runtime_status
 from ..persistence.readers import ReaderPool
 from ..persistence.recovery_rows import read_abandoned_threads
 from ..persistence.single_write import write_alone
-from ..persistence.threads import in_thread
 from .contracts.admission import admit_own
 from .contracts.errors import CommandRejected, InvalidRequest
 from .contracts.ids import ProviderSessionId
 from .domain.recover import RecoveryCommand, recover
 from .options import RuntimeOptions
-
-ORPHAN_GRACE_SECONDS = 2.0
-"""How long a dead host's agent may take to end when asked, before it is killed."""
+from .orphans import end_orphan
 
 _logger = logging.getLogger(__name__)
 
@@ -84,6 +81,7 @@ class ProviderHost:
         self._errors = errors
         self._providers = providers
         self._database = database
+        self._identity: DatabaseIdentity | None = None
         self._uncaptured: tuple[TurnWorkspace, ...] = ()
         self._is_passive = not providers
         self._options = options
@@ -107,27 +105,39 @@ class ProviderHost:
     async def recover(self) -> None:
         """Settle what a dead host left, in one transaction, before the first command.
 
-        1. Agents of the dead host that still live are ended.
+        1. Agents of the dead host that still live are ended. Those of a host that lives are not, nor those that a
+           copy of a database names: they belong to the database that was copied.
         2. What they were doing is settled by internal commands.
-        3. Their runtime rows become stopped, cursors kept.
+        3. Their runtime rows become stopped, cursors kept; a copy gets an identity of its own.
         """
         if self._is_passive:
             return
+        identity = await self._lane.run(lambda database: read_identity(database, self._database))
+        is_copy = identity is not None and not identity.is_here
         uncaptured = await self._lane.run(read_uncaptured_turns)
         self._uncaptured = tuple(_turn_workspace(turn) for turn in uncaptured)
         live = await self._lane.run(read_live_runtimes)
         async with anyio.create_task_group() as endings:
-            for row in live:
-                endings.start_soon(_end_orphan, row)
+            for row in () if is_copy else live:
+                endings.start_soon(end_orphan, row)
         crash_point("recovery.agents-ended")
-        settled = await self._lane.run(self._settle)
+        settled = await self._lane.run(partial(self._settle, is_copy=is_copy))
         crash_point("recovery.settled")
         self._note_rejected(settled)
         self._log.publish(settled.batch)
         crash_point("recovery.published")
-        if live:
+        if live or identity is None or not identity.is_up_to_date:
             close = partial(self._close_lives, live=live)
             await self._lane.run(lambda database: write_alone(database, close, durability="full"))
+        self._identity = await self._lane.run(lambda database: read_identity(database, self._database))
+        if is_copy and identity is not None and self._identity is not None:
+            _logger.warning(
+                "%s is a copy of the database %s: it is %s from now on, and captures under its own refs",
+                self._database,
+                identity.id,
+                self._identity.id,
+                extra={"database_identity": self._identity.id},
+            )
 
     def start(self, supervisor: Supervisor) -> None:
         if self._is_passive:
@@ -136,8 +146,9 @@ class ProviderHost:
         voice = SessionVoice(self._dispatcher, self._errors, storage_deadline=options.sessions.storage_deadline)
         use = WorkspaceUse()
         notes = IntentNotes(voice, mint)
+        names = RefNames(database=None if self._identity is None else self._identity.id)
         self._checkpointer = Checkpointer(
-            self._lane, voice, mint, use, database=self._database, budget=options.captures
+            self._lane, voice, mint, use, database=self._database, names=names, budget=options.captures
         )
         self._checkpointer.settle_first(self._uncaptured)
         parts = SessionParts(
@@ -159,6 +170,7 @@ class ProviderHost:
                 notes=notes,
                 mint=mint,
                 database=self._database,
+                names=names,
                 policy=options.revert_policy,
             ),
             notes=notes,
@@ -184,9 +196,9 @@ class ProviderHost:
         if self._captures_ended is not None:
             await self._captures_ended.wait()
 
-    def _settle(self, database: peewee.SqliteDatabase) -> GroupOutcome:
+    def _settle(self, database: peewee.SqliteDatabase, *, is_copy: bool) -> GroupOutcome:
         mint = self._options.mint
-        threads = read_abandoned_threads(database, intents_after=self._reactor_position)
+        threads = read_abandoned_threads(database, intents_after=self._reactor_position, is_copy=is_copy)
         commands = recover(threads, recovery_id=mint.new_id(), now=mint.now())
         if not commands:
             return GroupOutcome(answers=(), batch=NOTHING)
@@ -208,6 +220,7 @@ class ProviderHost:
         for row in live:
             session = ProviderSessionId(row.provider_session_id)
             set_runtime_status(database, session, "stopped", self._options.mint.now())
+        renew_identity(database, self._database)
 
 
 def _envelope(recovered: RecoveryCommand) -> CommandEnvelope:
@@ -229,12 +242,3 @@ def _turn_workspace(turn: UncapturedTurn) -> TurnWorkspace:
         turn_count=turn.turn_count,
         path=Path(turn.workspace),
     )
-
-
-async def _end_orphan(row: ProviderRuntimeRow) -> None:
-    """End the agent process of a dead host, if it is the one that the row names."""
-    payload = orjson.loads(row.runtime_payload_json or "{}")
-    pid, started_at = payload.get("pid"), payload.get("startedAt")
-    if isinstance(pid, int):
-        identity = ProcessIdentity(pid=pid, started_at=started_at)
-        await in_thread(lambda: end_process_group(identity, grace_seconds=ORPHAN_GRACE_SECONDS))

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from ...persistence.host_process import start_time
 from .adapter import ProcessIdentity
 from .guardian import MARK, SHARED, descendants, is_shared, living_processes
 
@@ -21,18 +22,6 @@ __all__ = ["commands_of", "end_process_group", "kill_processes", "processes_of",
 
 _PROC: Final = Path("/proc")
 _POLL_SECONDS: Final = 0.01
-
-# Position in /proc/PID/stat behind the command's closing parenthesis, which is field 2; see proc_pid_stat(5).
-_START_TIME: Final = 19
-
-
-def start_time(pid: int) -> int | None:
-    """Clock ticks from boot to the start of `pid`, or None where there is no such process or no `/proc`."""
-    try:
-        text = (_PROC / str(pid) / "stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return None
-    return int(text.rpartition(b")")[2].split()[_START_TIME])
 
 
 def processes_of(identity: ProcessIdentity) -> list[int]:

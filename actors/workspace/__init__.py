@@ -7,7 +7,7 @@ from .diff import DiffLimits, WorkspaceDiff
 from .git import CaptureFailed, deadline
 from .git_program import GitTooOld, GitUnavailable, find_git
 from .kept import KeptRef
-from .refs import RefName, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
+from .refs import RefName, RefNames, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
 from .restore import Restored, RestoreFailed, RestoreRefused
 from .scratch import CaptureLimits
 from .shadow import shadow_home
@@ -23,6 +23,7 @@ __all__ = [
     "GitWorkspace",
     "KeptRef",
     "RefName",
+    "RefNames",
     "RestoreFailed",
     "RestoreRefused",
     "Restored",

@@ -28,14 +28,23 @@ from typing import Final, Self
 import attrs
 
 from ...persistence.threads import in_thread
-from ...runtime.contracts.ids import CheckpointRef
+from ...runtime.contracts.ids import CheckpointRef, ThreadId
 from .diff import DiffLimits, WorkspaceDiff, tree_diff
 from .git import CaptureFailed, Git, deadline
 from .git_program import find_git
-from .kept import KeptRef, commit_text, list_refs, prune_refs, read_commit_text, read_skipped
+from .kept import (
+    KeptRef,
+    adopt_refs,
+    commit_text,
+    list_foreign_refs,
+    list_refs,
+    prune_refs,
+    read_commit_text,
+    read_skipped,
+)
 from .own_files import OwnFiles
 from .recording import Tree, write_tree
-from .refs import NAMESPACE
+from .refs import NAMESPACE, RefNames, parse_ref, thread_component
 from .restore import Restored, RestoreFailed, RestoreRefused, restore_tree
 from .scratch import CaptureLimits, Layout
 from .shadow import own_paths, shadow_layout
@@ -139,6 +148,55 @@ class GitWorkspace:
         """
         with deadline("for-each-ref", self.top, self._deadline):
             return await self._read(_own(ref))
+
+    async def find(self, ref: CheckpointRef, message: str) -> Capture | None:
+        """The capture with this message that `ref` keeps, or that it kept under the name of another database.
+
+        For messages that name a turn: no other turn has them, so the capture is that turn's, whichever database it was
+        captured for. A copy of a database finds what was captured before it was copied.
+
+        Raises:
+            CaptureFailed: a ref cannot be read, or the deadline passed.
+        """
+        capture = await self.existing(ref)
+        if capture is not None and capture.message == message:
+            return capture
+        name = parse_ref(ref)
+        if name is None:
+            return None
+        with deadline("for-each-ref", self.top, self._deadline):
+            others = await list_refs(self._git, *name.other_databases)
+        found = next((one for one in others if one.message == message), None)
+        if found is None:
+            return None
+        return Capture(
+            ref=found.ref,
+            commit=found.commit,
+            tree=found.tree,
+            message=message,
+            place=found.place,
+            skipped=found.skipped,
+        )
+
+    async def foreign_refs(self, names: RefNames, thread_id: ThreadId) -> tuple[KeptRef, ...]:
+        """What the thread's refs of the first edition and of other databases keep, and those of `names` do not.
+
+        Other databases may have a thread of this id that is not the same: their messages tell.
+
+        Raises:
+            CaptureFailed: git could not list refs, or the deadline passed.
+        """
+        with deadline("for-each-ref", self.top, self._deadline):
+            return await list_foreign_refs(self._git, names, thread_component(thread_id))
+
+    async def adopt(self, names: RefNames, refs: Collection[KeptRef]) -> None:
+        """Keep what these refs keep under `names`. Refs of the first edition move, those of other databases stay.
+
+        Raises:
+            CaptureFailed: git could not write a ref, or the deadline passed; none is written.
+        """
+        with deadline("update-ref", self.top, self._deadline):
+            await adopt_refs(self._git, names, refs)
 
     async def capture(self, ref: CheckpointRef, message: str, *, anew: bool = False) -> Capture:
         """Record the workspace under `ref`, unless `ref` already keeps a capture with this message.

@@ -9,7 +9,7 @@ import attrs
 
 from ...runtime.contracts.ids import CheckpointRef
 from .git import Git
-from .refs import NAMESPACE, RefName, parse_ref
+from .refs import NAMESPACE, RefName, RefNames, parse_ref
 from .skipped import SkippedPaths
 
 _PLACE: Final = "\n\nplace "
@@ -42,15 +42,15 @@ class KeptRef:
     tree: str
     captured_at: str
     message: str
+    place: str
+    skipped: SkippedPaths
 
 
-async def list_refs(git: Git) -> tuple[KeptRef, ...]:
-    """The refs below the namespace, in git's order."""
-    fields = (
-        "--format=%(refname)%00%(objectname)%00%(tree)%00%(committerdate:iso-strict)%00%(contents)%00%00",
-        NAMESPACE.rstrip("/"),
-    )
-    listing = (await git.run("for-each-ref", *fields)).output.decode("utf-8", "replace")
+async def list_refs(git: Git, *patterns: str) -> tuple[KeptRef, ...]:
+    """The refs below the namespace, or those of it that match, in git's order."""
+    fields = "--format=%(refname)%00%(objectname)%00%(tree)%00%(committerdate:iso-strict)%00%(contents)%00%00"
+    asked = patterns or (NAMESPACE.rstrip("/"),)
+    listing = (await git.run("for-each-ref", fields, *asked)).output.decode("utf-8", "replace")
     found = []
     for entry in listing.split("\0\0\n"):
         if not entry:
@@ -58,6 +58,7 @@ async def list_refs(git: Git) -> tuple[KeptRef, ...]:
         ref, commit, tree, captured_at, text = entry.split("\0")
         name = parse_ref(ref)
         if name is not None:
+            message, place = read_commit_text(text)
             found.append(
                 KeptRef(
                     ref=CheckpointRef(ref),
@@ -65,10 +66,43 @@ async def list_refs(git: Git) -> tuple[KeptRef, ...]:
                     commit=commit,
                     tree=tree,
                     captured_at=captured_at,
-                    message=read_commit_text(text)[0],
+                    message=message,
+                    place=place,
+                    skipped=read_skipped(text),
                 )
             )
     return tuple(found)
+
+
+async def list_foreign_refs(git: Git, names: RefNames, thread: str) -> tuple[KeptRef, ...]:
+    """What a thread's refs of the first edition and of other databases keep, and this database's do not.
+
+    `thread` is the component in names. Those of the first edition come first, and of one capture only the first.
+    """
+    databases = ("", "db.*/")
+    below = [f"{NAMESPACE}{root}/{one}{thread}/**" for root in ("checkpoints", "safety") for one in databases]
+    kept = await list_refs(git, *below)
+    present = {one.ref for one in kept}
+    found: dict[tuple[CheckpointRef, str], KeptRef] = {}
+    for one in sorted(kept, key=lambda one: one.name.database is not None):
+        own = names.own(one.name)
+        if own not in present:
+            found.setdefault((own, one.message), one)
+    return tuple(found.values())
+
+
+async def adopt_refs(git: Git, names: RefNames, refs: Collection[KeptRef]) -> None:
+    """Keep what these refs keep under this database's names: those of the first edition move, others stay.
+
+    Raises:
+        CaptureFailed: git could not write a ref; none is written.
+    """
+    orders: dict[CheckpointRef, str] = {}
+    for one in refs:
+        moved = f"delete {one.ref} {one.commit}\n" if one.name.database is None else ""
+        orders.setdefault(names.own(one.name), f"create {names.own(one.name)} {one.commit}\n{moved}")
+    if orders:
+        await git.run("update-ref", "--no-deref", "--stdin", stdin="".join(orders.values()).encode())
 
 
 async def prune_refs(git: Git, refs: Collection[CheckpointRef], *, at_once: bool) -> int:

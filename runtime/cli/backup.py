@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +12,11 @@ import click
 
 from ...persistence.crash_points import crash_point
 from ...persistence.event_store import read_head
-from ...persistence.inspection import copy_database, open_read_only
-from ...persistence.ownership import lives
+from ...persistence.failures import translate_errors
+from ...persistence.host_process import lives
+from ...persistence.identity import detach_identity
+from ...persistence.inspection import copy_database, open_copy, open_read_only
+from ...persistence.provider_runtime import close_live_runtimes
 from ..contracts.errors import StoreError
 from .output import print_line, stdout_console
 from .parameters import database_argument
@@ -26,7 +30,8 @@ _UNFINISHED: Final = ".unfinished-"
 def backup(database: Path, target: Path) -> None:
     """Write a consistent copy of DB to FILE, which must not exist.
 
-    Reads only, also while a runtime owns DB. FILE appears whole or not at all.
+    Reads only, also while a runtime owns DB. FILE appears whole or not at all. It is a database of its own: no agent
+    lives in it, and where a runtime opens it, its captures go under refs of its own.
     """
     target = target.resolve()
     _refuse_existing(target)
@@ -36,6 +41,7 @@ def backup(database: Path, target: Path) -> None:
         opened.execute_sql("BEGIN")
         head = read_head(opened).sequence
         copy_database(opened, unfinished)
+    _detach(unfinished)
     crash_point("backup.copied")
     try:
         os.link(unfinished, target)
@@ -46,6 +52,15 @@ def backup(database: Path, target: Path) -> None:
     finally:
         unfinished.unlink()
     print_line(stdout_console(), f"{target}: the log up to sequence {head} and all that is derived from it")
+
+
+def _detach(copy: Path) -> None:
+    """Make the copy a database of its own: nobody lives in it, and it is the file of no identity yet."""
+    with closing(open_copy(copy)) as opened, translate_errors(copy):
+        opened.begin("IMMEDIATE")
+        close_live_runtimes(opened)
+        detach_identity(opened)
+        opened.execute_sql("COMMIT")
 
 
 def _drop_left_behind(target: Path) -> None:

@@ -13,9 +13,10 @@ import attrs
 import click
 
 from ...persistence.checkpoint_rows import ThreadWorkspaces, read_thread_workspaces
+from ...persistence.identity import read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.ownership import DatabaseLock
-from ..checkpoint_refs import ThreadRef, go_back, list_thread_refs, prune
+from ..checkpoint_refs import RefOwner, ThreadRef, go_back, list_thread_refs, prune
 from ..contracts.codec import to_json
 from ..contracts.errors import NotFound
 from ..contracts.ids import ThreadId
@@ -54,10 +55,11 @@ def list_command(database: Path, thread: str | None, as_json: bool) -> None:
 
     Reads only, also while a runtime owns DB.
     """
-    threads = [one for one in _threads(database) if thread is None or one.thread_id == thread]
+    owner, threads = _refs_of(database)
+    threads = [one for one in threads if thread is None or one.thread_id == thread]
     if thread is not None and not threads:
         raise NotFound(f"thread {thread!r} does not exist")
-    found = run_until_signal(partial(list_thread_refs, database.resolve(), threads))
+    found = run_until_signal(partial(list_thread_refs, owner, threads))
     if as_json:
         write_json(to_json(_Listed(refs=found)))
     else:
@@ -76,8 +78,8 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
     conversation stay as they are: to take those back, dispatch thread.checkpoint.revert. No runtime may own DB.
     """
     with _owned(database):
-        task = partial(go_back, database.resolve(), _threads(database), ThreadId(thread), ref)
-        done = run_until_signal(task)
+        owner, threads = _refs_of(database)
+        done = run_until_signal(partial(go_back, owner, threads, ThreadId(thread), ref))
     if as_json:
         write_json(to_json(done))
         return
@@ -97,15 +99,21 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
     show_default=True,
     help="Keep the safety refs of live threads for so many days.",
 )
+@click.option(
+    "--former",
+    is_flag=True,
+    help="Also delete what stands under identities that DB had before it was copied: the other copy is gone.",
+)
 @json_option
-def prune_command(database: Path, safety_days: int, as_json: bool) -> None:
+def prune_command(database: Path, safety_days: int, former: bool, as_json: bool) -> None:
     """Delete the captures of deleted threads and of reverted turns, and old safety refs; report the bytes.
 
-    In a repository of yours the bytes go with git's next gc. No runtime may own DB.
+    Only DB's own are deleted, also where other databases serve the same repository. In a repository of yours the bytes
+    go with git's next gc. No runtime may own DB.
     """
     with _owned(database):
-        task = partial(prune, database.resolve(), _threads(database), safety_days=safety_days)
-        done = run_until_signal(task)
+        owner, threads = _refs_of(database)
+        done = run_until_signal(partial(prune, owner, threads, safety_days=safety_days, former=former))
     if as_json:
         write_json(to_json(done))
         return
@@ -113,9 +121,10 @@ def prune_command(database: Path, safety_days: int, as_json: bool) -> None:
     print_line(stdout_console(), f"{len(done.refs)} refs deleted, {done.freed_bytes} bytes are kept by nothing now")
 
 
-def _threads(database: Path) -> list[ThreadWorkspaces]:
+def _refs_of(database: Path) -> tuple[RefOwner, list[ThreadWorkspaces]]:
+    database = database.resolve()
     with open_read_only(database) as opened:
-        return read_thread_workspaces(opened)
+        return RefOwner.of(database, read_identity(opened, database)), read_thread_workspaces(opened)
 
 
 @contextmanager

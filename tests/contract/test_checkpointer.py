@@ -13,6 +13,7 @@ from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.minting import SystemMint
 from orchestrion.actors.session_voice import SessionVoice
 from orchestrion.actors.turn_workspace import TurnWorkspace
+from orchestrion.actors.workspace import RefNames
 from orchestrion.actors.workspace_use import WorkspaceUse
 from orchestrion.runtime.contracts.ids import ThreadId, TurnId
 from tests.support.core import open_core
@@ -31,6 +32,7 @@ async def test_who_is_cancelled_as_it_asks_for_a_capture_keeps_nobody_waiting(tm
             mint,
             WorkspaceUse(),
             database=core.path,
+            names=RefNames(database="0a"),
             budget=CaptureBudget(),
         )
         turn = TurnWorkspace(thread_id=THREAD, turn_id=TurnId("turn-1"), turn_count=1, path=tmp_path)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 
-from orchestrion.actors.workspace import GitWorkspace, safety_ref
+from orchestrion.actors.workspace import GitWorkspace
 from orchestrion.runtime.contracts.errors import TurnDiffNotFound
 from orchestrion.runtime.contracts.events import (
     ThreadCheckpointRevertRequested,
@@ -17,6 +18,7 @@ from orchestrion.runtime.contracts.ids import ThreadId
 from tests.support.git import Repository
 from tests.support.reverting_host import REVERT, die_at
 from tests.support.stage import Stage, activity, payload, stage
+from tests.support.workspaces import names_of
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +74,8 @@ async def test_a_revert_that_was_cut_off_is_done_once(
     assert (repository.top / "users.txt").read_text() == "the user's\n"
     workspace = await GitWorkspace.open(repository.top)
     assert workspace is not None
-    first = await workspace.existing(safety_ref(T1, requested.event_id))
+    refs = await to_thread.run_sync(names_of, tmp_path / "state.db")
+    first = await workspace.existing(refs.safety(T1, requested.event_id))
     assert first is not None
     assert repository.contents(first.tree) == {
         b"users.txt": b"edited after turn 2\n",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from orchestrion.actors.workspace import Capture, CaptureLimits, GitWorkspace, checkpoint_ref
+from orchestrion.actors.workspace import Capture, CaptureLimits, GitWorkspace, RefNames, checkpoint_ref
+from orchestrion.persistence.database import open_reader
+from orchestrion.persistence.identity import read_identity
 from orchestrion.runtime.contracts.ids import ThreadId
 from orchestrion.runtime.contracts.values import ChangedFile, Count, FileChangeKind, Label
 
@@ -16,6 +19,15 @@ async def opened(path: Path, *, limits: CaptureLimits | None = None, database: P
     workspace = await GitWorkspace.open(path, limits=limits, database=database)
     assert workspace is not None
     return workspace
+
+
+def names_of(database: Path) -> RefNames:
+    """The names of the refs of a database that a runtime with providers has opened."""
+    with closing(open_reader(database)) as opened:
+        identity = read_identity(opened, database)
+    assert identity is not None
+    assert identity.is_here
+    return RefNames(database=identity.id)
 
 
 async def captured(path: Path, turn_count: int = 1) -> Capture:

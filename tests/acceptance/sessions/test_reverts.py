@@ -8,10 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from orchestrion.actors.providers.adapter import AgentConnection, Provider, SessionRequest
-from orchestrion.actors.workspace import GitWorkspace, checkpoint_ref, find_git, safety_ref
+from orchestrion.actors.workspace import GitWorkspace, find_git
 from orchestrion.runtime.contracts.errors import CommandRejected, ProviderProtocolError, SessionLost, TurnDiffNotFound
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
 from orchestrion.runtime.contracts.ids import ThreadId, TurnId
@@ -20,6 +21,7 @@ from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import checkpoint_revert, thread_meta_update
 from tests.support.git import Repository
 from tests.support.stage import Stage, activity, error_of, rehearsal, stage
+from tests.support.workspaces import names_of
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +84,8 @@ async def test_l19_files_and_history_go_back_together_and_nothing_is_lost(
         assert outcome.causation_event_id is not None
         workspace = await GitWorkspace.open(repository.top)
         assert workspace is not None
-        kept = await workspace.existing(safety_ref(T1, outcome.causation_event_id))
+        refs = await anyio.to_thread.run_sync(names_of, it.database)
+        kept = await workspace.existing(refs.safety(T1, outcome.causation_event_id))
         assert kept is not None
         assert {b"made-3", b"between.txt"} <= set(repository.contents(kept.tree))
         assert (await noted(it))["safetyRef"] == kept.ref
@@ -177,7 +180,8 @@ class TestRefused:
         async with stage(tmp_path) as it:
             await turn(it, "touch one")
             await turn(it, "touch two")
-            repository.git("update-ref", "-d", checkpoint_ref(T1, 1))
+            refs = await anyio.to_thread.run_sync(names_of, it.database)
+            repository.git("update-ref", "-d", refs.turn(T1, 1))
             outcome = await asked_to_revert(it, 1)
             assert activity("checkpoint.revert.refused")(outcome)
             assert "the end of turn 1 was not captured" in error_of(outcome)
