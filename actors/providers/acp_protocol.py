@@ -185,7 +185,7 @@ class Conversation:
             return Step(answers=(Answer(id=request_id, value=_CANCELLED),))
         tool = self._tools.asked(object_of(message.get("toolCall")))
         request = ApprovalRequestId(self._key("permission"))
-        lost = self._give_up_permissions(len(self._permissions) - _MAX_PERMISSIONS + 1)
+        lost = self._give_up_permissions(len(self._permissions) - _MAX_PERMISSIONS + 1, lost=True)
         offers = offers_of(message.get("options"), modes=self._modes)
         self._permissions[request] = _Permission(id=request_id, offers=offers)
         asked = ApprovalRequested(
@@ -253,13 +253,13 @@ class Conversation:
         cancel = Notification(method="session/cancel", params={"sessionId": self._session_id})
         return attrs.evolve(self._give_up_permissions(len(self._permissions)), notifications=(cancel,))
 
-    def _give_up_permissions(self, count: int) -> Step:
-        """Answer the oldest requests `cancelled`."""
+    def _give_up_permissions(self, count: int, *, lost: bool = False) -> Step:
+        """Answer the oldest requests `cancelled`; `lost` ones nobody declined."""
         events: list[ProviderRuntimeEvent] = []
         answers: list[Answer] = []
         for request in list(self._permissions)[: max(0, count)]:
             answers.append(Answer(id=self._permissions.pop(request).id, value=_CANCELLED))
-            events.append(ApprovalResolved(request=request, decision="cancel"))
+            events.append(ApprovalResolved(request=request, decision="cancel", lost=lost))
         return Step(events=tuple(events), answers=tuple(answers))
 
     def _outcome(self, reply: Reply) -> TurnCompleted:

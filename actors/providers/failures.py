@@ -20,7 +20,7 @@ __all__ = ["Failure", "failure_of"]
 
 _MAX_BYTES: Final = 4 * 1024
 _MAX_DEPTH: Final = 4
-_TEXT_KEYS: Final = ("details", "detail", "message", "error", "reason", "description", "cause", "stderr")
+_TEXT_KEYS: Final = ("details", "detail", "data", "message", "error", "reason", "description", "cause", "stderr")
 _CODE_KEYS: Final = ("code", "status", "statusCode", "status_code", "httpStatus", "type", "errorKind", "kind")
 
 _AUTHENTICATION_REQUIRED: Final = -32000

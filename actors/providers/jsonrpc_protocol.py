@@ -141,4 +141,8 @@ def _parsed(message: JsonObject) -> Incoming:
             return Refusal(id=identity, code=code, message=text, detail=rest.get("data"))
         case None if "result" in message:
             return Result(id=identity, value=message["result"])
+        case None:
+            pass
+        case error:  # of no proper form, but it answers a request, which would wait for its deadline otherwise
+            return Refusal(id=identity, code=0, message="", detail=error)
     return Malformed(fault="a reply with neither a result nor an error")

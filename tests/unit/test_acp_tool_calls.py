@@ -209,9 +209,9 @@ class TestBounds:
         ]
         assert [answer.id for step in steps for answer in step.answers] == [0, 1]
         resolved = [event for step in steps for event in step.events if isinstance(event, ApprovalResolved)]
-        assert [(one.request, one.decision) for one in resolved] == [
-            ("permission-1", "cancel"),
-            ("permission-2", "cancel"),
+        assert [(one.request, one.decision, one.lost) for one in resolved] == [
+            ("permission-1", "cancel", True),
+            ("permission-2", "cancel", True),
         ]
 
     def test_plan_is_bounded(self) -> None:

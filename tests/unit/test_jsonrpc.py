@@ -73,6 +73,23 @@ class TestProtocol:
         assert fed(JsonRpcProtocol(max_line_bytes=len(line)), line + b"\n") == [Notification(method="next")]
 
     @pytest.mark.parametrize(
+        ("error", "said"),
+        [
+            ('"disk on fire"', "disk on fire"),
+            ('{"message":"disk on fire"}', "disk on fire"),
+            ('{"code":"E1","message":"disk on fire"}', "disk on fire"),
+            ('{"code":-1,"message":null,"data":{"details":"disk on fire"}}', "disk on fire"),
+            ("7", "7"),
+        ],
+    )
+    def test_an_error_of_no_proper_form_still_answers_its_request(self, error: str, said: str) -> None:
+        protocol = JsonRpcProtocol()
+        protocol.request("a", None)
+        (refusal,) = fed(protocol, f'{{"id":0,"error":{error}}}\n'.encode())
+        assert isinstance(refusal, Refusal)
+        assert refusal.failure.text == said
+
+    @pytest.mark.parametrize(
         "line",
         [
             b"starting up",
@@ -83,7 +100,6 @@ class TestProtocol:
             b'{"id":true,"result":1}',
             b'{"id":{},"method":"ask"}',
             b'{"id":0}',
-            b'{"id":0,"error":"no"}',
             b'{"id":7,"result":1}',
             b"\xff\xfe",
             b'{"method":"x","params":NaN}',
