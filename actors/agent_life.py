@@ -36,6 +36,7 @@ from ..runtime.contracts.provider_events import (
 from ..runtime.contracts.values import UNSET, TurnOrigin
 from ..runtime.domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
 from ..runtime.domain.coalesce import HeldText, hold, release
+from ..runtime.domain.event_bounds import bounded_event
 from ..runtime.domain.ingest import ingest
 from ..runtime.domain.session_commands import IngestState, numbered, request_id, session_set
 from .failure_reasons import reason_of
@@ -313,10 +314,11 @@ class AgentLife:
 
     async def _send_what_is_due(self) -> None:
         now = anyio.current_time()
-        await self._flush()
+        await self._flush(whole=False)
         for update in self._calls.release(now, due=True):
             await self._ingest(update)
         if self._has_late_text and self._text_at + LATE_SILENCE_SECONDS <= now:
+            await self._flush()
             await self._complete_messages()
 
     async def _complete_messages(self) -> None:
@@ -327,7 +329,7 @@ class AgentLife:
     @staticmethod
     async def _received(connection: AgentConnection) -> ProviderRuntimeEvent:
         try:
-            return await connection.events.receive()
+            return bounded_event(await connection.events.receive())
         except anyio.EndOfStream:
             return SessionExited(asked=False)
 
@@ -338,8 +340,8 @@ class AgentLife:
             for passed in passed_on:
                 await self._ingest(passed)
 
-    async def _flush(self) -> None:
-        self._held, passed_on = release(self._held)
+    async def _flush(self, *, whole: bool = True) -> None:
+        self._held, passed_on = release(self._held, whole=whole)
         for passed in passed_on:
             await self._ingest(passed)
 

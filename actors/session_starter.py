@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import orjson
@@ -31,7 +31,7 @@ from ..persistence.single_write import write_alone
 from ..runtime.contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
 from ..runtime.contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ..runtime.contracts.values import JsonObject, Label, RuntimeStatus
-from ..runtime.domain.session_commands import IngestState
+from ..runtime.domain.session_commands import IngestState, identifier_or_none
 from .agent_life import AgentLife, TurnBegun
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
 from .minting import Mint
@@ -39,6 +39,8 @@ from .providers.adapter import Provider, SessionRequest, own_process
 from .session_voice import SessionVoice
 from .shields import shield
 from .thread_context import ChooseProvider, ThreadContext
+
+MAX_CURSOR_BYTES: Final = 16 * 1024 * 1024
 
 _logger = logging.getLogger(__name__)
 
@@ -177,7 +179,8 @@ class SessionStarter:
         connection = life.connection
         process = own_process(connection)
         identity: JsonObject = {} if process is None else {"pid": process.pid, "startedAt": process.started_at}
-        provider_thread_id = connection.provider_thread_id or life.state.provider_thread_id
+        named = connection.provider_thread_id
+        provider_thread_id = (None if named is None else identifier_or_none(named)) or life.state.provider_thread_id
         state = attrs.evolve(life.state, provider_thread_id=provider_thread_id)
         await self.record(state, status, connection.resume_cursor, identity)
 
@@ -197,7 +200,7 @@ class SessionStarter:
             provider_thread_id=state.provider_thread_id,
             status=status,
             last_seen_at=self.mint.now(),
-            resume_cursor_json=None if cursor is None else orjson.dumps(cursor).decode(),
+            resume_cursor_json=None if cursor is None else _cursor_text(cursor, state),
             runtime_payload_json=None,
         )
 
@@ -249,3 +252,20 @@ class SessionStarter:
 
     async def _write(self, statement: Callable[[peewee.SqliteDatabase], None]) -> None:
         await self.lane.run(lambda database: write_alone(database, statement, durability="full"))
+
+
+def _cursor_text(cursor: JsonObject, state: IngestState) -> str | None:
+    """A cursor as it is stored. One that is no JSON or has over 16 MiB is not kept: its conversation ends here."""
+    try:
+        text = orjson.dumps(cursor)
+    except TypeError as error:
+        fault = str(error)
+    else:
+        if len(text) <= MAX_CURSOR_BYTES:
+            return text.decode()
+        fault = f"it has {len(text)} bytes, at most {MAX_CURSOR_BYTES}"
+    session = state.provider_session_id
+    _logger.error(
+        "the resume cursor of session %s is not kept: %s", session, fault, extra={"thread_id": state.thread_id}
+    )
+    return None

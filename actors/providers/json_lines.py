@@ -8,6 +8,7 @@ message are skipped. What comes before the first message is kept in part, since 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
@@ -29,6 +30,8 @@ _BEFORE: Final = re.compile(_CODES)
 _AFTER: Final = re.compile(_CODES + rb"\Z")
 _CODES_AT_END: Final = 256
 _BRACE, _END_BRACE = b"{}"
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_MAX_DIGITS: Final = 1000
 
 M = TypeVar("M")
 
@@ -143,9 +146,19 @@ def _without_codes(line: bytes) -> bytes:
 
 
 def _json(line: bytes) -> Any:
-    """Agents that cut text by UTF-16 units send halves of surrogate pairs, which become question marks."""
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        lenient = json.loads(line.decode("utf-8", "replace"))
-        return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "replace"))
+    """The value of a line as the agent wrote it, with what JSON does not have.
+
+    Agents write NaN and Infinity, integers of any length, and halves of surrogate pairs where they cut text by UTF-16
+    units. All of it is kept, for ingestion to mend: the other half may come with the next line.
+    """
+    if _LONG_NUMBER.search(line) is None:  # the fast reader would make a float of an integer beyond 64 bits
+        try:
+            return orjson.loads(line)
+        except orjson.JSONDecodeError:
+            pass
+    return json.loads(line.decode("utf-8", "replace"), parse_int=_integer)
+
+
+def _integer(digits: str) -> int | float:
+    """An integer; one that Python itself would not write again is taken for infinite."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)

@@ -6,6 +6,7 @@ Source: https://www.jsonrpc.org/specification
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
@@ -116,7 +117,11 @@ class JsonRpcProtocol:
         return self._lines.printed_first
 
     def _line(self, message: dict[str, Any]) -> bytes:
-        return orjson.dumps(self._head | message, option=orjson.OPT_APPEND_NEWLINE)
+        whole = self._head | message
+        try:
+            return orjson.dumps(whole, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # the agent's own id or option, given back as it came: half a character, a long integer
+            return json.dumps(whole).encode() + b"\n"
 
     def _read(self, message: JsonObject) -> Incoming:
         read = _parsed(message)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .ids import CommandId, ThreadId
-from .values import FailureReason
+from .text_repair import bounded_text
+from .values import MAX_ERROR_BYTES, FailureReason
 
 __all__ = [
     "CommandIdReused",
@@ -161,12 +162,15 @@ class TurnDiffNotFound(OrchestrionError):
 
 
 class ProviderError(OrchestrionError):
-    """An agent, or what starts it, failed. `reason` says why, where that is known."""
+    """An agent, or what starts it, failed. `reason` says why, where that is known.
+
+    The message may quote the agent: it is cut to 8 KiB.
+    """
 
     reason: FailureReason | None = None
 
     def __init__(self, message: str, *, reason: FailureReason | None = None) -> None:
-        super().__init__(message)
+        super().__init__(bounded_text(message, MAX_ERROR_BYTES))
         if reason is not None:
             self.reason = reason
 

@@ -30,7 +30,7 @@ from .values import (
 )
 
 MAX_JSON_INTEGER: Final = 2**63 - 1
-_MAX_JSON_DEPTH: Final = 64
+MAX_JSON_DEPTH: Final = 64
 
 
 def register_scalars(converter: Converter) -> None:
@@ -145,8 +145,8 @@ def _json_object(data: Any, _: Any = None) -> JsonObject:
 
 
 def _check_json(data: Any, depth: int) -> None:
-    if depth > _MAX_JSON_DEPTH:
-        raise ValueError(f"JSON nested deeper than {_MAX_JSON_DEPTH} levels")
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError(f"JSON nested deeper than {MAX_JSON_DEPTH} levels")
     match data:
         case None | bool():
             pass

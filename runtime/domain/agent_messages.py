@@ -16,6 +16,7 @@ import attrs
 from ..contracts.commands import ThreadMessageAssistantComplete, ThreadMessageAssistantDelta
 from ..contracts.ids import MessageId, ProviderItemId
 from ..contracts.provider_events import MessageDelta
+from ..contracts.text_repair import cut_marker, first_bytes, repaired
 from ..contracts.values import MAX_MESSAGE_BYTES, UNSET, Instant
 from .session_commands import (
     IngestedCommand,
@@ -26,7 +27,6 @@ from .session_commands import (
     message_id,
     numbered,
 )
-from .text_repair import cut_marker, first_bytes, repaired
 
 LATE_SILENCE_SECONDS: Final = 2.0
 """How long text that came between turns may be followed by more of its message."""

@@ -33,6 +33,7 @@ from ..contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
+from ..contracts.text_repair import bounded_text
 from ..contracts.values import (
     MAX_ERROR_BYTES,
     Activity,
@@ -54,7 +55,6 @@ from .session_commands import (
     request_id,
     session_set,
 )
-from .text_repair import bounded_text
 
 _AFTER_TURN: Final[dict[str, SessionStatus]] = {
     "completed": "ready",

@@ -30,6 +30,7 @@ from ..contracts.ids import (
     identifier_fault,
     runtime_id,
 )
+from ..contracts.text_repair import bounded_text, repaired
 from ..contracts.values import (
     MAX_ERROR_BYTES,
     UNSET,
@@ -44,7 +45,6 @@ from ..contracts.values import (
     TurnOrigin,
     Unset,
 )
-from .text_repair import bounded_text, repaired
 
 _SUMMARY_CHARACTERS: Final = 200
 _DIGEST_BYTES: Final = 16

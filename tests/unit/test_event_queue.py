@@ -7,7 +7,7 @@ import pytest
 
 from orchestrion.actors.providers.event_queue import EventQueue
 from orchestrion.runtime.contracts.ids import ProviderItemId
-from orchestrion.runtime.contracts.provider_events import MessageDelta, SessionExited
+from orchestrion.runtime.contracts.provider_events import MessageDelta, SessionExited, ToolStarted
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +15,7 @@ LAST = SessionExited(asked=True)
 
 
 def delta(number: int) -> MessageDelta:
-    return MessageDelta(item=ProviderItemId("message-1"), text=str(number))
+    return MessageDelta(item=ProviderItemId(f"message-{number}"), text=str(number))
 
 
 async def test_events_are_read_in_order_up_to_the_last() -> None:
@@ -86,3 +86,42 @@ async def test_a_reader_that_closes_lets_writers_go() -> None:
         await queue.aclose()
     with pytest.raises(anyio.ClosedResourceError):
         await queue.receive()
+
+
+@pytest.mark.lesson("L45")
+async def test_text_that_continues_waiting_text_takes_no_room_of_its_own() -> None:
+    queue = EventQueue(2)
+    item = ProviderItemId("message-1")
+    for _ in range(10_000):
+        await queue.put(MessageDelta(item=item, text="ab "))
+    queue.end(LAST)
+    assert [event async for event in queue] == [MessageDelta(item=item, text="ab " * 10_000), LAST]
+
+
+@pytest.mark.lesson("L43")
+async def test_a_writer_waits_for_bytes() -> None:
+    queue = EventQueue(64)
+    written: list[int] = []
+
+    async def write() -> None:
+        for number in range(5):
+            await queue.put(MessageDelta(item=ProviderItemId(f"m-{number}"), text="x" * 600 * 1024))
+            written.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write)
+        await anyio.wait_all_tasks_blocked()
+        assert written == [0]
+        await queue.receive()
+        await anyio.wait_all_tasks_blocked()
+        assert written == [0, 1]
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.lesson("L43")
+async def test_what_waits_is_bounded_as_it_enters() -> None:
+    queue = EventQueue(64)
+    await queue.put(ToolStarted(item=ProviderItemId("t"), title="t" * 10**6, detail={"input": "x" * 10**7}))
+    (event,) = [await queue.receive()]
+    assert isinstance(event, ToolStarted)
+    assert len(event.title) + len(event.detail["input"]) < 64 * 1024

@@ -39,9 +39,32 @@ def test_what_the_reader_finds_at_fault_is_malformed_with_the_lines_beginning() 
     assert (message.fault, len(message.excerpt)) == ("of no type", 200)
 
 
-def test_half_a_surrogate_pair_is_no_fault() -> None:
+@pytest.mark.lesson("L44")
+def test_half_a_surrogate_pair_is_kept_for_its_other_half() -> None:
     (message,) = lines_of().feed(b'{"type": "\\ud83d"}\n')
-    assert message == {"type": "?"}
+    assert message == {"type": "\ud83d"}
+
+
+@pytest.mark.lesson("L44")
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        (b"NaN", "nan"),
+        (b"Infinity", "inf"),
+        (b"-Infinity", "-inf"),
+        (b"1e999", "inf"),
+        (b"18446744073709551616", "18446744073709551616"),
+        (b"-9223372036854775809", "-9223372036854775809"),
+        (b"123456789012345678901234567890", "123456789012345678901234567890"),
+        (b"9" * 100_000, "inf"),
+        (b"-" + b"9" * 100_000, "-inf"),
+        (b"0.1234567890123456789", "0.12345678901234568"),
+    ],
+)
+def test_a_number_that_json_does_not_have_drops_no_line(number: bytes, value: str) -> None:
+    (message,) = lines_of(max_line_bytes=10**6).feed(b'{"type": "a", "v": ' + number + b"}\n")
+    assert isinstance(message, dict)
+    assert str(message["v"]) == value
 
 
 def test_a_line_over_the_bound_is_not_kept() -> None:

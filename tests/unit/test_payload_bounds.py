@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts.payload_bounds import bounded_payload
+from orchestrion.runtime.contracts.payload_bounds import bounded_payload, fitting_payload
 from orchestrion.runtime.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES
 from tests.support.strategies import json_objects
 
@@ -87,3 +87,67 @@ def test_any_texts_are_cut_to_fit(payload: dict[str, str]) -> None:
     assert _size(bounded) <= MAX_ACTIVITY_PAYLOAD_BYTES
     assert list(bounded) == list(payload)
     assert bounded_payload(bounded) is bounded
+
+
+@given(json_objects)
+def test_a_payload_that_is_json_and_fits_is_taken_as_it_is(payload: dict[str, Any]) -> None:
+    assert fitting_payload(payload, limit=MAX_ACTIVITY_PAYLOAD_BYTES) == payload
+
+
+@pytest.mark.lesson("L44")
+@pytest.mark.parametrize(
+    ("value", "stored", "how"),
+    [
+        (float("nan"), None, "v: was nan"),
+        (float("-inf"), None, "v: was -inf"),
+        (2**63, str(2**63), "v: was an integer beyond 64 bits"),
+        (-(10**4000), str(-(10**4000)), "v: was an integer beyond 64 bits"),
+        (10**5000, None, "v: was an integer of thousands of digits"),
+        ({1, 2}, None, "v: was a set"),
+        (b"x", None, "v: was a bytes"),
+    ],
+    ids=lambda value: str(type(value).__name__),
+)
+def test_a_value_that_json_does_not_have_is_replaced_and_named(value: Any, stored: Any, how: str) -> None:
+    payload = fitting_payload({"kept": "whole", "v": value}, limit=MAX_ACTIVITY_PAYLOAD_BYTES)
+    assert payload == {"kept": "whole", "v": stored, "altered": [how]}
+
+
+@pytest.mark.lesson("L44")
+def test_keys_and_texts_with_half_a_character_are_mended() -> None:
+    payload: Any = fitting_payload({"a\ud800": ["\ud83d", "\ud83d\ude00"], "n": "n"}, limit=MAX_ACTIVITY_PAYLOAD_BYTES)
+    assert payload == {"a\N{REPLACEMENT CHARACTER}": ["\N{REPLACEMENT CHARACTER}", "\U0001f600"], "n": "n"}
+
+
+@pytest.mark.lesson("L43")
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"many": list(range(10**5))},
+        {"names": {f"key-{number}": "x" * 50 for number in range(5000)}},
+        {"k" * 10**6: 1},
+        {"nested": [["x" * 100] * 100] * 1000},
+        {"escaped": "\x00" * 10**5},
+    ],
+    ids=["items", "keys", "a long key", "nested", "escaped"],
+)
+def test_whatever_is_too_large_is_cut_until_it_fits(payload: dict[str, Any]) -> None:
+    cut = fitting_payload(payload, limit=8 * 1024)
+    assert 0 < _size(cut) <= 8 * 1024
+    assert "cut: " in str(cut) or len(str(cut)) < 1024
+    assert fitting_payload(cut, limit=8 * 1024) == cut
+
+
+@pytest.mark.lesson("L43")
+def test_nesting_has_a_bound_and_what_stands_above_it_is_kept() -> None:
+    deep: dict[str, Any] = {}
+    inner = deep
+    for _ in range(500):
+        inner["a"] = {}
+        inner = inner["a"]
+    cyclic: list[Any] = []
+    cyclic.append(cyclic)
+    for nested in (deep, cyclic):
+        payload = fitting_payload({"kept": 1, "v": nested}, limit=MAX_ACTIVITY_PAYLOAD_BYTES)
+        assert payload["kept"] == 1
+        assert "was nested too deep" in payload["altered"][0]

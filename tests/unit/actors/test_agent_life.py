@@ -10,10 +10,12 @@ import anyio
 import pytest
 
 from orchestrion.actors.agent_life import AgentLife
+from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.runtime.contracts.errors import SessionLost, StoreError, StoreFull
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
-from orchestrion.runtime.contracts.ids import ProviderItemId, ThreadId
+from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId
 from orchestrion.runtime.contracts.provider_events import (
+    ApprovalRequested,
     MessageCompleted,
     MessageDelta,
     ProviderRuntimeEvent,
@@ -156,3 +158,18 @@ async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher)
                 await life.claim(intent.payload.turn_id, intent)
     assert _status(dispatcher) == ("error", "the agent process ended", False)
     assert [one.event_id for one in dispatcher.host.threads[ThreadId("t1")].queued_starts] == [intent.event_id]
+
+
+@pytest.mark.lesson("L43")
+async def test_a_request_that_is_closed_as_lost_is_declined_for_its_agent(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as life:
+        for number in range(MAX_OPEN_APPROVALS + 3):
+            await agent.says(
+                ApprovalRequested(request=ApprovalRequestId(f"r-{number}"), kind="command", summary="may I")
+            )
+        await agent.says(TurnCompleted(outcome="completed"))
+        await life.end()
+    assert agent.answers == [(f"r-{number}", "decline") for number in range(3)]
+    thread = dispatcher.host.threads[ThreadId("t1")]
+    assert not any(fact.pending for fact in thread.approvals.values())

@@ -88,7 +88,7 @@ def test_text_of_another_message_is_a_boundary() -> None:
     held, _ = hold(NOTHING, delta("one"), 10.0)
     held, passed = hold(held, delta("two", "message-2"), 30.0)
     assert passed == (delta("one"),)
-    assert held == HeldText(item=ProviderItemId("message-2"), text="two", began_at=30.0, oldest_at=30.0)
+    assert held == HeldText(item=ProviderItemId("message-2"), text="two", size=3, began_at=30.0, oldest_at=30.0)
 
 
 @pytest.mark.lesson("L6")
@@ -139,3 +139,29 @@ def _joined(events: list[ProviderRuntimeEvent]) -> list[ProviderRuntimeEvent]:
         elif not isinstance(event, MessageDelta) or event.text:
             joined.append(event)
     return joined
+
+
+@pytest.mark.lesson("L44")
+def test_the_halves_of_a_surrogate_pair_are_passed_on_together() -> None:
+    held, passed = hold(NOTHING, delta("smile \ud83d"), 10.0)
+    held, released = release(held)
+    assert (passed, released) == ((), (delta("smile "),))
+    assert held.due_at is None
+    held, _ = hold(held, delta("\ude00 end"), 11.0)
+    assert release(held)[1] == (delta("\ud83d\ude00 end"),)
+
+
+@pytest.mark.lesson("L44")
+def test_a_boundary_passes_on_half_a_surrogate_pair() -> None:
+    held, _ = hold(NOTHING, delta("a\ud83d"), 10.0)
+    completed = MessageCompleted(item=ProviderItemId("message-1"))
+    assert hold(held, completed, 10.0)[1] == (delta("a\ud83d"), completed)
+
+
+@pytest.mark.lesson("L45")
+def test_a_long_message_comes_in_longer_pieces() -> None:
+    held, pieces = NOTHING, 0
+    for _ in range(4 * 1024):
+        held, passed = hold(held, delta("x" * 1024), 10.0)
+        pieces += len(passed)
+    assert pieces < 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import orjson
 import pytest
 
 from orchestrion.runtime.contracts.admission import admit_own
@@ -19,6 +20,7 @@ from orchestrion.runtime.contracts.commands import (
 from orchestrion.runtime.contracts.events import EventMetadata
 from orchestrion.runtime.contracts.ids import (
     MAX_IDENTIFIER_LENGTH,
+    ApprovalOptionId,
     ApprovalRequestId,
     CheckpointRef,
     ProviderItemId,
@@ -29,6 +31,7 @@ from orchestrion.runtime.contracts.ids import (
     TurnId,
 )
 from orchestrion.runtime.contracts.provider_events import (
+    ApprovalOption,
     ApprovalRequested,
     ApprovalResolved,
     CheckpointCaptured,
@@ -44,11 +47,22 @@ from orchestrion.runtime.contracts.provider_events import (
     ThreadStarted,
     ToolCompleted,
     ToolStarted,
+    ToolUpdated,
     TurnCompleted,
     TurnOutcome,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import Count, JsonObject, Label, SessionStatus
+from orchestrion.runtime.contracts.values import (
+    MAX_ACTIVITY_PAYLOAD_BYTES,
+    MAX_ERROR_BYTES,
+    MAX_MESSAGE_BYTES,
+    Count,
+    JsonObject,
+    Label,
+    SessionStatus,
+)
+from orchestrion.runtime.domain.agent_messages import MAX_OPEN_MESSAGES
+from orchestrion.runtime.domain.event_bounds import bounded_event
 from orchestrion.runtime.domain.ingest import ingest
 from orchestrion.runtime.domain.session_commands import IngestedCommand, IngestState, message_id, request_id
 from tests.support.builders import at, changed_file
@@ -452,3 +466,90 @@ def test_a_notice_of_the_session_joins_no_turn() -> None:
     for state in (IDLE, RUNNING, ENDED):
         noticed = given(state, SessionNotice(kind="session.notice", summary="a new version is there"))
         assert (noticed.activity["turn_id"], noticed.activity["payload"]) == (None, {})
+
+
+@pytest.mark.lesson("L43")
+def test_a_message_is_cut_at_4_mib_and_its_end_says_how_much_was_cut() -> None:
+    state, text, kept = RUNNING, "é" * 300_000, ""
+    for _ in range(10):
+        then = given(state, MessageDelta(item=item(), text=text))
+        state = then.state
+        kept += "".join(one.delta for one in then.commands if isinstance(one, ThreadMessageAssistantDelta))
+    marker, completed = given(state, MessageCompleted(item=item())).commands
+    assert kept == "é" * (MAX_MESSAGE_BYTES // 2)
+    assert isinstance(marker, ThreadMessageAssistantDelta)
+    assert marker.delta == f"… [cut: {3_000_000 - len(kept)} characters]"
+    assert isinstance(completed, ThreadMessageAssistantComplete)
+
+
+@pytest.mark.lesson("L43")
+def test_the_oldest_of_too_many_open_messages_is_completed() -> None:
+    state = RUNNING
+    for number in range(MAX_OPEN_MESSAGES + 1):
+        then = given(state, MessageDelta(item=item(f"m-{number}"), text="x"))
+        state = then.state
+    completed, _ = then.commands
+    assert isinstance(completed, ThreadMessageAssistantComplete)
+    assert completed.message_id == message_id(SESSION, item("m-0"))
+    assert len(state.streaming) == MAX_OPEN_MESSAGES
+
+
+@pytest.mark.lesson("L43")
+def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
+    for event in (
+        TurnCompleted(outcome="failed", error="e" * 10**6),
+        SessionExited(asked=False, stderr_tail="e" * 10**6),
+    ):
+        _, _, error = given(RUNNING, event).status
+        assert error is not None
+        assert len(error.encode()) < MAX_ERROR_BYTES + 64
+        assert "… [cut: " in error
+    fatal = given(RUNNING, bounded_event(RuntimeErrorReported(message="e" * 10**6, fatal=True)))
+    assert all(len(str(command)) < 8 * MAX_ERROR_BYTES for command in fatal.commands)
+
+
+@pytest.mark.lesson("L43")
+@pytest.mark.parametrize(
+    "event",
+    [
+        ToolStarted(item=item("t" * 10**6), title="t" * 10**6, detail={"v": "x" * 10**6}),
+        ToolUpdated(item=item("t" * 10**6), title="t" * 10**6, detail={"v": ["x"] * 10**5}),
+        ToolCompleted(item=item("t" * 10**6), title="t" * 10**6, detail={"v": {str(n): n for n in range(10**4)}}),
+        PlanUpdated(summary="p" * 10**6, detail={"entries": ["x" * 10**6] * 4}),
+        ReasoningCompleted(text="r" * 10**6),
+        RuntimeErrorReported(message="e" * 10**6, detail={"excerpt": "x" * 10**6}),
+        SessionNotice(kind="session.info", summary="s" * 10**6, detail={"commands": ["x" * 1000] * 1000}),
+        ApprovalRequested(
+            request=ApprovalRequestId("r1"),
+            kind="command",
+            summary="s" * 10**6,
+            item=item("t" * 10**6),
+            options=tuple(
+                ApprovalOption(id=ApprovalOptionId(f"{number}"), name="n" * 10**4, kind="other")
+                for number in range(1000)
+            ),
+            detail={"v": "x" * 10**6},
+        ),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_every_event_fits_an_activity_whatever_its_agent_put_into_it(event: ProviderRuntimeEvent) -> None:
+    bounded = bounded_event(event)
+    assert len(str(bounded)) < 80 * 1024
+    assert bounded_event(bounded) == bounded
+    for state in (RUNNING, ENDED):
+        activity = given(state, bounded).activity
+        assert len(orjson.dumps(activity["payload"])) <= MAX_ACTIVITY_PAYLOAD_BYTES
+        assert not {"requestId", "itemId"} & {
+            key for key, value in activity["payload"].items() if "cut: " in str(value)
+        }
+
+
+@pytest.mark.lesson("L46")
+def test_updates_of_a_tool_call_share_one_activity() -> None:
+    first = given(RUNNING, ToolUpdated(item=item("t"), title="Run", detail={"text": "a"}))
+    second = given(first.state, ToolUpdated(item=item("t"), title="Run", detail={"text": "ab"}))
+    other = given(second.state, ToolUpdated(item=item("u"), title="Run"))
+    assert first.activity["id"] == second.activity["id"] != other.activity["id"]
+    assert second.activity["payload"] == {"text": "ab", "itemId": "t"}
+    assert second.activity["kind"] == "tool.updated"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_MARKER_BYTES: Final = 40
+
 
 def repaired(text: str) -> str:
     """`text` with the halves of surrogate pairs joined; a half that is alone becomes U+FFFD."""
@@ -25,13 +29,13 @@ def first_bytes(text: str, size: int) -> str:
 
 
 def bounded_text(text: str, size: int) -> str:
-    """`text` repaired and cut to `size` bytes of UTF-8, with a marker that says how much was cut."""
+    """`text` repaired, and cut where it has over `size` bytes of UTF-8, the marker that says how much included."""
     if len(text) <= size // 4 and text.isascii():
         return text
     whole = repaired(text)
     if len(whole.encode()) <= size:
         return whole
-    kept = first_bytes(whole, size)
+    kept = first_bytes(whole, size - _MARKER_BYTES)
     return kept + cut_marker(len(whole) - len(kept))
 
 

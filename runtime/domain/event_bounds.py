@@ -1,0 +1,129 @@
+"""What an agent says, bounded where it enters: every text, detail and id of a provider event. Pure.
+
+The bounds hold for every provider. An event within them is passed on as it is; of one beyond them the longest texts
+are cut, each with a marker that says how much. Text of messages has its bound in `agent_messages`, where the message
+is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, get_args
+
+import attrs
+
+from ..contracts.ids import MAX_IDENTIFIER_LENGTH, ProviderItemId, identifier_fault
+from ..contracts.payload_bounds import fitting_payload
+from ..contracts.provider_events import (
+    ApprovalOption,
+    ApprovalRequested,
+    MessageCompleted,
+    MessageDelta,
+    NoticeKind,
+    PlanUpdated,
+    ProviderRuntimeEvent,
+    ReasoningCompleted,
+    RuntimeErrorReported,
+    SessionExited,
+    SessionNotice,
+    ToolCompleted,
+    ToolStarted,
+    ToolUpdated,
+    TurnCompleted,
+)
+from ..contracts.text_repair import bounded_text, repaired
+from ..contracts.values import MAX_ERROR_BYTES, JsonObject
+
+MAX_DETAIL_BYTES: Final = 56 * 1024
+"""Of an event's detail as JSON, so that an activity has room for what the runtime adds."""
+MAX_APPROVAL_DETAIL_BYTES: Final = 40 * 1024
+MAX_TITLE_BYTES: Final = 2 * 1024
+MAX_OPTIONS: Final = 32
+_DIGEST_BYTES: Final = 16
+
+
+def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
+    """`event` within the bounds. Bounding it again changes nothing."""
+    match event:
+        case MessageDelta() | MessageCompleted():
+            return event if _is_short(event.item) else attrs.evolve(event, item=_item(event.item))
+        case ToolStarted() | ToolUpdated() | ToolCompleted():
+            return attrs.evolve(event, item=_item(event.item), title=_title(event.title), detail=_detail(event.detail))
+        case PlanUpdated():
+            return attrs.evolve(event, summary=_title(event.summary), detail=_detail(event.detail))
+        case ReasoningCompleted():
+            return attrs.evolve(event, text=bounded_text(event.text, MAX_DETAIL_BYTES))
+        case ApprovalRequested():
+            return attrs.evolve(
+                event,
+                summary=_title(event.summary),
+                item=None if event.item is None else _item(event.item),
+                options=_options(event.options),
+                detail=fitting_payload(event.detail, limit=MAX_APPROVAL_DETAIL_BYTES),
+            )
+        case TurnCompleted():
+            error = event.error
+            return event if error is None else attrs.evolve(event, error=bounded_text(error, MAX_ERROR_BYTES))
+        case RuntimeErrorReported():
+            message = bounded_text(event.message, MAX_ERROR_BYTES)
+            return attrs.evolve(event, message=message, detail=_detail(event.detail, less=MAX_ERROR_BYTES))
+        case SessionNotice():
+            kind = event.kind if event.kind in get_args(NoticeKind) else "session.notice"
+            return attrs.evolve(event, kind=kind, summary=_title(event.summary), detail=_detail(event.detail))
+        case SessionExited():
+            return attrs.evolve(event, stderr_tail=repaired(event.stderr_tail[-MAX_ERROR_BYTES:]))
+        case _:
+            return event
+
+
+def event_size(event: ProviderRuntimeEvent) -> int:
+    """About how many bytes a bounded event takes while it waits."""
+    match event:
+        case MessageDelta():
+            return len(event.text)
+        case ToolStarted() | ToolUpdated() | ToolCompleted() | PlanUpdated() | ApprovalRequested() | SessionNotice():
+            return _size(event.detail)
+        case ReasoningCompleted():
+            return len(event.text)
+        case _:
+            return 0
+
+
+def _size(data: object) -> int:
+    match data:
+        case str():
+            return len(data)
+        case dict():
+            return sum(len(key) + _size(item) + 16 for key, item in data.items())
+        case list():
+            return sum(_size(item) + 8 for item in data)
+        case _:
+            return 8
+
+
+def _detail(detail: JsonObject, *, less: int = 0) -> JsonObject:
+    return detail if not detail else fitting_payload(detail, limit=MAX_DETAIL_BYTES - less)
+
+
+def _title(text: str) -> str:
+    return bounded_text(text, MAX_TITLE_BYTES)
+
+
+def _is_short(key: str) -> bool:
+    return len(key) <= MAX_IDENTIFIER_LENGTH
+
+
+def _item(item: ProviderItemId) -> ProviderItemId:
+    """A key that is longer than an identifier stands for itself by its digest."""
+    if _is_short(item):
+        return item
+    return ProviderItemId(hashlib.blake2b(item.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES).hexdigest())
+
+
+def _options(options: tuple[ApprovalOption, ...]) -> tuple[ApprovalOption, ...]:
+    """The options that an answer can name, in their order."""
+    return tuple(
+        attrs.evolve(option, name=_title(option.name)[:MAX_IDENTIFIER_LENGTH])
+        for option in options
+        if identifier_fault(option.id) is None
+    )[:MAX_OPTIONS]
