@@ -59,7 +59,7 @@ class CaptureNotes:
             turn,
             runtime_id("checkpoint", f"{what}-failed", turn.turn_id),
             kind="checkpoint.capture.failed",
-            summary=f"The {what} of turn {turn.turn_count} could not be captured",
+            summary=f"The {what} of turn {turn.turn_count} could not be captured: {str(error)[:_NAMED_CHARACTERS]}",
             payload={"turnCount": turn.turn_count, "error": str(error)},
         )
 

@@ -84,6 +84,8 @@ class RevertOrder:
     turn_count: int
     thread: ThreadView
     workspace: Path
+    failed_checkpoints: frozenset[int] = frozenset()
+    """The counts of the turns whose checkpoint is in error: none is a target."""
 
     @property
     def removed_turns(self) -> tuple[TurnId, ...]:
@@ -248,9 +250,11 @@ class Reverter:
         """The capture to go back to: the end of the turn with this count, or the start of the first.
 
         Raises:
-            _Refused: it was not captured.
+            _Refused: it was not captured, or its checkpoint is in error.
         """
         count = order.turn_count
+        if count in order.failed_checkpoints:
+            raise _Refused(f"the checkpoint of turn {count} is in error: the thread's history says why")
         turn = next((one for one in order.thread.turns if one.turn_count == max(count, 1)), None)
         if turn is None:
             raise _Refused(f"the thread has no turn {max(count, 1)}")

@@ -10,6 +10,7 @@ import attrs
 import orjson
 import peewee
 
+from ..persistence.projections.checkpoints import read_failed_checkpoints
 from ..persistence.provider_runtime import FORGOTTEN, ProviderRuntimeRow, find_provider_runtime
 from ..persistence.snapshot import read_snapshot
 from ..runtime.contracts.errors import NotFound
@@ -30,6 +31,8 @@ class ThreadContext:
     project: ProjectView
     thread: ThreadView
     runtime: ProviderRuntimeRow | None
+    failed_checkpoints: frozenset[int] = frozenset()
+    """The counts of the turns whose checkpoint is in error."""
 
     @property
     def workspace(self) -> Path:
@@ -83,4 +86,5 @@ def read_thread_context(database: peewee.SqliteDatabase, thread_id: ThreadId) ->
     runtime = None
     if session is not None and session.provider_session_id is not None:
         runtime = find_provider_runtime(database, session.provider_session_id)
-    return ThreadContext(project=snapshot.projects[0], thread=thread, runtime=runtime)
+    failed = read_failed_checkpoints(database, thread_id)
+    return ThreadContext(project=snapshot.projects[0], thread=thread, runtime=runtime, failed_checkpoints=failed)

@@ -253,7 +253,11 @@ class ThreadSession:
                 return
             conversation = ThreadConversation(self._agent, self._parts.starter, context)
             order = RevertOrder(
-                intent=intent, turn_count=turn_count, thread=context.thread, workspace=context.workspace
+                intent=intent,
+                turn_count=turn_count,
+                thread=context.thread,
+                workspace=context.workspace,
+                failed_checkpoints=context.failed_checkpoints,
             )
             await self._parts.reverter.revert(order, conversation)
             return

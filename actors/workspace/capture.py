@@ -13,7 +13,8 @@ A restore writes to the workspace's files, to nothing else of the user's; `resto
 captures of this workspace alone: one of another work tree or directory of the repository is refused, since what it
 does not hold would go.
 
-A workspace without a repository has a shadow repository beside the database, if it is opened with one.
+A workspace without a repository has a shadow repository beside the database, if it is opened with one; `layouts.py`
+says what becomes of captures when a repository comes or goes.
 
 What is refused: refs outside `refs/orchestrion/`.
 """
@@ -42,12 +43,13 @@ from .kept import (
     read_commit_text,
     read_skipped,
 )
+from .layouts import find_layout
+from .moved_captures import find_moved
 from .own_files import OwnFiles
 from .recording import Tree, write_tree
 from .refs import NAMESPACE, RefNames, parse_ref, thread_component
 from .restore import Restored, RestoreFailed, RestoreRefused, restore_tree
 from .scratch import CaptureLimits, Layout
-from .shadow import own_paths, shadow_layout
 from .skipped import SkippedPaths
 
 _DEFAULT_DEADLINE: Final = 600.0
@@ -60,13 +62,6 @@ _IDENTITY: Final = {
 }
 
 _SAFETY_ATTEMPTS: Final = 1000
-_NOT_A_REPOSITORY: Final = "not a git repository"
-_EXIT_FATAL: Final = 128
-_UNTRUSTED: Final = ("dubious ownership", "unsafe repository")
-_ADVICE: Final = (
-    "\nAnother user owns the repository. Name it in safe.directory, in the configuration of the user that runs the host"
-    " or in GIT_CONFIG_COUNT, GIT_CONFIG_KEY_0 and GIT_CONFIG_VALUE_0 of the host's environment."
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +85,7 @@ class GitWorkspace:
     """A directory in a git work tree. It holds no state: any number may stand on one directory and be used at once."""
 
     _git: Git
+    _path: Path
     _layout: Layout
     _deadline: float
 
@@ -118,7 +114,7 @@ class GitWorkspace:
         git = Git(program=await find_git(), directory=path)
         limits = limits or CaptureLimits()
         with deadline("rev-parse", path, deadline_seconds):
-            layout = await _layout(git, database, limits, makes_shadow=makes_shadow)
+            layout = await find_layout(git, database, limits, makes_shadow=makes_shadow)
         if layout is None:
             return None
         if await in_thread(_lies_in_own_files, layout, path):
@@ -126,6 +122,7 @@ class GitWorkspace:
         variables = {"GIT_DIR": str(layout.git_dir), "GIT_WORK_TREE": str(layout.top)}
         return cls(
             git=attrs.evolve(git, directory=layout.top, variables=variables),
+            path=path,
             layout=layout,
             deadline=deadline_seconds,
         )
@@ -143,11 +140,16 @@ class GitWorkspace:
     async def existing(self, ref: CheckpointRef) -> Capture | None:
         """The capture that `ref` keeps, or None.
 
+        One that another repository of the workspace has, from before its own came or went, is copied into this one.
+
         Raises:
             CaptureFailed: the ref is there but its commit cannot be read, or the deadline passed.
         """
         with deadline("for-each-ref", self.top, self._deadline):
-            return await self._read(_own(ref))
+            found = await self._read(_own(ref))
+            if found is not None:
+                return found
+            return await self._bring(ref, ref)
 
     async def find(self, ref: CheckpointRef, message: str) -> Capture | None:
         """The capture with this message that `ref` keeps, or that it kept under the name of another database.
@@ -166,9 +168,9 @@ class GitWorkspace:
             return None
         with deadline("for-each-ref", self.top, self._deadline):
             others = await list_refs(self._git, *name.other_databases)
-        found = next((one for one in others if one.message == message), None)
-        if found is None:
-            return None
+            found = next((one for one in others if one.message == message), None)
+            if found is None:
+                return None if capture is not None else await self._bring(ref, *name.other_databases, message=message)
         return Capture(
             ref=found.ref,
             commit=found.commit,
@@ -322,6 +324,15 @@ class GitWorkspace:
         skipped = read_skipped(text)
         return Capture(ref=ref, commit=commit, tree=tree, message=message, place=place, skipped=skipped)
 
+    async def _bring(self, ref: CheckpointRef, *theirs: CheckpointRef, message: str | None = None) -> Capture | None:
+        """Keep under `ref` what another repository of the workspace keeps under one of `theirs`, if there is such."""
+        moved = await find_moved(self._git, self._path, self._layout, theirs, message)
+        if moved is None:
+            return None
+        commit = await self._commit(moved.tree, moved.message, None)
+        await self._git.run("update-ref", "--no-deref", ref, commit, "0" * len(commit))
+        return self._capture(ref, commit, moved.tree, moved.message)
+
     def _capture(self, ref: CheckpointRef, commit: str, tree: Tree, message: str) -> Capture:
         return Capture(ref=ref, commit=commit, tree=tree.name, message=message, place=self.place, skipped=tree.skipped)
 
@@ -346,37 +357,3 @@ def _own(ref: CheckpointRef) -> CheckpointRef:
 
 def _lies_in_own_files(layout: Layout, workspace: Path) -> bool:
     return OwnFiles.look(layout.top, layout.database).holds(os.path.realpath(workspace))
-
-
-def _advice(errors: str) -> str:
-    """What to do about a repository that git does not trust."""
-    return _ADVICE if any(sign in errors for sign in _UNTRUSTED) else ""
-
-
-async def _layout(git: Git, database: Path | None, limits: CaptureLimits, *, makes_shadow: bool) -> Layout | None:
-    """Where the repository around `git.directory` is. One question at a time: a path may hold a newline."""
-
-    async def ask(*question: str) -> str:
-        answer = await git.run("rev-parse", "--path-format=absolute", *question)
-        return os.fsdecode(answer.output.removesuffix(b"\n"))
-
-    inside = await git.run("rev-parse", "--is-inside-work-tree", codes=(0, _EXIT_FATAL))
-    if inside.code == _EXIT_FATAL:
-        if _NOT_A_REPOSITORY in inside.errors:
-            if database is None:
-                return None
-            return await shadow_layout(git, git.directory, database, limits, makes=makes_shadow)
-        raise CaptureFailed("rev-parse", git.directory, inside.errors + _advice(inside.errors))
-    if inside.output.strip() != b"true":
-        return None
-    top = Path(await ask("--show-toplevel"))
-    return Layout(
-        top=top,
-        prefix=await ask("--show-prefix"),
-        git_dir=Path(await ask("--absolute-git-dir")),
-        common_dir=Path(await ask("--git-common-dir")),
-        object_format=await ask("--show-object-format"),
-        database=database,
-        own_paths=() if database is None else await in_thread(own_paths, database, top),
-        limits=limits,
-    )

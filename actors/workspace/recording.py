@@ -26,7 +26,7 @@ from .notes import note_of
 from .own_files import OwnFiles
 from .scratch import Layout, keep_index, keep_objects, scratch_repository
 from .skipped import SkippedPaths, SkipReason, lies_in, reason_of
-from .survey import survey
+from .survey import WorkspaceTooLarge, survey
 
 _GITLINK: Final = b"160000 "
 
@@ -47,6 +47,8 @@ async def write_tree(git: Git, layout: Layout) -> Tree:
     """
     try:
         return await _attempt(git, layout, warm=True)
+    except WorkspaceTooLarge:
+        raise
     except CaptureFailed:
         return await _attempt(git, layout, warm=False)
 

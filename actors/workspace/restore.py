@@ -33,6 +33,7 @@ from .own_files import OwnFiles
 from .recording import Tree, record, record_workspace
 from .scratch import Layout, keep_index, keep_objects, scratch_repository
 from .skipped import SkippedPaths, lies_in
+from .survey import WorkspaceTooLarge
 
 _REPOSITORY: Final = b"160000"
 _NOTHING: Final = b"000000"
@@ -109,6 +110,8 @@ async def restore_tree(git: Git, layout: Layout, target: Tree, keep: Callable[[T
     """
     try:
         return await _attempt(git, layout, target, keep, warm=True)
+    except WorkspaceTooLarge:
+        raise
     except CaptureFailed:
         return await _attempt(git, layout, target, keep, warm=False)
 

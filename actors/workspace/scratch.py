@@ -157,8 +157,9 @@ def _make(layout: Layout, *, warm: bool) -> Path:
         f"[extensions]\n\tobjectFormat = {layout.object_format}\n"
     )
     (directory / "info" / "attributes").write_text(_RAW_BYTES)
-    with suppress(FileNotFoundError):
-        shutil.copyfile(layout.common_dir / "info" / "exclude", directory / "info" / "exclude")
+    with suppress(OSError):
+        excluding = layout.top / ".git" if layout.is_shadow else layout.common_dir
+        shutil.copyfile(excluding / "info" / "exclude", directory / "info" / "exclude")
     if warm:
         with suppress(FileNotFoundError):
             _copy_index(layout.warm_index, directory / "index")

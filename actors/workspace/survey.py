@@ -24,6 +24,10 @@ from .skipped import SkippedPaths, SkipReason, reason_of
 _DIRECTORIES_AT_ONCE: Final = 500
 
 
+class WorkspaceTooLarge(CaptureFailed):
+    """A workspace without a repository has more than its captures may hold."""
+
+
 @attrs.frozen(kw_only=True)
 class _Level:
     """What stands in some directories. Of files only those that are not in the index are named, with their sizes."""
@@ -40,8 +44,8 @@ async def survey(scratch: Git, layout: Layout, own: OwnFiles, known: Collection[
     """What cannot be captured of the workspace. `known` are the paths in the index: they are not ignored.
 
     Raises:
-        CaptureFailed: a workspace with a shadow repository has more than that may hold; or git could not tell what is
-            ignored.
+        WorkspaceTooLarge: a workspace with a shadow repository has more than that may hold.
+        CaptureFailed: git could not tell what is ignored.
     """
     files = frozenset(known)
     above = _directories_of(files)
@@ -71,7 +75,7 @@ def _check_bounds(layout: Layout, count: int, size: int) -> None:
             f"it has more than {limits.shadow_files} files or {limits.shadow_bytes} bytes that are not ignored:"
             " make it a git repository with a .gitignore, or choose a smaller directory, to have checkpoints"
         )
-        raise CaptureFailed("capture", layout.top, fault)
+        raise WorkspaceTooLarge("capture", layout.top, fault)
 
 
 def _look(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequence[bytes]) -> _Level:

@@ -10,6 +10,7 @@ import peewee
 
 from ...runtime.contracts.codec import dump_json
 from ...runtime.contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
+from ...runtime.contracts.ids import ThreadId
 from ..models import ProjectionCheckpoint
 from .base import compiled, execute_many, parameter, upsert
 
@@ -56,3 +57,9 @@ def _row(thread_id: str, completed: ThreadTurnDiffCompleted) -> dict[str, object
         "assistant_message_id": completed.assistant_message_id,
         "completed_at": completed.completed_at,
     }
+
+
+def read_failed_checkpoints(database: peewee.SqliteDatabase, thread_id: ThreadId) -> frozenset[int]:
+    """The counts of the thread's turns whose checkpoint is in error."""
+    query = "SELECT checkpoint_turn_count FROM projection_checkpoints WHERE thread_id = ? AND status = 'error'"
+    return frozenset(count for (count,) in database.execute_sql(query, (thread_id,)).fetchall())

@@ -10,10 +10,10 @@ import pytest
 
 from orchestrion.actors.workspace import CaptureLimits
 from orchestrion.runtime.contracts.errors import TurnDiffNotFound
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadTurnDiffCompleted
+from orchestrion.runtime.contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
 from orchestrion.runtime.contracts.ids import ThreadId
 from orchestrion.runtime.contracts.values import Unset
-from tests.support.builders import approval_respond
+from tests.support.builders import approval_respond, checkpoint_revert
 from tests.support.git import Repository
 from tests.support.stage import Stage, activity, payload, request_of, session_of, stage
 
@@ -199,3 +199,36 @@ async def test_what_a_checkpoint_leaves_out_is_in_the_history(tmp_path: Path) ->
                 {"path": "pipe", "reason": "special-file"},
             ],
         }
+
+
+@pytest.mark.lesson("L72")
+async def test_git_init_during_a_turn_costs_no_checkpoint(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        for script in ("touch one", "exec git init -q . && touch two", "touch three"):
+            asked = await it.ask(script)
+            captured = await it.until(payload(ThreadTurnDiffCompleted), after=asked.sequence)
+            assert isinstance(captured.payload, ThreadTurnDiffCompleted)
+            assert captured.payload.status == "ready"
+        assert "two" in (await it.runtime.get_turn_diff(ThreadId("t1"), 1, 2)).diff
+        requested = await it.send(checkpoint_revert(turn_count=1))
+        assert isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
+        assert sorted(path.name for path in it.workspace.iterdir()) == [".git", "one"]
+
+
+@pytest.mark.lesson("L72")
+async def test_a_turn_whose_checkpoint_is_in_error_is_no_target(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    async with stage(tmp_path) as it:
+        asked = await it.ask("exec rm -rf .git && git init -q . && touch one")
+        await it.until(payload(ThreadTurnDiffCompleted), after=asked.sequence)
+        asked = await it.ask("touch two")
+        await it.until(activity("checkpoint.captured"), after=asked.sequence)
+        thread = await it.thread()
+        assert not isinstance(thread.checkpoints, Unset)
+        assert [one.status for one in thread.checkpoints] == ["error", "ready"]
+        reasons = [event.payload for event in await it.log() if activity("checkpoint.capture.failed")(event)]
+        assert ["the capture of its start is not there" in str(reason) for reason in reasons] == [True]
+        requested = await it.send(checkpoint_revert(turn_count=1))
+        refused = await it.outcome(requested.event_id)
+        assert "the checkpoint of turn 1 is in error" in str(refused.payload)
+        assert (repository.top / "two").exists()

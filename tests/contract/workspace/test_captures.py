@@ -156,7 +156,7 @@ async def test_a_passed_deadline_is_an_error_and_leaves_nothing(repository: Repo
     repository.write("a", "a\n")
     workspace = await GitWorkspace.open(repository.top)
     assert workspace is not None
-    hurried = type(workspace)(git=workspace._git, layout=workspace._layout, deadline=0.0)
+    hurried = type(workspace)(git=workspace._git, path=repository.top, layout=workspace._layout, deadline=0.0)
     with pytest.raises(CaptureFailed, match="0 s"):
         await hurried.capture(checkpoint_ref(THREAD, 1), "late")
     assert await workspace.existing(checkpoint_ref(THREAD, 1)) is None
