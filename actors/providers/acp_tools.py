@@ -30,9 +30,11 @@ _KEPT: Final[dict[str, int]] = {
 _INPUT: Final = ("kind", "locations", "rawInput")
 _OUTPUT: Final = ("rawOutput", "text", "diffs", "output")
 _MAX_TITLE: Final = 2 * _KIB
+_WHOLE: Final = 64 * _KIB * _KIB
+"""More than a line of an agent can hold: only what is nested too deep is cut."""
 _MAX_UPDATES: Final = 32
 """After so many reports of an open call only growth to twice its size is reported."""
-_MAX_DEPTH: Final = 64
+_MAX_DEPTH: Final = 48
 
 
 class ToolCall:
@@ -82,7 +84,7 @@ class ToolCall:
                 for part in parts
                 if part.get("type") == "diff"
             ]
-        self._latest = changed
+        self._latest = {key: clipped(value, _WHOLE) for key, value in changed.items()}
         self._kept |= {key: clipped(value, _KEPT[key]) for key, value in changed.items()}
 
     def wrote(self, *, added: str = "", whole: str = "", exit_code: int | None = None, signal: str = "") -> None:

@@ -3,8 +3,8 @@
 A `_CodexConnection` is a `StdioConnection` with a `Conversation`, which knows the protocol. The program that is started
 is the native one: behind its Node launcher it would outlive the launcher's death with the thread's writer lock.
 
-A Codex whose home is new sets it up as it starts, and two that do so at once fail. So a provider's starts come one
-after the other until one has succeeded, but none waits long for another.
+A Codex whose home is new sets it up as it starts, and two that do so at once fail: first starts come one after the
+other (`first_start`).
 
 A turn's model and effort hold for that turn. Codex keeps them for the turns that follow, so every turn names its
 model, and its effort once one was named.
@@ -33,6 +33,7 @@ from .codex_history import Found, find_first, revert_before
 from .codex_protocol import Conversation
 from .codex_watch import TurnWatch, ended_turn
 from .environment import Environment, Inherited
+from .first_start import FirstStart
 from .jsonrpc_protocol import JsonRpcProtocol, Notification, Reply, Request
 from .launch import launched
 from .process_connection import connected
@@ -43,9 +44,6 @@ __all__ = ["CODEX_ENVIRONMENT", "ApprovalPolicy", "CodexProvider", "SandboxMode"
 
 CODEX_ENVIRONMENT: Final = ("CODEX_*", "OPENAI_*", "AZURE_OPENAI_*", "RUST_LOG")
 """What Codex itself reads of its environment."""
-
-SET_UP_SECONDS: Final = 5.0
-"""How long a start waits for another that may be setting up Codex's home."""
 
 
 @attrs.frozen(kw_only=True)
@@ -100,8 +98,7 @@ class CodexProvider:
             model=model,
             request_deadline_seconds=request_deadline_seconds,
         )
-        self._has_started = False
-        self._starting = anyio.Lock()
+        self._first_start = FirstStart()
 
     @property
     def name(self) -> str:
@@ -138,27 +135,7 @@ class CodexProvider:
             connection_over=lambda process: _CodexConnection(process, request, self._settings),
         )
         async with AsyncExitStack() as stack:
-            yield await self._entered(opening, stack)
-
-    async def _entered(
-        self, opening: AbstractAsyncContextManager[_CodexConnection], stack: AsyncExitStack
-    ) -> _CodexConnection:
-        if not self._has_started and await self._may_set_up():
-            try:
-                if not self._has_started:
-                    connection = await stack.enter_async_context(opening)
-                    self._has_started = True
-                    return connection
-            finally:
-                self._starting.release()
-        return await stack.enter_async_context(opening)
-
-    async def _may_set_up(self) -> bool:
-        """Whether nobody else starts any more. A start that takes long is not waited for: it may hang."""
-        with anyio.move_on_after(SET_UP_SECONDS):
-            await self._starting.acquire()
-            return True
-        return False
+            yield await self._first_start.entered(opening, stack)
 
 
 class _CodexConnection(StdioConnection):

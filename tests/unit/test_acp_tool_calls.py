@@ -201,6 +201,16 @@ class TestBounds:
         talk.progress(status="completed", content=text(MEGABYTES))
         assert talk.completed().detail["text"] == MEGABYTES
 
+    def test_result_nested_too_deep_for_an_event_is_cut(self) -> None:
+        deep: Any = "end"
+        for _ in range(200):
+            deep = {"a": deep}
+        talk = Talk()
+        talk.call(title="t", status="completed", rawOutput=deep)
+        for event in talk.told:
+            assert isinstance(event, ToolStarted | ToolCompleted)
+            assert orjson.dumps(event.detail).count(b"{") < 60
+
     def test_open_permissions_are_bounded_in_number(self) -> None:
         talk = Talk()
         steps = [

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers import codex as codex_module
+from orchestrion.actors.providers import first_start
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.actors.providers.codex import CodexProvider
 from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
@@ -215,7 +215,7 @@ async def test_ten_sessions_that_start_at_once_in_a_new_home_are_served(codex: C
 async def test_l05_a_first_start_that_hangs_does_not_keep_the_others_waiting(
     codex: CodexCase, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(codex_module, "SET_UP_SECONDS", 0.1)
+    monkeypatch.setattr(first_start, "SET_UP_SECONDS", 0.1)
     program = tmp_path / "codex-program"
     program.write_text(f'#!/bin/sh\nmkdir {tmp_path}/first 2>/dev/null && exec sleep 3600\nexec {codex.program} "$@"\n')
     program.chmod(0o755)
