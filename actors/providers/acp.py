@@ -9,7 +9,7 @@ is opened (`acp_modes`); one that the agent refuses for a resumed session is rep
 model and effort hold for that turn, and the cursor keeps what the session had before. What an agent does not offer is
 its own configuration, and refused.
 
-An agent that has loaded a session may still replay its history. The session is open when the replay has been quiet.
+An agent that has resumed a session may still replay its history. The session is open when the replay has been quiet.
 Source: https://agentclientprotocol.com/protocol/overview
 """
 
@@ -170,7 +170,7 @@ class _AcpConnection(StdioConnection):
                 replaying=True,
                 told_of_writes=cursor is not None and cursor.get("toldOfWrites") is True,
             )
-            if opened.replays:
+            if cursor is not None:
                 await self._replay_quiet()
             self._session_id = opened.session_id
             self._keep_defaults()

@@ -1,6 +1,6 @@
 """How a conversation over the Agent Client Protocol is opened: `initialize`, then a new session or an earlier one.
 
-An agent resumes by `session/resume`, which is silent, or by `session/load`, which replays the history before its
+An agent resumes by `session/resume`, which should be silent, or by `session/load`, which replays the history before its
 reply. Some go on replaying after it. One that advertises `session/resume` and does not know it is asked to load.
 
 The deadline of an opening counts silence: a long history may take longer, as long as it streams.
@@ -37,11 +37,10 @@ _NOT_ABOUT_THE_CONVERSATION: Final = ("unauthenticated", "rate_limited", "model_
 
 @attrs.frozen(kw_only=True)
 class OpenSession:
-    """A session that is ready for a turn, and what may be chosen of it. `replays`: it was loaded with its history."""
+    """A session that is ready for a turn, and what may be chosen of it."""
 
     session_id: ProviderThreadId
     options: Options
-    replays: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -128,9 +127,7 @@ async def _resume(
             if error.reason in _NOT_ABOUT_THE_CONVERSATION:
                 raise _refused(agent, error) from error
             raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.said}") from error
-        return OpenSession(
-            session_id=ProviderThreadId(session_id), options=offered(reply), replays=method == "session/load"
-        )
+        return OpenSession(session_id=ProviderThreadId(session_id), options=offered(reply))
     raise ResumeRefused(f"session {session_id!r} cannot go on: the agent offers no way to resume one")
 
 

@@ -1,4 +1,4 @@
-"""When the history that an agent replays as it loads a session is over. Pure: times are seconds of any one clock.
+"""When the history that an agent replays as it resumes a session is over. Pure: times are seconds of any one clock.
 
 The protocol has the replay come before the reply. Some agents send part of it, or all, after it. So a replay is over
 when nothing of it has come for `QUIET_GAPS` times its longest gap, within two bounds.

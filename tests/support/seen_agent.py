@@ -101,7 +101,7 @@ def main() -> None:
                 _asked(request, "initialize", features)
             case "session/new":
                 _asked(request, "new", {"sessionId": SESSION})
-            case "session/load":
+            case "session/load" | "session/resume":
                 _asked(request, "load", {})
             case "session/set_config_option":
                 (STATE / "modes-set").open("a").write(params["value"] + "\n")

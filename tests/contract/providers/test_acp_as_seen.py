@@ -129,9 +129,12 @@ async def test_cancelled_prompt_that_ends_well_is_interrupted(provider: AcpProvi
 
 
 @pytest.mark.lesson("L57")
+@pytest.mark.parametrize("capabilities", [{"loadSession": True}, {"sessionCapabilities": {"resume": {}}}])
 async def test_replay_after_the_reply_is_not_the_next_turns_text(
-    provider: AcpProvider, state: Path, workspace: Path
+    provider: AcpProvider, state: Path, workspace: Path, capabilities: JsonObject
 ) -> None:
+    features = {"protocolVersion": 1, "agentCapabilities": capabilities}
+    (state / "initialize").write_text(f"reply({{'result': {features}}})")
     (state / "load").write_text(
         "reply()\n"
         "def replay():\n"
