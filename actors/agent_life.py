@@ -86,6 +86,7 @@ class AgentLife:
         self._calls = OpenCalls()
         self._failure: Exception | None = None
         self._exited = False
+        self._is_listening = True
         self.ended = anyio.Event()
         self.heard_at = anyio.current_time()
         self.idle_since = anyio.current_time()
@@ -115,8 +116,8 @@ class AgentLife:
 
     @property
     def waits_for_others(self) -> bool:
-        """Whether the agent's silence is not its own: an approval or a tool is open."""
-        return bool(self._calls)
+        """Whether the agent's silence is not its own: an approval or a tool is open, or nobody listens to it now."""
+        return bool(self._calls) or not self._is_listening
 
     def ids(self) -> dict[str, object]:
         """What a log record about this life carries."""
@@ -229,7 +230,9 @@ class AgentLife:
 
     async def _read(self, connection: AgentConnection) -> None:
         while True:
+            self._is_listening = True
             event = await self._next_event(connection)
+            self._is_listening = False
             begun: TurnId | None = None
             async with self._sending:
                 if event is None:
@@ -249,6 +252,7 @@ class AgentLife:
                     await connection.respond(lost, "decline")
             if begun is not None:
                 await self._report_begun(begun)
+            self.heard_at = anyio.current_time()  # while an event was taken in, the agent could not be heard
             if isinstance(event, TurnStarted | TurnCompleted | ApprovalRequested | ApprovalResolved | SessionExited):
                 self._changed()
             if isinstance(event, SessionExited):

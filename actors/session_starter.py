@@ -26,6 +26,7 @@ from ..persistence.provider_runtime import (
     forget_conversation,
     put_provider_runtime,
     set_cursor,
+    set_last_seen,
 )
 from ..persistence.single_write import write_alone
 from ..runtime.contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
@@ -171,7 +172,7 @@ class SessionStarter:
         return self.providers[name]
 
     async def record_life(self, life: AgentLife, status: RuntimeStatus) -> None:
-        """Write a life's runtime row as it stands now: the heartbeat, a moved cursor, the end.
+        """Write a life's runtime row as it stands now, durably: a moved cursor, the end.
 
         Raises:
             StoreError: the store refused it.
@@ -183,6 +184,19 @@ class SessionStarter:
         provider_thread_id = (None if named is None else identifier_or_none(named)) or life.state.provider_thread_id
         state = attrs.evolve(life.state, provider_thread_id=provider_thread_id)
         await self.record(state, status, connection.resume_cursor, identity)
+
+    async def record_heartbeat(self, life: AgentLife) -> None:
+        """Write that a life goes on, and nothing else: a crash may lose it.
+
+        Raises:
+            StoreError: the store refused it.
+        """
+        session, now = life.state.provider_session_id, self.mint.now()
+        await self.lane.run(
+            lambda database: write_alone(
+                database, lambda opened: set_last_seen(opened, session, now), durability="normal"
+            )
+        )
 
     async def record(
         self, state: IngestState, status: RuntimeStatus, cursor: JsonObject | None, payload: Mapping[str, Any]

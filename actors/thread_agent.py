@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import anyio
+import attrs
 from anyio.abc import TaskGroup
 
 from ..persistence.crash_points import crash_point
@@ -28,7 +28,7 @@ from .agent_life import AgentLife
 from .backoff import Backoff
 from .checkpointer import Checkpointer
 from .conversation_loss import conversation_lost
-from .providers.adapter import own_process
+from .providers.adapter import SignsOfLife, own_process
 from .providers.process_table import commands_of
 from .session_clocks import SessionClocks
 from .session_health import SessionHealth
@@ -36,6 +36,7 @@ from .session_limits import SessionLimits
 from .session_starter import SessionStarter
 from .thread_context import ThreadContext
 from .turn_workspace import TurnWorkspace
+from .workspace_identity import WorkspaceIdentity, still_leads_to
 
 _logger = logging.getLogger(__name__)
 
@@ -63,7 +64,9 @@ class ThreadAgent:
         self._restart = Backoff(first=limits.restart_backoff, longest=limits.longest_restart_backoff)
         self._life: AgentLife | None = None
         self._turn: TurnWorkspace | None = None
-        self._saved_cursor: object = None
+        self._place: WorkspaceIdentity | None = None
+        self._saved: object = None
+        self._ended_with: str | None = None
         self._has_had_a_turn = False
         self._left_out: str | None = None
         self._noted: set[str] = set()
@@ -77,12 +80,14 @@ class ThreadAgent:
     def running_turn_id(self) -> TurnId | None:
         return None if self._life is None else self._life.running_turn_id
 
-    def lives_elsewhere(self, workspace: Path) -> bool:
-        """Whether the agent works in another directory: the thread has moved since it was started."""
-        return self._life is not None and self._life.workspace != workspace
+    async def lives_elsewhere(self, found: WorkspaceIdentity) -> bool:
+        """Whether the agent works in another directory: the thread has moved, or its directory was replaced or renamed
+        since the agent was started."""
+        return self._life is not None and (self._place is None or not await still_leads_to(self._place, found))
 
     def seconds_to_next_clock(self) -> float:
-        return self._clocks.seconds_to_next(self._life, anyio.current_time())
+        watched = None if self._life is None else _Watched(self._life)
+        return self._clocks.seconds_to_next(watched, anyio.current_time())
 
     def works_on(self, turn: TurnWorkspace) -> None:
         """The agent's turn was claimed."""
@@ -94,8 +99,15 @@ class ThreadAgent:
         if self._life is None:
             await anyio.sleep(self._restart.seconds_left(anyio.current_time()))
 
-    async def living(self, context: ThreadContext, tasks: TaskGroup, *, correlation_id: CommandId | None) -> AgentLife:
-        """The thread's agent, started in `tasks` if none lives. Raises what `SessionStarter.start` raises."""
+    async def living(
+        self,
+        context: ThreadContext,
+        place: WorkspaceIdentity,
+        tasks: TaskGroup,
+        *,
+        correlation_id: CommandId | None,
+    ) -> AgentLife:
+        """The thread's agent, started at `place` in `tasks` if none lives. Raises as `SessionStarter.start` does."""
         if self._life is None:
             try:
                 life = await self._starter.start(
@@ -108,9 +120,9 @@ class ThreadAgent:
             except Exception:
                 self._restart.failed(anyio.current_time())
                 raise
-            self._life, self._saved_cursor = life, life.connection.resume_cursor
+            self._life, self._place, self._saved = life, place, _worth_saving(life)
             self._has_had_a_turn = False
-            self._clocks.beaten(anyio.current_time())
+            self._clocks.heartbeat_sent(anyio.current_time())
         return self._life
 
     def can_switch_to(self, model: str) -> bool:
@@ -142,6 +154,7 @@ class ThreadAgent:
 
     async def tend(self) -> None:
         """Do what the agent's state and the clocks ask for: end of turn, heartbeat, escalation, silence, death."""
+        self._clocks.served(anyio.current_time())
         life = self._life
         if life is None:
             return
@@ -152,9 +165,9 @@ class ThreadAgent:
             if self._turn is not None:
                 self._restart.succeeded()
             await self._settle_turn()
-        due = self._clocks.due(life, anyio.current_time())
-        if "heartbeat" in due or life.connection.resume_cursor != self._saved_cursor:
-            await self._beat(life)
+        due = self._clocks.due(_Watched(life), anyio.current_time())
+        if "heartbeat" in due or _worth_saving(life) != self._saved:
+            await self._send_heartbeat(life)
         if "escalation" in due:
             seconds = self._limits.interrupt_deadline
             message = (
@@ -174,7 +187,7 @@ class ThreadAgent:
         One whose commands still run is left alone, as is one for which `unless` says that there is something to do.
         """
         life = self._life
-        if life is None or "retirement" not in self._clocks.due(life, anyio.current_time()):
+        if life is None or "retirement" not in self._clocks.due(_Watched(life), anyio.current_time()):
             return
         process = own_process(life.connection)
         commands = [] if process is None else await in_thread(commands_of, process)
@@ -200,7 +213,7 @@ class ThreadAgent:
             self._has_had_a_turn = False
             await life.report(conversation_lost("the agent is ended and cannot resume it"))
         await life.end()
-        self._life = None
+        self._life, self._ended_with = None, life.state.last_error or self._ended_with
         if life.state.fatal_error is not None:
             self._restart.failed(anyio.current_time())
         await self._settle_turn()
@@ -223,9 +236,9 @@ class ThreadAgent:
             provider_session_id=None if life is None else life.state.provider_session_id,
             pid=None if process is None else process.pid,
             running_turn_id=self.running_turn_id,
-            silent_seconds=0.0 if life is None else anyio.current_time() - life.heard_at,
+            silent_seconds=0.0 if life is None else anyio.current_time() - _heard_at(life),
             open_approvals=0 if life is None else life.open_approvals,
-            last_error=last_error,
+            last_error=last_error or (None if life is None else life.state.last_error) or self._ended_with,
         )
 
     async def _capture_turn_of_agent(self, life: AgentLife, turn_id: TurnId) -> None:
@@ -242,20 +255,24 @@ class ThreadAgent:
         self.works_on(turn)
         await self._checkpointer.capture_baseline(turn)
 
-    async def _beat(self, life: AgentLife) -> None:
-        self._clocks.beaten(anyio.current_time())
-        cursor = life.connection.resume_cursor
+    async def _send_heartbeat(self, life: AgentLife) -> None:
+        """Record that the session lives; durably only where its conversation has moved, which no log could replay."""
+        self._clocks.heartbeat_sent(anyio.current_time())
+        worth_saving = _worth_saving(life)
         try:
-            await self._starter.record_life(life, "running")
+            if worth_saving == self._saved:
+                await self._starter.record_heartbeat(life)
+            else:
+                await self._starter.record_life(life, "running")
         except StoreError as error:
             _logger.warning(
-                "session %s has not said that it lives: %s",
+                "the heartbeat of session %s was not recorded: %s",
                 life.state.provider_session_id,
                 error,
                 extra=life.ids(),
             )
         else:
-            self._saved_cursor = cursor
+            self._saved = worth_saving
 
     async def _settle_turn(self) -> None:
         self._clocks.turn_ended()
@@ -264,3 +281,42 @@ class ThreadAgent:
             self._report_turn_ended()
             crash_point("turn.ended")
             await self._checkpointer.capture_end(turn)
+
+
+@attrs.frozen
+class _Watched:
+    """A life as its clocks see it."""
+
+    life: AgentLife
+
+    @property
+    def running_turn_id(self) -> TurnId | None:
+        return self.life.running_turn_id
+
+    @property
+    def waits_for_others(self) -> bool:
+        return self.life.waits_for_others
+
+    @property
+    def heard_at(self) -> float:
+        return _heard_at(self.life)
+
+    @property
+    def idle_since(self) -> float:
+        return self.life.idle_since
+
+    @property
+    def may_retire(self) -> bool:
+        """Whether its conversation outlives its end."""
+        return self.life.connection.capabilities.resume
+
+
+def _heard_at(life: AgentLife) -> float:
+    """When the agent was last heard: messages count that lead to no event, where its adapter knows of them."""
+    connection = life.connection
+    return max(life.heard_at, connection.heard_at) if isinstance(connection, SignsOfLife) else life.heard_at
+
+
+def _worth_saving(life: AgentLife) -> tuple[object, object]:
+    """What of a life is lost unless it is recorded durably."""
+    return life.connection.resume_cursor, life.connection.provider_thread_id

@@ -52,8 +52,7 @@ from .shields import shield
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext, read_thread_context
 from .thread_conversation import ThreadConversation
-from .turn_request import read_turn_request, with_model
-from .turn_workspace import TurnWorkspace
+from .turn_preparation import LATER, NotPrepared, PreparedTurn, TurnPreparation
 
 CONTEXT_PROJECTORS: Final = (
     "projection.projects",
@@ -89,6 +88,7 @@ class ThreadSession:
             turn_ended=self._in_hand.clear,
             read_context=self._context,
         )
+        self._preparation = TurnPreparation(thread_id, parts, self._agent, self._context)
         self._ending = anyio.Event()
         self._last_error: str | None = None
 
@@ -205,20 +205,20 @@ class ThreadSession:
                 raise AssertionError(f"event {intent.sequence} is no intent: {intent.event_type}")
 
     async def _start_turn(self, intent: PersistedEvent, start: ThreadTurnStartRequested, tasks: TaskGroup) -> None:
-        prepared: tuple[AgentLife, TurnWorkspace, TurnRequest] | None = None
+        prepared: PreparedTurn | NotPrepared = LATER
         try:
             with self._preparing:
-                prepared = await self._prepare(intent, start, tasks)
+                prepared = await self._preparation.prepare(intent, start, tasks)
         except NOT_THE_TURNS_FAULT:
             raise
         except Exception as error:
             await self._not_started(intent, start.turn_id, error)
             return
-        if self._preparing.cancelled_caught:
-            self._in_hand.discard(intent.event_id)
-        if prepared is None:
+        if not isinstance(prepared, PreparedTurn):
+            if prepared == LATER:
+                self._in_hand.discard(intent.event_id)
             return
-        life, turn, request = prepared
+        life, turn = prepared.life, prepared.workspace
         is_claimed = False
         try:
             is_claimed = await life.claim(start.turn_id, intent)
@@ -232,7 +232,7 @@ class ThreadSession:
         if is_claimed:
             self._agent.works_on(turn)
             crash_point("turn.claimed")
-            await self._hand_over(life, request)
+            await self._hand_over(life, prepared.request)
 
     async def _not_started(self, intent: PersistedEvent, turn_id: TurnId, error: Exception) -> None:
         defect = None if isinstance(error, ProviderError) else error
@@ -262,34 +262,6 @@ class ThreadSession:
             await self._parts.reverter.revert(order, conversation)
             return
         self._in_hand.discard(intent.event_id)
-
-    async def _prepare(
-        self, intent: PersistedEvent, start: ThreadTurnStartRequested, tasks: TaskGroup
-    ) -> tuple[AgentLife, TurnWorkspace, TurnRequest] | None:
-        """A living agent, the workspace as the turn finds it, and what to hand over. Claims nothing."""
-        await self._agent.left_alone()
-        context = await self._context()
-        if context is None or context.thread.deleted_at is not None:
-            return None
-        request = await read_turn_request(self._parts.readers, intent, start)
-        if self._agent.lives_elsewhere(context.workspace):
-            await self._agent.end()
-            context = await self._context() or context
-        life = await self._agent.living(context, tasks, correlation_id=intent.correlation_id)
-        if life.running_turn_id is not None:  # the agent has begun a turn by itself: this one waits for its end
-            self._in_hand.discard(intent.event_id)
-            return None
-        request = with_model(request, context, self._agent)
-        turn = TurnWorkspace(
-            thread_id=self.thread_id,
-            turn_id=start.turn_id,
-            turn_count=context.highest_turn_count + 1,
-            path=context.workspace,
-            correlation_id=intent.correlation_id,
-        )
-        await self._parts.checkpointer.capture_baseline(turn)
-        crash_point("turn.baseline-captured")
-        return life, turn, request
 
     async def _hand_over(self, life: AgentLife, request: TurnRequest) -> None:
         await self._agent.note_what_was_left_out()

@@ -64,6 +64,13 @@ def close_live_runtimes(database: peewee.SqliteDatabase) -> None:
     )
 
 
+def set_last_seen(database: peewee.SqliteDatabase, session: ProviderSessionId, now: Instant) -> None:
+    """The life goes on: its heartbeat."""
+    database.execute_sql(
+        "UPDATE provider_session_runtime SET last_seen_at = ? WHERE provider_session_id = ?", (now, session)
+    )
+
+
 def set_cursor(database: peewee.SqliteDatabase, session: ProviderSessionId, cursor_json: str) -> None:
     """Go on from another cursor: the conversation of this life was rolled back after its end."""
     database.execute_sql(

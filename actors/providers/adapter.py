@@ -58,7 +58,8 @@ class ProcessIdentity:
 class SessionRequest:
     """What an agent is started for. `resume_cursor` is what an earlier connection of the thread left.
 
-    `python` is the interpreter that runs what stands beside the agent, None for one that is found.
+    `python` is the interpreter that runs what stands beside the agent, None for one that is found. `model` is for hosts
+    that drive an adapter themselves: the runtime leaves it None and names the model of each turn in its `TurnRequest`.
     """
 
     thread_id: ThreadId

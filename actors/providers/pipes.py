@@ -38,6 +38,8 @@ class PipeReceiveStream(_Pipe, ByteReceiveStream):
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
         self._writers_gone = False
+        self.heard_at = anyio.current_time()
+        """The event loop's time at which the last bytes arrived."""
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         await checkpoint()
@@ -51,6 +53,7 @@ class PipeReceiveStream(_Pipe, ByteReceiveStream):
             else:
                 if not chunk:
                     raise anyio.EndOfStream
+                self.heard_at = anyio.current_time()
                 return chunk
             try:
                 await anyio.wait_readable(descriptor)

@@ -73,6 +73,11 @@ class ProcessConnection(ABC):
         return self._process.identity
 
     @property
+    def heard_at(self) -> float:
+        """As `SignsOfLife.heard_at`."""
+        return self._process.stdout.heard_at
+
+    @property
     def events(self) -> ObjectReceiveStream[ProviderRuntimeEvent]:
         return self._events
 

@@ -200,6 +200,8 @@ def _end_turn(
         state = numbered(state, failed)
         commands = (*commands, failed)
     over = attrs.evolve(state, turn_id=None, last_turn_id=state.belongs_to, provider_turn_id=None)
+    if status == "error":
+        over = attrs.evolve(over, last_error=why.error)
     ended = session_set(over, status, now, error=why.error)
     return numbered(over, ended), (*commands, ended)
 

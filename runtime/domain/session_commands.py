@@ -84,6 +84,8 @@ class IngestState:
     """Whether it goes on with an earlier life's conversation and no turn has completed in it yet."""
     fatal_error: str | None = None
     fatal_reason: FailureReason | None = None
+    last_error: str | None = None
+    """Why the session's last turn failed, or the session ended."""
     count: int = 0
 
     @property

@@ -27,7 +27,8 @@ from orchestrion.runtime.contracts.provider_events import (
 )
 from orchestrion.runtime.contracts.values import ApprovalDecision, JsonObject
 
-Answer = Callable[[TurnRequest], TurnCompleted]
+Answer = Callable[[TurnRequest], TurnCompleted | None]
+"""How a turn ends; None: it does not."""
 
 
 def completed(turn: TurnRequest) -> TurnCompleted:
@@ -35,7 +36,10 @@ def completed(turn: TurnRequest) -> TurnCompleted:
 
 
 class InsideProvider:
-    """`turns` are all that its agents were handed, `requests` what they were started for."""
+    """`turns` are all that its agents were handed, `requests` what they were started for.
+
+    The agents of the threads in `stirring` are heard all the time, though they say nothing.
+    """
 
     adapter_key = "inside"
 
@@ -53,6 +57,7 @@ class InsideProvider:
         self.process = process
         self.turns: list[TurnRequest] = []
         self.requests: list[SessionRequest] = []
+        self.stirring: set[str] = set()
 
     @asynccontextmanager
     async def connect(self, request: SessionRequest) -> AsyncIterator[AgentConnection]:
@@ -73,6 +78,8 @@ class InsideAgent:
         self._said, self.events = anyio.create_memory_object_stream[ProviderRuntimeEvent](100)
         self._said.send_nowait(SessionStarted(provider_thread_id=self.provider_thread_id))
         self._history = dict(request.resume_cursor or {})
+        self._thread_id = request.thread_id
+        self._started_at = anyio.current_time()
 
     provider_thread_id = ProviderThreadId("inside")
 
@@ -88,12 +95,18 @@ class InsideAgent:
     def resume_cursor(self) -> JsonObject | None:
         return {"turns": len(self._provider.turns), **self._history}
 
+    @property
+    def heard_at(self) -> float:
+        return anyio.current_time() if self._thread_id in self._provider.stirring else self._started_at
+
     async def start_turn(self, turn: TurnRequest) -> None:
         self._provider.turns.append(turn)
         item = ProviderItemId(f"m{len(self._provider.turns)}")
         for event in (MessageDelta(item=item, text=turn.text), MessageCompleted(item=item)):
             await self._said.send(event)
-        await self._said.send(self._provider.answer(turn))
+        end = self._provider.answer(turn)
+        if end is not None:
+            await self._said.send(end)
 
     async def interrupt(self) -> None: ...
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import peewee
 import pytest
 
-from orchestrion.actors import thread_agent
-from orchestrion.actors.providers.adapter import ProcessIdentity
+from orchestrion.actors import session_starter, thread_agent
+from orchestrion.actors.providers.adapter import Capabilities, ProcessIdentity
 from orchestrion.actors.session_limits import SessionLimits
 from orchestrion.actors.thread_session import ThreadSession
+from orchestrion.persistence.database import Durability
+from orchestrion.persistence.single_write import write_alone
+from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import approval_respond
+from tests.support.inside_provider import InsideProvider
 from tests.support.stage import activity, request_of, session, session_of, stage
 
 pytestmark = pytest.mark.anyio
+
+Statement = Callable[[peewee.SqliteDatabase], None]
 
 
 async def test_a_turn_that_is_silent_for_too_long_ends_with_an_error(tmp_path: Path) -> None:
@@ -124,3 +132,57 @@ async def test_a_live_session_writes_its_heartbeat(tmp_path: Path) -> None:
 
         assert (first.status, later.status) == ("running", "running")
         assert later.resume_cursor_json == first.resume_cursor_json is not None
+
+
+@pytest.mark.lesson("L40")
+async def test_agent_that_is_heard_without_a_word_is_not_silent(tmp_path: Path) -> None:
+    provider = InsideProvider(answer=lambda turn: None)
+    provider.stirring.add("t1")
+    async with stage(tmp_path, providers=[provider], limits=SessionLimits(inactivity_deadline=0.2)) as it:
+        stirring = await it.ask("think")
+        await it.claimed(stirring)
+        await it.open_thread("t2")
+        assert session_of(await it.perform("hang", thread_id="t2")).status == "error"
+        assert await it.turn_statuses() == ["running"]
+
+        provider.stirring.clear()
+        assert session_of(await it.ended(stirring)).last_error == "the agent said nothing for 0.2 seconds"
+        why = (await it.thread()).last_failure
+        assert why is not None
+        assert why.reason == "unresponsive"
+
+
+@pytest.mark.lesson("L36")
+async def test_the_idle_clock_leaves_alone_an_agent_that_cannot_resume(tmp_path: Path) -> None:
+    forgetful = InsideProvider("forgetful", capabilities=Capabilities(resume=False, approvals=False))
+    other = InsideProvider("other")
+    options = RuntimeOptions(
+        sessions=SessionLimits(idle_timeout=0.0),
+        choose_provider=lambda _, thread: "forgetful" if thread.id == "t1" else "other",
+    )
+    async with stage(tmp_path, providers=[forgetful, other], options=options) as it:
+        first = session_of(await it.perform("one"))
+        await it.open_thread("t2")
+        retired = await it.perform("one", thread_id="t2")
+        await it.until(lambda event: event.stream_id == "t2" and session("stopped")(event), after=retired.sequence)
+        assert session_of(await it.perform("two")).provider_session_id == first.provider_session_id
+
+
+async def test_heartbeat_is_no_durable_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    durabilities: list[str] = []
+
+    def noted(database: peewee.SqliteDatabase, statement: Statement, *, durability: Durability) -> None:
+        durabilities.append(durability)
+        write_alone(database, statement, durability=durability)
+
+    monkeypatch.setattr(session_starter, "write_alone", noted)
+    async with stage(tmp_path, limits=SessionLimits(heartbeat_interval=0.02)) as it:
+        turn = await it.ask("wait-for go")
+        await it.claimed(turn)
+        (first,) = await it.runtime_rows()
+        before = len(durabilities)
+        while (await it.runtime_rows())[0].last_seen_at == first.last_seen_at:
+            await anyio.lowlevel.checkpoint()
+        assert set(durabilities[before:]) == {"normal"}
+        await it.let_go("go")
+        await it.ended(turn)

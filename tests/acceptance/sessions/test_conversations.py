@@ -101,7 +101,7 @@ async def test_policy_lets_an_agent_that_cannot_resume_start_afresh_and_says_so(
         assert [request.resume_cursor for request in provider.requests] == [None, {"turns": 1}, None]
 
 
-@pytest.mark.lesson("L37")
+@pytest.mark.lesson("L35")
 async def test_thread_of_a_provider_that_is_gone_moves_to_another_when_its_conversation_is_forgotten(
     tmp_path: Path,
 ) -> None:
@@ -117,7 +117,7 @@ async def test_thread_of_a_provider_that_is_gone_moves_to_another_when_its_conve
         assert await again.turn_statuses() == ["completed", "completed"]
 
 
-@pytest.mark.lesson("L37")
+@pytest.mark.lesson("L35")
 async def test_forgotten_conversation_keeps_its_provider_where_nobody_chooses(tmp_path: Path) -> None:
     left, right = InsideProvider("left"), InsideProvider("right")
     async with stage(tmp_path, providers=[left]) as it:

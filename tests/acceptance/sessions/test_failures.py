@@ -147,7 +147,7 @@ async def test_a_missing_workspace_fails_the_turn_and_the_thread_goes_on_when_it
     async with stage(tmp_path) as it:
         it.workspace.rmdir()
         failed = await it.outcome((await it.ask("say never")).event_id)
-        assert "the directory does not exist" in error_of(failed)
+        assert "there is no such directory" in error_of(failed)
         it.workspace.mkdir()
         assert session_of(await it.perform("say back")).status == "ready"
 

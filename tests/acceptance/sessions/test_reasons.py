@@ -36,6 +36,8 @@ async def test_why_a_turn_failed_outlives_the_turns_and_sessions_that_follow(tmp
         assert session_of(await it.ended(following)).last_error is None
 
         assert await failures(it) == [(failed.turn_id, "agent_crashed", WHY)]
+        (health,) = it.runtime.health().sessions
+        assert health.last_error == WHY
         why = (await it.thread()).last_failure
         assert why is not None
         assert (why.turn_id, why.reason, why.message) == (failed.turn_id, "agent_crashed", WHY)
