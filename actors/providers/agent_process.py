@@ -213,7 +213,8 @@ def _start(command: tuple[str, ...], workspace: Path, launch: Launch) -> _Starte
     if not workspace.is_dir():
         what = "it is no directory" if workspace.exists() else "the directory does not exist"
         raise ProviderUnavailable(
-            f"{command[0]!r} cannot start in the workspace {workspace}: {what}; restore it, or give the thread another"
+            f"{command[0]!r} cannot start in the workspace {workspace}: {what}; restore it, or give the thread another",
+            reason="workspace",
         )
     python = find_python(launch.python)
     if launch.shared_programs:

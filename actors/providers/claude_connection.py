@@ -36,24 +36,29 @@ from ...runtime.contracts.errors import (
 from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ...runtime.contracts.provider_events import (
     RuntimeErrorReported,
+    SessionNotice,
     SessionStarted,
+    ThreadStarted,
     TurnCompleted,
 )
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
-from .acp_tools import object_of
+from .acp_tools import object_of, text_of
 from .adapter import Capabilities, TurnRequest
 from .agent_process import AgentProcess
+from .claude_failures import ClaudeFailure, claude_failure
 from .claude_history import ClaudeSession, prompt_id
-from .claude_permissions import NOBODY_TO_ASK, PendingDecision, permission_result
-from .claude_protocol import Conversation, Step, refusal
+from .claude_permissions import NOBODY_TO_ASK, PendingDecision, offered, permission_result
+from .claude_protocol import Conversation, Step
 from .claude_transport import ProcessTransport
 from .json_lines import JsonLines, Malformed
 from .process_connection import ProcessConnection
+from .redaction import plain
 
 __all__ = ["ClaudeConnection"]
 
 _MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 _CONTROL: Final = frozenset({"control_request", "control_response", "control_cancel_request"})
+_MAX_PRINTED_BYTES: Final = 2048
 _OWN_REQUESTS: Final = "orchestrion-"
 
 
@@ -79,8 +84,10 @@ class ClaudeConnection(ProcessConnection):
         self._own_requests: dict[str, _OwnRequest] = {}
         self._own_request_count = 0
         self._tasks: TaskGroup | None = None
-        self._refusal: str | None = None
+        self._refusal: ClaudeFailure | None = None
         self._opened = False
+        self._printed_first = ""
+        self.heard_at = anyio.current_time()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -111,12 +118,19 @@ class ClaudeConnection(ProcessConnection):
                 ) from error
             await self._process.end()
             await self._process.stderr_drained()
-            if self._resumes and self._refusal is not None:
+            refusal = self._refusal
+            if refusal is not None and refusal.reason == "unauthenticated":
+                raise ProviderUnavailable(f"{program} wants a login: {refusal.text}", reason=refusal.reason) from error
+            if self._resumes and refusal is not None:
                 named = self._session.branch_of or self._session.session_id
-                raise ResumeRefused(f"the agent does not resume {named!r}: {self._refusal}") from error
-            words = self._refusal or self._process.stderr_tail.strip() or "no last words"
+                raise ResumeRefused(f"the agent does not resume {named!r}: {refusal.text}") from error
+            said = refusal.text if refusal is not None else self._process.stderr_tail.strip()
+            if self._printed_first:
+                said = f"{said or 'it wrote nothing to standard error'}; its output begins: {self._printed_first}"
+            because = f"exited with code {self._process.exit_code} before it was ready"
             raise ProviderUnavailable(
-                f"{program} exited with code {self._process.exit_code} before it was ready: {words}"
+                f"{program} {because}: {said or 'it wrote nothing to standard error'}",
+                reason="agent_crashed" if refusal is None else refusal.reason,
             ) from error
         self._opened = True
         self._events.put_nowait(SessionStarted(provider_thread_id=self._session.session_id))
@@ -140,8 +154,11 @@ class ClaudeConnection(ProcessConnection):
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
         self._not_over()
+        pending = self._decisions.get(request)
+        if pending is not None:
+            pending.check(decision, option)
         step = self._conversation.decided(request, decision)
-        self._decisions[request].make(decision)
+        self._decisions[request].make(decision, option)
         self._perform_nowait(step)
 
     async def close(self) -> None:
@@ -158,6 +175,7 @@ class ClaudeConnection(ProcessConnection):
         lines = JsonLines[JsonObject](lambda message: message, max_line_bytes=_MAX_LINE_BYTES)
         try:
             async for chunk in self._process.stdout:
+                self.heard_at = anyio.current_time()
                 for message in lines.feed(chunk):
                     await self._handle(message)
         except ProviderError as error:
@@ -165,6 +183,7 @@ class ClaudeConnection(ProcessConnection):
         except anyio.ClosedResourceError:
             pass
         finally:
+            self._printed_first = plain(lines.printed_first, max_bytes=_MAX_PRINTED_BYTES)
             self._over = True
             self._conversation.cut_off()
             self._transport.end()
@@ -182,30 +201,44 @@ class ClaudeConnection(ProcessConnection):
             else:
                 own.settle(response)
         elif not self._opened and message.get("type") == "result" and message.get("is_error") is True:
-            self._refusal = refusal(message)
+            self._refusal = claude_failure(message)
         else:
             step = self._conversation.received(message)
             if any(isinstance(event, TurnCompleted) for event in step.events):
                 self._session = self._session.written()
+                await self._follow(text_of(message.get("session_id")))
             for event in step.events:
                 await self._events.put(event)
             if step.interrupt:
                 self._interrupt_soon()
 
+    async def _follow(self, session_id: str) -> None:
+        """A turn that has ended is written in the session that its result names: the conversation's from now on."""
+        followed = self._session.followed(session_id)
+        if followed is None:
+            return
+        was, self._session = self._session.session_id, followed
+        await self._events.put(ThreadStarted(provider_thread_id=followed.session_id))
+        summary = "The agent goes on in another session; what it remembers of this conversation may be gone"
+        detail: JsonObject = {"from": was, "to": followed.session_id}
+        await self._events.put(SessionNotice(kind="session.notice", summary=summary, detail=detail))
+
     async def _ask(
         self, tool_name: str, given: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
         """The SDK's question, answered by `respond`; the SDK cancels it when the agent does not wait any more."""
+        options = offered(context.suggestions)
         request, step = self._conversation.permission_asked(
-            tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason
+            tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason, options=options
         )
         if request is None:
             return PermissionResultDeny(message=NOBODY_TO_ASK)
-        decision = self._decisions[request] = PendingDecision()
+        decision = self._decisions[request] = PendingDecision(options)
         for event in step.events:
             self._events.put_nowait(event)
         try:
-            return permission_result(await decision.made(), tool_name, context.suggestions)
+            value, option = await decision.made()
+            return permission_result(value, tool_name, context.suggestions, option)
         finally:
             del self._decisions[request]
             for event in self._conversation.withdrawn(request).events:

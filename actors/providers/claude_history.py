@@ -82,6 +82,14 @@ class ClaudeSession:
         """The session itself, once the agent keeps it."""
         return ClaudeSession(session_id=self.session_id)
 
+    def followed(self, session_id: str) -> ClaudeSession | None:
+        """The session in which the agent says that the conversation goes on; None where that is this one, or none."""
+        try:
+            named = ProviderThreadId(str(UUID(session_id)))
+        except ValueError:
+            return None
+        return None if named == self.session_id else ClaudeSession(session_id=named)
+
     def begun_anew(self) -> ClaudeSession:
         """The same branch under another id: an agent that was killed in its first turn has taken the one it had."""
         return attrs.evolve(self, session_id=ClaudeSession.new().session_id)

@@ -9,35 +9,79 @@ import anyio
 from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny, PermissionUpdate
 from claude_agent_sdk.types import PermissionRuleValue
 
-from ...runtime.contracts.values import ApprovalDecision
+from ...runtime.contracts.errors import ProviderProtocolError
+from ...runtime.contracts.ids import ApprovalOptionId
+from ...runtime.contracts.provider_events import ApprovalOption
+from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind
 
-__all__ = ["NOBODY_TO_ASK", "PendingDecision", "permission_result"]
+__all__ = ["NOBODY_TO_ASK", "PendingDecision", "offered", "permission_result"]
 
 NOBODY_TO_ASK: Final = "No turn is running that this could belong to."
 
 _DECLINED: Final = "The user declined this. Do not try it in another way; go on without it."
 
 
+_MAX_SUGGESTIONS: Final = 16
+_MAX_NAME: Final = 500
+_DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] = (
+    ("accept", "Yes", "allow_once"),
+    ("acceptForSession", "Yes, and do not ask again in this session", "allow_always"),
+    ("decline", "No, and go on without it", "reject_once"),
+    ("cancel", "No, and end the turn", "other"),
+)
+
+
 class PendingDecision:
     """A user's decision, awaited by the one task that asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: tuple[ApprovalOption, ...]) -> None:
+        self._options = {option.id: option.kind for option in options}
         self._made = anyio.Event()
         self._value: ApprovalDecision = "cancel"
+        self._option: ApprovalOptionId | None = None
 
-    def make(self, value: ApprovalDecision) -> None:
-        self._value = value
+    def check(self, value: ApprovalDecision, option: ApprovalOptionId | None) -> None:
+        """Raises: ProviderProtocolError: the option is none of the request's, or contradicts the decision."""
+        if option is None:
+            return
+        kind = self._options.get(option)
+        if kind is None:
+            raise ProviderProtocolError(f"the approval request has no option {option!r}")
+        allows = option not in ("decline", "cancel")
+        if allows != (value in ("accept", "acceptForSession")):
+            raise ProviderProtocolError(f"the option {option!r} ({kind}) contradicts the decision {value}")
+
+    def make(self, value: ApprovalDecision, option: ApprovalOptionId | None = None) -> None:
+        self._value, self._option = value, option
         self._made.set()
 
-    async def made(self) -> ApprovalDecision:
+    async def made(self) -> tuple[ApprovalDecision, ApprovalOptionId | None]:
         await self._made.wait()
-        return self._value
+        return self._value, self._option
+
+
+def offered(suggestions: list[PermissionUpdate]) -> tuple[ApprovalOption, ...]:
+    """What may be answered: the decisions, and each change that the agent suggests, taken only where it is named."""
+    named = tuple(ApprovalOption(id=ApprovalOptionId(id_), name=name, kind=kind) for id_, name, kind in _DECISIONS)
+    changes = tuple(
+        ApprovalOption(id=_suggestion_id(number), name=_described(one), kind=_kind(one))
+        for number, one in enumerate(suggestions[:_MAX_SUGGESTIONS], start=1)
+    )
+    return (*named, *changes)
 
 
 def permission_result(
-    decision: ApprovalDecision, tool_name: str, suggestions: list[PermissionUpdate]
+    decision: ApprovalDecision,
+    tool_name: str,
+    suggestions: list[PermissionUpdate],
+    option: ApprovalOptionId | None = None,
 ) -> PermissionResultAllow | PermissionResultDeny:
     """The decision in the SDK's words. `suggestions` is what the agent would have allowed from now on."""
+    if option is not None:
+        for number, suggestion in enumerate(suggestions[:_MAX_SUGGESTIONS], start=1):
+            if option == _suggestion_id(number):
+                return PermissionResultAllow(updated_permissions=[suggestion])
+        decision = next(one for one, _, _ in _DECISIONS if one == option)
     match decision:
         case "accept":
             return PermissionResultAllow()
@@ -50,8 +94,31 @@ def permission_result(
 
 
 def _for_session(tool_name: str, suggestions: list[PermissionUpdate]) -> list[PermissionUpdate]:
-    """What the agent suggests to allow from now on, else the whole tool; never beyond this session."""
-    if not suggestions:
+    """The rules that the agent suggests to allow, else the whole tool; for this session, and in the mode as it is."""
+    allowed = [one for one in suggestions if _allows(one)]
+    if not any(one.type == "addRules" for one in allowed):
         rules = [PermissionRuleValue(tool_name=tool_name)]
-        return [PermissionUpdate(type="addRules", rules=rules, behavior="allow", destination="session")]
-    return [replace(suggestion, destination="session") for suggestion in suggestions]
+        allowed.append(PermissionUpdate(type="addRules", rules=rules, behavior="allow"))
+    return [replace(one, destination="session") for one in allowed]
+
+
+def _allows(one: PermissionUpdate) -> bool:
+    """Whether a suggestion allows something and changes nothing else: no mode, no rule that is there."""
+    return one.type == "addDirectories" or (one.type == "addRules" and one.behavior == "allow")
+
+
+def _suggestion_id(number: int) -> ApprovalOptionId:
+    return ApprovalOptionId(f"suggestion-{number}")
+
+
+def _kind(one: PermissionUpdate) -> ApprovalOptionKind:
+    return "allow_always" if _allows(one) else "other"
+
+
+def _described(one: PermissionUpdate) -> str:
+    kept = one.destination or "session"
+    rules = ", ".join(
+        rule.tool_name + (f"({rule.rule_content})" if rule.rule_content else "") for rule in one.rules or ()
+    )
+    what = rules or one.mode or ", ".join(one.directories or ())
+    return f"Yes, and {one.type} {one.behavior or ''} {what} ({kept})".replace("  ", " ")[:_MAX_NAME]

@@ -8,10 +8,9 @@ from ...runtime.contracts.ids import ProviderItemId
 from ...runtime.contracts.provider_events import ApprovalKind, ToolCompleted, ToolStarted, TurnOutcome
 from ...runtime.contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
+from .tool_fields import bounded_fields
 
-__all__ = ["PLANNING_TOOL", "ToolUse", "approval_kind", "result_text", "tool_title"]
-
-PLANNING_TOOL: Final = "TodoWrite"
+__all__ = ["ToolUse", "approval_kind", "result_text", "tool_title"]
 
 _MAX_TITLE: Final = 500
 _SUBJECTS: Final = ("command", "file_path", "notebook_path", "path", "pattern", "url", "query", "description")
@@ -25,7 +24,7 @@ class ToolUse:
     def __init__(self, tool_use_id: str, name: str, given: JsonObject, *, parent: str | None = None) -> None:
         self.item = ProviderItemId(tool_use_id)
         self._title = tool_title(name, given)
-        self._detail: JsonObject = {"toolName": name, "input": given}
+        self._detail: JsonObject = bounded_fields({"toolName": name, "input": given})
         if parent is not None:
             self._detail["parentToolUseId"] = parent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,9 +19,11 @@ from orchestrion.runtime.contracts.provider_events import (
     ProviderRuntimeEvent,
     ReasoningCompleted,
     RuntimeErrorReported,
+    SessionNotice,
     ToolCompleted,
     ToolStarted,
     TurnCompleted,
+    TurnStarted,
 )
 from orchestrion.runtime.contracts.values import ApprovalDecision
 
@@ -122,10 +124,6 @@ class TestText:
         thoughts = [{"type": "thinking", "thinking": thought, "signature": ""} for thought in ("let me see", " ")]
         told(conversation, message_start("msg-1"))
         assert told(conversation, assistant("msg-1", *thoughts)) == [ReasoningCompleted(text="let me see")]
-
-    def test_what_is_said_between_turns_is_dropped(self, conversation: Conversation) -> None:
-        told(conversation, result())
-        assert told(conversation, message_start("msg-1"), delta(0, "by myself"), result()) == []
 
 
 class TestTools:
@@ -314,7 +312,6 @@ class TestTurns:
         "message",
         [
             {},
-            {"type": "of tomorrow"},
             {"type": "assistant"},
             {"type": "assistant", "message": {"content": "text"}},
             {"type": "user", "message": {"content": [None, 7, {"type": "tool_result"}]}},
@@ -325,3 +322,107 @@ class TestTurns:
     )
     def test_a_message_of_another_shape_is_ignored(self, conversation: Conversation, message: dict[str, Any]) -> None:
         assert conversation.received(message) == Step()
+
+
+@pytest.mark.lesson("L67")
+class TestBetweenTurns:
+    FOREIGN: ClassVar[dict[str, Any]] = {"prompts": [], "origin": {"kind": "task-notification"}}
+
+    def test_l67_a_turn_that_nobody_asked_for_is_the_agents(self, conversation: Conversation) -> None:
+        told(conversation, result())
+        events = told(conversation, INIT, message_start("msg-1"), delta(0, "by myself"), result(**self.FOREIGN))
+        assert events == [
+            TurnStarted(origin="agent"),
+            MessageDelta(item=ProviderItemId("msg-1/0"), text="by myself"),
+            MessageCompleted(item=ProviderItemId("msg-1/0")),
+            TurnCompleted(outcome="completed"),
+        ]
+        assert not conversation.running
+
+    def test_l67_what_comes_late_is_reported_and_begins_no_turn(self, conversation: Conversation) -> None:
+        told(conversation, message_start("msg-1"), result())
+        assert [type(event) for event in told(conversation, delta(0, "late"), stop(0))] == [
+            MessageDelta,
+            MessageCompleted,
+        ]
+        call = (assistant("msg-1", tool_use("use-9", "Bash")), tool_result("use-9", "made"))
+        assert [type(event) for event in told(conversation, *call)] == [ToolStarted, ToolCompleted]
+        assert not conversation.running
+
+    @pytest.mark.parametrize("is_joined", [True, False])
+    def test_l67_a_turn_that_meets_the_agents_own_ends_after_it(
+        self, conversation: Conversation, is_joined: bool
+    ) -> None:
+        told(conversation, result())
+        events = told(conversation, INIT)
+        conversation.begin_turn("prompt-2")
+        if is_joined:
+            events += told(conversation, result(prompts=["prompt-2"], origin={"kind": "task-notification"}))
+            assert [type(event) for event in events] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
+        else:
+            events += told(conversation, result(**self.FOREIGN), INIT, result(prompts=["prompt-2"]))
+            assert [type(event) for event in events] == [TurnStarted, TurnCompleted, TurnCompleted]
+        assert not conversation.running
+
+    def test_l67_the_agents_own_turn_asks_and_is_interrupted(self, conversation: Conversation) -> None:
+        told(conversation, result(), INIT)
+        assert asked(conversation) == "permission-1"
+        assert conversation.interrupted().interrupt
+        assert told(conversation, result("error_during_execution"))[-1] == TurnCompleted(outcome="interrupted")
+
+    def test_l67_text_that_goes_on_after_a_tool_is_another_message(self, conversation: Conversation) -> None:
+        events = told(
+            conversation,
+            message_start("msg-1"),
+            delta(0, "before"),
+            assistant("msg-9", tool_use("use-2", "Grep"), parent="use-1"),
+            delta(0, "after"),
+        )
+        assert [event.item for event in events if isinstance(event, MessageDelta)] == ["msg-1/0", "msg-1/0.2"]
+
+    def test_l67_tasks_are_a_plan(self, conversation: Conversation) -> None:
+        events = told(
+            conversation,
+            assistant("msg-1", tool_use("a", "TaskCreate", subject="one"), tool_use("b", "TaskCreate", subject="two")),
+            tool_result("a", "Task #7 created"),
+            assistant("msg-2", tool_use("c", "TaskUpdate", taskId="7", status="completed")),
+            assistant("msg-3", tool_use("d", "TaskUpdate", taskId="2", status="deleted")),
+        )
+        assert {type(event) for event in events} == {PlanUpdated}
+        assert events[-1] == PlanUpdated(summary="one", detail={"entries": [{"content": "one", "status": "completed"}]})
+
+    @pytest.mark.parametrize(
+        ("message", "reason"),
+        [
+            (result("error_max_turns"), "max_turns"),
+            (result("success", is_error=True, result="x", api_error_status=401), "unauthenticated"),
+            (result("success", is_error=True, result="API Error: 429 slow down"), "rate_limited"),
+            (result("success", is_error=True, result="Prompt is too long"), "context_full"),
+            (result("error_during_execution", errors=["hiccup"]), None),
+        ],
+    )
+    def test_l67_a_failure_has_a_reason(
+        self, conversation: Conversation, message: dict[str, Any], reason: str | None
+    ) -> None:
+        (ended,) = told(conversation, message)
+        assert isinstance(ended, TurnCompleted)
+        assert ended.reason == reason
+        assert ("claude auth login" in (ended.error or "")) == (reason == "unauthenticated")
+
+    def test_l67_a_limit_says_when_it_is_lifted(self, conversation: Conversation) -> None:
+        limit = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1_800_000_000}}
+        (ended,) = told(conversation, limit, result("success", is_error=True, result="x", api_error_status=429))
+        assert isinstance(ended, TurnCompleted)
+        assert (ended.reason, ended.retry_at) == ("rate_limited", "2027-01-15T08:00:00.000Z")
+
+    def test_l67_what_is_not_known_is_counted_and_compaction_is_a_notice(self, conversation: Conversation) -> None:
+        (ignored, compacted) = told(
+            conversation,
+            {"type": "of tomorrow"},
+            {"type": "keep_alive"},
+            {"type": "system", "subtype": "compact_boundary", "compact_metadata": {"trigger": "auto"}},
+        )
+        assert isinstance(ignored, SessionNotice)
+        assert (ignored.kind, ignored.detail) == ("frames.ignored", {"kinds": {"of tomorrow": 1}})
+        assert isinstance(compacted, SessionNotice)
+        assert compacted.detail == {"trigger": "auto"}

@@ -12,8 +12,8 @@ import pytest
 
 from orchestrion.actors.providers.adapter import SessionRequest, TurnRequest
 from orchestrion.actors.providers.claude import ClaudeProvider
-from orchestrion.runtime.contracts.errors import ProviderUnavailable, ResumeRefused
-from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId
+from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from orchestrion.runtime.contracts.ids import ApprovalOptionId, ProviderSessionId, ThreadId
 from orchestrion.runtime.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -80,6 +80,34 @@ async def test_what_is_accepted_for_the_session_is_not_asked_again(
         assert await anyio.Path(workspace / "a.txt").exists()
         assert len(read.of(ApprovalRequested)) == 1
     assert not await anyio.Path(workspace / ".claude").exists()
+
+
+@pytest.mark.lesson("L67")
+async def test_l67_for_the_session_changes_no_mode_and_no_other_tool(claude: ClaudeCase, workspace: Path) -> None:
+    """For a file to write the agent suggests a mode in which no edit is asked for: that is an option of its own."""
+    written, notes = workspace / "a.txt", workspace / "notes.txt"
+    await anyio.Path(notes).write_text("one two")
+    async with session(claude.provider, workspace) as read:
+        asked = await asked_for(read, claude.use("Write", file_path=str(written), content="a"))
+        assert [option.kind for option in asked.options if "acceptEdits" in option.name] == ["other"]
+        await read.connection.respond(asked.request, "acceptForSession")
+        await read.until(TurnCompleted)
+        await asked_for(read, claude.use("Bash", command="touch b.txt"))
+        await read.connection.interrupt()
+        await read.until(TurnCompleted)
+
+
+@pytest.mark.lesson("L67")
+async def test_l67_a_suggestion_is_taken_where_it_is_named(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        asked = await asked_for(read, claude.use("Write", file_path=str(workspace / "a.txt"), content="a"))
+        with pytest.raises(ProviderProtocolError, match="no option"):
+            await read.connection.respond(asked.request, "accept", option=ApprovalOptionId("forged"))
+        mode = next(option for option in asked.options if "acceptEdits" in option.name)
+        await read.connection.respond(asked.request, "acceptForSession", option=mode.id)
+        await read.until(TurnCompleted)
+        await read.turn(claude.use("Write", file_path=str(workspace / "b.txt"), content="b"))
+        assert await anyio.Path(workspace / "b.txt").exists()
 
 
 async def test_an_edit_is_a_file_change(claude: ClaudeCase, workspace: Path) -> None:
