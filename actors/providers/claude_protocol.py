@@ -52,7 +52,7 @@ _MAX_REMEMBERED: Final = 4096
 _SILENT: Final = frozenset(
     {
         *("keep_alive", "tool_progress", "tool_use_summary", "auth_status", "prompt_suggestion"),
-        *("conversation_reset", "transcript_mirror", "rate_limit_event"),
+        *("conversation_reset", "transcript_mirror", "rate_limit_event", "command_lifecycle"),
     }
 )
 _SILENT_SYSTEM: Final = frozenset(

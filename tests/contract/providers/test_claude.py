@@ -20,9 +20,11 @@ from orchestrion.runtime.contracts.provider_events import (
     MessageDelta,
     ReasoningCompleted,
     RuntimeErrorReported,
+    SessionNotice,
     ToolCompleted,
     ToolStarted,
     TurnCompleted,
+    TurnStarted,
 )
 from orchestrion.runtime.contracts.values import (
     Attachment,
@@ -108,6 +110,24 @@ async def test_l67_a_suggestion_is_taken_where_it_is_named(claude: ClaudeCase, w
         await read.until(TurnCompleted)
         await read.turn(claude.use("Write", file_path=str(workspace / "b.txt"), content="b"))
         assert await anyio.Path(workspace / "b.txt").exists()
+
+
+@pytest.mark.lesson("L67")
+async def test_l67_a_background_task_that_wakes_the_agent_is_a_turn_of_its_own(
+    claude: ClaudeCase, workspace: Path
+) -> None:
+    claude.model.script.prepend({"last_user_contains": "task-notification"}, [{"text": "it is done"}])
+    async with session(claude.provider, workspace) as read:
+        command = "while ! test -e go; do sleep 0.05; done; touch done"
+        asked = await asked_for(read, claude.use("Bash", command=command, run_in_background=True))
+        await read.connection.respond(asked.request, "accept")
+        await read.until(TurnCompleted)
+        await anyio.Path(workspace / "go").touch()
+        assert (await read.until(TurnStarted)).origin == "agent"
+        assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
+        assert read.said()[-1] == "it is done"
+        assert (await read.turn(claude.say("fine"))).outcome == "completed"
+        assert read.of(SessionNotice) == []
 
 
 async def test_an_edit_is_a_file_change(claude: ClaudeCase, workspace: Path) -> None:
