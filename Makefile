@@ -5,7 +5,7 @@ SOURCES := orchestrion runtime actors persistence migrations tests benchmarks
 
 OPENCODE := opencode-ai@1.18.33
 
-.PHONY: run test agents conformance torture properties mutants check bench lint types format clean
+.PHONY: run test agents conformance torture stops properties mutants check bench lint types format clean
 
 run: .venv/run
 	$(BIN)/orchestrion demo
@@ -24,6 +24,11 @@ conformance: .venv/dev
 # Minutes: a host killed at every crash point and at random instants, on both backends.
 torture: .venv/dev
 	$(BIN)/python -m tests.support.torture --kills $(or $(KILLS),300)
+
+# Minutes: hosts cancelled at random moments, by every means, on both backends; nothing of them is left.
+stops: .venv/dev
+	$(BIN)/python -m tests.support.stops --times $(or $(TIMES),500) --seed $(or $(SEED),1) \
+		$(if $(PROVIDERS),--providers $(PROVIDERS))
 
 # Many minutes: every property on many examples, drawn from a seed that is printed.
 properties: .venv/dev

@@ -36,6 +36,7 @@ class Apart(Generic[T]):
         self.name = name
         self.ended = anyio.Event()
         self._run = run
+        self._began = anyio.current_time()
         self._scope = anyio.CancelScope()
         self._answer: list[T] = []
         self._error: BaseException | None = None
@@ -52,6 +53,16 @@ class Apart(Generic[T]):
     def was_cut(self) -> bool:
         """Whether it ended because it was cancelled, by `cancel` or by somebody else, and so has no outcome."""
         return self.ended.is_set() and not self._answer and self._error is None
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago it was started."""
+        return anyio.current_time() - self._began
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._scope.cancel_called
 
     def cancel(self) -> None:
         """Cancel it. Does not wait for its end."""
@@ -127,23 +138,19 @@ def interruption_in(error: BaseException) -> BaseException | None:
 def deliver(error: BaseException) -> None:
     """Give an interrupt of the program that struck one of the runtime's tasks to whom it is meant for.
 
-    Under asyncio it leaves the event loop, as it does from any task. Under trio a Ctrl-C goes to the main task, where
-    trio delivers it at its next checkpoint.
+    Under asyncio it is raised, and leaves the event loop as it does from any task; one in a group has done so already.
+    Under trio a Ctrl-C goes to the main task, where trio delivers it at its next checkpoint.
     """
     interruption = interruption_in(error)
     if interruption is None:
         return
-    token = current_token().native_token
-    if isinstance(token, asyncio.AbstractEventLoop):
-        token.call_soon(_raise, interruption)
+    if isinstance(current_token().native_token, asyncio.AbstractEventLoop):
+        if interruption is error:
+            raise error
     elif isinstance(interruption, KeyboardInterrupt) and _trio_takes_interrupts():
         _interrupt_main_task()
     else:
         _logger.error("a task of the runtime asked for the end of the program: %r", interruption, extra=_ACTOR)
-
-
-def _raise(error: BaseException) -> None:
-    raise error
 
 
 def _trio_takes_interrupts() -> bool:

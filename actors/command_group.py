@@ -179,7 +179,7 @@ class CommandGroup:
             RuntimeFailed: a file is not what it was. The transaction is rolled back.
         """
         try:
-            self._files.check()
+            self._files.check(self._database.connection())
         except StoreError as error:
             raise RuntimeFailed(str(error)) from error
 
@@ -297,7 +297,6 @@ class CommandGroup:
         """
         try:
             reopen(self._database)
-            self._files.log_opened_again()
             written = find_receipts(self._database, [CommandId(command_id) for command_id in plan.receipts])
         except Exception as failure:
             raise RuntimeFailed(

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from ..runtime.contracts.values import Instant
+from ..runtime.contracts.values import EPOCH, Instant
 
 MOST_ACTORS: Final = 32
 
@@ -36,7 +36,11 @@ class LastErrors:
         """Something went wrong for an actor, be it repaired since or not. Returns how often something has."""
         before = self._errors.pop(actor, None)
         times = 1 if before is None else before.times + 1
-        self._errors[actor] = LastError(actor=actor, at=self._now(), error=str(error) or repr(error), times=times)
+        try:
+            at, text = self._now(), str(error) or repr(error)
+        except Exception as fault:  # the host's own clock, or the text of its error
+            at, text = EPOCH if before is None else before.at, f"{type(error).__name__}, and {type(fault).__name__}"
+        self._errors[actor] = LastError(actor=actor, at=at, error=text, times=times)
         if len(self._errors) > MOST_ACTORS:
             del self._errors[next(iter(self._errors))]
         return times

@@ -8,8 +8,9 @@ one waits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from ..persistence.projections import Projection
 from ..persistence.rebuild import replay_and_swap, scratch_database
 from ..persistence.threads import JobThread
 from ..runtime.contracts.errors import MailboxClosed
+from .apart import Apart, graver, outlast
 from .event_log import EventLog
 from .projector import Projector
 from .projectors import Projectors
@@ -42,10 +44,26 @@ class Rebuilder:
         self._path = path
         self._turn = anyio.Lock()
         self._thread: JobThread | None = None
+        self._is_closed = False
+        self._scratches: list[AbstractContextManager[peewee.SqliteDatabase]] = []
 
     async def rebuild(self, names: Collection[str] = (), *, progress: ProgressListener | None = None) -> None:
-        """Make the rows of these projectors anew, of all by default; see `Runtime.rebuild`."""
+        """Make the rows of these projectors anew, of all by default; see `Runtime.rebuild`.
+
+        It runs in a task apart: what it has begun comes to an end, however its caller is cancelled.
+        """
         projectors = self._projectors.named(names)
+        rebuilding = Apart(lambda: self._rebuild(projectors, progress), name="rebuild")
+        try:
+            await rebuilding.ended.wait()
+        except BaseException as interruption:
+            rebuilding.cancel()
+            raise graver(interruption, await outlast(rebuilding.ended, until=math.inf)) or interruption from None
+        if rebuilding.was_cut:
+            raise MailboxClosed("the rebuild was cancelled by somebody else")
+        rebuilding.result()
+
+    async def _rebuild(self, projectors: Sequence[Projector], progress: ProgressListener | None) -> None:
         async with self._turn:
             self._check_open()
             with translate_errors(self._path):
@@ -58,9 +76,18 @@ class Rebuilder:
     async def finished(self) -> None:
         """Wait until no rebuild is under way. Once the log has ended, those under way end soon and none begins."""
         async with self._turn:
-            if self._thread is not None:
-                self._thread.end(lambda: None)
-                await self._thread.ended()
+            return
+
+    def close(self) -> None:
+        """Rebuild no more, and let go of what a rebuild holds. Does not wait; may be repeated."""
+        self._is_closed = True
+        if self._thread is not None:
+            self._thread.end(self._drop_scratch)
+
+    async def closed(self) -> None:
+        """Wait until `close` has been done."""
+        if self._thread is not None:
+            await self._thread.ended()
 
     async def _replay(
         self, scratch: peewee.SqliteDatabase, projections: Sequence[Projection], progress: ProgressListener | None
@@ -97,18 +124,27 @@ class Rebuilder:
         return self._thread
 
     def _check_open(self) -> None:
-        if self._log.has_ended:
+        if self._log.has_ended or self._is_closed:
             raise MailboxClosed("the runtime is stopping and rebuilds no more")
 
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[peewee.SqliteDatabase]:
-        scratch = scratch_database(self._path)
         thread = self._on_thread
         try:
-            yield await thread.run(scratch.__enter__)
+            yield await thread.run(self._open_scratch)
         finally:
-            with shield():
-                await thread.run(lambda: scratch.__exit__(None, None, None))
+            with shield(), suppress(MailboxClosed):  # closed, the thread drops the scratch database as its last job
+                await thread.run(self._drop_scratch)
+
+    def _open_scratch(self) -> peewee.SqliteDatabase:
+        scratch = scratch_database(self._path)
+        database = scratch.__enter__()
+        self._scratches.append(scratch)
+        return database
+
+    def _drop_scratch(self) -> None:
+        while self._scratches:
+            self._scratches.pop().__exit__(None, None, None)
 
 
 async def _replace(projector: Projector, scratch: peewee.SqliteDatabase) -> None:

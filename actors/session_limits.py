@@ -20,5 +20,9 @@ class SessionLimits:
     longest_restart_backoff: float = 10.0
     heartbeat_interval: float = 10.0
     """How often a live session says so in `provider_session_runtime`."""
+    start_deadline: float = 60.0
+    """How long a provider of the host's own may take to start an agent; the adapters here have their own deadlines."""
+    call_deadline: float = 30.0
+    """How long any other call into a provider may take: handing a turn over, interrupting, answering, closing."""
     storage_deadline: float = 30.0
     """How long a session retries what the store refuses (a full disk) before it ends its agent."""

@@ -36,6 +36,7 @@ from ..runtime.domain.session_commands import IngestState, identifier_or_none
 from .agent_life import AgentLife, TurnBegun
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
 from .minting import Mint
+from .provider_calls import described
 from .providers.adapter import Provider, SessionRequest, own_process
 from .session_voice import SessionVoice
 from .shields import shield
@@ -156,7 +157,7 @@ class SessionStarter:
         elif len(self.providers) == 1:
             name = next(iter(self.providers))
         elif self.choose_provider is not None:
-            name = self.choose_provider(context.project, context.thread)
+            name = self._chosen(self.choose_provider, context)
         elif served_by is not None and served_by in self.providers:
             name = served_by
         else:
@@ -170,6 +171,20 @@ class SessionStarter:
                 f" {', '.join(self.providers)}; {WAY_TO_MOVE}"
             )
         return self.providers[name]
+
+    @staticmethod
+    def _chosen(choose: ChooseProvider, context: ThreadContext) -> str:
+        try:
+            name: object = choose(context.project, context.thread)
+        except Exception as error:
+            raise ProviderUnavailable(
+                f"choose_provider failed for thread {context.thread.id!r}: {described(error)}"
+            ) from error
+        if not isinstance(name, str):
+            raise ProviderUnavailable(
+                f"choose_provider gave no name for thread {context.thread.id!r}, but {type(name).__name__}"
+            )
+        return name
 
     async def record_life(self, life: AgentLife, status: RuntimeStatus) -> None:
         """Write a life's runtime row as it stands now, durably: a moved cursor, the end.

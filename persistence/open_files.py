@@ -30,17 +30,23 @@ class OpenFiles:
         self._lock = Path(f"{database}{_LOCK}")
         self._log = Path(f"{database}{_LOG}")
         self._known: dict[Path, _Identity] = {}
+        self._connection: object = None
         for path in (self._database, self._lock):
             found = _identity(path)
             if found is not None:
                 self._known[path] = found
 
-    def check(self) -> None:
+    def check(self, connection: object) -> None:
         """Compare every file with what it was. Call it inside a write transaction: the log exists then.
+
+        `connection` is the one that writes. Where it is another one than before, SQLite may have made a new log.
 
         Raises:
             StoreError: a file was removed, or another one is in its place.
         """
+        if connection is not self._connection:
+            self._known.pop(self._log, None)
+            self._connection = connection
         if self._log not in self._known and (log := _identity(self._log)) is not None:
             self._known[self._log] = log
         for path, known in self._known.items():
@@ -51,10 +57,6 @@ class OpenFiles:
                     f"{path} {happened} while {self._database} was open: what would be written now could not be found"
                     " again. End every process that uses the database, put the file or a backup back, and open it again"
                 )
-
-    def log_opened_again(self) -> None:
-        """The connection was closed and opened: SQLite may have made a new log."""
-        self._known.pop(self._log, None)
 
 
 def _identity(path: Path) -> _Identity | None:

@@ -103,7 +103,11 @@ class JobThread:
         self._post: Post | None = None
         self._last: _Slot[Any] | None = None
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # a Ctrl-C: the thread may run
+            self._slots.put(_Slot(_nothing, lambda call: None, is_last=True))
+            raise
 
     @property
     def depth(self) -> int:
@@ -189,6 +193,10 @@ class JobThread:
     def _answer(self, slot: _Slot[Any]) -> None:
         self._depth -= 1
         slot.done.set()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _poster() -> Post:

@@ -6,6 +6,7 @@ nothing writes any more, whatever has become of those who waited for it.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import attrs
@@ -34,6 +35,9 @@ class Prepared:
     positions: dict[str, PositionRow]
 
 
+_logger = logging.getLogger(__name__)
+
+
 class DatabaseFiles:
     """Belongs to one thread, but for `interrupt`."""
 
@@ -43,6 +47,7 @@ class DatabaseFiles:
         self._lock: DatabaseLock | None = None
         self._writer: peewee.SqliteDatabase | None = None
         self._is_interrupted = False
+        self._progress_failed = False
 
     def open(self) -> Prepared:
         """Take the lock, migrate, check positions, rebuild what another version wrote, bring projections to the head.
@@ -91,5 +96,10 @@ class DatabaseFiles:
     def _progress(self, progress: ReplayProgress) -> None:
         if self._is_interrupted:
             raise MailboxClosed("the host has left while the runtime opened")
-        if self._options.progress is not None:
+        if self._options.progress is None or self._progress_failed:
+            return
+        try:
             self._options.progress(progress)
+        except Exception:
+            self._progress_failed = True
+            _logger.exception("the progress listener failed and is not called again", extra={"actor": "runtime"})

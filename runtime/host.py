@@ -25,6 +25,7 @@ from ..actors.event_log import EventLog
 from ..actors.last_errors import LastErrors
 from ..actors.projector import Projector
 from ..actors.projectors import Projectors
+from ..actors.provider_calls import ProviderCalls
 from ..actors.provider_router import REACTOR
 from ..actors.providers.adapter import Provider
 from ..actors.rebuilder import Rebuilder
@@ -70,7 +71,9 @@ async def open_runtime(
         StoreError: the file cannot be opened or written.
     """
     options = options or RuntimeOptions()
-    live = partial(_live, database, providers_by_name(providers), options)
+    calls = ProviderCalls()
+    by_name = providers_by_name(providers, calls, options.sessions)
+    live = partial(_live, database, by_name, calls, options)
     lifetime = Lifetime(live, deadline_seconds=options.shutdown_deadline)
     runtime = await lifetime.open()
     try:
@@ -80,7 +83,11 @@ async def open_runtime(
 
 
 async def _live(
-    database: str | Path, providers: Mapping[str, Provider], options: RuntimeOptions, lifetime: Lifetime
+    database: str | Path,
+    providers: Mapping[str, Provider],
+    calls: ProviderCalls,
+    options: RuntimeOptions,
+    lifetime: Lifetime,
 ) -> None:
     """The runtime's own task: from the lock on the database to its release."""
     thread = JobThread(LANE_THREAD)
@@ -98,7 +105,7 @@ async def _live(
     lifetime.at_once(readers.abort)
     lifetime.at_once(lane.abort)
     try:
-        await _run(_House(prepared, lane, readers, providers, options), lifetime)
+        await _run(_House(prepared, lane, readers, options, providers=providers, calls=calls), lifetime)
     finally:
         try:
             await insist(readers.close)  # before the lane: the last connection to close tidies the WAL
@@ -132,6 +139,7 @@ async def _run(house: _House, lifetime: Lifetime) -> None:
                     await house.stop()
             finally:
                 house.cancel()
+    await insist(house.closed)
     if failure is not None:
         raise failure
 
@@ -144,8 +152,10 @@ class _House:
         prepared: Prepared,
         lane: WriteLane,
         readers: ReaderPool,
-        providers: Mapping[str, Provider],
         options: RuntimeOptions,
+        *,
+        providers: Mapping[str, Provider],
+        calls: ProviderCalls,
     ) -> None:
         errors = LastErrors(options.mint.now)
         log = self._log = EventLog(readers, head=prepared.group.head)
@@ -159,6 +169,7 @@ class _House:
         supervisor = self._supervisor = Supervisor(errors, on_failure=lambda failure: dispatcher.fail(failure.error))
         self._providers = ProviderHost(
             providers=providers,
+            calls=calls,
             options=options,
             lane=lane,
             readers=readers,
@@ -220,8 +231,13 @@ class _House:
 
     def cancel(self) -> None:
         """End the actors that a clean stop did not end in time."""
+        self._rebuilder.close()
         self._supervisor.cancel()
         self._providers.abandon()
+
+    async def closed(self) -> None:
+        """Wait for the end of what has a thread of its own."""
+        await self._rebuilder.closed()
 
 
 def _reactor_position(positions: dict[str, PositionRow]) -> int:

@@ -19,6 +19,7 @@ import anyio
 
 from ..actors.apart import Apart, graver, interruption_in, outlast
 from ..actors.shields import Shields
+from .contracts.errors import MailboxClosed
 from .runtime import Runtime
 
 GRACE_SECONDS: Final = 2.0
@@ -62,7 +63,7 @@ class Lifetime:
             raise
         if self._runtime is None:
             await self._end(None)
-            raise AssertionError("a runtime that does not open says why")
+            raise MailboxClosed("the runtime was ended while it opened")
         return self._runtime
 
     async def close(self) -> None:
@@ -141,7 +142,8 @@ class Lifetime:
     def _raise_outcome(task: Apart[None]) -> None:
         try:
             task.result()
-        except Left:
+        except (Left, KeyboardInterrupt):  # a Ctrl-C that struck the runtime has been passed on to the host
             return
         except BaseExceptionGroup as group:
-            raise interruption_in(group) or group from group
+            if not isinstance(interruption_in(group), KeyboardInterrupt):
+                raise

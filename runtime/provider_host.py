@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import anyio
 import peewee
@@ -16,13 +17,16 @@ from ..actors.checkpointer import Checkpointer
 from ..actors.command_group import CommandEnvelope, CommandGroup, GroupOutcome
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import NOTHING, EventLog
+from ..actors.guarded_provider import guarded
 from ..actors.intent_notes import IntentNotes
 from ..actors.last_errors import LastErrors
 from ..actors.projectors import Projectors
+from ..actors.provider_calls import ProviderCalls
 from ..actors.provider_router import ProviderRouter
 from ..actors.providers.adapter import Provider
 from ..actors.reverter import Reverter
 from ..actors.session_health import SessionHealth
+from ..actors.session_limits import SessionLimits
 from ..actors.session_parts import SessionParts
 from ..actors.session_starter import SessionStarter
 from ..actors.session_voice import SessionVoice
@@ -45,18 +49,24 @@ from .domain.recover import RecoveryCommand, recover
 from .options import RuntimeOptions
 from .orphans import end_orphan
 
+RECORDING_SECONDS: Final = 2.0
+"""How much of a stop's deadline is left to record how sessions ended."""
+
 _logger = logging.getLogger(__name__)
 
 
-def providers_by_name(providers: Sequence[Provider]) -> dict[str, Provider]:
-    """The providers by their names.
+def providers_by_name(
+    providers: Sequence[Provider], calls: ProviderCalls, limits: SessionLimits
+) -> dict[str, Provider]:
+    """The providers by their names, each behind its guard.
 
     Raises:
-        InvalidRequest: two have one name.
+        InvalidRequest: two have one name, or one has none.
     """
-    by_name = {provider.name: provider for provider in providers}
-    if len(by_name) != len(providers):
-        raise InvalidRequest(f"providers have one name each, these do not: {[one.name for one in providers]}")
+    guards = [guarded(provider, calls, limits) for provider in providers]
+    by_name = {provider.name: provider for provider in guards}
+    if len(by_name) != len(guards):
+        raise InvalidRequest(f"providers have one name each, these do not: {[one.name for one in guards]}")
     return by_name
 
 
@@ -67,6 +77,7 @@ class ProviderHost:
         self,
         *,
         providers: Mapping[str, Provider],
+        calls: ProviderCalls,
         options: RuntimeOptions,
         lane: WriteLane,
         readers: ReaderPool,
@@ -80,6 +91,7 @@ class ProviderHost:
     ) -> None:
         self._errors = errors
         self._providers = providers
+        self._calls = calls
         self._database = database
         self._identity: DatabaseIdentity | None = None
         self._uncaptured: tuple[TurnWorkspace, ...] = ()
@@ -188,7 +200,12 @@ class ProviderHost:
             self._checkpointer.abandon()
 
     async def stop(self) -> None:
-        """End sessions and agents; captures that were asked for are done."""
+        """End sessions and agents; captures that were asked for are done.
+
+        Calls into providers are given up a little before the stop's deadline, so that what they led to is recorded.
+        """
+        deadline = self._options.shutdown_deadline
+        self._calls.hurry(anyio.current_time() + deadline - min(RECORDING_SECONDS, deadline / 2))
         if self._router is not None:
             await self._router.stop()
         if self._checkpointer is not None:

@@ -259,8 +259,9 @@ class Runtime:
         """Make the rows of these projectors, of all by default, anew from the log, while everything else goes on.
 
         Returns when each has swapped rows and position, in one transaction of its own, and goes on from there; one
-        that had halted is live again. A second rebuild waits for the first. `progress` is called in this task after
-        each page of the replay. Cancelled, or after an error, a projector that has not swapped keeps its old rows.
+        that had halted is live again. A second rebuild waits for the first. `progress` is called on the
+        event loop after each page of the replay. Cancelled, or after an error, a projector that has not swapped keeps
+        its old rows.
 
         Raises:
             InvalidRequest: a name is no projector's.

@@ -67,6 +67,8 @@ class AcpProvider:
         ValueError: it names no program.
     """
 
+    keeps_deadlines: Final = True
+
     def __init__(
         self,
         command: Sequence[str],

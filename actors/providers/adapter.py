@@ -179,7 +179,13 @@ class RollsBack(Protocol):
 
 
 class Provider(Protocol):
-    """A way to start agents of one kind. What a host passes to `open_runtime(providers=[...])`."""
+    """A way to start agents of one kind. What a host passes to `open_runtime(providers=[...])`.
+
+    Every call into a provider has a deadline (`SessionLimits.start_deadline`, `call_deadline`) and is then cancelled.
+    At a stop of the runtime the deadline is the stop's. What a method raises that is no `ProviderError` ends what was
+    asked for, with a reason that the thread shows. A provider with an attribute `keeps_deadlines = True` bounds all its
+    calls by itself, and is cut off by a stop alone. No method may block the event loop.
+    """
 
     @property
     def name(self) -> str:

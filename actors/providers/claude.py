@@ -63,6 +63,8 @@ class ClaudeProvider:
     every later request and every write, `end_grace_seconds` each step of ending the process.
     """
 
+    keeps_deadlines: Final = True
+
     def __init__(
         self,
         *,

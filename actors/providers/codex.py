@@ -67,6 +67,8 @@ class CodexProvider:
     `end_grace_seconds` each step of ending the process.
     """
 
+    keeps_deadlines: Final = True
+
     def __init__(
         self,
         *,

@@ -11,17 +11,18 @@ import os
 import subprocess
 import tempfile
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
 import anyio
 import attrs
-from anyio.abc import ByteReceiveStream, Process
+from anyio.abc import ByteReceiveStream
 
-from ...persistence.threads import in_thread
+from ...persistence.threads import start_in_thread
 from ...runtime.contracts.errors import OrchestrionError
-from ..shields import shield
+from .child import Child, child_process
 from .git_environment import git_environment
 
 _SETTINGS: Final = (
@@ -107,7 +108,6 @@ class Git:
         async with self._started(arguments) as process:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_drain, process.stderr, errors, _ERROR_BYTES)
-                assert process.stdout is not None
                 async for chunk in process.stdout:
                     output.extend(chunk)
                     if len(output) > limit:
@@ -122,42 +122,37 @@ class Git:
     @asynccontextmanager
     async def _started(
         self, arguments: tuple[str, ...], *, stdin: bytes | None = None, variables: Mapping[str, str] = _NO_VARIABLES
-    ) -> AsyncGenerator[Process]:
+    ) -> AsyncGenerator[Child]:
         """A git process, killed and waited for where the body does not see its end.
-
-        The start is shielded: asyncio kills a process whose start is cancelled and waits for it only until it is
-        cancelled again, which anyio does at once.
 
         Raises:
             CaptureFailed: git could not be started.
         """
         flags = [part for setting in (*_SETTINGS, *self.settings) for part in ("-c", setting)]
-        source = None
-        try:
-            with shield():
-                source = None if stdin is None else await in_thread(_file_of, stdin)
-                process = await anyio.open_process(
-                    [self.program, *flags, *arguments],
-                    stdin=subprocess.DEVNULL if source is None else source,
-                    cwd=self.directory,
-                    env=git_environment(os.environ) | dict(self.variables) | dict(variables),
-                    start_new_session=True,
+        async with AsyncExitStack() as stack:
+            try:
+                source: IO[bytes] | int = subprocess.DEVNULL
+                if stdin is not None:
+                    source = await start_in_thread(partial(_file_of, stdin), undo=_close)
+                    stack.callback(source.close)
+                process = await stack.enter_async_context(
+                    child_process(
+                        [self.program, *flags, *arguments],
+                        stdin=source,
+                        directory=self.directory,
+                        environment=git_environment(os.environ) | dict(self.variables) | dict(variables),
+                    )
                 )
-        except OSError as fault:
-            raise self._failed(arguments, str(fault)) from fault
-        finally:
-            if source is not None:
-                source.close()
-        async with process:
+            except OSError as fault:
+                raise self._failed(arguments, str(fault)) from fault
             yield process
 
     def _failed(self, arguments: tuple[str, ...], fault: str) -> CaptureFailed:
         return CaptureFailed(arguments[0], self.directory, fault)
 
 
-async def _drain(stream: ByteReceiveStream | None, into: bytearray, keep: int | None = None) -> None:
+async def _drain(stream: ByteReceiveStream, into: bytearray, keep: int | None = None) -> None:
     """Read a stream to its end, and keep all of it, or so many bytes."""
-    assert stream is not None
     async for chunk in stream:
         into.extend(chunk if keep is None else chunk[: max(0, keep - len(into))])
 
@@ -174,6 +169,10 @@ def deadline(action: str, directory: Path, seconds: float) -> Iterator[None]:
             yield
     except TimeoutError as fault:
         raise CaptureFailed(action, directory, f"it did not finish within {seconds:g} s") from fault
+
+
+def _close(file: IO[bytes]) -> None:
+    file.close()
 
 
 def _file_of(content: bytes) -> IO[bytes]:

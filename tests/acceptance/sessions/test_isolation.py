@@ -25,7 +25,7 @@ async def test_an_adapter_that_breaks_while_it_starts_fails_the_turn(tmp_path: P
     async with stage(tmp_path, providers=[provider]) as it:
         failed = await it.outcome((await it.ask("say never")).event_id)
         assert activity("turn.start.failed")(failed)
-        assert error_of(failed) == "the agent of rehearsal could not be started: no such thing"
+        assert error_of(failed) == "the agent of rehearsal could not be started: ValueError: no such thing"
         assert session_of(await it.perform("say next")).status == "ready"
         assert it.runtime.health().status == "running"
 

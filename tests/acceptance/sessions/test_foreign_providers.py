@@ -1,0 +1,165 @@
+"""Providers of the host's own that hang, raise or report rubbish: their turns settle, and the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrion.actors.providers.adapter import Provider
+from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.persistence.ownership import DatabaseLock
+from orchestrion.runtime.contracts.errors import InvalidRequest, SessionLost
+from orchestrion.runtime.contracts.provider_events import MessageDelta, ToolStarted
+from orchestrion.runtime.contracts.values import EPOCH
+from orchestrion.runtime.host import open_runtime
+from orchestrion.runtime.options import RuntimeOptions
+from tests.support.builders import turn_interrupt
+from tests.support.hanging_provider import ASYNCHRONOUS, METHODS, Behaviour, HangingProvider, Method
+from tests.support.stage import Stage, activity, rehearsal, session_of, stage
+
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L31")]
+
+IN_TURNS = ("connect", "start_turn")
+
+
+def limits() -> SessionLimits:
+    return SessionLimits(start_deadline=0.05, call_deadline=0.05, interrupt_deadline=0.05)
+
+
+async def reason_of_failure(it: Stage) -> str:
+    """Why the last turn failed, as the thread's history says."""
+    (*_, failed) = [event for event in await it.log() if activity("turn.failed")(event)]
+    payload: Any = failed.payload
+    return str(payload.activity.payload["message"])
+
+
+@pytest.mark.parametrize("method", IN_TURNS)
+async def test_a_method_that_hangs_fails_its_turn_with_a_reason(tmp_path: Path, method: Method) -> None:
+    does: dict[str, Behaviour] = {method: "hangs"}
+    provider = HangingProvider(**does)
+    async with stage(tmp_path, providers=[provider], limits=limits()) as it:
+        await it.outcome((await it.ask("never")).event_id)
+        await it.until(activity("turn.failed"))
+        assert " within 0.0" in await reason_of_failure(it)
+        assert it.runtime.health().status == "running"
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_method_that_raises_leaves_the_thread_able_to_go_on(tmp_path: Path, method: Method) -> None:
+    provider = HangingProvider(**{method: ValueError("boom")})
+    async with stage(tmp_path, providers=[provider], limits=limits()) as it:
+        asked = await it.ask("hello")
+        await it.outcome(asked.event_id)
+        if method in (*IN_TURNS, "events"):
+            await it.until(activity("turn.failed"))
+            assert "ValueError: boom" in await reason_of_failure(it)
+        provider.does = {}
+        assert session_of(await it.perform("again")).status == "ready"
+        assert it.runtime.health().status == "running"
+
+
+@pytest.mark.parametrize("behaviour", ["hangs", "is stubborn"])
+@pytest.mark.parametrize("method", ASYNCHRONOUS)
+async def test_the_runtime_ends_without_a_provider_that_does_not(
+    tmp_path: Path, method: Method, behaviour: Behaviour
+) -> None:
+    provider = HangingProvider(**{method: behaviour})
+    options = RuntimeOptions(shutdown_deadline=0.2)
+    async with stage(tmp_path, providers=[provider], options=options) as it:
+        asked = await it.ask("hello")
+        if method in IN_TURNS:
+            await provider.called(method)
+        else:
+            await it.ended(asked)
+    provider.release()
+    with DatabaseLock(tmp_path / "state.db", since=EPOCH):
+        assert method in ("interrupt", "respond") or method in provider.entered
+
+
+async def test_an_interrupt_ends_a_turn_whose_hand_over_hangs(tmp_path: Path) -> None:
+    provider = HangingProvider(start_turn="hangs")
+    bounds = SessionLimits(call_deadline=600.0, interrupt_deadline=0.05)
+    async with stage(tmp_path, providers=[provider], limits=bounds) as it:
+        turn = await it.ask("never")
+        await provider.called("start_turn")
+        provider.does = {"close": ValueError("boom")}
+        await it.send(turn_interrupt())
+        await it.ended(turn)
+        assert await it.turn_statuses() == ["interrupted"]
+
+
+@pytest.mark.parametrize(
+    ("says", "fault"),
+    [
+        (lambda: "text", "no event, but str"),
+        (lambda: MessageDelta(item="i", text=5), "MessageDelta.text"),  # type: ignore[arg-type]  # what is refused
+        (lambda: MessageDelta(item="", text="x"), "MessageDelta.item"),  # type: ignore[arg-type]  # as above
+        (lambda: ToolStarted(item="i" * 500, title="t"), "ToolStarted.item"),  # type: ignore[arg-type]  # as above
+    ],
+    ids=["no event", "no text", "no id", "long id"],
+)
+async def test_an_event_that_is_none_ends_the_session_with_a_reason(
+    tmp_path: Path, says: Callable[[], object], fault: str
+) -> None:
+    provider = HangingProvider()
+    provider.says = says
+    async with stage(tmp_path, providers=[provider]) as it:
+        assert session_of(await it.perform("hello")).status == "error"
+        await it.until(activity("turn.failed"))
+        assert fault in await reason_of_failure(it)
+
+
+async def test_an_error_of_the_provider_passes_as_it_is(tmp_path: Path) -> None:
+    provider = HangingProvider(start_turn=SessionLost("the agent left"))
+    async with stage(tmp_path, providers=[provider]) as it:
+        assert session_of(await it.perform("hello")).last_error == "the agent left"
+
+
+async def test_a_hanging_provider_delays_no_other_thread(tmp_path: Path) -> None:
+    hanging = HangingProvider(connect="hangs")
+    providers: list[Provider] = [hanging, rehearsal(tmp_path)]
+    chosen = RuntimeOptions(choose_provider=lambda _, thread: "hanging" if thread.id == "t1" else "rehearsal")
+    async with stage(tmp_path, providers=providers, options=chosen) as it:
+        await it.open_thread("t2")
+        await it.ask("never")
+        await hanging.called("connect")
+        assert session_of(await it.perform("say well", thread_id="t2")).status == "ready"
+
+
+@pytest.mark.parametrize("answer", [ValueError("boom"), None, ["rehearsal"]], ids=["raises", "nothing", "a list"])
+async def test_a_choice_that_fails_fails_its_turn_with_a_reason(tmp_path: Path, answer: Any) -> None:
+    def choose(*_: object) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    providers = [HangingProvider(), HangingProvider("other")]
+    async with stage(tmp_path, providers=providers, options=RuntimeOptions(choose_provider=choose)) as it:
+        await it.outcome((await it.ask("never")).event_id)
+        await it.until(activity("turn.failed"))
+        assert "choose_provider" in await reason_of_failure(it)
+
+
+async def test_a_provider_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="name"):
+        async with open_runtime(tmp_path / "state.db", providers=[HangingProvider("")]):
+            pass
+
+
+async def test_a_progress_listener_that_fails_keeps_nothing_from_opening(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[]) as it:
+        await it.runtime.wait_until_projected(it.runtime.health().head)
+
+    def fail(_: object) -> None:
+        raise ValueError("boom")
+
+    options = RuntimeOptions(progress=fail)
+    async with open_runtime(tmp_path / "state.db", options=options) as runtime:
+        with pytest.raises(ValueError, match="boom"):
+            await runtime.rebuild(progress=fail)
+        with anyio.fail_after(60):
+            await runtime.rebuild()

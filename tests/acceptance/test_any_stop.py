@@ -1,0 +1,16 @@
+"""The short form of `make stops`: hosts that are cancelled at random moments end in time and leave nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.stops import drawn, faults, run, table
+
+SEED = 11
+
+
+@pytest.mark.lesson("L29")
+def test_hosts_cancelled_at_random_moments_end_in_time_and_leave_nothing() -> None:
+    outcomes = list(run(drawn(24, SEED, ["rehearsal", "hanging"]), processes=1))
+    assert len(outcomes) == 24
+    assert faults(outcomes) == [], table(outcomes)
