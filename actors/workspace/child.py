@@ -23,6 +23,7 @@ __all__ = ["Child", "child_process"]
 
 _FIRST_POLL_SECONDS: Final = 0.0005
 _LAST_POLL_SECONDS: Final = 0.02
+_REAP_SECONDS: Final = 0.25
 
 
 class Child:
@@ -45,6 +46,11 @@ class Child:
 
     def kill(self) -> None:
         _kill(self._popen)
+
+    def reap(self) -> None:
+        """Take note of the end of one that was killed. Blocks for milliseconds, and only where `wait` was cut off."""
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(_REAP_SECONDS)
 
     def close(self) -> None:
         self.stdout.close()
@@ -83,6 +89,7 @@ async def child_process(
                 await child.wait()
         finally:
             child.close()
+            child.reap()
 
 
 def _drop(popen: subprocess.Popen[bytes]) -> None:
