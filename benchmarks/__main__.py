@@ -10,6 +10,7 @@ import anyio
 from .capturing import capturing
 from .figures import Figure, print_figure, print_table
 from .growth import growing
+from .hostile import beside_hostile_agents
 from .isolation import isolating
 from .pressure import under_pressure
 from .sizes import of_filled_databases
@@ -17,7 +18,7 @@ from .streaming import streaming
 from .writing import dispatching, reaching_readers
 
 MEASURES = ("dispatch", "readers", "growth", "sizes", "streaming", "pressure", "isolation")
-NAMED_ALONE = ("captures",)
+NAMED_ALONE = ("captures", "hostile")
 """What takes long and is measured only where it is named."""
 
 
@@ -66,6 +67,9 @@ async def _figures(arguments: argparse.Namespace) -> AsyncIterator[Figure]:
         yield await isolating(rounds=rounds)
     if "captures" in measures:
         async for figure in capturing(files=50_000, rounds=rounds):
+            yield figure
+    if "hostile" in measures:
+        for figure in await beside_hostile_agents():
             yield figure
     if "pressure" in measures:
         for figure in await under_pressure(rounds=3, commands=100_000 if long else 20_000):

@@ -1,11 +1,16 @@
-"""`projection.thread-messages`: one row a message, with the text that has arrived so far.
+"""`projection.thread-messages`: one row per message, with the text that has arrived so far.
 
 A batch is folded message by message before it is written: a hundred deltas to a message are one concatenation, and
 the rows still appear in the order in which their messages did.
+
+A row holds at most `MAX_ROW_BYTES` of text; then it says how much was cut. Agents are bounded below that where they
+enter, so this is met by logs of older versions and by commands that bypass a session. Without it, one message that
+outgrows SQLite's largest value would keep the whole table from its events.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -14,9 +19,17 @@ import peewee
 
 from ...runtime.contracts.codec import dump_json
 from ...runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadReverted
+from ...runtime.contracts.text_repair import cut_marker, first_bytes
 from ..models import ProjectionThreadMessage as Message
-from .base import compiled, execute_many, listed, parameter, upsert
+from .base import Row, compiled, execute_many, listed, parameter, upsert
 
+MAX_ROW_BYTES: Final = 8 * 1024 * 1024
+
+SIZE: Final = (
+    "SELECT length(CAST(text AS BLOB)) FROM projection_thread_messages"
+    " WHERE message_id = :message_id AND thread_id = :thread_id"
+)
+TEXT: Final = "SELECT text FROM projection_thread_messages WHERE message_id = :message_id AND thread_id = :thread_id"
 UPSERT: Final = upsert(
     Message,
     key=[Message.message_id],
@@ -62,13 +75,15 @@ class _Arrived:
         self.pieces.append(sent.text)
 
 
+_MARKER: Final = re.compile(r"… \[cut: (\d+) characters\]")
+
 _Folded = dict[tuple[str, str], _Arrived]
 
 
 @attrs.frozen
 class ThreadMessagesProjection:
     name: ClassVar[str] = "projection.thread-messages"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     model: ClassVar[type[peewee.Model]] = Message
     handles: ClassVar[frozenset[str]] = frozenset({ThreadMessageSent.event_type, ThreadReverted.event_type})
 
@@ -100,21 +115,49 @@ def _arrived(sent: ThreadMessageSent) -> _Arrived:
 
 
 def _write(database: peewee.SqliteDatabase, folded: _Folded) -> None:
-    rows = [
-        {
-            "message_id": message_id,
-            "thread_id": thread_id,
-            "turn_id": arrived.turn_id,
-            "role": arrived.first.role,
-            "text": "".join(arrived.pieces),
-            "is_streaming": int(arrived.last.streaming),
-            "created_at": arrived.first.created_at,
-            "updated_at": arrived.last.updated_at,
-            "replaces": arrived.replaces,
-        }
-        for (thread_id, message_id), arrived in folded.items()
-    ]
+    rows = [_row(database, thread_id, message_id, arrived) for (thread_id, message_id), arrived in folded.items()]
     execute_many(database, UPSERT, rows)
+
+
+def _row(database: peewee.SqliteDatabase, thread_id: str, message_id: str, arrived: _Arrived) -> dict[str, object]:
+    text, replaces = "".join(arrived.pieces), arrived.replaces
+    size = len(text) if text.isascii() else len(text.encode())
+    which = {"message_id": message_id, "thread_id": thread_id}
+    before = "" if replaces or not text else _text_that_is_full(database, which, size)
+    if before or size > MAX_ROW_BYTES:
+        text, replaces = followed_by(before, text), replaces or bool(before)
+    return {
+        **which,
+        "turn_id": arrived.turn_id,
+        "role": arrived.first.role,
+        "text": text,
+        "is_streaming": int(arrived.last.streaming),
+        "created_at": arrived.first.created_at,
+        "updated_at": arrived.last.updated_at,
+        "replaces": replaces,
+    }
+
+
+def _text_that_is_full(database: peewee.SqliteDatabase, which: Row, size: int) -> str:
+    """The row's text, where `size` more bytes do not fit; else nothing: the statement appends by itself."""
+    found = database.execute_sql(SIZE, which).fetchone()
+    if found is None or found[0] + size <= MAX_ROW_BYTES:
+        return ""
+    text: str = database.execute_sql(TEXT, which).fetchone()[0]
+    return text
+
+
+def followed_by(text: str, more: str) -> str:
+    """`text` and `more`, cut at the bound, with a marker that counts what was cut so far. Any split of a text into
+    pieces leads to the same."""
+    kept = first_bytes(text, MAX_ROW_BYTES)
+    if len(kept) < len(text):
+        marked = _MARKER.fullmatch(text, len(kept))
+        assert marked is not None, "only a text that was cut is larger than the bound"
+        return kept + cut_marker(int(marked[1]) + len(more))
+    whole = text + more
+    kept = first_bytes(whole, MAX_ROW_BYTES)
+    return whole if len(kept) == len(whole) else kept + cut_marker(len(whole) - len(kept))
 
 
 def _remove(database: peewee.SqliteDatabase, thread_id: str, reverted: ThreadReverted) -> None:

@@ -279,13 +279,13 @@ async def test_an_outdated_projection_is_rebuilt_before_the_first_command(
     async with open_runtime(path):
         pass
     await run_sql(path, "UPDATE projection_thread_messages SET text = 'as an older version wrote it'")
-    monkeypatch.setattr(ThreadMessagesProjection, "version", 2)
+    monkeypatch.setattr(ThreadMessagesProjection, "version", 3)
     told: list[ReplayProgress] = []
     async with open_runtime(path, options=RuntimeOptions(progress=told.append)) as runtime:
         assert told[-1] == (400, 400)
         assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
     versions = await run_sql(path, "SELECT projector, version FROM orchestrion_projector_versions ORDER BY projector")
-    assert versions == [(name, 2 if name == "projection.thread-messages" else 1) for name in NAMES]
+    assert versions == [(name, 3 if name == "projection.thread-messages" else 1) for name in NAMES]
     assert files_beside(path) <= {"state.db", "state.db.lock"}
 
 

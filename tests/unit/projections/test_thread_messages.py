@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrion.persistence.models import ProjectionThreadMessage
+from orchestrion.persistence.projections import thread_messages
 from tests.support.payloads import (
     OTHER_THREAD,
     THREAD,
@@ -148,3 +149,23 @@ def test_updates_keep_the_order_of_arrival() -> None:
 def test_text_is_kept_to_the_character() -> None:
     text = "nul\0, quotes '\", snow \N{SNOWMAN}, piano \N{MUSICAL KEYBOARD}\r\n"
     given(delta(text), delta(text)).expect_rows(ProjectionThreadMessage, {"text": text + text})
+
+
+@pytest.mark.lesson("L47")
+def test_a_row_is_cut_at_its_bound_however_its_text_was_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_messages, "MAX_ROW_BYTES", 10)
+    pieces = ["abé", "", "defgh", "ijk\0", "l", "mnopq"]
+    whole = "".join(pieces)
+    kept = "abédefghi"
+    expected = f"{kept}… [cut: {len(whole) - len(kept)} characters]"
+    given(*(delta(piece) for piece in pieces)).expect_rows(ProjectionThreadMessage, {"text": expected})
+    for split in range(len(whole)):
+        text = thread_messages.followed_by(thread_messages.followed_by("", whole[:split]), whole[split:])
+        assert text == expected
+
+
+@pytest.mark.lesson("L47")
+def test_a_text_that_replaces_a_row_that_was_cut_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_messages, "MAX_ROW_BYTES", 10)
+    final = message_sent("short", streaming=False)
+    given(delta("x" * 30), final, delta("er")).expect_rows(ProjectionThreadMessage, {"text": "shorter"})

@@ -1,0 +1,218 @@
+"""Hostile agents: what ten of them at once cost the host's memory, and the thread beside them.
+
+Ten threads at a time, each with an agent in another mode of `tests/support/hostile_agent.py`, wave by wave until every
+mode had its turn. Beside them a thread takes turns of a paced agent. Its time is compared with turns beside as many
+processes that only keep the processor busy, since hostile agents do that too, and with turns beside nothing.
+
+Run as a module it is the process that is measured: it prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import anyio
+import attrs
+from anyio.to_thread import run_sync
+
+from orchestrion import (
+    AcpProvider,
+    PersistedEvent,
+    Runtime,
+    RuntimeOptions,
+    SessionLimits,
+    ThreadId,
+    ThreadSessionSetEvent,
+    ThreadTurnStartRequested,
+    open_runtime,
+    parse_command,
+)
+from orchestrion.actors.providers.rehearsal import rehearsal_command
+from tests.support import hostile_agent
+
+from .figures import Figure, at_most
+from .filling import resident_bytes
+from .workload import AT
+
+__all__ = ["beside_hostile_agents"]
+
+AT_ONCE: Final = 10
+TURNS_BESIDE: Final = 5
+WORST_MIB: Final = 150
+GIVE_UP_SECONDS: Final = 60
+SAMPLE_SECONDS: Final = 0.01
+CONTROL: Final = "busy"
+PACED: Final = "slow 0.05\nsay " + "word " * 20
+_MIB: Final = 1024**2
+
+
+@attrs.frozen(kw_only=True)
+class _Seen:
+    """Memory in MiB above the idle host, times in seconds. `waves` has for each wave its modes and its peak."""
+
+    grown: float
+    alone: float
+    beside_busy: float
+    beside_hostile: float
+    unfinished: list[str]
+    waves: list[tuple[list[str], float]]
+
+
+async def beside_hostile_agents() -> list[Figure]:
+    seen: _Seen = await run_sync(_run)
+    hostile = len(hostile_agent.MODES) - 1
+    for modes, peak in seen.waves:
+        print(f"# {peak:7.1f} MiB above idle: {', '.join(modes)}", file=sys.stderr)
+    if seen.unfinished:
+        print(f"# turns that did not end within {GIVE_UP_SECONDS} s: {', '.join(seen.unfinished)}", file=sys.stderr)
+    return [
+        Figure(
+            name=f"{AT_ONCE} hostile agents at once, {hostile} modes: memory above the idle host",
+            unit="MiB",
+            value=seen.grown,
+            targets=(at_most(WORST_MIB),),
+        ),
+        Figure(
+            name=f"a turn beside {AT_ONCE} hostile agents, against {AT_ONCE} busy processes",
+            unit="s",
+            value=seen.beside_hostile,
+            floor=seen.beside_busy,
+            share=seen.beside_hostile / seen.beside_busy,
+            targets=(at_most(1.2, of="share"),),
+        ),
+        Figure(
+            name=f"a turn beside {AT_ONCE} hostile agents, against nothing beside it",
+            unit="s",
+            value=seen.beside_hostile,
+            floor=seen.alone,
+            share=seen.beside_hostile / seen.alone,
+            targets=(at_most(1.2, of="share"),),
+        ),
+    ]
+
+
+def _run() -> _Seen:
+    ended = subprocess.run([sys.executable, "-m", __name__], stdout=subprocess.PIPE, check=True)
+    return _Seen(**json.loads(ended.stdout))
+
+
+@attrs.define
+class _Memory:
+    peak: int = 0
+
+    async def watch(self) -> None:
+        while True:
+            self.peak = max(self.peak, resident_bytes())
+            await anyio.sleep(SAMPLE_SECONDS)
+
+
+async def _measure(modes: Sequence[str]) -> _Seen:
+    waves = [list(modes[start : start + AT_ONCE]) for start in range(0, len(modes), AT_ONCE)]
+    with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
+        providers = [_hostile(mode) for mode in (*modes, CONTROL)]
+        providers.append(AcpProvider(rehearsal_command(state=Path(directory) / "agent"), name="paced"))
+        options = RuntimeOptions(
+            choose_provider=lambda _, thread: thread.id.partition("/")[0],
+            sessions=SessionLimits(inactivity_deadline=20, interrupt_deadline=3),
+        )
+        async with open_runtime(Path(directory) / "state.db", providers=providers, options=options) as runtime:
+            await _send(runtime, "project.create", projectId="p", title="P", workspaceRoot=directory)
+            for name in ("paced", *modes, *(f"{CONTROL}/{number}" for number in range(AT_ONCE))):
+                worktree = Path(directory) / name.replace("/", "-")
+                worktree.mkdir()
+                fields = {"title": name, "model": "default", "branch": None, "worktreePath": str(worktree)}
+                await _send(runtime, "thread.create", threadId=name, projectId="p", **fields)
+            await _turn(runtime, "paced")
+            alone = median([await _turn(runtime, "paced") for _ in range(TURNS_BESIDE)])
+            idle, memory = resident_bytes(), _Memory()
+            peaks: list[tuple[list[str], float]] = []
+            beside: list[float] = []
+            unfinished: list[str] = []
+            busy = await _beside(runtime, [f"{CONTROL}/{number}" for number in range(AT_ONCE)], [])
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(memory.watch)
+                for wave in waves:
+                    memory.peak = 0
+                    beside += await _beside(runtime, wave, unfinished)
+                    peaks.append((wave, (memory.peak - idle) / _MIB))
+                tasks.cancel_scope.cancel()
+    return _Seen(
+        grown=max(peak for _, peak in peaks),
+        alone=alone,
+        beside_busy=median(busy),
+        beside_hostile=median(beside),
+        unfinished=unfinished,
+        waves=peaks,
+    )
+
+
+def _hostile(mode: str) -> AcpProvider:
+    command = [sys.executable, str(Path(hostile_agent.__file__)), mode]
+    return AcpProvider(command, name=mode, start_deadline_seconds=20, request_deadline_seconds=10)
+
+
+async def _beside(runtime: Runtime, threads: Sequence[str], unfinished: list[str]) -> list[float]:
+    """The seconds of the paced turns that began while these threads' turns ran."""
+    took: list[float] = []
+    first = anyio.Event()
+
+    async def one(thread: str) -> None:
+        with anyio.move_on_after(GIVE_UP_SECONDS) as scope:
+            await _turn(runtime, thread)
+        if scope.cancelled_caught:
+            unfinished.append(thread)
+        await _send(runtime, "thread.session.stop", threadId=thread, createdAt=AT)
+
+    async def paced() -> None:
+        while True:
+            took.append(await _turn(runtime, "paced"))
+            first.set()
+
+    async with anyio.create_task_group() as neighbour:
+        neighbour.start_soon(paced)
+        async with anyio.create_task_group() as hostile:
+            for thread in threads:
+                hostile.start_soon(one, thread)
+        await first.wait()
+        neighbour.cancel_scope.cancel()
+    return took
+
+
+async def _turn(runtime: Runtime, thread: str) -> float:
+    """The seconds from asking for a turn to its end."""
+    began = time.perf_counter()
+    message = {"messageId": f"{thread}-{time.monotonic_ns()}", "role": "user", "text": PACED, "attachments": []}
+    sequence = await _send(runtime, "thread.turn.start", threadId=thread, message=message, createdAt=AT)
+    turn, opened = None, False
+    async with runtime.subscribe(sequence - 1, thread_id=ThreadId(thread)) as events:
+        async for event in events:
+            match event:
+                case PersistedEvent(payload=ThreadTurnStartRequested() as asked):
+                    turn = asked.turn_id
+                case PersistedEvent(payload=ThreadSessionSetEvent(session=session)):
+                    if opened and session.active_turn_id != turn:
+                        break
+                    opened = opened or session.active_turn_id == turn
+                    if session.status == "error" and not opened:
+                        break
+    return time.perf_counter() - began
+
+
+async def _send(runtime: Runtime, kind: str, **fields: Any) -> int:
+    if kind in ("project.create", "thread.create"):
+        fields["createdAt"] = AT
+    command = parse_command({"type": kind, "commandId": f"{kind}-{time.monotonic_ns()}", **fields})
+    return (await runtime.dispatch(command)).sequence
+
+
+if __name__ == "__main__":
+    named = sys.argv[1:] or [mode for mode in hostile_agent.MODES if mode != CONTROL]
+    print(json.dumps(attrs.asdict(anyio.run(_measure, named))))

@@ -1,0 +1,47 @@
+"""Agents that do their worst: the turn ends, what is stored is bounded, and the thread takes another turn."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
+from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.runtime.contracts.codec import to_json
+from orchestrion.runtime.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, MAX_ERROR_BYTES, MAX_MESSAGE_BYTES, Unset
+from tests.support import hostile_agent
+from tests.support.stage import session_of, stage
+
+pytestmark = pytest.mark.anyio
+
+SHARES = {
+    "open-calls-with-large-input": 0.025,
+    "huge-titles-and-ids": 0.1,
+    "numbers-that-json-does-not-have": 1.0,
+    "fields-of-wrong-types": 1.0,
+    "permissions": (MAX_OPEN_APPROVALS + 6) / 300,
+    "huge-error": 0.1,
+}
+"""How much of each mode: enough to meet its bound."""
+
+
+@pytest.mark.lesson("L43")
+@pytest.mark.parametrize("mode", SHARES)
+async def test_what_a_hostile_agent_leaves_is_bounded_and_the_thread_goes_on(tmp_path: Path, mode: str) -> None:
+    command = [sys.executable, str(Path(hostile_agent.__file__)), mode, str(SHARES[mode])]
+    async with stage(tmp_path, providers=[AcpProvider(command, end_grace_seconds=0.2)]) as it:
+        for _ in range(2):
+            ended = session_of(await it.perform("go"))
+            assert len((ended.last_error or "").encode()) <= MAX_ERROR_BYTES
+        thread = await it.thread()
+        assert not isinstance(thread.messages, Unset)
+        assert not isinstance(thread.activities, Unset)
+        assert thread.pending_approvals == ()
+        assert all(len(message.text.encode()) <= MAX_MESSAGE_BYTES + 64 for message in thread.messages)
+        for activity in thread.activities:
+            assert len(orjson.dumps(activity.payload)) <= MAX_ACTIVITY_PAYLOAD_BYTES
+            assert len(activity.summary) <= 200
+        assert len(orjson.dumps(to_json(thread.session))) < 2 * MAX_ERROR_BYTES
