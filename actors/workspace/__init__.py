@@ -7,8 +7,9 @@ from .diff import DiffLimits, WorkspaceDiff
 from .git import CaptureFailed, deadline
 from .git_program import GitTooOld, GitUnavailable, find_git
 from .kept import KeptRef
+from .obstacles import RestoreRefused
 from .refs import RefName, RefNames, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
-from .restore import Restored, RestoreFailed, RestoreRefused
+from .restore import Restored, RestoreFailed
 from .scratch import CaptureLimits
 from .shadow import shadow_home
 from .skipped import SkippedPaths

@@ -45,10 +45,10 @@ from .kept import (
 )
 from .layouts import find_layout
 from .moved_captures import find_moved
-from .own_files import OwnFiles
+from .obstacles import RestoreRefused
 from .recording import Tree, write_tree
 from .refs import NAMESPACE, RefNames, parse_ref, thread_component
-from .restore import Restored, RestoreFailed, RestoreRefused, restore_tree
+from .restore import Restored, RestoreFailed, restore_tree
 from .scratch import CaptureLimits, Layout
 from .skipped import SkippedPaths
 
@@ -117,8 +117,6 @@ class GitWorkspace:
             layout = await find_layout(git, database, limits, makes_shadow=makes_shadow)
         if layout is None:
             return None
-        if await in_thread(_lies_in_own_files, layout, path):
-            raise CaptureFailed("open", path, "it lies in the runtime's own files: choose another workspace")
         variables = {"GIT_DIR": str(layout.git_dir), "GIT_WORK_TREE": str(layout.top)}
         return cls(
             git=attrs.evolve(git, directory=layout.top, variables=variables),
@@ -171,13 +169,9 @@ class GitWorkspace:
             found = next((one for one in others if one.message == message), None)
             if found is None:
                 return None if capture is not None else await self._bring(ref, *name.other_databases, message=message)
+        skipped, place = found.skipped, found.place
         return Capture(
-            ref=found.ref,
-            commit=found.commit,
-            tree=found.tree,
-            message=message,
-            place=found.place,
-            skipped=found.skipped,
+            ref=found.ref, commit=found.commit, tree=found.tree, message=message, place=place, skipped=skipped
         )
 
     async def foreign_refs(self, names: RefNames, thread_id: ThreadId) -> tuple[KeptRef, ...]:
@@ -353,7 +347,3 @@ def _own(ref: CheckpointRef) -> CheckpointRef:
     if not ref.startswith(NAMESPACE):
         raise ValueError(f"{ref!r} is not below {NAMESPACE}: name it with checkpoint_ref or baseline_ref")
     return ref
-
-
-def _lies_in_own_files(layout: Layout, workspace: Path) -> bool:
-    return OwnFiles.look(layout.top, layout.database).holds(os.path.realpath(workspace))

@@ -17,6 +17,7 @@ import attrs
 
 from ...persistence.threads import in_thread
 from .git import CaptureFailed, Git
+from .own_files import OwnFiles
 from .scratch import CaptureLimits, Layout
 from .shadow import own_paths, shadow_layout
 
@@ -33,10 +34,14 @@ async def find_layout(git: Git, database: Path | None, limits: CaptureLimits, *,
     """Where the workspace at `git.directory` is captured; None where it cannot be.
 
     Raises:
-        CaptureFailed: the repository is there but git refuses it, or a shadow repository cannot be made.
+        CaptureFailed: the repository is there but git refuses it, a shadow repository cannot be made, or the workspace
+            lies in the runtime's own files.
     """
     shadow = None
     if database is not None:
+        if await in_thread(_lies_in_own_files, database, git.directory):
+            fault = "it lies in the runtime's own files: choose another workspace"
+            raise CaptureFailed("open", git.directory, fault)
         shadow = await shadow_layout(git, git.directory, database, limits, makes=False)
     has_captures = shadow is not None and await in_thread(shadow.warm_index.exists)
     try:
@@ -127,3 +132,7 @@ def _with_repositories(place: Path) -> Iterator[Path]:
             continue
         if facts.st_uid == os.geteuid():
             yield directory
+
+
+def _lies_in_own_files(database: Path, workspace: Path) -> bool:
+    return OwnFiles.look(workspace, database).holds(os.path.realpath(workspace))

@@ -15,7 +15,6 @@ the target or the present capture skipped are left alone, and named. A runtime's
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,6 +28,7 @@ from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed, Git
 from .ignoring import ignored_paths, paths_of
 from .notes import find_notes
+from .obstacles import NOTHING, Change, RestoreRefused, check_writable, parents_of, shown, what_is_in_the_way
 from .own_files import OwnFiles
 from .recording import Tree, record, record_workspace
 from .scratch import Layout, keep_index, keep_objects, scratch_repository
@@ -36,16 +36,6 @@ from .skipped import SkippedPaths, lies_in
 from .survey import WorkspaceTooLarge
 
 _REPOSITORY: Final = b"160000"
-_NOTHING: Final = b"000000"
-
-
-class RestoreRefused(OrchestrionError):
-    """The files cannot be put back without loss, or not now. Nothing was touched; `fault` says what to do."""
-
-    def __init__(self, directory: Path, fault: str) -> None:
-        super().__init__(f"{directory} is not restored: {fault}")
-        self.directory = directory
-        self.fault = fault
 
 
 class RestoreFailed(OrchestrionError):
@@ -65,17 +55,6 @@ class Restored:
     written: int
     removed: int
     left_alone: tuple[str, ...]
-
-
-@attrs.frozen(kw_only=True)
-class _Change:
-    """A path that differs between the present and the target, with mode and blob on each side."""
-
-    path: bytes
-    present_mode: bytes
-    target_mode: bytes
-    present_blob: bytes
-    target_blob: bytes
 
 
 @attrs.frozen(kw_only=True)
@@ -127,8 +106,8 @@ async def _attempt(
         plan = await _plan(_Work(scratch=scratch, layout=layout, own=own, directory=directory), present, target)
         refused = await record(scratch, layout, plan.in_the_way, own, whole=True)
         if refused:
-            raise RestoreRefused(layout.top, f"{_shown(min(refused.reasons))} stands in the way and cannot be read")
-        await in_thread(_check_writable, layout, plan)
+            raise RestoreRefused(layout.top, f"{shown(min(refused.reasons))} stands in the way and cannot be read")
+        await in_thread(check_writable, layout, (*plan.removed, *plan.written))
         if plan.in_the_way:
             present = Tree(name=await _write_tree(scratch), skipped=skipped)
         await in_thread(keep_objects, directory, layout)
@@ -170,19 +149,19 @@ async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
         change.path for change in changes if change.target_mode == _REPOSITORY or change.target_blob in notes
     )
     nested_in_present = frozenset(change.path for change in changes if change.present_mode == _REPOSITORY)
-    written = [one for one in changes if one.path not in alone and one.target_mode != _NOTHING]
-    gone = {one.path for one in changes if one.path not in alone and one.target_mode == _NOTHING}
+    written = [one for one in changes if one.path not in alone and one.target_mode != NOTHING]
+    gone = {one.path for one in changes if one.path not in alone and one.target_mode == NOTHING}
     for change in written:
-        above = nested_in_present.intersection((change.path, *_parents(change.path)))
+        above = nested_in_present.intersection((change.path, *parents_of(change.path)))
         if above:
-            raise RestoreRefused(layout.top, f"a git repository stands at {_shown(min(above))}: move it away first")
+            raise RestoreRefused(layout.top, f"a git repository stands at {shown(min(above))}: move it away first")
     alone |= {path for path in gone if lies_in(path, without_files)}
     gone -= alone
     targeted = _beside(scratch, directory, "target-index")
     await targeted.run("read-tree", target.name)
     ignored = await _ignored(targeted, layout, gone, directory / "rules")
     gone -= ignored - _in_place_of(gone, {one.path for one in written})
-    found = await in_thread(partial(_in_the_way, work, written, gone, notes))
+    found = await in_thread(partial(what_is_in_the_way, layout, work.own, written, gone, notes))
     return _Plan(
         written=tuple(one.path for one in written),
         removed=frozenset(gone | (found - {one.path for one in written})),
@@ -199,14 +178,14 @@ def _unknown(present: SkippedPaths, target: SkippedPaths) -> frozenset[bytes]:
     return target.unknown | (present.unknown - present.only("special-file"))
 
 
-def _is_left_alone(change: _Change, notes: Collection[bytes]) -> bool:
+def _is_left_alone(change: Change, notes: Collection[bytes]) -> bool:
     """Nested repositories that come, move or go, and files whose content the target does not have."""
     if change.target_mode == _REPOSITORY or change.target_blob in notes:
         return True
-    return change.target_mode == _NOTHING and (change.present_mode == _REPOSITORY or change.present_blob in notes)
+    return change.target_mode == NOTHING and (change.present_mode == _REPOSITORY or change.present_blob in notes)
 
 
-async def _changes(scratch: Git, present: str, target: str) -> list[_Change]:
+async def _changes(scratch: Git, present: str, target: str) -> list[Change]:
     listing = await scratch.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", present, target)
     fields: Iterator[bytes] = iter(listing.output.split(b"\0"))
     found = []
@@ -214,7 +193,7 @@ async def _changes(scratch: Git, present: str, target: str) -> list[_Change]:
         if field:
             present_mode, target_mode, present_blob, target_blob, _ = field[1:].split(b" ")
             found.append(
-                _Change(
+                Change(
                     path=next(fields),
                     present_mode=present_mode,
                     target_mode=target_mode,
@@ -225,7 +204,7 @@ async def _changes(scratch: Git, present: str, target: str) -> list[_Change]:
     return found
 
 
-async def _notes(scratch: Git, changes: Sequence[_Change]) -> frozenset[bytes]:
+async def _notes(scratch: Git, changes: Sequence[Change]) -> frozenset[bytes]:
     """Those of the changes' blobs that are notes in place of a content."""
     blobs = {blob for one in changes for blob in (one.present_blob, one.target_blob) if blob.strip(b"0")}
     blobs -= {one.target_blob for one in changes if one.target_mode == _REPOSITORY}
@@ -256,8 +235,8 @@ def _regular_files(entries: Sequence[bytes]) -> Iterator[bytes]:
 
 def _in_place_of(paths: Collection[bytes], written: Collection[bytes]) -> set[bytes]:
     """Those of `paths` that are a directory of a path to be written, or lie below one."""
-    above = {parent for path in written for parent in _parents(path)}
-    return {path for path in paths if path in above or any(parent in written for parent in _parents(path))}
+    above = {parent for path in written for parent in parents_of(path)}
+    return {path for path in paths if path in above or any(parent in written for parent in parents_of(path))}
 
 
 def _copy_rules_above(layout: Layout, rules: Path) -> None:
@@ -272,92 +251,11 @@ def _copy_rules_above(layout: Layout, rules: Path) -> None:
             place.write_bytes(source.read_bytes())
 
 
-def _in_the_way(
-    work: _Work, written: Sequence[_Change], gone: Collection[bytes], notes: Collection[bytes]
-) -> set[bytes]:
-    """What stands where a file is to be written, and is in no capture.
-
-    Raises:
-        RestoreRefused: it is a nested repository, or something that has no content to capture.
-    """
-    layout = work.layout
-    root = os.fsencode(layout.top)
-    modes: dict[bytes, int | None] = {}
-
-    def mode_of(path: bytes) -> int | None:
-        if path not in modes:
-            try:
-                modes[path] = os.lstat(os.path.join(root, path)).st_mode
-            except (FileNotFoundError, NotADirectoryError):
-                modes[path] = None
-        return modes[path]
-
-    found: set[bytes] = set()
-    for change in written:
-        obstacle = change.path
-        for parent in _parents(change.path):
-            mode = mode_of(parent)
-            if mode is None or not stat.S_ISDIR(mode):
-                obstacle = parent
-                break
-        mode = mode_of(obstacle)
-        if mode is None:
-            continue
-        if stat.S_ISDIR(mode):
-            found.update(path for path in _files_below(layout, root, obstacle) if path not in gone)
-        elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise RestoreRefused(layout.top, f"{_shown(obstacle)} is no file: move it away first")
-        elif obstacle not in gone and (
-            obstacle != change.path or change.present_mode == _NOTHING or change.present_blob in notes
-        ):
-            found.add(obstacle)
-    own = work.own.those_of(found)
-    if own:
-        raise RestoreRefused(layout.top, f"{_shown(min(own))} belongs to the runtime and stands in the way")
-    return found
-
-
-def _files_below(layout: Layout, root: bytes, directory: bytes) -> Iterator[bytes]:
-    def refuse(fault: OSError) -> None:
-        raise RestoreRefused(layout.top, f"{_shown(directory)} holds what cannot be read: {fault}") from fault
-
-    for place, directories, files in os.walk(os.path.join(root, directory), onerror=refuse):
-        relative = os.path.relpath(place, root)
-        if b".git" in directories or b".git" in files:
-            raise RestoreRefused(layout.top, f"a git repository stands at {_shown(relative)}: move it away first")
-        links = [name for name in directories if os.path.islink(os.path.join(place, name))]
-        for name in (*files, *links):
-            mode = os.lstat(os.path.join(place, name)).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                raise RestoreRefused(layout.top, f"{_shown(relative)} holds what is no file: move it away first")
-            yield os.path.join(relative, name)
-
-
-def _check_writable(layout: Layout, plan: _Plan) -> None:
-    """Refuse before anything is touched where files could not be removed or written afterwards.
-
-    Raises:
-        RestoreRefused: a directory may not be written to.
-    """
-    root = os.fsencode(layout.top)
-    checked: set[bytes] = set()
-    for path in (*plan.removed, *plan.written):
-        directory = path.rpartition(b"/")[0]
-        while directory and not os.path.isdir(os.path.join(root, directory)):
-            directory = directory.rpartition(b"/")[0]
-        if directory not in checked and not os.access(os.path.join(root, directory) or b"/", os.W_OK | os.X_OK):
-            fault = (
-                f"{_shown(directory or b'.')} may not be written to, and {_shown(path)} is to change: allow it first"
-            )
-            raise RestoreRefused(layout.top, fault)
-        checked.add(directory)
-
-
 async def _check_unchanged(scratch: Git, layout: Layout, plan: _Plan) -> None:
     changed = set(paths_of(await scratch.run("diff-files", "-z", "--name-only")))
     touched = sorted(changed.intersection((*plan.written, *plan.removed)))
     if touched:
-        raise RestoreRefused(layout.top, f"{_shown(touched[0])} is being written to: try again")
+        raise RestoreRefused(layout.top, f"{shown(touched[0])} is being written to: try again")
 
 
 def _clear(layout: Layout, plan: _Plan) -> None:
@@ -386,21 +284,9 @@ def _remove_emptied(directory: bytes, workspace: bytes) -> None:
 
 
 def _is_beyond_link(root: bytes, path: bytes) -> bool:
-    return any(os.path.islink(os.path.join(root, parent)) for parent in _parents(path))
+    return any(os.path.islink(os.path.join(root, parent)) for parent in parents_of(path))
 
 
 async def _write_files(targeted: Git, paths: Sequence[bytes]) -> None:
     if paths:
         await targeted.run("checkout-index", "-f", "-z", "--stdin", stdin=b"\0".join(paths) + b"\0")
-
-
-def _parents(path: bytes) -> Iterator[bytes]:
-    """The directories above a path, from the top down."""
-    position = path.find(b"/")
-    while position >= 0:
-        yield path[:position]
-        position = path.find(b"/", position + 1)
-
-
-def _shown(path: bytes) -> str:
-    return repr(path.decode("utf-8", "replace"))
