@@ -87,7 +87,6 @@ class ClaudeConnection(ProcessConnection):
         self._refusal: ClaudeFailure | None = None
         self._opened = False
         self._printed_first = ""
-        self.heard_at = anyio.current_time()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -175,7 +174,6 @@ class ClaudeConnection(ProcessConnection):
         lines = JsonLines[JsonObject](lambda message: message, max_line_bytes=_MAX_LINE_BYTES)
         try:
             async for chunk in self._process.stdout:
-                self.heard_at = anyio.current_time()
                 for message in lines.feed(chunk):
                     await self._handle(message)
         except ProviderError as error:
