@@ -10,16 +10,19 @@ class SessionLimits:
     """How long things may take. All durations are seconds."""
 
     interrupt_deadline: float = 10.0
-    """How long an interrupted agent may take to end its turn before its process is ended."""
+    """How long an interrupted agent may be silent before its process is ended. One that still speaks is ended after
+    three times as long."""
     inactivity_deadline: float = 15 * 60.0
-    """How long a running turn may be silent; paused while an approval or a tool is open."""
+    """How long a running turn may be silent; paused while an approval or a tool is open. Whatever the agent sends is a
+    sign of life, and time in which the host could not listen is not counted."""
     idle_timeout: float = 30 * 60.0
-    """After how long without a turn an agent's process is ended; its conversation is resumed at the next turn."""
+    """After how long without a turn and without output an agent is ended; its conversation is resumed at the next turn.
+    An agent that cannot resume is not ended."""
     restart_backoff: float = 0.2
     """How long a thread's next turn waits before it starts an agent that failed; each failure in a row doubles it."""
     longest_restart_backoff: float = 10.0
     heartbeat_interval: float = 10.0
-    """How often a live session says so in `provider_session_runtime`."""
+    """How often a live session says so in `provider_session_runtime`, by a commit that a loss of power may undo."""
     start_deadline: float = 60.0
     """How long a provider of the host's own may take to start an agent; the adapters here have their own deadlines."""
     call_deadline: float = 30.0

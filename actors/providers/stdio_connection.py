@@ -157,7 +157,8 @@ class StdioConnection(ProcessConnection):
                 yield
         except TimeoutError:
             raise SessionLost(
-                f"{self._process.program} did not read its input for {self._deadline_seconds:g} s"
+                f"{self._process.program} did not read its input for {self._deadline_seconds:g} s",
+                reason="unresponsive",
             ) from None
 
 
