@@ -63,14 +63,14 @@ class IntentNotes:
             payload={"error": reason},
         )
 
-    async def revert_refused(self, intent: PersistedEvent, reason: str) -> None:
-        """Nothing of the revert is done."""
+    async def revert_refused(self, intent: PersistedEvent, reason: str, undone: JsonObject | None = None) -> None:
+        """Nothing of the revert is done; `undone` names what of others it would have undone."""
         await self._note(
             intent,
             "error",
             "checkpoint.revert.refused",
             f"The thread was not reverted: {reason}",
-            payload={"error": reason},
+            payload={"error": reason, **(undone or {})},
         )
 
     async def revert_failed(self, intent: PersistedEvent, error: str, safety_ref: str) -> None:

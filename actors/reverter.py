@@ -1,17 +1,20 @@
 """The reverter: takes a thread's workspace and its agent's conversation back to the end of an earlier turn.
 
 - Refused before anything is touched: the target was not captured, another thread's turn is at work in the workspace,
-  the agent cannot follow and the host does not let it start afresh, or files would be lost.
+  the agent cannot follow and the host does not let it start afresh, files would be lost, or changes that are not of the
+  thread's turns would be undone and the command does not allow it. Threads whose changes are undone are told.
 - Then: what stands in the workspace is kept under the revert's safety ref, files are put back, the agent follows, and
   one transaction appends `thread.reverted`, settles the request and removes the diffs of the turns that are gone.
 - The safety ref is the journal, keyed by the request: while a request is open and its ref is there, the revert is
   done again from the start, each step to the same absolute target. What cannot be finished is put back, and said.
 
-The thread's own session performs it, so no turn of the thread runs meanwhile.
+The thread's own session performs it, so no turn of the thread runs meanwhile. The file is longer than others: it is one
+sequence of steps, with what each says when it fails.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
@@ -19,20 +22,25 @@ from typing import Final, Literal, Protocol, TypeAlias
 import attrs
 
 from ..persistence.crash_points import crash_point
+from ..persistence.readers import ReaderPool
+from ..persistence.revert_rows import RevertFacts, read_revert_facts
 from ..runtime.contracts.commands import ThreadActivityAppend, ThreadRevertComplete
-from ..runtime.contracts.errors import OrchestrionError, ProviderError
-from ..runtime.contracts.events import NO_METADATA, PersistedEvent
+from ..runtime.contracts.errors import NotFound, OrchestrionError, ProviderError
+from ..runtime.contracts.events import NO_METADATA, PersistedEvent, ThreadCheckpointRevertRequested
 from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId, runtime_id
 from ..runtime.contracts.read_model import ThreadView
+from ..runtime.contracts.revert_preview import SHOWN_PATHS, RevertPreview, undone_payload
 from ..runtime.contracts.values import Activity, Count, JsonObject, Label
 from ..runtime.domain.session_commands import IngestedCommand
 from .intent_notes import IntentNotes
 from .minting import Mint
+from .others_work import UndoesOthers, find_target, others_work, state_of
 from .session_voice import SessionVoice
 from .shields import shield
 from .workspace import (
     Capture,
     CaptureFailed,
+    Foreseen,
     GitUnavailable,
     GitWorkspace,
     RefNames,
@@ -88,6 +96,12 @@ class RevertOrder:
     """The counts of the turns whose checkpoint is in error: none is a target."""
 
     @property
+    def may_undo_others(self) -> bool:
+        """Whether the command allows the revert to undo what is not of the thread's turns."""
+        payload = self.intent.payload
+        return isinstance(payload, ThreadCheckpointRevertRequested) and payload.revert_others is True
+
+    @property
     def removed_turns(self) -> tuple[TurnId, ...]:
         """The turns that the revert removes, in their order."""
         return tuple(turn.turn_id for turn in self.thread.turns if turn.turn_count > self.turn_count)
@@ -99,6 +113,8 @@ class _Refused(OrchestrionError):
 
 _NOT_DONE: Final = (
     _Refused,
+    NotFound,
+    UndoesOthers,
     WorkspaceBusy,
     RestoreRefused,
     RestoreFailed,
@@ -117,6 +133,15 @@ class _Progress:
     names: RefNames = _FIRST_EDITION
 
 
+@attrs.frozen(kw_only=True)
+class _Done:
+    """Files that were put back, what of others that undid, and the ref that keeps what stood there before."""
+
+    restored: Restored
+    undone: RevertPreview
+    safety_ref: CheckpointRef
+
+
 class Reverter:
     """Performs reverts. Holds nothing between them."""
 
@@ -129,6 +154,7 @@ class Reverter:
         mint: Mint,
         database: Path,
         names: RefNames,
+        readers: ReaderPool,
         policy: RevertPolicy,
     ) -> None:
         self._use = use
@@ -137,6 +163,7 @@ class Reverter:
         self._mint = mint
         self._database = database
         self._names = names
+        self._readers = readers
         self._policy = policy
 
     async def revert(self, order: RevertOrder, conversation: Conversation) -> None:
@@ -157,7 +184,8 @@ class Reverter:
             if progress.begun and progress.workspace is not None:
                 await self._put_back(progress.workspace, order, str(error), progress.names)
             else:
-                await self._notes.revert_refused(order.intent, str(error))
+                undone = undone_payload(error.preview) if isinstance(error, UndoesOthers) else {}
+                await self._notes.revert_refused(order.intent, str(error), undone)
 
     async def _revert(self, order: RevertOrder, conversation: Conversation, progress: _Progress) -> None:
         if not order.thread.turns:
@@ -170,16 +198,21 @@ class Reverter:
         progress.names = await self._names_of(workspace, order)
         safety = progress.names.safety(order.thread.id, order.intent.event_id)
         progress.begun = await workspace.existing(safety) is not None
-        target = await self._target(workspace, order)
+        if order.turn_count in order.failed_checkpoints:
+            raise _Refused(f"the checkpoint of turn {order.turn_count} is in error: the thread's history says why")
+        facts = await self._facts(order)
+        target = await find_target(workspace, self._names, facts)
+        if target is None:
+            raise _Refused(f"{state_of(order.turn_count)} was not captured")
         following = await conversation.following(order)
         if following == "starts-afresh" and self._policy == "refuse" and not progress.begun:
             raise _Refused("its agent cannot roll its conversation back")
         async with self._use.revert(order.thread.id, order.workspace, waits=progress.begun):
             with shield():
-                restored = await self._restore(workspace, target, order, progress)
+                done = await self._restore(workspace, target, order, progress, facts)
                 progress.begun = True
                 crash_point("revert.files-restored")
-                await self._follow(order, conversation, following, restored, progress.names)
+                await self._follow(order, conversation, following, done)
                 crash_point("revert.agent-followed")
                 await self._complete(order)
 
@@ -188,28 +221,52 @@ class Reverter:
         kept = await workspace.existing(_FIRST_EDITION.safety(order.thread.id, order.intent.event_id))
         return self._names if kept is None else _FIRST_EDITION
 
+    async def _facts(self, order: RevertOrder) -> RevertFacts:
+        thread_id, turn_count = order.thread.id, order.turn_count
+        return await self._readers.run(lambda database: read_revert_facts(database, thread_id, turn_count))
+
     async def _restore(
-        self, workspace: GitWorkspace, target: Capture, order: RevertOrder, progress: _Progress
-    ) -> Restored:
+        self, workspace: GitWorkspace, target: Capture, order: RevertOrder, progress: _Progress, facts: RevertFacts
+    ) -> _Done:
+        """Put the files back, unless that undoes others' work and the command does not allow it.
+
+        A revert that was begun has been approved. What it undoes is then told from what stood there before it.
+        """
         thread_id, request = order.thread.id, order.intent.event_id
         message = f"before the revert to turn {order.turn_count}"
+
+        async def foreseen_as(foreseen: Foreseen) -> RevertPreview:
+            return await others_work(workspace, self._names, facts, target, foreseen, database=self._database)
+
+        async def approve(foreseen: Foreseen) -> None:
+            preview = await foreseen_as(foreseen)
+            if preview.undoes_others and not order.may_undo_others:
+                raise UndoesOthers(preview)
+
         try:
             kept, restored = await workspace.restore(
-                target, lambda attempt: progress.names.safety(thread_id, request, attempt), message
+                target,
+                lambda attempt: progress.names.safety(thread_id, request, attempt),
+                message,
+                approve=None if progress.begun else approve,
             )
         except RestoreFailed:
             progress.begun = True
             raise
         _logger.info("thread %s: %s keeps what stood there before", thread_id, kept.ref)
-        return restored
+        progress.begun = True
+        touched = tuple(await workspace.changed_paths(kept.tree, target.tree))
+        undone = await foreseen_as(
+            Foreseen(present=kept.tree, written=touched, removed=(), left_alone=restored.left_alone)
+        )
+        return _Done(restored=restored, undone=undone, safety_ref=kept.ref)
 
     async def _follow(
         self,
         order: RevertOrder,
         conversation: Conversation,
         following: Following,
-        restored: Restored,
-        names: RefNames,
+        done: _Done,
     ) -> None:
         """Let the agent follow, and tell the thread what happened, before what it tells of can be forgotten."""
         if following == "rolls-back":
@@ -219,13 +276,16 @@ class Reverter:
         loss = "; the agent starts afresh and does not remember the conversation" if loses_context else ""
         payload: JsonObject = {
             "turnCount": order.turn_count,
-            "safetyRef": names.safety(order.thread.id, order.intent.event_id),
-            "written": restored.written,
-            "removed": restored.removed,
-            "leftAlone": list(restored.left_alone[:_NAMED_LEFT_ALONE]),
+            "safetyRef": done.safety_ref,
+            "written": done.restored.written,
+            "removed": done.restored.removed,
+            "leftAlone": list(done.restored.left_alone[:_NAMED_LEFT_ALONE]),
             "contextLost": loses_context,
+            **(undone_payload(done.undone) if done.undone.undoes_others else {}),
         }
-        await self._note(order, f"The workspace stands as at {state}{loss}", payload)
+        summary = f"The workspace stands as at {state}{loss}"
+        await self._note(order.thread.id, order, "checkpoint.reverted", summary, payload)
+        await self._tell_others(order, done.undone, done.safety_ref)
         if following == "starts-afresh":
             await conversation.start_afresh()
 
@@ -246,24 +306,6 @@ class Reverter:
         else:
             await self._notes.revert_refused(order.intent, reason)
 
-    async def _target(self, workspace: GitWorkspace, order: RevertOrder) -> Capture:
-        """The capture to go back to: the end of the turn with this count, or the start of the first.
-
-        Raises:
-            _Refused: it was not captured, or its checkpoint is in error.
-        """
-        count = order.turn_count
-        if count in order.failed_checkpoints:
-            raise _Refused(f"the checkpoint of turn {count} is in error: the thread's history says why")
-        turn = next((one for one in order.thread.turns if one.turn_count == max(count, 1)), None)
-        if turn is None:
-            raise _Refused(f"the thread has no turn {max(count, 1)}")
-        capture = await workspace.find(*target_of(self._names, order.thread.id, count, turn.turn_id))
-        if capture is None:
-            what = "the start of turn 1" if count == 0 else f"the end of turn {count}"
-            raise _Refused(f"{what} was not captured")
-        return capture
-
     async def _complete(self, order: RevertOrder) -> None:
         command = ThreadRevertComplete(
             command_id=CommandId(runtime_id("revert", order.intent.event_id)),
@@ -281,32 +323,42 @@ class Reverter:
             safety = self._names.safety(order.thread.id, order.intent.event_id)
             await self._notes.revert_failed(order.intent, "the thread does not take the revert any more", safety)
 
-    async def _note(self, order: RevertOrder, summary: str, payload: JsonObject) -> None:
-        """Tell the thread. It does not settle the request: a crash after it leaves the revert to be done again."""
+    async def _tell_others(self, order: RevertOrder, undone: RevertPreview, safety_ref: str) -> None:
+        """Tell the other threads whose files were put back, those that live."""
+        for one in undone.others:
+            summary = (
+                f"Thread {order.thread.id!r} was reverted in this workspace:"
+                f" {len(one.paths)} {'file' if len(one.paths) == 1 else 'files'} that this thread changed were put back"
+            )
+            payload: JsonObject = {
+                "threadId": order.thread.id,
+                "turnCount": order.turn_count,
+                "turnCounts": list(one.turn_counts[:SHOWN_PATHS]),
+                "paths": list(one.paths[:SHOWN_PATHS]),
+                "files": len(one.paths),
+                "safetyRef": safety_ref,
+            }
+            if one.is_live:
+                await self._note(one.thread_id, order, "checkpoint.undone.elsewhere", summary, payload)
+
+    async def _note(self, told: ThreadId, order: RevertOrder, kind: str, summary: str, payload: JsonObject) -> None:
+        """Tell a thread. It does not settle the request: a crash after it leaves the revert to be done again."""
         now = self._mint.now()
-        key = runtime_id("revert", "noted", order.intent.event_id)
+        about = () if told == order.thread.id else (hashlib.blake2b(told.encode(), digest_size=16).hexdigest(),)
+        key = runtime_id("revert", "noted", order.intent.event_id, *about)
         activity = Activity(
             id=ActivityId(key),
             tone="info",
-            kind=Label("checkpoint.reverted"),
+            kind=Label(kind),
             summary=summary,
             payload=payload,
             turn_id=None,
             created_at=now,
         )
-        command = ThreadActivityAppend(
-            command_id=CommandId(key), thread_id=order.thread.id, activity=activity, created_at=now
-        )
+        command = ThreadActivityAppend(command_id=CommandId(key), thread_id=told, activity=activity, created_at=now)
         await self._voice.send(
             IngestedCommand(command=command, metadata=NO_METADATA), correlation_id=order.intent.correlation_id
         )
-
-
-def target_of(names: RefNames, thread_id: ThreadId, count: int, turn_id: TurnId) -> tuple[CheckpointRef, str]:
-    """Under which ref and message the state to go back to is kept. `turn_id` is the first turn's where `count` is 0."""
-    if count == 0:
-        return names.baseline(thread_id, 1), f"before turn {turn_id}"
-    return names.turn(thread_id, count), f"after turn {turn_id}"
 
 
 def _ids(order: RevertOrder) -> dict[str, object]:

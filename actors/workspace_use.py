@@ -1,9 +1,9 @@
 """Who works in which workspace: turns share one, a revert has it to itself.
 
 - A turn is at work from before its baseline until its end is captured. While a revert holds a workspace, no turn
-  begins in it or in a directory above or below it.
+  begins in it or in a directory above or below it, by whatever path that is reached.
 - A revert is refused where another thread's turn is at work, unless it was begun before a crash: then it waits.
-- Turns that were at work in one workspace at once are told apart by nobody: each knows which threads it met.
+- Turns that were at work in one workspace at once cannot be told apart: each knows which threads it met.
 
 Belongs to the event loop: nothing here is awaited between a look and what follows from it.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 import anyio
 import attrs
 
+from ..persistence.directory_place import DirectoryPlace
 from ..persistence.threads import in_thread
 from ..runtime.contracts.errors import OrchestrionError
 from ..runtime.contracts.ids import ThreadId
@@ -34,7 +35,7 @@ class WorkspaceBusy(OrchestrionError):
 
 @attrs.define(eq=False)
 class _Turn:
-    place: Path
+    place: DirectoryPlace
     met: set[ThreadId]
     over: anyio.Event
 
@@ -44,11 +45,11 @@ class WorkspaceUse:
 
     def __init__(self) -> None:
         self._turns: dict[ThreadId, _Turn] = {}
-        self._reverts: dict[ThreadId, tuple[Path, anyio.Event]] = {}
+        self._reverts: dict[ThreadId, tuple[DirectoryPlace, anyio.Event]] = {}
 
     async def begin_turn(self, thread_id: ThreadId, workspace: Path) -> None:
         """A turn of the thread is at work from now on. Waits while a revert holds the workspace."""
-        place = await _resolved(workspace)
+        place = await in_thread(DirectoryPlace.of, workspace)
         while (over := self._revert_in(place, thread_id)) is not None:
             await over.wait()
         self.end_turn(thread_id)
@@ -78,7 +79,7 @@ class WorkspaceUse:
         Raises:
             WorkspaceBusy: another thread's turn is at work.
         """
-        place = await _resolved(workspace)
+        place = await in_thread(DirectoryPlace.of, workspace)
         while True:
             over = self._revert_in(place, thread_id)
             others = dict(self._turns_in(place, thread_id))
@@ -97,21 +98,13 @@ class WorkspaceUse:
             del self._reverts[thread_id]
             done.set()
 
-    def _revert_in(self, place: Path, besides: ThreadId) -> anyio.Event | None:
+    def _revert_in(self, place: DirectoryPlace, besides: ThreadId) -> anyio.Event | None:
         for thread_id, (held, over) in self._reverts.items():
-            if thread_id != besides and _overlap(held, place):
+            if thread_id != besides and held.overlaps(place):
                 return over
         return None
 
-    def _turns_in(self, place: Path, besides: ThreadId) -> Iterator[tuple[ThreadId, _Turn]]:
+    def _turns_in(self, place: DirectoryPlace, besides: ThreadId) -> Iterator[tuple[ThreadId, _Turn]]:
         for thread_id, turn in self._turns.items():
-            if thread_id != besides and _overlap(turn.place, place):
+            if thread_id != besides and turn.place.overlaps(place):
                 yield thread_id, turn
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    return one.is_relative_to(other) or other.is_relative_to(one)
-
-
-async def _resolved(workspace: Path) -> Path:
-    return await in_thread(workspace.resolve)

@@ -62,6 +62,7 @@ _NAMES = {
         "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView ReplayPage Snapshot "
         "SnapshotDetail ThreadView TurnDiff TurnFailure TurnView"
     ),
+    ".runtime.contracts.revert_preview": "OthersWork RevertPreview",
     ".runtime.contracts.values": (
         "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
         "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FailureReason "

@@ -143,6 +143,8 @@ from .runtime.contracts.read_model import ThreadView as ThreadView
 from .runtime.contracts.read_model import TurnDiff as TurnDiff
 from .runtime.contracts.read_model import TurnFailure as TurnFailure
 from .runtime.contracts.read_model import TurnView as TurnView
+from .runtime.contracts.revert_preview import OthersWork as OthersWork
+from .runtime.contracts.revert_preview import RevertPreview as RevertPreview
 from .runtime.contracts.values import EPOCH as EPOCH
 from .runtime.contracts.values import UNSET as UNSET
 from .runtime.contracts.values import Activity as Activity

@@ -35,6 +35,11 @@ class ReaderPool:
         self._all: list[_Reader] = []
         self._closed = False
 
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return self._path
+
     async def run(self, job: Callable[[peewee.SqliteDatabase], T]) -> T:
         """Run `job` with a reading connection. A caller that is cancelled abandons the answer, and interrupts the read.
 

@@ -183,6 +183,7 @@ class ProviderHost:
                 mint=mint,
                 database=self._database,
                 names=names,
+                readers=self._readers,
                 policy=options.revert_policy,
             ),
             notes=notes,

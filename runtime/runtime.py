@@ -11,14 +11,18 @@ import attrs
 from ..actors.command_group import CommandEnvelope
 from ..actors.dispatcher import Dispatcher, Submission
 from ..actors.event_log import PAGE_EVENTS, EventLog
+from ..actors.others_work import preview_revert
 from ..actors.projectors import Projectors
 from ..actors.rebuilder import Rebuilder
 from ..actors.snapshot_stream import SnapshotStream
 from ..actors.subscriptions import Subscription
+from ..actors.workspace import RefNames
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.diff_blobs import find_diff
 from ..persistence.event_store import EventPage
+from ..persistence.identity import read_identity
 from ..persistence.readers import ReaderPool
+from ..persistence.revert_rows import read_revert_facts
 from ..persistence.snapshot import read_cut, read_outline, read_snapshot
 from .contracts.admission import admit
 from .contracts.commands import Command
@@ -35,6 +39,7 @@ from .contracts.read_model import (
     TurnDiff,
     TurnDiffRequest,
 )
+from .contracts.revert_preview import RevertPreview
 from .contracts.scalars import MAX_JSON_INTEGER
 from .contracts.values import UNSET, ActorKind, Count, Unset
 from .health import Health, HealthSource
@@ -166,6 +171,27 @@ class Runtime:
         """
         async with self._projectors.cut(read_outline) as (pinned, outline):
             yield SnapshotStream(pinned, outline)
+
+    async def preview_revert(self, thread_id: ThreadId, turn_count: int) -> RevertPreview:
+        """What `thread.checkpoint.revert` to the end of turn `turn_count` would do to the workspace's files now.
+
+        Names what is not of the thread's own turns: the command is refused while there is some, unless it has
+        `revert_others`. Looks at the workspace at the moment of the call; nothing of it is changed.
+
+        Raises:
+            NotFound: the thread does not exist, the workspace is not there, or the state was not captured.
+            RestoreRefused: files would be lost, whatever the command says.
+            CaptureFailed: git cannot capture the workspace or compare captures.
+            GitUnavailable: there is no git program.
+            MailboxClosed: the runtime has stopped.
+            StoreError: the database cannot be read.
+        """
+        path = self._readers.path
+        facts, identity = await self._readers.run(
+            lambda database: (read_revert_facts(database, thread_id, turn_count), read_identity(database, path))
+        )
+        own = identity.id if identity is not None and identity.is_here else None
+        return await preview_revert(facts, names=RefNames(database=own), database=path)
 
     async def get_turn_diff(self, thread_id: ThreadId, from_turn_count: int, to_turn_count: int) -> TurnDiff:
         """The workspace's unified diff between the ends of two turns; "" where they are the same turn.

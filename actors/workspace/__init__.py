@@ -8,8 +8,8 @@ from .git import CaptureFailed, deadline
 from .git_program import GitTooOld, GitUnavailable, find_git
 from .kept import KeptRef
 from .obstacles import RestoreRefused
-from .refs import RefName, RefNames, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
-from .restore import Restored, RestoreFailed
+from .refs import RefKind, RefName, RefNames, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
+from .restore import Foreseen, Restored, RestoreFailed
 from .scratch import CaptureLimits
 from .shadow import shadow_home
 from .skipped import SkippedPaths
@@ -19,10 +19,12 @@ __all__ = [
     "CaptureFailed",
     "CaptureLimits",
     "DiffLimits",
+    "Foreseen",
     "GitTooOld",
     "GitUnavailable",
     "GitWorkspace",
     "KeptRef",
+    "RefKind",
     "RefName",
     "RefNames",
     "RestoreFailed",

@@ -48,7 +48,7 @@ from .moved_captures import find_moved
 from .obstacles import RestoreRefused
 from .recording import Tree, write_tree
 from .refs import NAMESPACE, RefNames, parse_ref, thread_component
-from .restore import Restored, RestoreFailed, restore_tree
+from .restore import Approve, Foreseen, Restored, RestoreFailed, foresee_tree, restore_tree
 from .scratch import CaptureLimits, Layout
 from .skipped import SkippedPaths
 
@@ -239,22 +239,25 @@ class GitWorkspace:
             return await tree_diff(self._git, *trees, limits or DiffLimits(), without=unknown)
 
     async def restore(
-        self, target: Capture, safety: Callable[[int], CheckpointRef], message: str
+        self,
+        target: Capture,
+        safety: Callable[[int], CheckpointRef],
+        message: str,
+        *,
+        approve: Approve | None = None,
     ) -> tuple[Capture, Restored]:
         """Make the workspace's files what `target` holds; answers with the capture of what stood there before.
 
         That capture is kept under `safety(1)` with `message`. Where an earlier attempt left one there, it stays, and
         what stands there now is kept under `safety(2)` and so on, unless it is known already. So a restore that was
-        cut off can be done again.
+        cut off can be done again. `approve` may refuse what would be done: what it raises leaves, nothing was touched.
 
         Raises:
             RestoreRefused: it would lose something. Nothing was touched.
             CaptureFailed: the present could not be captured, or the target is gone. Nothing was touched.
             RestoreFailed: files could not be written or removed, or the deadline passed half way.
         """
-        if target.place != self.place:
-            fault = f"{target.ref} was captured at another place of the repository: move the thread back there first"
-            raise RestoreRefused(self.top, fault)
+        self._check_place(target)
         message = message.strip("\n")
         kept: list[Capture] = []
 
@@ -277,12 +280,47 @@ class GitWorkspace:
         try:
             with deadline("restore", self.top, self._deadline):
                 wanted = Tree(name=target.tree, skipped=target.skipped)
-                restored = await restore_tree(self._git, self._layout, wanted, keep)
+                restored = await restore_tree(self._git, self._layout, wanted, keep, approve)
         except CaptureFailed as fault:
             if not kept:
                 raise
             raise RestoreFailed(self.top, kept[0].ref, fault.fault) from fault
         return kept[0], restored
+
+    async def foresee(self, target: Capture) -> Foreseen:
+        """What `restore` would do now. Nothing of the workspace is changed.
+
+        Raises:
+            RestoreRefused: it would lose something.
+            CaptureFailed: the present could not be captured, the target is gone, or the deadline passed.
+        """
+        self._check_place(target)
+        with deadline("restore", self.top, self._deadline):
+            return await foresee_tree(self._git, self._layout, Tree(name=target.tree, skipped=target.skipped))
+
+    async def changed_paths(self, from_tree: str, to_tree: str) -> frozenset[bytes]:
+        """The paths, from the top of the work tree, that differ between two captures' trees.
+
+        Raises:
+            CaptureFailed: a tree is no longer there, or the deadline passed.
+        """
+        if from_tree == to_tree:
+            return frozenset()
+        with deadline("diff", self.top, self._deadline):
+            options = ("-r", "-z", "--name-only", "--no-renames")
+            listed = await self._git.run("diff-tree", *options, from_tree, to_tree)
+        return frozenset(path for path in listed.output.split(b"\0") if path)
+
+    async def refs_of(self, thread_id: ThreadId) -> tuple[KeptRef, ...]:
+        """The refs that keep captures of threads with this id, of every database that uses this repository.
+
+        Raises:
+            CaptureFailed: git could not list them, or the deadline passed.
+        """
+        component = thread_component(thread_id)
+        patterns = [f"{NAMESPACE}checkpoints/{database}{component}/**" for database in ("", "db.*/")]
+        with deadline("for-each-ref", self.top, self._deadline):
+            return await list_refs(self._git, *patterns)
 
     async def refs(self) -> tuple[KeptRef, ...]:
         """The refs that keep captures in this repository, of every thread and every database that uses it.
@@ -305,6 +343,11 @@ class GitWorkspace:
             _own(ref)
         with deadline("prune", self.top, self._deadline):
             return await prune_refs(self._git, refs, at_once=self._layout.is_shadow)
+
+    def _check_place(self, target: Capture) -> None:
+        if target.place != self.place:
+            fault = f"{target.ref} was captured at another place of the repository: move the thread back there first"
+            raise RestoreRefused(self.top, fault)
 
     async def _read(self, ref: CheckpointRef) -> Capture | None:
         fields = "--format=%(refname)%00%(objectname)%00%(tree)%00%(contents)"

@@ -77,10 +77,43 @@ class _Work:
     directory: Path
 
 
-async def restore_tree(git: Git, layout: Layout, target: Tree, keep: Callable[[Tree], Awaitable[str]]) -> Restored:
+@attrs.frozen(kw_only=True)
+class Foreseen:
+    """What a restore would do: the present's tree, the paths to be written and removed, what would be left alone."""
+
+    present: str
+    written: tuple[bytes, ...]
+    removed: tuple[bytes, ...]
+    left_alone: tuple[str, ...]
+
+
+Approve = Callable[[Foreseen], Awaitable[None]]
+"""Raises what refuses a restore, before anything is touched."""
+
+
+async def foresee_tree(git: Git, layout: Layout, target: Tree) -> Foreseen:
+    """What restoring `target` would do now. No file is touched, and nothing keeps the objects that are written.
+
+    Raises:
+        RestoreRefused: it would lose something.
+        CaptureFailed: the present could not be captured.
+    """
+    async with scratch_repository(git, layout, warm=False) as (scratch, directory):
+        own = await in_thread(OwnFiles.look, layout.top, layout.database)
+        skipped = await record_workspace(git, scratch, layout, own)
+        present = Tree(name=await _write_tree(scratch), skipped=skipped)
+        plan = await _plan(_Work(scratch=scratch, layout=layout, own=own, directory=directory), present, target)
+        await in_thread(keep_objects, directory, layout)
+    return _foreseen(present, plan)
+
+
+async def restore_tree(
+    git: Git, layout: Layout, target: Tree, keep: Callable[[Tree], Awaitable[str]], approve: Approve | None = None
+) -> Restored:
     """Make the workspace what the tree `target` holds. `keep` makes the present's tree safe and names its ref.
 
-    Cancelled, it leaves files of both; restoring again goes on from there.
+    `approve` is asked before, with what would be done. Cancelled, it leaves files of both; restoring again goes on from
+    there.
 
     Raises:
         RestoreRefused: it would lose something, or may not write. Nothing was touched.
@@ -88,15 +121,21 @@ async def restore_tree(git: Git, layout: Layout, target: Tree, keep: Callable[[T
         RestoreFailed: files could not be written or removed.
     """
     try:
-        return await _attempt(git, layout, target, keep, warm=True)
+        return await _attempt(git, layout, target, keep, approve, warm=True)
     except WorkspaceTooLarge:
         raise
     except CaptureFailed:
-        return await _attempt(git, layout, target, keep, warm=False)
+        return await _attempt(git, layout, target, keep, approve, warm=False)
 
 
 async def _attempt(
-    git: Git, layout: Layout, target: Tree, keep: Callable[[Tree], Awaitable[str]], *, warm: bool
+    git: Git,
+    layout: Layout,
+    target: Tree,
+    keep: Callable[[Tree], Awaitable[str]],
+    approve: Approve | None,
+    *,
+    warm: bool,
 ) -> Restored:
     """One attempt. The index of the last capture may name objects that are gone since: `warm` says to use it."""
     async with scratch_repository(git, layout, warm=warm) as (scratch, directory):
@@ -111,6 +150,8 @@ async def _attempt(
         if plan.in_the_way:
             present = Tree(name=await _write_tree(scratch), skipped=skipped)
         await in_thread(keep_objects, directory, layout)
+        if approve is not None:
+            await approve(_foreseen(present, plan))
         safety_ref = await keep(present)
         await _check_unchanged(scratch, layout, plan)
         await in_thread(keep_index, directory, layout)
@@ -124,6 +165,15 @@ async def _attempt(
     return Restored(
         written=len(plan.written),
         removed=len(plan.removed),
+        left_alone=tuple(path.decode("utf-8", "replace") for path in plan.left_alone),
+    )
+
+
+def _foreseen(present: Tree, plan: _Plan) -> Foreseen:
+    return Foreseen(
+        present=present.name,
+        written=plan.written,
+        removed=tuple(sorted(plan.removed)),
         left_alone=tuple(path.decode("utf-8", "replace") for path in plan.left_alone),
     )
 

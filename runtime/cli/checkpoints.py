@@ -12,10 +12,12 @@ from typing import Final
 import attrs
 import click
 
+from ...actors.others_work import preview_revert
 from ...persistence.checkpoint_rows import ThreadWorkspaces, read_thread_workspaces
 from ...persistence.identity import read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.ownership import DatabaseLock
+from ...persistence.revert_rows import read_revert_facts
 from ..checkpoint_refs import RefOwner, ThreadRef, go_back, list_thread_refs, prune
 from ..contracts.codec import to_json
 from ..contracts.errors import NotFound
@@ -41,7 +43,7 @@ class _ListsByDefault(click.Group):
         return super().parse_args(ctx, ["list", *args] if names_no_command else args)
 
 
-@click.group(cls=_ListsByDefault, name="checkpoints", subcommand_metavar="[list|restore|prune] DB [ARGS]...")
+@click.group(cls=_ListsByDefault, name="checkpoints", subcommand_metavar="[list|preview|restore|prune] DB [ARGS]...")
 def checkpoints() -> None:
     """List the captures of threads' workspaces, go back to one, or prune. Without a command: list."""
 
@@ -119,6 +121,44 @@ def prune_command(database: Path, safety_days: int, former: bool, as_json: bool)
         return
     _print_refs("Pruned", done.refs)
     print_line(stdout_console(), f"{len(done.refs)} refs deleted, {done.freed_bytes} bytes are kept by nothing now")
+
+
+@checkpoints.command()
+@database_argument
+@click.argument("thread", metavar="THREAD")
+@click.argument("turn", metavar="N", type=click.IntRange(min=0))
+@json_option
+def preview(database: Path, thread: str, turn: int, as_json: bool) -> None:
+    """Show what a revert of THREAD to the end of turn N would do to its workspace now, and whose work that is.
+
+    What is not of THREAD's own turns is named: a revert is refused while there is some, unless its command has
+    revertOthers. Changes nothing, also while a runtime owns DB.
+    """
+    database = database.resolve()
+    with open_read_only(database) as opened:
+        facts = read_revert_facts(opened, ThreadId(thread), turn)
+        names = RefOwner.of(database, read_identity(opened, database)).names
+    found = run_until_signal(partial(preview_revert, facts, names=names, database=database))
+    if as_json:
+        write_json(to_json(found))
+        return
+    console = stdout_console()
+    whose = {path: "outside any turn" for path in found.outside}
+    for one in found.others:
+        turns = ", ".join(str(count) for count in one.turn_counts)
+        for path in one.paths:
+            whose[path] = f"thread {one.thread_id}, turn {turns}"
+    done = {**dict.fromkeys(found.written, "written"), **dict.fromkeys(found.removed, "removed")}
+    print_table(
+        console,
+        f"A revert of {thread} to turn {turn} in {found.workspace}",
+        ("file", "is", "changed by"),
+        ((path, what, whose.get(path, "this thread")) for path, what in sorted(done.items())),
+    )
+    for path in found.left_alone:
+        print_line(console, f"left alone: {path}")
+    if found.undoes_others:
+        print_line(console, f"{len(whose)} of them are not this thread's own work: the command needs revertOthers")
 
 
 def _refs_of(database: Path) -> tuple[RefOwner, list[ThreadWorkspaces]]:

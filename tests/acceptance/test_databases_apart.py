@@ -53,7 +53,7 @@ async def turn(it: Stage, script: str) -> None:
 
 
 async def reverts(it: Stage, turn_count: int) -> bool:
-    requested = await it.send(checkpoint_revert(turn_count=turn_count))
+    requested = await it.send(checkpoint_revert(turn_count=turn_count, revert_others=True))
     return isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
 
 

@@ -26,7 +26,7 @@ from tests.support.stage import activity, rehearsal, stage
 
 __all__ = ["REVERT", "die_at"]
 
-REVERT: Final[ThreadCheckpointRevert] = checkpoint_revert(turn_count=1, command_id="the-revert")
+REVERT: Final[ThreadCheckpointRevert] = checkpoint_revert(turn_count=1, command_id="the-revert", revert_others=True)
 """The command that asks for the revert."""
 
 TOUCHING: Final = ("touch made-1\nsay words-1", "touch made-2\nsay words-2")

@@ -44,8 +44,8 @@ async def turn(it: Stage, script: str) -> None:
 
 
 async def asked_to_revert(it: Stage, turn_count: int) -> PersistedEvent:
-    """The outcome of a revert that is asked for."""
-    requested = await it.send(checkpoint_revert(turn_count=turn_count))
+    """The outcome of a revert that is asked for, and may undo what is not of the thread's turns."""
+    requested = await it.send(checkpoint_revert(turn_count=turn_count, revert_others=True))
     return await it.outcome(requested.event_id)
 
 
@@ -412,7 +412,7 @@ async def test_a_stop_of_the_runtime_lets_a_revert_come_to_its_end(repository: R
     async with stage(tmp_path) as it:
         await turn(it, "touch one")
         await turn(it, "touch two")
-        requested = await it.send(checkpoint_revert(turn_count=1))
+        requested = await it.send(checkpoint_revert(turn_count=1, revert_others=True))
     async with stage(tmp_path) as it:
         assert isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
         assert names(repository) == {"users.txt", ".gitignore", "one"}
