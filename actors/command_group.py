@@ -40,7 +40,7 @@ from ..runtime.contracts.errors import (
 )
 from ..runtime.contracts.event_codec import EventRow, decode_event, encode_event
 from ..runtime.contracts.events import NO_METADATA, EventMetadata, PersistedEvent, ThreadReverted
-from ..runtime.contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId
+from ..runtime.contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
 from ..runtime.contracts.read_model import DispatchResult
 from ..runtime.contracts.values import ActorKind, Instant, Label
 from ..runtime.domain.decide import aggregate_of, decide
@@ -52,7 +52,7 @@ from .minting import Mint
 
 
 class CommandSuperseded(CommandRejected):
-    """An internal command came too late: its session was replaced, or its thread is deleted. That is no fault."""
+    """A command of the runtime's own came too late: its session was replaced, or its thread is deleted: no fault."""
 
 
 Answer: TypeAlias = DispatchResult | Exception
@@ -228,8 +228,10 @@ class CommandGroup:
 
     def _rejection(self, envelope: CommandEnvelope, reason: str, *, duplicate: bool = False) -> CommandRejected:
         command = envelope.command
-        superseded = isinstance(command, INTERNAL_COMMANDS) and is_superseded(
-            self._states.thread(command.thread_id), envelope.metadata
+        superseded = (
+            isinstance(command, INTERNAL_COMMANDS)
+            and is_runtime_id(command.command_id)
+            and is_superseded(self._states.thread(command.thread_id), envelope.metadata)
         )
         answer = CommandSuperseded if superseded else CommandRejected
         return answer(command.command_id, reason, duplicate=duplicate)

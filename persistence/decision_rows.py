@@ -14,6 +14,7 @@ from ..runtime.contracts.ids import ApprovalRequestId, MessageId, ProjectId, Thr
 from ..runtime.contracts.values import Session
 from ..runtime.domain.evolve import evolve_thread
 from ..runtime.domain.state import ApprovalFact, MessageFact, OwnerFact, ProjectState, ThreadState, TurnFact
+from .approval_details import read_approval_details
 from .event_store import (
     EventPage,
     StreamRequest,
@@ -160,9 +161,16 @@ def _read_checkpoint_counts(database: peewee.SqliteDatabase, thread_id: ThreadId
 
 def _read_approvals(database: peewee.SqliteDatabase, thread_id: ThreadId) -> dict[ApprovalRequestId, ApprovalFact]:
     cursor = database.execute_sql(
-        "SELECT request_id, status, turn_id FROM projection_pending_approvals WHERE thread_id = ?", (thread_id,)
+        "SELECT request_id, status, turn_id, created_at FROM projection_pending_approvals WHERE thread_id = ?",
+        (thread_id,),
     )
-    return {row[0]: ApprovalFact(pending=row[1] == "pending", turn_id=row[2]) for row in cursor.fetchall()}
+    approvals = {}
+    for request_id, status, turn_id, created_at in cursor.fetchall():
+        is_pending = status == "pending"
+        asked = read_approval_details(database, thread_id, request_id, asked_at=created_at) if is_pending else None
+        options = None if asked is None else asked.options
+        approvals[request_id] = ApprovalFact(pending=is_pending, turn_id=turn_id, options=options)
+    return approvals
 
 
 def _with_open_intents(database: peewee.SqliteDatabase, state: ThreadState) -> ThreadState:

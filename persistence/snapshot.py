@@ -30,6 +30,7 @@ from ..runtime.contracts.read_model import (
 )
 from ..runtime.contracts.values import UNSET, Activity, ChangedFile, Instant, ProjectScript, Session, Unset
 from ..runtime.domain.failures import TURN_FAILED, failure_of
+from .approval_details import read_approval_details
 from .positions import PositionRow, read_position
 from .projections import PROJECTIONS
 
@@ -214,9 +215,16 @@ class _ThreadReader:
         return self._grouped(
             "thread_id, request_id, turn_id, created_at FROM projection_pending_approvals",
             "rowid",
-            lambda row: PendingApprovalView(request_id=row[1], turn_id=row[2], created_at=row[3]),
+            self._pending_approval,
             condition="status = 'pending'",
         )
+
+    def _pending_approval(self, row: Any) -> PendingApprovalView:
+        asked = read_approval_details(self._database, ThreadId(row[0]), row[1], asked_at=row[3])
+        view = PendingApprovalView(request_id=row[1], turn_id=row[2], created_at=row[3])
+        if asked is None:
+            return view
+        return attrs.evolve(view, kind=asked.kind, summary=asked.summary, options=asked.options)
 
     def last_failures(self) -> dict[str, TurnFailure]:
         """Each thread's newest failure: one look into a partial index for each thread."""

@@ -71,8 +71,18 @@ def _print_thread(console: Console, thread: ThreadView) -> None:
         print_table(
             console,
             f"Pending approvals of {name}",
-            ("request", "turn", "since"),
-            ((one.request_id, one.turn_id, one.created_at) for one in thread.pending_approvals),
+            ("request", "turn", "kind", "summary", "options", "since"),
+            (
+                (
+                    one.request_id,
+                    one.turn_id,
+                    one.kind,
+                    excerpt(one.summary or ""),
+                    ", ".join(option.id for option in one.options),
+                    one.created_at,
+                )
+                for one in thread.pending_approvals
+            ),
         )
     if not isinstance(thread.messages, Unset) and thread.messages:
         print_table(

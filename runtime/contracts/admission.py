@@ -17,6 +17,7 @@ from typing import Any, Final, get_args
 import attrs
 import orjson
 
+from .client_checks import client_faults
 from .codec import read_strictly, to_json
 from .commands import (
     CLIENT_COMMANDS,
@@ -77,7 +78,8 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
 
     Raises:
         InvalidCommand: a field is at fault, names something new by an id that begins with `~`, the command is over
-            20 MiB, or a client sent an internal command.
+            20 MiB, or a client sent an internal command, a relative directory, a control character in a name, or an
+            attachment that is not what it says.
     """
     admitted = _admit(command, actor)
     for path, name in new_names(admitted.command):
@@ -87,6 +89,9 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
                 f"{name!r} begins with {RUNTIME_MARK!r}: such ids are the runtime's own, choose another",
                 command_id=command.command_id,
             )
+    if actor == "client":
+        for path, fault in client_faults(admitted.command):
+            raise InvalidCommand(path, fault, command_id=command.command_id)
     return admitted
 
 

@@ -8,6 +8,7 @@ import attrs
 
 from .events import LoggedEvent
 from .ids import ApprovalRequestId, CheckpointRef, MessageId, ProjectId, ThreadId, TurnId
+from .provider_events import ApprovalOption
 from .values import (
     UNSET,
     Activity,
@@ -61,9 +62,18 @@ class TurnFailure:
 
 @attrs.frozen(kw_only=True)
 class PendingApprovalView:
+    """A request that waits for a decision.
+
+    `kind`, `summary` and `options` are those of its `approval.requested` activity: `options` are the agent's own, in
+    its order, and `thread.approval.respond` may name one of them. Null and empty where that activity has none.
+    """
+
     request_id: ApprovalRequestId
     turn_id: TurnId | None
     created_at: Instant
+    kind: str | None = None
+    summary: str | None = None
+    options: tuple[ApprovalOption, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -24,8 +24,9 @@ from ..contracts.events import (
     ThreadTurnStartRequested,
 )
 from ..contracts.values import UNSET
+from .approvals import contradiction
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
-from .state import DecisionState, ThreadState
+from .state import ApprovalFact, DecisionState, ThreadState
 
 ThreadClientCommand: TypeAlias = (
     ThreadMetaUpdate
@@ -135,6 +136,9 @@ def _respond_to_approval(thread: ThreadState, command: ThreadApprovalRespond, re
         return Rejection(
             reason=f"approval request {command.request_id!r} is not pending on thread {thread.thread_id!r}"
         )
+    breach = _option_breach(approval, command)
+    if breach is not None:
+        return Rejection(reason=breach)
     return one(
         ThreadApprovalResponseRequested(
             thread_id=thread.thread_id,
@@ -145,6 +149,20 @@ def _respond_to_approval(thread: ThreadState, command: ThreadApprovalRespond, re
         ),
         command.created_at,
         request,
+    )
+
+
+def _option_breach(approval: ApprovalFact, command: ThreadApprovalRespond) -> str | None:
+    """What keeps the named option from being the answer. Where the options are not known, its session finds out."""
+    if command.option_id is UNSET or approval.options is None:
+        return None
+    option = next((one for one in approval.options if one.id == command.option_id), None)
+    if option is not None:
+        return contradiction(option, command.decision)
+    offered = ", ".join(repr(one.id) for one in approval.options) or "none"
+    return (
+        f"option {command.option_id!r} is not one that approval request {command.request_id!r} of thread "
+        f"{command.thread_id!r} offers: {offered}"
     )
 
 

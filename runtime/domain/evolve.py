@@ -29,7 +29,7 @@ from ..contracts.events import (
 )
 from ..contracts.ids import ApprovalRequestId, TurnId
 from ..contracts.values import UNSET, OpenedTurn
-from .approvals import REQUESTED, RESOLVED, request_id_of
+from .approvals import REQUESTED, RESOLVED, details_of, request_id_of
 from .state import ApprovalFact, IntentKind, MessageFact, OpenIntent, ProjectState, ThreadState, TurnFact
 
 K = TypeVar("K")
@@ -212,7 +212,7 @@ def _with_activity(state: ThreadState, payload: ThreadActivityAppended, event: P
         return attrs.evolve(state, approvals=_resolved(state.approvals, request_id))
     if request_id in state.approvals:
         return state
-    fact = ApprovalFact(pending=True, turn_id=activity.turn_id)
+    fact = ApprovalFact(pending=True, turn_id=activity.turn_id, options=details_of(activity).options)
     return attrs.evolve(state, approvals={**state.approvals, request_id: fact})
 
 

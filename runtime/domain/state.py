@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 import attrs
 
 from ..contracts.ids import ApprovalRequestId, CommandId, EventId, MessageId, ProjectId, ThreadId, TurnId
+from ..contracts.provider_events import ApprovalOption
 from ..contracts.values import MessageRole, Session
 
 IntentKind: TypeAlias = Literal[
@@ -61,8 +62,11 @@ class OpenIntent:
 
 @attrs.frozen(kw_only=True)
 class ApprovalFact:
+    """`options` are those that the agent offered; None where they are not known any more, and no part of equality."""
+
     pending: bool
     turn_id: TurnId | None
+    options: tuple[ApprovalOption, ...] | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 from orchestrion import (
     EPOCH,
     UNSET,
+    CommandRejected,
     NotFound,
     PersistedEvent,
     ProjectionStalled,
@@ -22,6 +23,7 @@ from orchestrion import (
 )
 from orchestrion.persistence.projections import PROJECTIONS
 from orchestrion.persistence.snapshot import read_cut, read_snapshot
+from orchestrion.runtime.contracts.commands import Command
 from orchestrion.runtime.contracts.read_model import SnapshotRequest
 from tests.support import builders as make
 from tests.support.core import ScriptedMint, envelopes_of, open_core, run_sql, write_log
@@ -210,3 +212,39 @@ async def test_a_halted_projector_fails_snapshots_unless_they_are_allowed_to_be_
         behind = {one.name: one.position for one in runtime.health().projectors if one.status != "live"}
         assert behind == {"projection.thread-messages": 2}
         assert all(isinstance(event, PersistedEvent) for event in [one async for one in runtime.replay_events(2)])
+
+
+@pytest.mark.lesson("L50")
+@pytest.mark.spec("R3")
+async def test_a_pending_approval_says_what_its_agent_asks_and_offers(path: Path) -> None:
+    options = ({"id": "once", "name": "Allow", "kind": "allow_once"}, {"id": "no", "name": "No", "kind": "reject_once"})
+    log: list[Command] = [
+        make.project_create(),
+        make.thread_create(),
+        make.session_set("running", active_turn_id="turn-1"),
+        make.approval_requested("r1", turn_id="turn-1", options=options),
+        make.approval_requested("r2", turn_id="turn-1"),
+    ]
+    async with open_core(path) as core:
+        for command in log:
+            await core.dispatch(command)
+    for detail in ("full", "summary"):
+        (thread,) = (await snapshot_of(path, detail=detail))["threads"]
+        offered, plain = thread["pendingApprovals"]
+        assert (offered["requestId"], offered["kind"], offered["options"]) == ("r1", "command", list(options))
+        assert (plain["requestId"], plain["kind"], plain["options"]) == ("r2", "command", [])
+        assert offered["summary"] == make.approval_requested().activity.summary
+
+
+@pytest.mark.lesson("L50")
+async def test_options_are_checked_for_a_thread_that_was_loaded_again(path: Path) -> None:
+    options = ({"id": "once", "name": "Allow", "kind": "allow_once"},)
+    async with open_core(path) as core:
+        await core.dispatch(make.project_create())
+        await core.dispatch(make.thread_create())
+        await core.dispatch(make.session_set("running", active_turn_id="turn-1"))
+        await core.dispatch(make.approval_requested("r1", turn_id="turn-1", options=options))
+    async with open_core(path) as core:
+        with pytest.raises(CommandRejected, match=r"'twice'.*'once'"):
+            await core.dispatch(make.approval_respond("t1", "r1", option_id="twice"))
+        await core.dispatch(make.approval_respond("t1", "r1", option_id="once"))

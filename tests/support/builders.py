@@ -5,6 +5,7 @@ Long because there are seventeen commands, and one builder to each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final
@@ -99,13 +100,17 @@ def script(name: str = "test") -> ProjectScript:
     )
 
 
-def image(name: str = "shot.png", *, size_bytes: int = 3) -> Attachment:
+PIXEL: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+"""A PNG of one pixel, in base64: 70 bytes."""
+
+
+def image(name: str = "shot.png", *, size_bytes: int = 70) -> Attachment:
     return Attachment(
         type="image",
         name=AttachmentName(name),
         mime_type=ImageMimeType("image/png"),
         size_bytes=AttachmentSize(size_bytes),
-        data_url=DataUrl("data:image/png;base64,AAAA"),
+        data_url=DataUrl(f"data:image/png;base64,{PIXEL}"),
     )
 
 
@@ -415,7 +420,12 @@ def activity_append(
 
 
 def approval_requested(
-    request_id: str = "r1", *, thread_id: str = "t1", turn_id: str | None = None, command_id: str | None = None
+    request_id: str = "r1",
+    *,
+    thread_id: str = "t1",
+    turn_id: str | None = None,
+    options: Sequence[JsonObject] = (),
+    command_id: str | None = None,
 ) -> ThreadActivityAppend:
     """The activity that opens an approval."""
     return activity_append(
@@ -423,7 +433,7 @@ def approval_requested(
             f"asked-{request_id}",
             kind="approval.requested",
             tone="approval",
-            payload={"requestId": request_id, "requestKind": "command"},
+            payload={"requestId": request_id, "requestKind": "command"} | ({"options": options} if options else {}),
             turn_id=turn_id,
         ),
         thread_id=thread_id,

@@ -60,6 +60,20 @@ def _failure(activity: Json) -> Json:
     return {name: activity["payload"][name] for name in ("turnId", "reason", "message")} | {"at": activity["createdAt"]}
 
 
+def _asked(approval: Json, activities: list[Json]) -> Json:
+    """What the activity says that opened a request, where the two have one instant and the payload names it."""
+    for one in activities:
+        asked = one["payload"]
+        opened = one["kind"] == "approval.requested" and one["createdAt"] == approval["createdAt"]
+        if opened and asked.get("requestId") == approval["requestId"]:
+            return {
+                "kind": asked.get("requestKind"),
+                "summary": one["summary"] or None,
+                "options": asked.get("options", []),
+            }
+    return {"kind": None, "summary": None, "options": []}
+
+
 def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
     def own(table: str, *, without: str = "threadId") -> list[Json]:
         dropped = without.split()
@@ -74,7 +88,7 @@ def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
         "session": next(iter(own("thread_sessions", without="")), None),
         "turns": sorted(own("thread_turns"), key=lambda turn: turn["turnCount"]),
         "pendingApprovals": [
-            {name: row[name] for name in ("requestId", "turnId", "createdAt")}
+            {name: row[name] for name in ("requestId", "turnId", "createdAt")} | _asked(row, own("thread_activities"))
             for row in own("pending_approvals")
             if row["status"] == "pending"
         ],

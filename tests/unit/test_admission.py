@@ -23,7 +23,11 @@ from orchestrion.runtime.contracts.values import (
     MAX_COMMAND_BYTES,
     MAX_MESSAGE_TEXT,
     UNSET,
+    Attachment,
+    AttachmentName,
+    AttachmentSize,
     DataUrl,
+    ImageMimeType,
     Instant,
     Label,
 )
@@ -362,12 +366,23 @@ def test_a_count_is_a_whole_number_that_is_not_negative(kind: str, path: str) ->
         _refused_at(path, kind, wrong)
 
 
+def _raw(characters: int) -> Attachment:
+    """An image of a type that nobody knows, with so many characters of base64."""
+    return Attachment(
+        type="image",
+        name=AttachmentName("raw"),
+        mime_type=ImageMimeType("image/x-raw"),
+        size_bytes=AttachmentSize(characters // 4 * 3),
+        data_url=DataUrl("data:image/x-raw;base64," + "A" * characters),
+    )
+
+
 def _of_size(size: int) -> Command:
-    start = turn_start(attachments=(image(),))
-    empty = len(orjson.dumps(command_json(start)))
-    filler = DataUrl(image().data_url + "A" * (size - empty))
-    message = attrs.evolve(start.message, attachments=(attrs.evolve(image(), data_url=filler),))
-    return attrs.evolve(start, message=message)
+    """A command of so many bytes: two images of about half as many each, and text for the last few."""
+    first, second = _raw(10_000_000), _raw(10_000_000)
+    missing = size - len(orjson.dumps(command_json(turn_start(attachments=(first, second), text=""))))
+    second = _raw(10_000_000 + missing // 4 * 4)
+    return turn_start(attachments=(first, second), text="t" * (missing % 4))
 
 
 @pytest.mark.spec("E20")

@@ -26,6 +26,7 @@ ROUNDS: Final = 4
 """Moves of the hostile client come before each step of the thread."""
 
 _MINTED: Final = re.compile(r"[0-9a-v]{24}")
+_IDENTITY: Final = re.compile(r"/db\.[0-9a-f]+/")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -33,7 +34,8 @@ async def play(directory: Path, rounds: Sequence[Sequence[Move]]) -> dict[str, A
     """Three turns of which one asks, a restart, and a revert; with the moves of a hostile client before each.
 
     Answers with the thread's events and rows, what its agent heard, its files, and the errors that `health` knows of
-    it. Ids that were minted are numbered by their first appearance, and instants left out.
+    it. Ids that were minted are numbered by their first appearance, and instants and the
+    identity of the database left out.
     """
     provider = PlainProvider()
     errors: list[str] = []
@@ -106,5 +108,6 @@ def _canonical(seen: dict[str, Any]) -> dict[str, Any]:
     numbers: dict[str, str] = {}
     text = orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode()
     text = _MINTED.sub(lambda found: numbers.setdefault(found[0], f"minted-{len(numbers) + 1}"), text)
+    text = _IDENTITY.sub("/db/", text)
     canonical: dict[str, Any] = orjson.loads(_INSTANT.sub(Instant("then"), text))
     return canonical

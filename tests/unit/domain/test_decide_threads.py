@@ -13,9 +13,10 @@ from orchestrion.runtime.contracts.events import (
     ThreadSessionStopRequested,
 )
 from orchestrion.runtime.contracts.ids import ProjectId, ThreadId
-from orchestrion.runtime.contracts.values import Label, SessionStatus
+from orchestrion.runtime.contracts.values import ApprovalDecision, Label, SessionStatus
 from tests.support.builders import (
     activity_append,
+    approval_requested,
     approval_respond,
     assistant_complete,
     assistant_delta,
@@ -148,3 +149,43 @@ def test_a_deleted_thread_accepts_that_its_session_stopped() -> None:
     given(*THREAD, session_set("ready"), thread_delete("t1")).when(stopped).then(
         ThreadSessionSetEvent(thread_id=ThreadId("t1"), session=stopped.session, created_at=stopped.created_at)
     )
+
+
+OPTIONS = (
+    {"id": "once", "name": "Allow", "kind": "allow_once"},
+    {"id": "never", "name": "Never", "kind": "reject_always"},
+    {"id": "later", "name": "Ask me later", "kind": "a kind of a later version"},
+)
+
+
+@pytest.mark.lesson("L50")
+@pytest.mark.parametrize(
+    ("option", "decision", "accepted"),
+    [
+        ("once", "accept", True),
+        ("once", "acceptForSession", True),
+        ("never", "decline", True),
+        ("later", "accept", True),
+        ("later", "cancel", True),
+        ("once", "decline", False),
+        ("never", "accept", False),
+        ("Once", "accept", False),
+        ("~s1/1", "accept", False),
+    ],
+)
+def test_an_answer_names_an_option_of_its_request_that_fits_the_decision(
+    option: str, decision: ApprovalDecision, accepted: bool
+) -> None:
+    asked = given(project_create(), thread_create(), approval_requested("r1", options=OPTIONS))
+    answered = asked.when(approval_respond("t1", "r1", decision, option_id=option))
+    if accepted:
+        answered.then_accepted()
+    else:
+        answered.then_rejected(option)
+
+
+@pytest.mark.lesson("L50")
+def test_a_request_without_options_is_answered_by_a_decision_alone() -> None:
+    asked = given(project_create(), thread_create(), approval_requested("r1"))
+    asked.when(approval_respond("t1", "r1", option_id="once")).then_rejected("once", "r1", "t1")
+    asked.when(approval_respond("t1", "r1")).then_accepted()

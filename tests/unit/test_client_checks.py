@@ -1,0 +1,140 @@
+"""What a client's command says of itself is looked at: attachments, directories, control characters."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import attrs
+import pytest
+
+from orchestrion.runtime.contracts.admission import admit
+from orchestrion.runtime.contracts.codec import read_leniently, to_json
+from orchestrion.runtime.contracts.commands import Command
+from orchestrion.runtime.contracts.errors import InvalidCommand
+from orchestrion.runtime.contracts.values import Attachment, AttachmentSize, DataUrl, Label
+from tests.support.builders import (
+    PIXEL,
+    image,
+    project_create,
+    project_meta_update,
+    script,
+    thread_create,
+    thread_meta_update,
+    turn_start,
+)
+
+JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(8)).decode()
+GIF = base64.b64encode(b"GIF89a" + bytes(6)).decode()
+WEBP = base64.b64encode(b"RIFF\x04\x00\x00\x00WEBP").decode()
+
+
+def _with(**changed: Any) -> Command:
+    return turn_start(attachments=(image(), attrs.evolve(image(), **changed)))
+
+
+def _refused(command: Command) -> InvalidCommand:
+    with pytest.raises(InvalidCommand) as caught:
+        admit(command, "client")
+    assert caught.value.command_id == command.command_id
+    return caught.value
+
+
+@pytest.mark.lesson("L51")
+@pytest.mark.parametrize(
+    ("mime", "data", "size"),
+    [
+        ("image/png", f"data:image/png;base64,{PIXEL}", 70),
+        ("image/PNG", f"data:Image/png;base64,{PIXEL}", 70),
+        ("image/png", f"data:image/png;charset=utf-8;base64,{PIXEL}", 70),
+        ("image/jpeg", f"data:image/jpeg;base64,{JPEG}", 12),
+        ("image/jpg", f"data:image/jpg;base64,{JPEG}", 12),
+        ("image/gif", f"data:image/gif;base64,{GIF}", 12),
+        ("image/webp", f"data:image/webp;base64,{WEBP}", 12),
+        ("image/svg+xml", "data:image/svg+xml;base64,PHN2Zy8+", 6),
+    ],
+)
+def test_an_attachment_that_is_what_it_says_is_taken(mime: str, data: str, size: int) -> None:
+    admit(_with(mime_type=mime, data_url=data, size_bytes=size), "client")
+
+
+@pytest.mark.lesson("L51")
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("sizeBytes", {"size_bytes": 71}),
+        ("sizeBytes", {"size_bytes": 0}),
+        ("dataUrl", {"mime_type": "image/jpeg"}),
+        ("dataUrl", {"mime_type": "image/jpeg", "data_url": f"data:image/jpeg;base64,{PIXEL}"}),
+        ("dataUrl", {"mime_type": "image/x-raw", "data_url": f"data:image/x-raw;base64,{PIXEL}"}),
+        ("dataUrl", {"data_url": "data:image/png;base64,AAAA", "size_bytes": 3}),
+        ("dataUrl", {"data_url": "data:image/png;base64,", "size_bytes": 0}),
+        ("dataUrl", {"data_url": f"data:image/png,{PIXEL}"}),
+        ("dataUrl", {"data_url": f"data:;base64,{PIXEL}"}),
+        ("dataUrl", {"data_url": f"data:image/png;base64,{PIXEL[:-2]}"}),
+        ("dataUrl", {"data_url": f"data:image/png;base64,{PIXEL[:40]}\n{PIXEL[40:]}"}),
+        ("dataUrl", {"data_url": f"data:image/png;base64,{PIXEL[:-2]}%3D%3D"}),
+        ("dataUrl", {"data_url": "data:image/png;base64,not base64!", "size_bytes": 10}),
+        ("mimeType", {"mime_type": "image/png\r\nx: y"}),
+        ("name", {"name": "a\x00.png"}),
+    ],
+)
+def test_an_attachment_that_is_not_what_it_says_is_refused_by_its_field(field: str, changed: dict[str, Any]) -> None:
+    assert _refused(_with(**changed)).field == f"message.attachments[1].{field}"
+
+
+@pytest.mark.lesson("L51")
+def test_an_attachment_of_an_older_log_is_read_as_it_stands() -> None:
+    lying = attrs.evolve(image(), size_bytes=AttachmentSize(1), data_url=DataUrl("data:,x"))
+    assert read_leniently(to_json(lying), Attachment) == lying
+
+
+def _meta(**changed: Any) -> Command:
+    return attrs.evolve(project_meta_update(), **changed)
+
+
+@pytest.mark.lesson("L51")
+@pytest.mark.parametrize("directory", ["work", "./work", "../work", "~/work", ".", "C:\\work"])
+@pytest.mark.parametrize("field", ["workspaceRoot", "worktreePath"])
+def test_a_directory_of_a_client_is_absolute(field: str, directory: str) -> None:
+    if field == "workspaceRoot":
+        commands: list[Command] = [project_create(workspace_root=directory), _meta(workspace_root=Label(directory))]
+    else:
+        changed = attrs.evolve(thread_meta_update(), worktree_path=Label(directory))
+        commands = [thread_create(worktree_path=directory), changed]
+    for command in commands:
+        refused = _refused(command)
+        assert (refused.field, "relative" in refused.fault) == (field, True)
+
+
+@pytest.mark.lesson("L51")
+def test_a_thread_without_a_worktree_is_taken() -> None:
+    admit(thread_create(worktree_path=None), "client")
+    admit(attrs.evolve(thread_meta_update(), worktree_path=None), "client")
+
+
+@pytest.mark.lesson("L51")
+@pytest.mark.parametrize(
+    ("field", "command"),
+    [
+        ("title", project_create(title="a\x00b")),
+        ("title", thread_create(title="red \x1b[31m")),
+        ("title", attrs.evolve(thread_meta_update(), title=Label("a\x9bb"))),
+        ("model", thread_create(model="m\n")),
+        ("branch", thread_create(branch="main\x00")),
+        ("workspaceRoot", project_create(workspace_root="/work\x00")),
+        ("worktreePath", thread_create(worktree_path="/work\ntree")),
+        ("defaultModel", project_create(default_model="m\t")),
+        ("effort", turn_start(effort="high\r")),
+        ("model", turn_start(model="\x7f")),
+        ("scripts[0].id", _meta(scripts=(attrs.evolve(script(), id=Label("a\nb")),))),
+        ("scripts[0].name", _meta(scripts=(attrs.evolve(script(), name=Label("a\x07b")),))),
+    ],
+)
+def test_a_control_character_in_a_name_is_refused_by_its_field(field: str, command: Command) -> None:
+    assert _refused(command).field == field
+
+
+@pytest.mark.lesson("L51")
+def test_titles_may_have_lines_and_every_script_of_the_world() -> None:
+    admit(thread_create(title="two\nlines\tand \u202b\u05d0\u202c \U0001f600"), "client")
