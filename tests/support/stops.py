@@ -150,7 +150,7 @@ def perform(stop: Stop) -> Outcome:
         host = _Host(directory, provider, prompts, dice)
         delay = dice.uniform(0, SPANS[stop.provider])
         ended = _cancelled(stop, host, delay)
-        began = min(moment for moment in (host.left_at, host.cancelled_at) if moment)
+        began = min((moment for moment in (host.left_at, host.cancelled_at) if moment), default=host.ended_at)
         outcome.seconds = max(0.0, host.ended_at - began)
         if host.cancelled_at and host.cancelled_at < host.ended_at and not ended:
             outcome.swallowed = f"seed {stop.seed}"
