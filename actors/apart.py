@@ -14,8 +14,8 @@ import logging
 import signal
 import threading
 from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
-from typing import Final, Generic, TypeVar
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, Final, Generic, TypeVar
 
 import anyio
 from anyio.lowlevel import current_token
@@ -23,6 +23,9 @@ from anyio.lowlevel import current_token
 __all__ = ["Apart", "deliver", "graver", "insist", "interruption_in", "outlast"]
 
 T = TypeVar("T")
+
+_together: ContextVar[set[Apart[Any]] | None] = ContextVar("orchestrion.apart", default=None)
+"""The tasks apart that belong together: those of one runtime."""
 
 _ACTOR: Final = {"actor": "runtime"}
 
@@ -40,6 +43,9 @@ class Apart(Generic[T]):
         self._scope = anyio.CancelScope()
         self._answer: list[T] = []
         self._error: BaseException | None = None
+        self._others = _together.get()
+        if self._others is not None:
+            self._others.add(self)
         token = current_token().native_token
         inherited = context or copy_context()
         if isinstance(token, asyncio.AbstractEventLoop):
@@ -68,6 +74,11 @@ class Apart(Generic[T]):
         """Cancel it. Does not wait for its end."""
         self._scope.cancel()
 
+    def leave_behind(self) -> None:
+        """Nobody waits for it any more, whether it ends or not."""
+        if self._others is not None:
+            self._others.discard(self)
+
     def result(self) -> T:
         """What it returned; raises what it raised. Only for one that has ended and was not cut."""
         if self._error is not None:
@@ -86,7 +97,15 @@ class Apart(Generic[T]):
             self._error = error
             deliver(error)
         finally:
+            self.leave_behind()
             self.ended.set()
+
+
+def gather_apart() -> set[Apart[Any]]:
+    """From now on, the tasks apart that this task and those that it starts begin are in this set while they run."""
+    together: set[Apart[Any]] = set()
+    _together.set(together)
+    return together
 
 
 async def outlast(event: anyio.Event, *, until: float) -> BaseException | None:

@@ -101,12 +101,15 @@ class ProviderCalls:
     async def cut(self, call: Apart[T], *, seconds: float = CUT_SECONDS) -> None:
         """Cancel a call and wait for its end, so long at most, a second at a stop. What does not end is left behind."""
         call.cancel()
-        with shield():
-            if not await self.wait(call.ended, seconds=seconds):
-                with anyio.move_on_after(min(seconds, CUT_SECONDS)):
-                    await call.ended.wait()
-        if not call.ended.is_set():
-            _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})
+        try:
+            with shield():
+                if not await self.wait(call.ended, seconds=seconds):
+                    with anyio.move_on_after(min(seconds, CUT_SECONDS)):
+                        await call.ended.wait()
+        finally:
+            if not call.ended.is_set():
+                call.leave_behind()
+                _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})
 
     @staticmethod
     def outcome(call: Apart[T]) -> T:

@@ -17,7 +17,7 @@ from typing import Final
 
 import anyio
 
-from ..actors.apart import Apart, graver, interruption_in, outlast
+from ..actors.apart import Apart, gather_apart, graver, insist, interruption_in, outlast
 from ..actors.shields import Shields
 from .contracts.errors import MailboxClosed
 from .runtime import Runtime
@@ -108,10 +108,14 @@ class Lifetime:
 
     async def _main(self) -> None:
         self._shields.use()
+        left = gather_apart()
         try:
             await self._live(self)
         finally:
             self._settled.set()
+            for task in tuple(left):
+                task.cancel()
+                await insist(task.ended.wait)
 
     async def _end(self, interruption: BaseException | None) -> None:
         assert self._task is not None, "a runtime is opened before it is closed"
