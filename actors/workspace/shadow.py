@@ -1,7 +1,10 @@
 """Shadow repositories: where the captures of a workspace without a repository are kept.
 
 `<database>.checkpoints/` beside the database has one bare repository for each such workspace, named by a digest of the
-workspace's path; its file `workspace` says the path. Nothing is ever written into the workspace by a capture.
+workspace's path; its file `workspace` says the path. Its file `directories` has the device and inode of each directory
+that it was used for: so a workspace that was renamed finds its repository under the new path, also where another
+directory has taken the old one. A directory that was deleted and made again at its path keeps the repository.
+Nothing is ever written into the workspace by a capture.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,6 +28,7 @@ from .scratch import CaptureLimits, Layout
 
 OBJECT_FORMAT: Final = "sha1"
 _NAMED_BY: Final = "workspace"
+_USED_FOR: Final = "directories"
 
 
 def shadow_home(database: Path) -> Path:
@@ -48,11 +53,12 @@ async def shadow_layout(
         CaptureFailed: the repository cannot be made.
     """
     top = Path(await in_thread(os.path.realpath, workspace))
-    place = shadow_home(database) / f"{hashlib.sha256(os.fsencode(top)).hexdigest()[:32]}.git"
+    place = await in_thread(_find, shadow_home(database), top)
     if not await in_thread(place.is_dir):
         if not makes:
             return None
         await _make(git, top, place)
+    await in_thread(_note_use, top, place)
     return Layout(
         top=top,
         prefix="",
@@ -64,6 +70,45 @@ async def shadow_layout(
         limits=limits,
         is_shadow=True,
     )
+
+
+def _find(home: Path, top: Path) -> Path:
+    """The repository that was used for this directory, else the one that its path names, whether it is there or not.
+
+    Inodes are used again: a directory in somebody's git work tree is not taken for one that had a shadow repository.
+    """
+    named = home / f"{hashlib.sha256(os.fsencode(top)).hexdigest()[:32]}.git"
+    identity = _identity(top)
+    if identity is None or identity in _used_for(named):
+        return named
+    if any((directory / ".git").exists() for directory in (top, *top.parents)):
+        return named
+    return next((one for one in sorted(home.glob("*.git")) if identity in _used_for(one)), named)
+
+
+def _note_use(top: Path, place: Path) -> None:
+    """Note that the repository is used for this directory. A note that cannot be written is written next time."""
+    identity = _identity(top)
+    known = _used_for(place)
+    if identity is None or identity in known:
+        return
+    with suppress(OSError), (place / _USED_FOR).open("a", encoding="ascii") as notes:
+        notes.write(f"{identity}\n")
+
+
+def _used_for(place: Path) -> list[str]:
+    try:
+        return (place / _USED_FOR).read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeError):
+        return []
+
+
+def _identity(top: Path) -> str | None:
+    try:
+        facts = top.stat()
+    except OSError:
+        return None
+    return f"{facts.st_dev}:{facts.st_ino}"
 
 
 async def _make(git: Git, top: Path, place: Path) -> None:
