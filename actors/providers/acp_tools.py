@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
-
 from ...runtime.contracts.ids import ProviderItemId
 from ...runtime.contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated, TurnOutcome
 from ...runtime.contracts.values import JsonObject
+from .json_lines import loose_json
 
 __all__ = ["ToolCall", "clipped", "content_text", "list_of", "object_of", "text_of"]
 
@@ -144,11 +143,11 @@ class ToolCall:
         self._told_input, self._told_size = self._input(), self._output_size()
 
     def _input(self) -> bytes:
-        return orjson.dumps([self._title, *(self._kept.get(key) for key in _INPUT)], default=str)
+        return loose_json([self._title, *(self._kept.get(key) for key in _INPUT)])
 
     def _output_size(self) -> int:
         kept = [self._kept[key] for key in _OUTPUT if self._kept.get(key)]
-        return len(orjson.dumps(kept, default=str)) if kept else 0
+        return len(loose_json(kept)) if kept else 0
 
 
 def clipped(value: Any, room: int) -> Any:

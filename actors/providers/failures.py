@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import attrs
-import orjson
 
 from ...runtime.contracts.values import FailureReason
+from .json_lines import loose_json
 from .redaction import plain
 
 __all__ = ["Failure", "failure_of"]
@@ -92,7 +92,7 @@ def _details(data: Any, depth: int = 0) -> Iterator[str]:
             return
     if data not in ({}, []):
         try:
-            yield orjson.dumps(data).decode()[: 4 * _MAX_BYTES]
+            yield loose_json(data).decode()[: 4 * _MAX_BYTES]
         except TypeError:
             return
 

@@ -20,7 +20,7 @@ from ...runtime.contracts.errors import ProviderProtocolError
 from ...runtime.contracts.values import JsonObject
 from .redaction import readable
 
-__all__ = ["JsonLines", "Malformed"]
+__all__ = ["JsonLines", "Malformed", "loose_json"]
 
 _MAX_MALFORMED_IN_A_ROW: Final = 100
 _EXCERPT_BYTES: Final = 200
@@ -163,3 +163,11 @@ def _json(line: bytes) -> Any:
 def _integer(digits: str) -> int | float:
     """An integer; one that Python itself would not write again is taken for infinite."""
     return int(digits) if len(digits) <= _MAX_DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
+
+
+def loose_json(value: Any) -> bytes:
+    """What an agent sent, as text to compare or to measure: values that JSON does not have included."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, default=str).encode()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
-
 from ...runtime.contracts.payload_bounds import bounded_payload
 from ...runtime.contracts.values import JsonObject
+from .json_lines import loose_json
 
 __all__ = ["MAX_OPEN_TOOLS", "bounded_fields", "with_output"]
 
@@ -33,6 +32,6 @@ def with_output(output: str, delta: str) -> str:
 
 def _size(fields: Any) -> str:
     try:
-        return f"{len(orjson.dumps(fields))} bytes"
+        return f"{len(loose_json(fields))} bytes"
     except (TypeError, ValueError, RecursionError):
         return "an unknown number of bytes"

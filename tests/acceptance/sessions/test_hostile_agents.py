@@ -35,6 +35,7 @@ async def test_what_a_hostile_agent_leaves_is_bounded_and_the_thread_goes_on(tmp
     async with stage(tmp_path, providers=[AcpProvider(command, end_grace_seconds=0.2)]) as it:
         for _ in range(2):
             ended = session_of(await it.perform("go"))
+            assert ended.status == ("error" if mode == "huge-error" else "ready")
             assert len((ended.last_error or "").encode()) <= MAX_ERROR_BYTES
         thread = await it.thread()
         assert not isinstance(thread.messages, Unset)
