@@ -11,6 +11,7 @@ tool call that started it; the tools it calls are told, with their parent. Messa
 
 Text streams as `stream_event`s and comes again whole in an `assistant` message, which counts only where its text was
 not streamed: the agent answers without streaming after a broken connection.
+The file is long because all of this is one state: what a message means depends on the turn that runs.
 Source: https://docs.claude.com/en/api/agent-sdk/python
 """
 

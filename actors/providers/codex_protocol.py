@@ -12,6 +12,8 @@ A turn that the agent starts while none runs is its own. One that is handed over
 together, the agent's first. Items between turns are told as they come; those of an earlier turn while another runs, and
 those of threads that subagents have, are not. Keys of messages, tools and requests are counted by the conversation,
 since the model's own ids may come again. Notifications that are not known are counted and reported.
+
+The file is long because all of this is one state: what a notification means depends on the turn that runs.
 Source: `codex app-server generate-json-schema`
 """
 

@@ -22,7 +22,7 @@ Adoption and the mark need Linux and its `/proc`. Elsewhere the agent's process 
 the group stays.
 
 This file is run as a program by a bare interpreter (`guarded_command`): it imports nothing but the standard library,
-and of that as little as it can. It runs on Python 3.9.
+and of that as little as it can. It runs on Python 3.9. It is one long file because it has to run by itself.
 """
 
 from __future__ import annotations
