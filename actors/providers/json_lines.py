@@ -33,6 +33,7 @@ _BRACE, _END_BRACE = b"{}"
 _ONLY_DIGITS: Final = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
 _LONG_NUMBER: Final = b"0" * 19
 _MAX_DIGITS: Final = 1000
+_PIECE: Final = 64 * 1024
 
 M = TypeVar("M")
 
@@ -152,12 +153,20 @@ def _json(line: bytes) -> Any:
     Agents write NaN and Infinity, integers of any length, and halves of surrogate pairs where they cut text by UTF-16
     units. All of it is kept, for ingestion to mend: the other half may come with the next line.
     """
-    if _LONG_NUMBER not in line.translate(_ONLY_DIGITS):  # orjson makes floats of longer integers
+    if not _has_long_number(line):  # orjson makes floats of longer integers
         try:
             return orjson.loads(line)
         except orjson.JSONDecodeError:
             pass
     return json.loads(line.decode("utf-8", "replace"), parse_int=_integer)
+
+
+def _has_long_number(line: bytes) -> bool:
+    """Whether so many digits stand in a row. Looked for piece by piece: a copy of a long line would cost its memory."""
+    return any(
+        _LONG_NUMBER in line[start : start + _PIECE + len(_LONG_NUMBER)].translate(_ONLY_DIGITS)
+        for start in range(0, len(line), _PIECE)
+    )
 
 
 def _integer(digits: str) -> int | float:

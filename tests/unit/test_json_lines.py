@@ -124,3 +124,12 @@ def test_json_within_a_later_line_is_no_message() -> None:
     list(lines.feed(b'{"type": "a"}\n'))
     (malformed,) = lines.feed(b'[log] {"type": "b"}\n')
     assert isinstance(malformed, Malformed)
+
+
+@pytest.mark.lesson("L44")
+@pytest.mark.parametrize("before", range(64 * 1024 - 40, 64 * 1024))
+def test_a_long_integer_is_found_wherever_it_stands_in_a_long_line(before: int) -> None:
+    line = b'{"type": "' + b"x" * before + b'", "v": 18446744073709551616}\n'
+    (message,) = lines_of(max_line_bytes=10**6).feed(line)
+    assert isinstance(message, dict)
+    assert message["v"] == 2**64
