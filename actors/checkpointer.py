@@ -81,6 +81,8 @@ class Checkpointer:
             MAILBOX_CAPTURES
         )
         self._last: dict[ThreadId, anyio.Event] = {}
+        self._tidying: anyio.CancelScope | None = None
+        self._is_closed = False
         self._without_start: set[TurnId] = set()
         self._left: list[tuple[TurnWorkspace, anyio.Event, anyio.Event]] = []
 
@@ -146,7 +148,10 @@ class Checkpointer:
             await last.wait()
 
     def close(self) -> None:
-        """Take no more captures; those asked for are done."""
+        """Take no more captures; those asked for are done. Packing ends."""
+        self._is_closed = True
+        if self._tidying is not None:
+            self._tidying.cancel()
         self._send.close()
 
     def abandon(self) -> None:
@@ -164,10 +169,25 @@ class Checkpointer:
 
     async def _serve(self, captures: TaskGroup) -> None:
         async for turn, before, done in self._receive:
-            captures.start_soon(self._capture_end, turn, before, done)
+            captures.start_soon(self._capture_and_tidy, turn, before, done)
         self._receive.close()
 
-    async def _capture_end(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> None:
+    async def _capture_and_tidy(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> None:
+        """Capture the turn's end, then pack a shadow repository that has grown. No turn waits for that."""
+        workspace = await self._capture_end(turn, before, done)
+        if workspace is None or self._tidying is not None or self._is_closed:
+            return
+        try:
+            with anyio.CancelScope() as self._tidying:
+                await workspace.tidy()
+        except OrchestrionError as error:
+            _logger.warning("the captures of %s are not packed: %s", turn.path, error, extra=_ids(turn))
+        finally:
+            self._tidying = None
+
+    async def _capture_end(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> GitWorkspace | None:
+        """Capture the turn's end; the workspace, where that was done."""
+        captured: GitWorkspace | None = None
         try:
             with self._under_way.begin(turn, "end") as capture:
                 await before.wait()
@@ -182,6 +202,7 @@ class Checkpointer:
                 capture.step = "reporting"
                 await self._report_end(turn, end, changes)
                 await self._notes.workspace_shared(turn, met)
+                captured = workspace
         except GitUnavailable:
             _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
         except (MailboxClosed, RuntimeFailed) as error:
@@ -194,6 +215,7 @@ class Checkpointer:
             self._without_start.discard(turn.turn_id)
             self._use.end_turn(turn.thread_id)
             self._dequeue(turn.thread_id, before, done)
+        return captured
 
     async def _settle(self, turn: TurnWorkspace, before: anyio.Event, done: anyio.Event) -> None:
         """Report what a dead host had captured of a turn's end, or that it had not."""

@@ -331,6 +331,24 @@ class GitWorkspace:
         with deadline("for-each-ref", self.top, self._deadline):
             return await list_refs(self._git)
 
+    async def tidy(self, *, most_loose: int = 200, most_loose_kib: int = 4096) -> bool:
+        """Pack a shadow repository that has more loose objects; what nothing has kept for an hour goes. True if it did.
+
+        Captures may run meanwhile. A repository of the user's is left to the user's own git.
+
+        Raises:
+            CaptureFailed: git could not, or the deadline passed; nothing that is kept is lost.
+        """
+        if not self._layout.is_shadow:
+            return False
+        with deadline("gc", self.top, self._deadline):
+            counted = (await self._git.run("count-objects", "-v")).output.decode("ascii").splitlines()
+            facts = dict(line.split(": ", 1) for line in counted)
+            if int(facts["count"]) <= most_loose and int(facts["size"]) <= most_loose_kib:
+                return False
+            await self._git.run("gc", "--quiet", "--prune=1.hour.ago")
+        return True
+
     async def prune(self, refs: Collection[CheckpointRef]) -> int:
         """Delete these refs, those that are gone already included; the bytes that nothing keeps any more.
 

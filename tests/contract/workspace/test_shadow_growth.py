@@ -1,0 +1,46 @@
+"""A shadow repository is packed by itself: it takes the room of what changed, not of every state of every file."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from orchestrion.actors.workspace import baseline_ref, shadow_home
+from tests.support.git import Repository
+from tests.support.workspaces import THREAD, opened
+
+pytestmark = pytest.mark.anyio
+
+
+def taken(repository: Path) -> int:
+    return sum(path.stat().st_size for path in repository.rglob("*") if path.is_file())
+
+
+@pytest.mark.lesson("L78")
+async def test_a_shadow_repository_that_has_grown_is_packed(tmp_path: Path) -> None:
+    top, database = tmp_path / "plain", tmp_path / "state.db"
+    top.mkdir()
+    text = "".join(random.Random(1).choices("abcdefghij \n", k=300_000))
+    workspace = await opened(top, database=database)
+    captures = []
+    for number in range(6):
+        (top / "big.txt").write_text(text + f"change {number}\n")
+        captures.append(await workspace.capture(baseline_ref(THREAD, number), f"state {number}"))
+    (shadow,) = shadow_home(database).glob("*.git")
+    before = taken(shadow)
+    assert not await workspace.tidy(most_loose=1000)
+    assert await workspace.tidy(most_loose=10)
+    assert taken(shadow) * 3 < before
+    assert "change 5" in (await workspace.diff(captures[0], captures[5])).text
+    assert await workspace.existing(baseline_ref(THREAD, 0)) == captures[0]
+    (top / "big.txt").write_text(text)
+    assert (await workspace.capture(baseline_ref(THREAD, 9), "after")).tree != captures[5].tree
+
+
+async def test_a_users_repository_is_left_to_the_users_git(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    workspace = await opened(repository.top, database=tmp_path / "state.db")
+    await workspace.capture(baseline_ref(THREAD, 1), "start")
+    assert not await workspace.tidy(most_loose=0, most_loose_kib=0)
