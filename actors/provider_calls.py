@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 
 import anyio
 
-from ..runtime.contracts.errors import ProviderError, ProviderProtocolError
+from ..runtime.contracts.errors import MailboxClosed, ProviderError, ProviderProtocolError
 from .apart import Apart
 from .shields import shield
 
@@ -106,10 +106,16 @@ class ProviderCalls:
                 if not await self.wait(call.ended, seconds=seconds):
                     with anyio.move_on_after(min(seconds, CUT_SECONDS)):
                         await call.ended.wait()
-        finally:
-            if not call.ended.is_set():
-                call.leave_behind()
-                _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})
+        except MailboxClosed:
+            self._leave(call)
+            raise
+        self._leave(call)
+
+    @staticmethod
+    def _leave(call: Apart[T]) -> None:
+        if not call.ended.is_set():
+            call.leave_behind()
+            _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})
 
     @staticmethod
     def outcome(call: Apart[T]) -> T:

@@ -6,10 +6,7 @@ process at a time. The next turn resumes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from ..runtime.contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError
+from ..runtime.contracts.errors import ProviderError, ProviderProtocolError
 from ..runtime.contracts.ids import ProviderSessionId
 from .providers.adapter import RollsBack, SessionRequest
 from .reverter import Following, RevertOrder
@@ -35,8 +32,7 @@ class ThreadConversation:
         if order.turn_count == 0 or not isinstance(provider, RollsBack):
             return "starts-afresh"
         await self._agent.end()
-        with _defects_of_adapters():
-            can_forget = await provider.can_forget(request, order.removed_turns)
+        can_forget = await provider.can_forget(request, order.removed_turns)
         if not can_forget:
             return "starts-afresh"
         self._asked = provider, request
@@ -46,11 +42,10 @@ class ThreadConversation:
         if self._asked is None:
             raise ProviderProtocolError("the agent was not asked whether it can roll back")
         provider, request = self._asked
-        with _defects_of_adapters():
-            try:
-                cursor = await provider.forget(request, order.removed_turns)
-            except ProviderError:  # it may have, and its answer was lost: asked again, it does nothing more
-                cursor = await provider.forget(request, order.removed_turns)
+        try:
+            cursor = await provider.forget(request, order.removed_turns)
+        except ProviderError:  # it may have, and its answer was lost: asked again, it does nothing more
+            cursor = await provider.forget(request, order.removed_turns)
         if cursor is None:
             await self._starter.drop_cursors(self._context.thread.id)
         else:
@@ -78,14 +73,3 @@ class ThreadConversation:
             resume_cursor=cursor,
             python=self._starter.python,
         )
-
-
-@contextmanager
-def _defects_of_adapters() -> Iterator[None]:
-    """What an adapter raises that is no error of ours ends one revert, which would be tried again for ever."""
-    try:
-        yield
-    except OrchestrionError:
-        raise
-    except Exception as error:
-        raise ProviderProtocolError(f"the agent could not be asked to forget: {error!r}") from error

@@ -372,7 +372,7 @@ async def test_a_defect_of_an_adapter_ends_the_revert_and_not_the_thread(
         await turn(it, "touch two")
         outcome = await asked_to_revert(it, 1)
         assert activity("checkpoint.revert.refused")(outcome)
-        assert "could not be asked to forget: KeyError('a defect')" in error_of(outcome)
+        assert "failed: KeyError: 'a defect'" in error_of(outcome)
         assert names(repository) == {"users.txt", ".gitignore", "one", "two"}
         await turn(it, "touch three")
 
