@@ -278,8 +278,8 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="an agent is asked to forget the turns that a revert removes",
         file="actors/thread_conversation.py",
-        old="cursor = await provider.forget(request, order.removed_turns)\n            except",
-        new="cursor = request.resume_cursor\n            except",
+        old="cursor = await provider.forget(request, order.removed_turns)\n        except",
+        new="cursor = request.resume_cursor\n        except",
         test="tests/acceptance/sessions/test_reverts.py::test_an_agent_that_can_rolls_back_also_after_a_restart",
     ),
 )
