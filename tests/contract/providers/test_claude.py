@@ -315,7 +315,7 @@ async def test_a_line_that_is_no_message_is_reported_and_the_turn_goes_on(
 
 async def test_an_agent_that_nobody_reads_is_ended(claude: ClaudeCase, workspace: Path) -> None:
     async with session(claude.provider, workspace) as read:
-        words = [{"text": "word "} for _ in range(2_000)]
+        words = [{"text": "word " * 2_000} for _ in range(300)]  # more than the queue of events has room for
         await read.connection.start_turn(TurnRequest(text=claude.prompt("flood", *words)))
         await read.until(MessageDelta)
         assert (await read.closed()).asked
