@@ -12,6 +12,7 @@ from typing import Self
 
 import anyio
 
+from ..runtime.contracts.errors import NotFound
 from ..runtime.contracts.events import LoggedEvent
 from ..runtime.contracts.ids import ThreadId
 from .event_log import EventLog, LogFollower
@@ -83,5 +84,9 @@ class Subscription:
         """
         if self._is_known or self._thread_id is None:
             return
-        await self._log.check_thread(self._thread_id)
+        try:
+            await self._log.check_thread(self._thread_id)
+        except NotFound:
+            self._follower.close()
+            raise
         self._is_known = True

@@ -1,8 +1,8 @@
 """What is looked at in a client's command beyond the types of its fields, so that it means what it says everywhere.
 
 - A directory is absolute: a relative one would mean another place in each process that reads it.
-- Names, models, branches and directories become arguments, file names and lines on a terminal: they have no control
-  characters. A title may have line breaks and tabs.
+- Models, efforts, branches, directories, ids of scripts and names of attachments become arguments and file names: they
+  have no control characters. Titles are shown and no more: whoever shows one escapes it.
 - An attachment is what it says it is.
 
 What older logs hold is read without these checks.
@@ -22,31 +22,25 @@ Fault: TypeAlias = tuple[str, str]
 """A JSON path and what is wrong there."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CONTROL_IN_TITLES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def client_faults(command: Command) -> Iterator[Fault]:
     """What is wrong with a command of a client; nothing for one that may be decided on."""
     match command:
         case ProjectCreate():
-            yield from _title("title", command.title)
             yield from _directory("workspaceRoot", command.workspace_root)
             yield from _name("defaultModel", command.default_model)
         case ProjectMetaUpdate():
-            yield from _title("title", command.title)
             yield from _directory("workspaceRoot", command.workspace_root)
             yield from _name("defaultModel", command.default_model)
             if not isinstance(command.scripts, Unset):
                 for number, script in enumerate(command.scripts):
                     yield from _name(f"scripts[{number}].id", script.id)
-                    yield from _title(f"scripts[{number}].name", script.name)
         case ThreadCreate():
-            yield from _title("title", command.title)
             yield from _name("model", command.model)
             yield from _name("branch", command.branch)
             yield from _directory("worktreePath", command.worktree_path)
         case ThreadMetaUpdate():
-            yield from _title("title", command.title)
             yield from _name("model", command.model)
             yield from _name("branch", command.branch)
             yield from _directory("worktreePath", command.worktree_path)
@@ -76,8 +70,3 @@ def _directory(path: str, directory: str | Unset | None) -> Iterator[Fault]:
 def _name(path: str, name: str | Unset | None) -> Iterator[Fault]:
     if isinstance(name, str) and _CONTROL.search(name):
         yield path, f"{name[:80]!r} has control characters"
-
-
-def _title(path: str, title: str | Unset | None) -> Iterator[Fault]:
-    if isinstance(title, str) and _CONTROL_IN_TITLES.search(title):
-        yield path, f"{title[:80]!r} has control characters"

@@ -117,9 +117,6 @@ def test_a_thread_without_a_worktree_is_taken() -> None:
 @pytest.mark.parametrize(
     ("field", "command"),
     [
-        ("title", project_create(title="a\x00b")),
-        ("title", thread_create(title="red \x1b[31m")),
-        ("title", attrs.evolve(thread_meta_update(), title=Label("a\x9bb"))),
         ("model", thread_create(model="m\n")),
         ("branch", thread_create(branch="main\x00")),
         ("workspaceRoot", project_create(workspace_root="/work\x00")),
@@ -128,7 +125,6 @@ def test_a_thread_without_a_worktree_is_taken() -> None:
         ("effort", turn_start(effort="high\r")),
         ("model", turn_start(model="\x7f")),
         ("scripts[0].id", _meta(scripts=(attrs.evolve(script(), id=Label("a\nb")),))),
-        ("scripts[0].name", _meta(scripts=(attrs.evolve(script(), name=Label("a\x07b")),))),
     ],
 )
 def test_a_control_character_in_a_name_is_refused_by_its_field(field: str, command: Command) -> None:
@@ -136,5 +132,5 @@ def test_a_control_character_in_a_name_is_refused_by_its_field(field: str, comma
 
 
 @pytest.mark.lesson("L51")
-def test_titles_may_have_lines_and_every_script_of_the_world() -> None:
-    admit(thread_create(title="two\nlines\tand \u202b\u05d0\u202c \U0001f600"), "client")
+def test_titles_may_have_any_characters() -> None:
+    admit(thread_create(title="two\nlines \x1b[31mred \u202b\u05d0\u202c \U0001f600"), "client")
