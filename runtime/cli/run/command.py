@@ -255,7 +255,8 @@ def _are_one_directory(one: Path, other: Path) -> bool:
 async def _make_thread(runtime: Runtime, order: _Order, snapshot: Snapshot) -> None:
     workspace = order.workspace or Path.cwd()
     root = Label(str(workspace))
-    known = [one.id for one in snapshot.projects if one.workspace_root == root and one.deleted_at is None]
+    living = [one for one in snapshot.projects if one.deleted_at is None]
+    known = [one.id for one in living if _are_one_directory(workspace, Path(one.workspace_root))]
     project_id = known[0] if known else ProjectId(str(uuid4()))
     if not known:
         await runtime.dispatch(
