@@ -28,7 +28,7 @@ SkipReason: TypeAlias = Literal[
 """`special-file`: a socket, a pipe or a device. `name-refused`: git takes no such name. `several`: more paths than are
 kept lie below. Of a `nested-repository` the tree has the commit, of what is `too-large` the size."""
 
-_REASONS: Final = frozenset(get_args(SkipReason))
+_REASONS: Final[Mapping[str, SkipReason]] = {reason: reason for reason in get_args(SkipReason)}
 _IN_THE_TREE: Final = frozenset({"nested-repository", "too-large"})
 
 _MOST_PATHS: Final = 2000
@@ -92,7 +92,7 @@ def _read(lines: Iterable[str]) -> Iterator[tuple[bytes, SkipReason]]:
     for line in lines:
         if line.startswith(_LINE):
             reason, _, path = line.removeprefix(_LINE).partition(" ")
-            yield unquote_to_bytes(path), reason if reason in _REASONS else "unreadable"  # type: ignore[misc]
+            yield unquote_to_bytes(path), _REASONS.get(reason, "unreadable")
 
 
 def lies_in(path: bytes, places: frozenset[bytes]) -> bool:

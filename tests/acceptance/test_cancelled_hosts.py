@@ -112,7 +112,7 @@ async def test_a_timeout_of_asyncio_is_raised_when_the_runtime_is_gone(tmp_path:
     assert left_behind(tmp_path / "state.db") == []
 
 
-async def test_a_scope_that_is_cancelled_while_the_runtime_stops_ends_when_it_is_gone(tmp_path: Path) -> None:
+async def test_scope_cancelled_during_a_stop_ends_when_the_runtime_is_gone(tmp_path: Path) -> None:
     provider = HangingProvider(close="hangs")
     async with anyio.create_task_group() as tasks:
 

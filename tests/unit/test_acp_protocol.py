@@ -342,7 +342,7 @@ class TestTurns:
 
     @pytest.mark.lesson("L56")
     @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
-    def test_a_turn_that_was_interrupted_is_so_whatever_the_agent_calls_its_end(self, reason: str) -> None:
+    def test_interrupted_turn_is_interrupted_whatever_the_agent_says(self, reason: str) -> None:
         talk = Talk()
         talk.take(talk.conversation.interrupted())
         talk.end(reason)

@@ -455,7 +455,7 @@ class TestBetweenTurns:
         assert isinstance(updated, ToolUpdated)
         assert (updated.item, updated.detail["aggregatedOutput"]) == ("tool-1", "one\ntwo\n")
 
-    def test_l67_what_is_not_known_is_counted_and_what_is_about_the_session_is_a_notice(self) -> None:
+    def test_l67_unknown_messages_are_counted_session_ones_noticed(self) -> None:
         talk = Talk()
         talk.notify("thread/tokenUsage/updated", turnId="turn-a")
         talk.notify("of/tomorrow")

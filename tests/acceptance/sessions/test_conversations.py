@@ -27,7 +27,7 @@ async def losses(it: Stage) -> list[str]:
 
 
 @pytest.mark.lesson("L35")
-async def test_stop_that_forgets_the_conversation_lets_the_next_turn_start_afresh(tmp_path: Path) -> None:
+async def test_stop_that_forgets_lets_the_next_turn_start_afresh(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("say remember me")
         stop = await it.send(session_stop(forget_conversation=True))
@@ -102,7 +102,7 @@ async def test_policy_lets_an_agent_that_cannot_resume_start_afresh_and_says_so(
 
 
 @pytest.mark.lesson("L35")
-async def test_thread_of_a_provider_that_is_gone_moves_to_another_when_its_conversation_is_forgotten(
+async def test_forgotten_conversation_moves_to_another_provider(
     tmp_path: Path,
 ) -> None:
     async with stage(tmp_path, providers=[rehearsal(tmp_path, name="old")]) as it:

@@ -94,7 +94,7 @@ async def test_late_text_is_completed_before_the_next_turn_opens(tmp_path: Path)
 
 
 @pytest.mark.lesson("L42")
-async def test_a_turn_that_the_agent_begins_has_a_checkpoint_and_a_queued_turn_waits_for_it(tmp_path: Path) -> None:
+async def test_turn_of_the_agent_has_a_checkpoint_and_queued_turns_wait(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, _):
         await it.until(payload(ThreadTurnDiffCompleted))
         await agent.says(TurnStarted(origin="agent"))

@@ -13,7 +13,7 @@ from tests.support.stage import activity, error_of, session_of, stage
 pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L37")]
 
 
-async def test_agent_of_a_replaced_workspace_goes_on_in_the_new_one_with_its_conversation(tmp_path: Path) -> None:
+async def test_conversation_goes_on_in_a_replaced_workspace(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         before = session_of(await it.perform("say one"))
         shutil.rmtree(it.workspace)
@@ -27,9 +27,7 @@ async def test_agent_of_a_replaced_workspace_goes_on_in_the_new_one_with_its_con
 
 
 @pytest.mark.parametrize("gone", ["removed", "a file"])
-async def test_turn_without_its_workspace_fails_with_the_reason_and_runs_once_it_is_back(
-    tmp_path: Path, gone: str
-) -> None:
+async def test_turn_without_its_workspace_fails_and_runs_once_it_is_back(tmp_path: Path, gone: str) -> None:
     async with stage(tmp_path) as it:
         before = session_of(await it.perform("say one"))
         shutil.rmtree(it.workspace)

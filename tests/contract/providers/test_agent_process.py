@@ -118,7 +118,7 @@ class TestAgentProcess:
                 assert await all_have_ended(process.identity)
 
     @pytest.mark.lesson("L62")
-    async def test_l62_an_unmarked_daemon_ends_with_an_agent_that_killed_its_guardian(self, tmp_path: Path) -> None:
+    async def test_l62_unmarked_daemon_ends_with_the_killer_of_its_guardian(self, tmp_path: Path) -> None:
         """The daemon has no environment, a session of its own and no parent that is left."""
         daemon = "(setsid env -i sh -c 'sh -c \"echo \\$\\$; exec sleep 3600\" & exit' & exit)"
         with anyio.fail_after(SAFETY_NET_SECONDS):
@@ -239,7 +239,7 @@ class TestEnvironment:
         with pytest.raises(ValueError, match="or 'all'"):
             CodexProvider(inherit_env="PATH")
 
-    def test_l66_every_variable_that_git_calls_local_is_removed_but_its_configuration(self) -> None:
+    def test_l66_variables_that_git_calls_local_are_removed(self) -> None:
         listed = subprocess.check_output(["git", "rev-parse", "--local-env-vars"], text=True).split()
         left = agent_environment(dict.fromkeys(listed, "x"), inherit="all")
         assert set(left) <= {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}

@@ -71,7 +71,7 @@ def test_configuration_of_the_hosts_environment_reaches_git() -> None:
         "HOME": "/home/user",
         "GIT_DIR": "/elsewhere",
         "GIT_INDEX_FILE": "/elsewhere/index",
-        "GIT_CONFIG_GLOBAL": "/home/user/config",
+        "GIT_CONFIG_GLOBAL": "/config",
         "GIT_CONFIG_COUNT": "4",
         "GIT_CONFIG_KEY_0": "core.worktree",
         "GIT_CONFIG_VALUE_0": "/elsewhere",

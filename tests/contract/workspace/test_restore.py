@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -461,7 +462,7 @@ async def test_ignore_rules_behind_links_do_not_stop_a_restore(repository: Repos
     (repository.top / "z").symlink_to(tmp_path)
     await captured(repository.top, 3)
     for number, (target, standing) in enumerate([(first, first_files), (second, second_files)] * 2):
-        await workspace.restore(target, lambda n, at=number: safety_ref(THREAD, f"to-{at}", n), "back")  # type: ignore[misc]
+        await workspace.restore(target, partial(safety_ref, THREAD, f"to-{number}"), "back")
         assert {path: fact for path, fact in files(repository.top).items() if "nested" not in path} == standing
 
 

@@ -79,7 +79,7 @@ async def test_a_report_that_is_refused_otherwise_is_an_error_in_health_and_log(
 
 @pytest.mark.lesson("L48")
 @pytest.mark.parametrize(("session", "times"), [("s1", 1), (None, 0)])
-async def test_an_id_that_is_taken_is_an_error_unless_the_fact_was_recorded_before(
+async def test_taken_id_is_an_error_unless_the_fact_is_recorded(
     dispatcher: ModelDispatcher, session: str | None, times: int
 ) -> None:
     dispatcher.fault = CommandIdReused(CommandId("~s1/1"))
