@@ -4,6 +4,8 @@
 - A call that a turn left open is completed with the turn, as unfinished. It may go on in the background: what comes of
   it later is reported under its key, its real end included.
 - At most `MAX_OPEN` calls are open; the oldest is given up as lost before another begins.
+- What is kept of all calls takes at most `MAX_KEPT_BYTES` of memory. Beyond it the oldest keep the beginning of each
+  field alone.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from ...runtime.contracts.values import JsonObject
 from .acp_meta import command_output, parent_of
 from .acp_tools import ToolCall, text_of
 
-__all__ = ["MAX_OPEN", "ToolCalls"]
+__all__ = ["MAX_KEPT_BYTES", "MAX_OPEN", "ToolCalls"]
 
 MAX_OPEN: Final = 256
+MAX_KEPT_BYTES: Final = 2 * 1024 * 1024
 _MAX_KNOWN: Final = 1024
 _MAX_ID: Final = 256
 _OVER: Final = ("completed", "failed")
@@ -34,6 +37,7 @@ class ToolCalls:
     def __init__(self, new_key: Callable[[], str]) -> None:
         self._new_key = new_key
         self._calls: dict[str, ToolCall] = {}
+        self._kept_bytes = 0  # at least what the calls keep: it is counted anew before any keeps less
 
     def begin_turn(self) -> None:
         """Forget the calls that are over; those that go on in the background are still known."""
@@ -75,9 +79,26 @@ class ToolCalls:
         return tuple(call.completed(unfinished=outcome) for call in self._calls.values() if call.open)
 
     def _merge(self, call: ToolCall, update: JsonObject) -> None:
+        before = call.kept_bytes
         call.merge(update)
         wrote = command_output(update)
         call.wrote(added=wrote.added, whole=wrote.whole, exit_code=wrote.exit_code, signal=wrote.signal)
+        self._kept_bytes += max(0, call.kept_bytes - before)
+        if self._kept_bytes > MAX_KEPT_BYTES:
+            self._keep_less(but=call)
+
+    def _keep_less(self, *, but: ToolCall) -> None:
+        """Make room, half of the bound at once, so that it is not counted anew with each update."""
+        self._kept_bytes = sum(call.kept_bytes for call in self._calls.values())
+        if self._kept_bytes <= MAX_KEPT_BYTES:
+            return
+        for call in self._calls.values():
+            if self._kept_bytes <= MAX_KEPT_BYTES // 2:
+                return
+            if call is not but:
+                self._kept_bytes -= call.kept_bytes
+                call.keep_less()
+                self._kept_bytes += call.kept_bytes
 
     def _named(self, update: JsonObject, *, announced: bool) -> ToolCall:
         identity = _bounded(text_of(update.get("toolCallId")))

@@ -5,6 +5,8 @@ What is kept of an open call is bounded field by field; what its last update bri
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from typing import Any, Final
 
 from ...runtime.contracts.ids import ProviderItemId
@@ -34,6 +36,8 @@ _WHOLE: Final = 64 * _KIB * _KIB
 _MAX_UPDATES: Final = 32
 """After so many reports of an open call only growth to twice its size is reported."""
 _MAX_DEPTH: Final = 48
+_LEAST: Final = 256
+"""What is kept of each field of an open call when its session keeps too much, in bytes."""
 
 
 class ToolCall:
@@ -49,7 +53,8 @@ class ToolCall:
         self._title = ""
         self._kept: JsonObject = {"toolCallId": tool_call_id, **(parent or {})}
         self._latest: JsonObject = {}
-        self._told_input = b""
+        self._told_input: tuple[bytes, int] = (b"", 0)
+        self.kept_bytes = 0
         self._told_size = 0
         self._updates = 0
 
@@ -85,6 +90,7 @@ class ToolCall:
             ]
         self._latest = {key: clipped(value, _WHOLE) for key, value in changed.items()}
         self._kept |= {key: clipped(value, _KEPT[key]) for key, value in changed.items()}
+        self.kept_bytes = _memory(self._kept)
 
     def wrote(self, *, added: str = "", whole: str = "", exit_code: int | None = None, signal: str = "") -> None:
         """Take what a command wrote, in parts or whole, and how it exited. The end of long output is kept."""
@@ -92,6 +98,7 @@ class ToolCall:
             room = _KEPT["output"]
             output = whole or text_of(self._kept.get("output")) + added
             self._kept["output"] = output if len(output) <= room else f"[cut] …{output[-room:]}"
+            self.kept_bytes = _memory(self._kept)
         if exit_code is not None:
             self._kept["exitCode"] = exit_code
         if signal:
@@ -100,6 +107,13 @@ class ToolCall:
     def settle(self) -> None:
         """The last update is reported: keep no more of it than is kept of an open call."""
         self._latest = {}
+
+    def keep_less(self) -> None:
+        """Keep the beginning of each field alone. That the call has less of it now is no progress to report."""
+        self._kept = {key: clipped(value, _LEAST) for key, value in self._kept.items()}
+        self.kept_bytes = _memory(self._kept)
+        if self.started:
+            self._note_told()
 
     def detail(self) -> JsonObject:
         return dict(self._kept)
@@ -117,7 +131,7 @@ class ToolCall:
         input_, size = self._input(), self._output_size()
         grew = size > 0 and size >= 2 * self._told_size
         changed = input_ != self._told_input
-        if not grew and not (changed and (self._updates < _MAX_UPDATES or len(input_) >= 2 * len(self._told_input))):
+        if not grew and not (changed and (self._updates < _MAX_UPDATES or input_[1] >= 2 * self._told_input[1])):
             return None
         self._updates += 1
         self._note_told()
@@ -137,17 +151,28 @@ class ToolCall:
             detail["status"] = "lost"
         else:
             self._kept = {"toolCallId": self.tool_call_id}
+            self.kept_bytes = 0
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
 
     def _note_told(self) -> None:
         self._told_input, self._told_size = self._input(), self._output_size()
 
-    def _input(self) -> bytes:
-        return loose_json([self._title, *(self._kept.get(key) for key in _INPUT)])
+    def _input(self) -> tuple[bytes, int]:
+        """What tells one input from another, and how long it is."""
+        told = loose_json([self._title, *(self._kept.get(key) for key in _INPUT)])
+        return hashlib.blake2b(told, digest_size=16).digest(), len(told)
 
     def _output_size(self) -> int:
         kept = [self._kept[key] for key in _OUTPUT if self._kept.get(key)]
         return len(loose_json(kept)) if kept else 0
+
+
+def _memory(value: Any) -> int:
+    """About how many bytes of memory a value of JSON takes."""
+    size = sys.getsizeof(value)
+    if isinstance(value, dict):
+        return size + sum(_memory(key) + _memory(inner) for key, inner in value.items())
+    return size + sum(map(_memory, value)) if isinstance(value, list) else size
 
 
 def clipped(value: Any, room: int) -> Any:
