@@ -1,8 +1,9 @@
 """Newline-delimited JSON as agents write it: bytes become messages, without I/O.
 
 The input may be cut anywhere. A line that is no message becomes a `Malformed` and is skipped, a line over the bound
-without being kept; too many of them in a row, and the input is given up. Byte order marks and terminal codes around a
-message are skipped. What comes before the first message is kept in part, since it often says why there is none.
+without being kept; too many of them in a row, and the input is given up. Where a reader allows it, a long line is
+shortened while it arrives (`long_lines.py`), and the bound is for what remains. Byte order marks and terminal codes
+around a message are skipped. What comes before the first message is kept in part: it often says why there is none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import orjson
 
 from ...runtime.contracts.errors import ProviderProtocolError
 from ...runtime.contracts.values import JsonObject
+from .long_lines import LongLine
 from .redaction import readable
 
 __all__ = ["JsonLines", "Malformed", "loose_json"]
@@ -49,7 +51,11 @@ class Malformed:
 
 
 class JsonLines(Generic[M]):
-    """JSON objects, a line each. `read` makes a message of one, or says what is wrong with it."""
+    """JSON objects, a line each. `read` makes a message of one, or says what is wrong with it.
+
+    Lines over `shorten_over_bytes` are shortened; None keeps every text whole. `skipped` makes a message of a line over
+    the bound where its beginning and its end, as far as they are known, tell enough; None where they do not.
+    """
 
     def __init__(
         self,
@@ -57,9 +63,14 @@ class JsonLines(Generic[M]):
         *,
         max_line_bytes: int,
         max_malformed_in_a_row: int = _MAX_MALFORMED_IN_A_ROW,
+        shorten_over_bytes: int | None = None,
+        skipped: Callable[[bytes, bytes, str], M | None] | None = None,
     ) -> None:
         self._read = read
         self._max_line_bytes = max_line_bytes
+        self._shorten_over_bytes = None if shorten_over_bytes is None else min(shorten_over_bytes, max_line_bytes)
+        self._skipped = skipped
+        self._long: LongLine | None = None
         self._max_malformed = max_malformed_in_a_row
         self._malformed_in_a_row = 0
         self._parts: list[bytes] = []
@@ -96,17 +107,27 @@ class JsonLines(Generic[M]):
 
     def _keep(self, part: bytes) -> None:
         self._length += len(part)
-        if self._length > self._max_line_bytes:
+        if self._long is not None:
+            self._long.add(part)
+        elif self._shorten_over_bytes is not None and self._length > self._shorten_over_bytes:
+            self._long = LongLine(self._max_line_bytes)
+            for kept in (*self._parts, part):
+                self._long.add(kept)
+            self._parts.clear()
+        elif self._length > self._max_line_bytes:
             self._parts.clear()
         elif part:
             self._parts.append(part)
 
     def _take(self) -> M | Malformed | None:
-        line, length = _without_codes(b"".join(self._parts)), self._length
+        length, long = self._length, self._long
+        line = _without_codes(b"".join(self._parts) if long is None else long.shortened())
         self._parts.clear()
-        self._length = 0
-        if length > self._max_line_bytes:
-            return Malformed(fault=f"a line of {length} bytes, over the bound of {self._max_line_bytes}")
+        self._length, self._long = 0, None
+        if long.is_given_up if long is not None else length > self._max_line_bytes:
+            fault = f"a line of {length} bytes, over the bound of {self._max_line_bytes}"
+            told = self._skipped(long.head, long.tail, fault) if long is not None and self._skipped else None
+            return Malformed(fault=fault) if told is None else told
         if not line:
             return None
         message = self._message(line)

@@ -1,12 +1,14 @@
 """JSON-RPC 2.0 over newline-delimited JSON as plain values: bytes become messages, messages bytes, without I/O.
 
-Requests count their ids from 0, so a reply to an id that was never given out is malformed.
+Requests count their ids from 0, so a reply to an id that was never given out is malformed. Long texts of a long line
+are shortened. A reply that is too long all the same ends its request with a refusal.
 Source: https://www.jsonrpc.org/specification
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
@@ -32,7 +34,14 @@ __all__ = [
 
 METHOD_NOT_FOUND: Final = -32601
 
-_MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+_MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+_SHORTEN_OVER_BYTES: Final = 1024 * 1024
+_VERSION: Final = rb'\s*"jsonrpc"\s*:\s*"2\.0"\s*'
+_ID: Final = rb'\s*"id"\s*:\s*(\d{1,9})\s*'
+_ANSWER: Final = rb'\s*"(?:result|error)"\s*:'
+_REPLY_WITH_ID_FIRST: Final = re.compile(rb"\s*\{(?:" + _VERSION + rb",)?" + _ID + rb"," + _ANSWER)
+_REPLY_WITH_ANSWER_FIRST: Final = re.compile(rb"\s*\{(?:" + _VERSION + rb",)?" + _ANSWER)
+_ID_LAST: Final = re.compile(rb"," + _ID + rb"(?:," + _VERSION + rb")?\}\s*\Z")
 
 RequestId: TypeAlias = int | str
 
@@ -89,7 +98,11 @@ class JsonRpcProtocol:
         self._head: dict[str, Any] = {"jsonrpc": "2.0"} if jsonrpc_member else {}
         self._next_id = 0
         self._lines = JsonLines[Incoming](
-            self._read, max_line_bytes=max_line_bytes, max_malformed_in_a_row=max_malformed_in_a_row
+            self._read,
+            max_line_bytes=max_line_bytes,
+            max_malformed_in_a_row=max_malformed_in_a_row,
+            shorten_over_bytes=_SHORTEN_OVER_BYTES,
+            skipped=self._refusal_of_skipped,
         )
 
     def request(self, method: str, params: Any) -> tuple[int, bytes]:
@@ -122,6 +135,16 @@ class JsonRpcProtocol:
             return orjson.dumps(whole, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError:  # the agent's own id or option, given back as it came: half a character, a long integer
             return json.dumps(whole).encode() + b"\n"
+
+    def _refusal_of_skipped(self, head: bytes, tail: bytes, fault: str) -> Incoming | None:
+        """What a reply that is too long comes to. Only ids of the message itself count, not those within it."""
+        found = _REPLY_WITH_ID_FIRST.match(head)
+        if found is None and _REPLY_WITH_ANSWER_FIRST.match(head):
+            found = _ID_LAST.search(tail)
+        identity = self._next_id if found is None else int(found[1])
+        if identity >= self._next_id:
+            return None
+        return Refusal(id=identity, code=0, message=f"the reply is {fault}")
 
     def _read(self, message: JsonObject) -> Incoming:
         read = _parsed(message)

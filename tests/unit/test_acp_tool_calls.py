@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import orjson
 import pytest
 
 from orchestrion.actors.providers.acp_protocol import Conversation
+from orchestrion.actors.providers.acp_tool_calls import MAX_KEPT_BYTES, MAX_OPEN
 from orchestrion.actors.providers.acp_tools import clipped
 from orchestrion.actors.providers.jsonrpc_protocol import Result
 from orchestrion.runtime.contracts.ids import ProviderThreadId
@@ -239,3 +241,27 @@ class TestBounds:
         for value in (deep, list(range(1_000_000)), {str(n): n for n in range(1_000_000)}, "é" * 1_000_000):
             assert len(orjson.dumps(clipped(value, 1000))) < 3_000
         assert clipped({"a": ["b", 1, None]}, 1000) == {"a": ["b", 1, None]}
+
+
+@pytest.mark.lesson("L84")
+def test_all_open_calls_keep_a_few_mib_and_still_end_with_what_they_were() -> None:
+    talk = Talk()
+    tracemalloc.start()
+    try:
+        for number in range(MAX_OPEN):
+            talk.call(
+                toolCallId=f"t-{number}", title=f"call {number}", rawInput={"content": f"{number} " + "x" * 60_000}
+            )
+            talk.told.clear()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2 * MAX_KEPT_BYTES
+    talk.progress(toolCallId="t-0")
+    assert talk.told == []
+    talk.progress(toolCallId="t-0", status="completed")
+    (ended,) = talk.told
+    assert isinstance(ended, ToolCompleted)
+    assert (ended.title, ended.failed) == ("call 0", False)
+    assert ended.detail["rawInput"]["content"].startswith("0 xxx")
+    assert "cut" in ended.detail["rawInput"]["content"]

@@ -1,0 +1,106 @@
+"""A line of JSON that is too long to be kept: its long texts are shortened while it arrives. Pure.
+
+Of what agents send in one long line, nearly all is the text of one file or one result, of which events keep little. So
+the line is never held whole: a text that goes on for long loses its end and says how many bytes were cut. What remains
+is read like any other line. A line whose other parts are too long or too many is given up.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["LongLine"]
+
+_MAX_TEXT: Final = 1024 * 1024
+_MAX_ENTRIES: Final = 512 * 1024
+"""Entries of lists and objects: each takes a hundred bytes once it is read."""
+_PIECE: Final = 64 * 1024
+_ENDS: Final = 128
+_QUOTE: Final = ord('"')
+_LONGEST_ESCAPE: Final = len(r"\u0000")
+_OF_TEXT: Final = rb'(?:[^"\\]++|\\(?:u[0-9a-fA-F]{4}|[^u]))*+'
+_TEXT: Final = re.compile(_OF_TEXT)
+_WHOLE_TEXTS: Final = re.compile(rb'(?:[^"]++|"' + _OF_TEXT + rb'")*+')
+_SEPARATORS: Final = (b",", b"[", b"{")
+_CONTINUATION: Final = bytes(range(0x80, 0xC0))
+_MOST_CONTINUATION: Final = 3
+
+
+class LongLine:
+    """`room` is how many bytes of the line are kept at most. `head` and `tail` are its first and last 128 bytes."""
+
+    def __init__(self, room: int) -> None:
+        self._left = room
+        self._parts: list[bytes] = []
+        self._entries = 0
+        self._is_within_text = False
+        self._text_left = 0
+        self._cut = 0
+        self._rest = b""
+        self.is_given_up = False
+        self.head = b""
+        self.tail = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Take what comes next of the line. Parts that were given up are not looked at."""
+        self.head += chunk[: _ENDS - len(self.head)]
+        self.tail = (self.tail + chunk[-_ENDS:])[-_ENDS:]
+        for start in range(0, len(chunk), _PIECE):
+            if self.is_given_up:
+                return
+            self._take(self._rest + chunk[start : start + _PIECE])
+
+    def shortened(self) -> bytes:
+        """The line without what was cut; nothing of one that was given up."""
+        return b"".join(self._parts)
+
+    def _take(self, data: bytes) -> None:
+        self._rest = b""
+        at = 0
+        while at < len(data) and not self.is_given_up:
+            at = self._go_on_with_text(data, at) if self._is_within_text else self._go_on_to_text(data, at)
+
+    def _go_on_to_text(self, data: bytes, at: int) -> int:
+        """Keep everything up to a text that does not end within `data`."""
+        found = _WHOLE_TEXTS.match(data, at)
+        end = found.end() if found else at
+        self._entries += sum(data.count(separator, at, end) for separator in _SEPARATORS)
+        if end < len(data):
+            self._is_within_text, end = True, end + 1
+            self._text_left, self._cut = min(_MAX_TEXT, self._left // 2), 0
+        self._keep(data[at:end])
+        return end
+
+    def _go_on_with_text(self, data: bytes, at: int) -> int:
+        found = _TEXT.match(data, at)
+        end = found.end() if found else at
+        if end == at and data[at] != _QUOTE:
+            if len(data) - at < _LONGEST_ESCAPE:  # an escape that is not complete yet
+                self._rest = data[at:]
+                return len(data)
+            end = at + 1  # no escape that JSON has: the line is no JSON, which its reader says
+        self._keep_text(data[at:end])
+        if end < len(data) and data[end] == _QUOTE:
+            marker = b"... [cut: %d bytes]" % self._cut if self._cut else b""  # of ASCII, which a text takes less for
+            self._keep(marker + b'"')
+            self._is_within_text = False
+            end += 1
+        return end
+
+    def _keep_text(self, text: bytes) -> None:
+        if not self._cut and len(text) <= self._text_left:
+            self._text_left -= len(text)
+            self._keep(text)
+            return
+        begun = text[:_MOST_CONTINUATION]  # may hold the end of a character that was kept in part
+        kept = b"" if self._cut else begun[: len(begun) - len(begun.lstrip(_CONTINUATION))]
+        self._keep(kept)
+        self._cut += len(text) - len(kept)
+
+    def _keep(self, data: bytes) -> None:
+        self._left -= len(data)
+        self._parts.append(data)
+        if self._left < 0 or self._entries > _MAX_ENTRIES:
+            self.is_given_up = True
+            self._parts.clear()
