@@ -23,6 +23,7 @@ from .session_commands import (
     IngestState,
     OpenMessage,
     activity,
+    another_message_id,
     command,
     message_id,
     numbered,
@@ -55,12 +56,13 @@ def continue_message(state: IngestState, event: MessageDelta, now: Instant) -> I
 
 
 def complete_message(state: IngestState, item: ProviderItemId, now: Instant) -> Ingested:
-    """End a message. One that had no text yet is empty; one that is over, and any between turns, stays as it is."""
+    """End a message. One that had no text yet is empty; one that is over or may be, and any between turns, stays as it
+    is."""
     known = state.open_message(item)
     if known is not None:
         return _complete(state, known, now)
     message = message_id(state.provider_session_id, item)
-    if state.turn_id is None or message in state.completed_messages:
+    if state.turn_id is None or message in state.completed_messages or _forgets(state):
         return state, ()
     return _complete(state, OpenMessage(item=item, id=message), now)
 
@@ -144,8 +146,13 @@ def _delta(state: IngestState, message: OpenMessage, text: str, now: Instant) ->
 
 
 def _fresh_id(state: IngestState, item: ProviderItemId) -> MessageId:
-    """The id of a message that opens: its item's, unless a message that is over has it."""
+    """The id of a message that opens: its item's, unless a message that is over has it, or may have it."""
     derived = message_id(state.provider_session_id, item)
-    if derived not in state.completed_messages:
+    if derived not in state.completed_messages and not _forgets(state):
         return derived
-    return message_id(state.provider_session_id, ProviderItemId(f"{item}/{state.count + 1}"))
+    return another_message_id(state.provider_session_id, item, state.count + 1)
+
+
+def _forgets(state: IngestState) -> bool:
+    """Whether the session may have completed more messages than are remembered."""
+    return len(state.completed_messages) >= _MAX_REMEMBERED

@@ -216,6 +216,12 @@ def message_id(session: ProviderSessionId, item: ProviderItemId) -> MessageId:
     return MessageId(_below(session, item))
 
 
+def another_message_id(session: ProviderSessionId, item: ProviderItemId, number: int) -> MessageId:
+    """The id of a message whose item may have named one before. No item's own id is like it, since those have `/` right
+    after the session, and none with another number."""
+    return MessageId(_below(ProviderSessionId(f"{session}~{number}"), item))
+
+
 def request_id(session: ProviderSessionId, request: ApprovalRequestId) -> ApprovalRequestId:
     """The id of an agent's approval request: its own, below its session's."""
     return ApprovalRequestId(_below(session, request))

@@ -494,6 +494,20 @@ def test_the_oldest_of_too_many_open_messages_is_completed() -> None:
     assert len(state.streaming) == MAX_OPEN_MESSAGES
 
 
+@pytest.mark.lesson("L84")
+def test_no_message_opens_under_the_id_of_one_that_is_over() -> None:
+    state, opened = RUNNING, []
+    names = [f"m-{number}" for number in range(300)]
+    for name in (*names, "m-0", "m-299", "m-0/5", f"~{SESSION}/m-1", *names):
+        (delta,) = (then := given(state, MessageDelta(item=item(name), text="x"))).commands
+        assert isinstance(delta, ThreadMessageAssistantDelta)
+        opened.append(delta.message_id)
+        state = given(then.state, MessageCompleted(item=item(name))).state
+    assert len(set(opened)) == len(opened) == 604
+    assert opened[0] == message_id(SESSION, item("m-0"))
+    assert given(state, MessageCompleted(item=item("m-0"))).kinds == []
+
+
 @pytest.mark.lesson("L43")
 def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
     for event in (
