@@ -2,11 +2,10 @@
 
 - A batch is applied in one transaction, the round's, rows and position together: killed anywhere, each event once.
 - It reads the events and its own rows, never another projector's.
-- A batch without events that it handles moves its position lazily: when idle, after a bound of events, at a barrier,
-  at the end.
-- An event whose payload does not decode is quarantined: skipped, counted, reported. A transient storage error is
-  tried again with backoff; a commit of unknown outcome is looked up before it is tried again. Any other failure is
-  traced to its event by halving the batch, and halts this projector alone at its last good position.
+- A batch without events that it handles moves its position lazily: when idle, after many events, at a barrier or end.
+- An event that does not decode, or with a value that SQLite cannot hold, is quarantined: skipped, counted, reported. A
+  transient storage error is tried again with backoff; a commit of unknown outcome is looked up before that. Any other
+  failure is traced to its event by halving the batch, and halts this projector alone at its last good position.
 - Between two batches, and when halted, it takes rows that a rebuild made anew: rows and position are swapped in one
   transaction, and it goes on from there, live. A swap that fails leaves it as it was.
 """
@@ -20,7 +19,7 @@ from typing import Final
 
 import anyio
 
-from ..persistence.failures import CommitOutcomeUnknown, is_transient
+from ..persistence.failures import CommitOutcomeUnknown, is_of_a_value, is_transient
 from ..persistence.lane import Job
 from ..persistence.positions import PositionRow
 from ..persistence.projections import Projection
@@ -220,7 +219,6 @@ class Projector:
     async def _swapped(self, replacement: Replacement, up_to: int) -> PositionRow | None:
         """The position after a swap; after an error that left rows and position as they were, None."""
         found: list[PositionRow] = []
-
         replacement.begin()
         try:
             await self._rounds.run_job(take_rows(replacement.swap, self.name, up_to, found.append))
@@ -238,10 +236,9 @@ class Projector:
         while True:
             try:
                 return await self._rounds.run_job(job)
-            except ProjectionStalled:
-                raise
             except Exception as error:
-                if not isinstance(error, StoreError) and not is_transient(error):
+                is_storage = isinstance(error, StoreError) or is_transient(error)
+                if isinstance(error, ProjectionStalled) or not is_storage:
                     raise
                 await self._back_off(error)
 
@@ -301,11 +298,14 @@ class Projector:
         except (MailboxClosed, ProjectionStalled):
             raise
         except Exception as error:
-            if len(batch) == 1:
+            if len(batch) == 1 and is_of_a_value(error):
+                self._condition.skip(last.sequence, repr(error))
+                await self._commit((), position)
+            elif len(batch) == 1:
                 raise ProjectionStalled(self.name, self.position, f"event {last.sequence}: {error!r}") from error
-            middle = len(batch) // 2
-            await self._apply(batch[:middle])
-            await self._apply(batch[middle:])
+            else:
+                for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                    await self._apply(half)
 
     async def _commit(self, events: Sequence[PersistedEvent], position: PositionRow) -> None:
         rows = bring_rows(self._projection, events, position)

@@ -107,10 +107,13 @@ class ProjectorCondition:
         """Events of a batch that the projector handles and that do not decode are skipped."""
         for event in batch:
             if isinstance(event, UndecodableEvent) and event.known and event.event_type in handles:
-                self._quarantined += 1
-                sequence, fault = event.sequence, event.fault
-                self._errors.note(self._name, f"skips event {sequence}: {fault}")
-                _logger.error("%s skips event %d: %s", self._name, sequence, fault, extra=self.ids(sequence))
+                self.skip(event.sequence, event.fault)
+
+    def skip(self, sequence: int, fault: str) -> None:
+        """An event is left out of the rows."""
+        self._quarantined += 1
+        self._errors.note(self._name, f"skips event {sequence}: {fault}")
+        _logger.error("%s skips event %d: %s", self._name, sequence, fault, extra=self.ids(sequence))
 
     def health(self, *, position: int, lag: int) -> ProjectorHealth:
         return ProjectorHealth(

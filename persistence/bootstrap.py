@@ -1,11 +1,12 @@
 """Start-up: positions are checked, and projections brought to the log's head before the first command.
 
-The log is decoded once and fed to every projection that lags. A projection that cannot go on stops alone; whether that
-keeps the runtime from opening is its caller's rule.
+The log is decoded once and fed to every projection that lags. An event with a value that SQLite cannot hold is skipped.
+A projection that cannot go on stops alone; whether that keeps the runtime from opening is its caller's rule.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -17,11 +18,13 @@ from ..runtime.contracts.events import LoggedEvent, PersistedEvent
 from .crash_points import crash_point
 from .database import write_transaction
 from .event_store import EventPage, read_events, read_head
-from .failures import CommitOutcomeUnknown, is_transient
+from .failures import CommitOutcomeUnknown, is_of_a_value, is_transient
 from .positions import PositionRow, read_position, write_position
 from .projections import Projection
 
 PAGE_EVENTS: Final = 2000
+
+_logger = logging.getLogger(__name__)
 
 
 class ReplayProgress(NamedTuple):
@@ -118,6 +121,12 @@ def _apply_page(target: peewee.SqliteDatabase, one: _Replaying, page: Sequence[L
     except Exception as error:
         if is_transient(error):
             raise
+        if len(fresh) == 1 and handled and is_of_a_value(error):
+            _logger.error("%s skips event %d: %r", one.projection.name, last.sequence, error)
+            with write_transaction(target, durability="normal"):
+                write_position(target, PositionRow(one.projection.name, last.sequence, last.occurred_at))
+            one.position = last.sequence
+            return
         if len(fresh) == 1:
             one.stalled = ProjectionStalled(one.projection.name, one.position, f"event {last.sequence}: {error!r}")
             return

@@ -61,6 +61,12 @@ def is_transient(error: BaseException) -> bool:
     return _primary_code(error) != sqlite3.SQLITE_ERROR
 
 
+def is_of_a_value(error: BaseException) -> bool:
+    """Whether a statement failed because a value does not fit SQLite: it is too long, too large or no text. Each other
+    try fails too, and statements with other values do not."""
+    return isinstance(error, peewee.DataError | sqlite3.DataError | OverflowError | UnicodeEncodeError)
+
+
 def translated(error: BaseException, path: Path) -> StoreError:
     """The error of the contract that a failure of SQLite, Peewee or the operating system on `path` stands for."""
     if isinstance(error, OSError):

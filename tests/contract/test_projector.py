@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,10 +15,11 @@ import pytest
 from orchestrion.actors import projector as projector_module
 from orchestrion.actors import projector_condition
 from orchestrion.actors import projectors as projectors_module
+from orchestrion.persistence.bootstrap import ReplayRequest, replay_to_head
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.snapshot import read_cut
 from orchestrion.runtime.contracts.errors import InvalidRequest, MailboxClosed, ProjectionStalled
-from orchestrion.runtime.contracts.events import PersistedEvent
+from orchestrion.runtime.contracts.events import PersistedEvent, ThreadMessageSent
 from orchestrion.runtime.contracts.values import EPOCH, Label
 from tests.support import builders as make
 from tests.support.core import Core, open_core, run_sql, write_log
@@ -352,6 +354,31 @@ async def test_a_commit_of_unknown_outcome_is_applied_once(
         await core.projected()
         assert failures == most
         await assert_equals_fold(core, LOG)
+
+
+@pytest.mark.lesson("L84")
+@pytest.mark.parametrize("starting", [False, True])
+async def test_an_event_that_sqlite_cannot_hold_is_skipped_alone(path: Path, starting: bool) -> None:
+    large = [event.sequence for event in LOG if event.event_type == "thread.message-sent"][3]
+    too_long = [
+        attrs.evolve(event, payload=attrs.evolve(event.payload, text="x" * 200_000))
+        if event.sequence == large and isinstance(event.payload, ThreadMessageSent)
+        else event
+        for event in LOG
+    ]
+    await write_log(path, too_long)
+    async with open_core(path, starts=("dispatcher",)) as core:
+        await core.lane.run(lambda database: database.connection().setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000))
+        if starting:
+            request = ReplayRequest(projections=PROJECTIONS)
+            log = peewee.SqliteDatabase(str(path), thread_safe=False, check_same_thread=False)
+            assert await core.lane.run(lambda database: replay_to_head(database, request, source=log)) == []
+            await core.lane.run(lambda _: log.close())
+        else:
+            core.start_projectors()
+            await core.projected()
+            assert core.projector(MESSAGES).health().quarantined == 1
+        await assert_equals_fold(core, [event for event in LOG if event.sequence != large])
 
 
 @pytest.mark.lesson("L12")

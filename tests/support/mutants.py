@@ -184,8 +184,8 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="an event that does not decode is skipped and counted",
         file="actors/projector_condition.py",
-        old="                self._quarantined += 1\n",
-        new="                raise ValueError(event.fault)\n",
+        old="        self._quarantined += 1\n",
+        new="        raise ValueError(fault)\n",
         test=f"{_PROJECTOR}::test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted",
     ),
     Mutant(
