@@ -213,10 +213,10 @@ class _AcpConnection(StdioConnection):
             case Notification(method="session/update", params=params):
                 self._note(object_of(object_of(params).get("update")))
                 if self._conversation is not None:
-                    await self._perform(self._conversation.updated(params))
+                    await self._perform(self._conversation.updated(params), of=params)
             case Request(method="session/request_permission", id=request_id, params=params):
                 if self._conversation is not None:
-                    await self._perform(self._conversation.permission_asked(request_id, params))
+                    await self._perform(self._conversation.permission_asked(request_id, params), of=params)
                 else:
                     await self._refuse(message)
             case Request():

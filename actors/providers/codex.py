@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import attrs
@@ -252,7 +252,7 @@ class _CodexConnection(StdioConnection):
         match message:
             case Notification(method=method, params=params):
                 if conversation is not None:
-                    await self._perform(conversation.notified(method, params))
+                    await self._perform(conversation.notified(method, params), of=params)
             case Request(id=request_id, method=method, params=params):
                 step = None if conversation is None else conversation.asked(request_id, method, params)
                 if step is None:
@@ -269,11 +269,11 @@ class _CodexConnection(StdioConnection):
     async def _call_replied(self, reply: Reply) -> None:
         await self._perform(self._opened()[1].interrupt_replied(reply))
 
-    async def _perform(self, step: Step) -> None:
+    async def _perform(self, step: Step, *, of: Any = None) -> None:
         thread, conversation = self._opened()
         if thread.unused and conversation.had_turn:
             self._thread = attrs.evolve(thread, unused=False)
-        await super()._perform(step)
+        await super()._perform(step, of=of)
 
     async def _turn_params(self, thread: OpenThread, turn: TurnRequest) -> JsonObject:
         effort = turn.effort or thread.effort

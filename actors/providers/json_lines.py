@@ -19,7 +19,7 @@ import orjson
 
 from ...runtime.contracts.errors import ProviderProtocolError
 from ...runtime.contracts.values import JsonObject
-from .long_lines import LongLine
+from .long_lines import MAX_KEPT_ENTRIES, LongLine, shed_entries
 from .redaction import readable
 
 __all__ = ["JsonLines", "Malformed", "loose_json"]
@@ -150,7 +150,11 @@ class JsonLines(Generic[M]):
             value = _json(line)
         except (ValueError, RecursionError) as error:
             return Malformed(fault=f"no JSON: {error}", is_no_json=True)
-        return self._read(value) if isinstance(value, dict) else Malformed(fault="no JSON object")
+        if not isinstance(value, dict):
+            return Malformed(fault="no JSON object")
+        if self._shorten_over_bytes is not None and len(line) > MAX_KEPT_ENTRIES:
+            shed_entries(value)
+        return self._read(value)
 
     def _note_printed(self, line: bytes) -> None:
         if not self._begun and len(self._printed) < _PRINTED_FIRST_BYTES:

@@ -8,13 +8,16 @@ is read like any other line. A line whose other parts are too long or too many i
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections import deque
+from typing import Any, Final
 
-__all__ = ["LongLine"]
+__all__ = ["MAX_KEPT_ENTRIES", "LongLine", "shed_entries"]
 
 _MAX_TEXT: Final = 1024 * 1024
 _MAX_ENTRIES: Final = 512 * 1024
 """Entries of lists and objects: each takes a hundred bytes once it is read."""
+MAX_KEPT_ENTRIES: Final = 32 * 1024
+"""How many entries a message keeps once it is read: twice as many as an event does."""
 _PIECE: Final = 64 * 1024
 _ENDS: Final = 128
 _QUOTE: Final = ord('"')
@@ -104,3 +107,21 @@ class LongLine:
         if self._left < 0 or self._entries > _MAX_ENTRIES:
             self.is_given_up = True
             self._parts.clear()
+
+
+def shed_entries(message: Any) -> None:
+    """Take the last entries from the lists and objects of a message that has too many, those of outer ones last."""
+    left = MAX_KEPT_ENTRIES
+    waiting = deque([message])
+    while waiting:
+        value = waiting.popleft()
+        cut = max(0, len(value) - left)
+        if cut and isinstance(value, list):
+            value[-cut:] = [f"... [cut: {cut} items]"]
+        elif cut:
+            for key in list(value)[-cut:]:
+                del value[key]
+            value["..."] = f"[cut: {cut} fields]"
+        left = max(0, left - len(value))
+        inner = value if isinstance(value, list) else value.values()
+        waiting.extend(one for one in inner if isinstance(one, dict | list))

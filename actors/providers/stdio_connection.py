@@ -10,9 +10,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Any, Final
 
 import anyio
+import attrs
 
 from ...runtime.contracts.errors import ProviderError, ProviderUnavailable, SessionLost
 from ...runtime.contracts.provider_events import (
@@ -22,6 +23,7 @@ from ...runtime.contracts.provider_events import (
     SessionStarted,
 )
 from ...runtime.contracts.values import JsonObject
+from ...runtime.domain.event_bounds import bounded_event
 from .agent_process import AgentProcess
 from .json_lines import Malformed
 from .jsonrpc import JsonRpcPeer, ReplyOverdue
@@ -68,9 +70,16 @@ class StdioConnection(ProcessConnection):
     async def _call_replied(self, reply: Reply) -> None:
         """Take the reply to a call of a step."""
 
-    async def _perform(self, step: Step) -> None:
-        """What follows from a message: the runtime may be slow to read, and the agent waits then."""
-        for event in step.events:
+    async def _perform(self, step: Step, *, of: Any = None) -> None:
+        """What follows from a message: the runtime may be slow to read, and the agent waits then.
+
+        Meanwhile nothing is held but bounded events. `of` are the message's own contents, which are used up.
+        """
+        events = [bounded_event(event) for event in step.events]
+        step = attrs.evolve(step, events=())
+        if isinstance(of, dict):
+            of.clear()
+        for event in events:
             await self._events.put(event)
         await self._send(step)
 

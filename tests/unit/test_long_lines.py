@@ -121,3 +121,18 @@ def test_an_id_within_a_line_over_the_bound_ends_no_request(before: bytes, after
     protocol.request("a", None)
     (message,) = fed(protocol, before + b"1," * 3 * MIB + after + b"\n")
     assert isinstance(message, Malformed)
+
+
+@pytest.mark.lesson("L84")
+def test_a_message_with_too_many_entries_keeps_its_outer_ones() -> None:
+    inner = [[number] * 100 for number in range(1000)]
+    params = {"list": list(range(100_000)), "table": dict.fromkeys(map(str, range(100_000)), 0), "status": "completed"}
+    (wide,) = fed(JsonRpcProtocol(), line_of(method="m", params=params))
+    (deep,) = fed(JsonRpcProtocol(), line_of(method="m", params=[inner, "after"]))
+    assert isinstance(wide, Notification)
+    assert isinstance(deep, Notification)
+    assert wide.params["status"] == "completed"
+    assert wide.params["list"][-2:] == [32_761, "... [cut: 67238 items]"]
+    assert wide.params["table"] == {"...": "[cut: 100000 fields]"}
+    assert (len(deep.params[0]), deep.params[1]) == (1000, "after")
+    assert deep.params[0][-1] == ["... [cut: 100 items]"]
