@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import anyio
 import attrs
@@ -38,7 +38,14 @@ from ..runtime.domain.agent_messages import LATE_SILENCE_SECONDS, complete_messa
 from ..runtime.domain.coalesce import HeldText, hold, release
 from ..runtime.domain.event_bounds import bounded_event
 from ..runtime.domain.ingest import ingest
-from ..runtime.domain.session_commands import IngestState, numbered, request_id, session_set
+from ..runtime.domain.session_commands import (
+    IngestState,
+    ask_again,
+    asked_id,
+    numbered,
+    session_set,
+    times_asked_again,
+)
 from .failure_reasons import reason_of
 from .minting import Mint
 from .open_calls import OpenCalls
@@ -47,6 +54,9 @@ from .session_outbox import SessionOutbox
 from .session_voice import SessionVoice
 
 _logger = logging.getLogger(__name__)
+
+MAX_ASKED_AGAIN: Final = 3
+"""How often the user is asked again for one request: a client that always gives the same answer must not go on."""
 
 TurnBegun: TypeAlias = "Callable[[AgentLife, TurnId], Awaitable[None]]"
 
@@ -133,8 +143,32 @@ class AgentLife:
 
     def open_approval(self, asked: ApprovalRequestId) -> ApprovalRequestId | None:
         """The agent's own id of a request that it waits on; None where it waits on no such request."""
-        session = self._state.provider_session_id
-        return next((own for own in self._calls.approvals if request_id(session, own) == asked), None)
+        return next((own for own in self._calls.approvals if asked_id(self._state, own) == asked), None)
+
+    def is_open(self, own: ApprovalRequestId) -> bool:
+        """Whether the agent's request is open."""
+        return self._calls.request(own) is not None
+
+    def answered(self, own: ApprovalRequestId) -> None:
+        """The answer to a request was delivered: from now on the agent's silence is its own."""
+        self._calls.answered(own)
+        self.heard_at = anyio.current_time()
+
+    async def ask_again(self, own: ApprovalRequestId) -> bool:
+        """Ask for a decision again, under a fresh id; False where that was done `MAX_ASKED_AGAIN` times."""
+        async with self._sending:
+            request = self._calls.request(own)
+            if request is not None:
+                if times_asked_again(self._state, own) >= MAX_ASKED_AGAIN:
+                    return False
+                self._state = ask_again(self._state, own)
+                await self._take(request)
+        return True
+
+    async def close_unanswered(self, own: ApprovalRequestId) -> None:
+        """Count a request as closed that its agent does not let be answered, so that its silence has an end."""
+        self.heard_at = anyio.current_time()
+        await self.report(ApprovalResolved(request=own, decision="cancel", lost=True))
 
     async def bind(self) -> None:
         """Make this the thread's current session. Its metadata names no session: it replaces the one before."""

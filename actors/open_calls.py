@@ -4,6 +4,7 @@
   call is reported as failed, its request as cancelled, and `take_lost` names it so that the agent can be answered.
 - Of a call's updates the newest counts. The first is passed on at once, the next at most once per second; what is
   held is passed on before the call ends and before the agent asks for permission or ends its turn.
+- A request that was answered waits for its user no longer, even where its agent does not confirm the answer.
 - What is held stays below `MAX_HELD_BYTES`: the oldest is passed on early.
 
 Belongs to the task that reads the agent. Times are the event loop's.
@@ -34,6 +35,8 @@ MAX_OPEN_TOOLS: Final = 256
 MAX_OPEN_APPROVALS: Final = 64
 MAX_HELD_BYTES: Final = 1024 * 1024
 UPDATE_SECONDS: Final = 1.0
+_MAX_KEPT_DETAIL_BYTES: Final = 16 * 1024
+"""Of an open request, which may have to be asked again; a longer detail is not kept."""
 _REMEMBERED_LOST: Final = 256
 
 
@@ -50,17 +53,27 @@ class OpenCalls:
 
     def __init__(self) -> None:
         self._tools: dict[ProviderItemId, _Tool] = {}
-        self._approvals: dict[ApprovalRequestId, None] = {}
+        self._approvals: dict[ApprovalRequestId, ApprovalRequested] = {}
+        self._answered: set[ApprovalRequestId] = set()
         self._lost: list[ApprovalRequestId] = []
         self._forgotten: deque[ApprovalRequestId] = deque(maxlen=_REMEMBERED_LOST)
         self._held_bytes = 0
 
     def __bool__(self) -> bool:
-        return bool(self._tools or self._approvals)
+        return bool(self._tools) or len(self._approvals) > len(self._answered)
 
     @property
     def approvals(self) -> tuple[ApprovalRequestId, ...]:
         return tuple(self._approvals)
+
+    def request(self, own: ApprovalRequestId) -> ApprovalRequested | None:
+        """An open request as the agent made it, but for a long detail."""
+        return self._approvals.get(own)
+
+    def answered(self, own: ApprovalRequestId) -> None:
+        """The answer to a request was delivered. It stays open until the agent's adapter resolves it."""
+        if own in self._approvals:
+            self._answered.add(own)
 
     @property
     def due_at(self) -> float | None:
@@ -83,17 +96,23 @@ class OpenCalls:
                 return (*self._release(tool, now), event)
             case ApprovalRequested():
                 lost = self._make_room_for_approval() if event.request not in self._approvals else ()
-                self._approvals[event.request] = None
+                self._approvals[event.request] = _kept(event)
+                self._answered.discard(event.request)
                 return (*self.release(now), *lost, event)
             case ApprovalResolved() if event.request in self._forgotten:
                 return ()
+            case ApprovalResolved(lost=True) if event.request not in self._approvals:
+                return ()
             case ApprovalResolved():
-                self._approvals.pop(event.request, None)
+                self._close(event.request)
+                if event.lost:
+                    self._forgotten.append(event.request)
                 return (event,)
             case TurnCompleted() | SessionExited():
                 held = self.release(now)
                 self._tools.clear()
                 self._approvals.clear()
+                self._answered.clear()
                 return (*held, event)
             case _:
                 return (event,)
@@ -140,6 +159,10 @@ class OpenCalls:
         tool.held_bytes, tool.told_at = 0, now
         return (held,)
 
+    def _close(self, request: ApprovalRequestId) -> None:
+        self._approvals.pop(request, None)
+        self._answered.discard(request)
+
     def _make_room_for_tool(self) -> tuple[ProviderRuntimeEvent, ...]:
         if len(self._tools) < MAX_OPEN_TOOLS:
             return ()
@@ -152,10 +175,15 @@ class OpenCalls:
         if len(self._approvals) < MAX_OPEN_APPROVALS:
             return ()
         request = next(iter(self._approvals))
-        del self._approvals[request]
+        self._close(request)
         self._lost.append(request)
         self._forgotten.append(request)
         return (ApprovalResolved(request=request, decision="cancel", lost=True),)
+
+
+def _kept(event: ApprovalRequested) -> ApprovalRequested:
+    size = len(orjson.dumps(event.detail, default=str))
+    return event if size <= _MAX_KEPT_DETAIL_BYTES else attrs.evolve(event, detail={})
 
 
 def _size(update: ToolUpdated) -> int:

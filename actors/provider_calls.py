@@ -121,7 +121,8 @@ class ProviderCalls:
     def outcome(call: Apart[T]) -> T:
         """What a call that is over, or was cut, returned; raises as `call` does."""
         if not call.ended.is_set() or (call.was_cut and call.was_cancelled):
-            raise ProviderDefect(f"{call.name} did not end within {call.age_seconds:.3g} s")
+            overdue = f"{call.name} did not end within {call.age_seconds:.3g} s"
+            raise ProviderDefect(overdue, reason="unresponsive")
         if call.was_cut:
             raise ProviderDefect(f"{call.name} was cancelled from elsewhere")
         try:

@@ -24,6 +24,7 @@ from ..runtime.contracts.errors import StoreError
 from ..runtime.contracts.events import PersistedEvent
 from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
 from ..runtime.contracts.provider_events import RuntimeErrorReported, SessionNotice
+from ..runtime.contracts.values import FailureReason
 from .agent_life import AgentLife
 from .backoff import Backoff
 from .checkpointer import Checkpointer
@@ -178,8 +179,13 @@ class ThreadAgent:
         elif "silence" in due:
             seconds = self._limits.inactivity_deadline
             message = f"the agent said nothing for {seconds:g} seconds"
-            await life.report(RuntimeErrorReported(message=message, fatal=True, reason="unresponsive"))
-            await self.end()
+            await self.fail(message, "unresponsive")
+
+    async def fail(self, message: str, reason: FailureReason) -> None:
+        """Fail the running turn and end the agent, which does not do its part. Raises as `end` does."""
+        if self._life is not None:
+            await self._life.report(RuntimeErrorReported(message=message, fatal=True, reason=reason))
+        await self.end()
 
     async def retire_if_due(self, *, unless: Callable[[], bool]) -> None:
         """End an agent that has been without a turn for long; its conversation is resumed at the next one.

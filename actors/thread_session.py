@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -40,9 +39,9 @@ from ..runtime.contracts.events import (
 )
 from ..runtime.contracts.ids import ThreadId, TurnId
 from ..runtime.contracts.provider_events import TurnCompleted
-from ..runtime.contracts.values import UNSET
 from ..runtime.domain.failures import WAY_TO_START_AFRESH
 from .agent_life import AgentLife
+from .approval_answers import ApprovalAnswers
 from .failure_reasons import reason_of
 from .providers.adapter import TurnRequest
 from .reverter import RevertOrder
@@ -88,6 +87,7 @@ class ThreadSession:
             turn_ended=self._in_hand.clear,
             read_context=self._context,
         )
+        self._answers = ApprovalAnswers(self._agent, parts.notes)
         self._preparation = TurnPreparation(thread_id, parts, self._agent, self._context)
         self._ending = anyio.Event()
         self._last_error: str | None = None
@@ -187,7 +187,7 @@ class ThreadSession:
             case ThreadTurnInterruptRequested() as interrupt:
                 await self._interrupt(intent, interrupt.turn_id, intents)
             case ThreadApprovalResponseRequested() as response:
-                await self._respond(intent, response)
+                await self._answers.deliver(intent, response)
             case ThreadSessionStopRequested() as stop:
                 forgets = stop.forget_conversation is True
                 await self._stop_session(intent, intents, forgets=forgets)
@@ -287,26 +287,6 @@ class ThreadSession:
         if queued is not None:
             await self._parts.notes.turn_cancelled(queued, turn_id)
         await self._parts.notes.interrupt_settled(intent, turn_id, was_queued=queued is not None)
-
-    async def _respond(self, intent: PersistedEvent, response: ThreadApprovalResponseRequested) -> None:
-        life, asked = self._agent.life, response.request_id
-        own = None if life is None else life.open_approval(asked)
-        if life is None or own is None:
-            await self._parts.notes.response_undelivered(intent, "the agent no longer waits for it")
-            return
-        life.expect_answer(asked, intent)
-        try:
-            if response.option_id is UNSET:
-                await life.connection.respond(own, response.decision)
-            else:
-                await life.connection.respond(own, response.decision, option=response.option_id)
-            crash_point("approval.answered")
-        except ProviderError as error:
-            life.forget_answer(asked)
-            await self._parts.notes.response_undelivered(intent, str(error))
-            if life.open_approval(asked) is not None:  # it is resolved for its user: nobody could answer it again
-                with suppress(ProviderError):
-                    await life.connection.respond(own, "cancel")
 
     async def _stop_session(
         self, intent: PersistedEvent, intents: Collection[PersistedEvent], *, forgets: bool

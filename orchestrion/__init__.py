@@ -34,8 +34,8 @@ _NAMES = {
         "ThreadSessionSet ThreadSessionStop ThreadTurnDiffComplete ThreadTurnInterrupt ThreadTurnStart"
     ),
     ".runtime.contracts.errors": (
-        "CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt DatabaseInUse DatabaseTooNew "
-        "EventDecodeError ForeignDatabase InvalidCommand InvalidRequest MailboxClosed NotFound "
+        "AnswerRefused CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt DatabaseInUse "
+        "DatabaseTooNew EventDecodeError ForeignDatabase InvalidCommand InvalidRequest MailboxClosed NotFound "
         "OrchestrionError Overloaded ProjectionStalled ProviderError ProviderProtocolError "
         "ProviderUnavailable ResumeRefused RuntimeFailed SequenceAheadOfLog SessionLost StoreError StoreFull "
         "TurnDiffNotFound WorkspaceUnusable"

@@ -44,6 +44,7 @@ from .runtime.contracts.commands import ThreadSessionStop as ThreadSessionStop
 from .runtime.contracts.commands import ThreadTurnDiffComplete as ThreadTurnDiffComplete
 from .runtime.contracts.commands import ThreadTurnInterrupt as ThreadTurnInterrupt
 from .runtime.contracts.commands import ThreadTurnStart as ThreadTurnStart
+from .runtime.contracts.errors import AnswerRefused as AnswerRefused
 from .runtime.contracts.errors import CommandIdReused as CommandIdReused
 from .runtime.contracts.errors import CommandRejected as CommandRejected
 from .runtime.contracts.errors import ConcurrencyConflict as ConcurrencyConflict

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError
+from ...runtime.contracts.errors import AnswerRefused
 from ...runtime.contracts.ids import ApprovalOptionId, identifier_fault
 from ...runtime.contracts.provider_events import ApprovalOption
 from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind
@@ -96,7 +96,7 @@ def choose(offers: Iterable[Offer], decision: ApprovalDecision, option: Approval
     """The option that answers a decision; None answers `cancelled`.
 
     Raises:
-        ProviderProtocolError: no option is named so, the named one allows what the decision declines, or no option
+        AnswerRefused: no option is named so, the named one allows what the decision declines, or no option
             that is not wider than the decision accepts.
     """
     offers = tuple(offers)
@@ -105,9 +105,9 @@ def choose(offers: Iterable[Offer], decision: ApprovalDecision, option: Approval
     if option is not None:
         named = next((offer for offer in offers if offer.option.id == option), None)
         if named is None:
-            raise ProviderProtocolError(f"no option of the request is {option!r}; there are {_named(offers)}")
+            raise AnswerRefused(f"no option of the request is {option!r}; there are {_named(offers)}")
         if decision == "decline" and named.allows:
-            raise ProviderProtocolError(f"option {option!r} does not decline the request; there are {_named(offers)}")
+            raise AnswerRefused(f"option {option!r} does not decline the request; there are {_named(offers)}")
         return named
     if decision == "decline":
         kinds = ("reject_once", "reject_always")
@@ -116,7 +116,7 @@ def choose(offers: Iterable[Offer], decision: ApprovalDecision, option: Approval
     fitting = (offer for reach in _ACCEPTING[decision] for offer in allowing if offer.reach == reach)
     chosen = next(fitting, None)
     if chosen is None:
-        raise ProviderProtocolError(
+        raise AnswerRefused(
             f"no option of the request is a plain {decision!r}: name one of {_named(offers)}, or decline"
         )
     return chosen

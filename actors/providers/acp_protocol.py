@@ -204,7 +204,8 @@ class Conversation:
         """Answer an open request: by `option` where it is given, else as `acp_permissions` chooses.
 
         Raises:
-            ProviderProtocolError: the request is not open, or none of its options fits the decision.
+            ProviderProtocolError: the request is not open.
+            AnswerRefused: none of its options fits the decision; it stays open.
         """
         permission = self._permissions.get(request)
         if permission is None:

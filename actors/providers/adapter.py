@@ -127,6 +127,8 @@ class AgentConnection(Protocol):
 
         Raises:
             SessionLost: the agent process is gone.
+            AnswerRefused: no option of the request fits; nothing was sent, and the request stays open. The user is
+                asked again, at most three times, then the request is declined.
             ProviderProtocolError: the request is not open any more.
         """
 

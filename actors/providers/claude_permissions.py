@@ -9,7 +9,7 @@ import anyio
 from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny, PermissionUpdate
 from claude_agent_sdk.types import PermissionRuleValue
 
-from ...runtime.contracts.errors import ProviderProtocolError
+from ...runtime.contracts.errors import AnswerRefused
 from ...runtime.contracts.ids import ApprovalOptionId
 from ...runtime.contracts.provider_events import ApprovalOption
 from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind
@@ -41,15 +41,15 @@ class PendingDecision:
         self._option: ApprovalOptionId | None = None
 
     def check(self, value: ApprovalDecision, option: ApprovalOptionId | None) -> None:
-        """Raises: ProviderProtocolError: the option is none of the request's, or contradicts the decision."""
+        """Raises: AnswerRefused: the option is none of the request's, or contradicts the decision."""
         if option is None:
             return
         kind = self._options.get(option)
         if kind is None:
-            raise ProviderProtocolError(f"the approval request has no option {option!r}")
+            raise AnswerRefused(f"the approval request has no option {option!r}")
         allows = option not in ("decline", "cancel")
         if allows != (value in ("accept", "acceptForSession")):
-            raise ProviderProtocolError(f"the option {option!r} ({kind}) contradicts the decision {value}")
+            raise AnswerRefused(f"the option {option!r} ({kind}) contradicts the decision {value}")
 
     def make(self, value: ApprovalDecision, option: ApprovalOptionId | None = None) -> None:
         self._value, self._option = value, option

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError
+from ...runtime.contracts.errors import AnswerRefused
 from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId
 from ...runtime.contracts.provider_events import ApprovalKind, ApprovalOption
 from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
@@ -71,16 +71,14 @@ class OpenRequest:
         """The result to send. A permission has no `cancel`: it is denied, and the turn is to be interrupted.
 
         Raises:
-            ProviderProtocolError: the option is none of this request's, or its kind contradicts the decision.
+            AnswerRefused: the option is none of this request's, or its kind contradicts the decision.
         """
         if option is not None:
             chosen = next((one for one in self.options if one.id == option), None)
             if chosen is None:
-                raise ProviderProtocolError(f"the approval request {self.key!r} has no option {option!r}")
+                raise AnswerRefused(f"the approval request {self.key!r} has no option {option!r}")
             if chosen.kind not in _FITTING[decision]:
-                raise ProviderProtocolError(
-                    f"the option {option!r} ({chosen.kind}) contradicts the decision {decision}"
-                )
+                raise AnswerRefused(f"the option {option!r} ({chosen.kind}) contradicts the decision {decision}")
             if option in self.proposals:
                 return self.proposals[option][1]
             decision = next(one for one, _, _ in _DECISIONS if one == option)

@@ -196,7 +196,8 @@ class Conversation:
         """Answer an open request.
 
         Raises:
-            ProviderProtocolError: the request is not open, or has no such option.
+            ProviderProtocolError: the request is not open.
+            AnswerRefused: it has no such option, or the option contradicts the decision; it stays open.
         """
         request = self._requests.get(key)
         if request is None:

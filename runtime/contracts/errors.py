@@ -185,6 +185,10 @@ class ProviderProtocolError(ProviderError):
     reason: FailureReason | None = "protocol"
 
 
+class AnswerRefused(ProviderProtocolError):
+    """No option of an approval request fits the answer. Nothing was sent: the request waits for another answer."""
+
+
 class ResumeRefused(ProviderError):
     """The agent does not know the session it was asked to resume."""
 

@@ -50,9 +50,10 @@ from .session_commands import (
     IngestedCommand,
     IngestState,
     activity,
+    asked_id,
+    closed,
     identifier_or_none,
     numbered,
-    request_id,
     session_set,
 )
 
@@ -126,6 +127,8 @@ def _ingest(
             return fatal, (*commands, *ending)
         case CheckpointCaptured():
             return _sent(state, *checkpoint_commands(state.thread_id, state.provider_session_id, event, now))
+        case ApprovalResolved():
+            return _sent(closed(state, event.request), _activity_of(state, event, now))
         case _:
             return _sent(state, _activity_of(state, event, now))
 
@@ -199,7 +202,7 @@ def _end_turn(
         failed = _turn_failed(state, state.turn_id, why, now)
         state = numbered(state, failed)
         commands = (*commands, failed)
-    over = attrs.evolve(state, turn_id=None, last_turn_id=state.belongs_to, provider_turn_id=None)
+    over = attrs.evolve(state, turn_id=None, last_turn_id=state.belongs_to, provider_turn_id=None, asked_again=())
     if status == "error":
         over = attrs.evolve(over, last_error=why.error)
     ended = session_set(over, status, now, error=why.error)
@@ -307,7 +310,7 @@ def _activity_of(
                 of_no_turn=True,
             )
         case ApprovalRequested():
-            request = request_id(state.provider_session_id, event.request)
+            request = asked_id(state, event.request)
             offered = [{"id": one.id, "name": one.name, "kind": one.kind} for one in event.options]
             return activity(
                 state,
@@ -325,7 +328,7 @@ def _activity_of(
                 request=request,
             )
         case ApprovalResolved():
-            request = request_id(state.provider_session_id, event.request)
+            request = asked_id(state, event.request)
             return activity(
                 state,
                 now,

@@ -80,6 +80,8 @@ class IngestState:
     """The latest ones, so that a message is not completed twice."""
     early_text: str = ""
     """What was said before the session's first turn and is not told yet."""
+    asked_again: tuple[tuple[ApprovalRequestId, int], ...] = ()
+    """The agent's open requests whose answers were refused, each with how often the user was asked again."""
     resumed: bool = False
     """Whether it goes on with an earlier life's conversation and no turn has completed in it yet."""
     fatal_error: str | None = None
@@ -222,9 +224,34 @@ def another_message_id(session: ProviderSessionId, item: ProviderItemId, number:
     return MessageId(_below(ProviderSessionId(f"{session}~{number}"), item))
 
 
-def request_id(session: ProviderSessionId, request: ApprovalRequestId) -> ApprovalRequestId:
-    """The id of an agent's approval request: its own, below its session's."""
-    return ApprovalRequestId(_below(session, request))
+def request_id(session: ProviderSessionId, request: ApprovalRequestId, number: int = 0) -> ApprovalRequestId:
+    """The id of an agent's approval request: its own, below its session's.
+
+    `number` is how often the user was asked again: each time under another id, like no id of another request.
+    """
+    return ApprovalRequestId(_below(ProviderSessionId(f"{session}~{number}") if number else session, request))
+
+
+def asked_id(state: IngestState, request: ApprovalRequestId) -> ApprovalRequestId:
+    """The id under which the user was asked last."""
+    return request_id(state.provider_session_id, request, times_asked_again(state, request))
+
+
+def times_asked_again(state: IngestState, request: ApprovalRequestId) -> int:
+    return dict(state.asked_again).get(request, 0)
+
+
+def ask_again(state: IngestState, request: ApprovalRequestId) -> IngestState:
+    """The state in which the request goes by its next id."""
+    number = times_asked_again(state, request) + 1
+    rest = closed(state, request)
+    return attrs.evolve(rest, asked_again=(*rest.asked_again, (request, number)))
+
+
+def closed(state: IngestState, request: ApprovalRequestId) -> IngestState:
+    """The state after a request was resolved."""
+    rest = tuple((own, number) for own, number in state.asked_again if own != request)
+    return state if rest == state.asked_again else attrs.evolve(state, asked_again=rest)
 
 
 def _below(session: ProviderSessionId, key: str) -> str:

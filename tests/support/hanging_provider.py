@@ -10,8 +10,9 @@ import anyio
 from anyio.abc import ObjectReceiveStream
 
 from orchestrion.actors.providers.adapter import Capabilities, ProcessIdentity, SessionRequest, TurnRequest
-from orchestrion.runtime.contracts.ids import ProviderItemId
+from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId
 from orchestrion.runtime.contracts.provider_events import (
+    ApprovalRequested,
     MessageCompleted,
     MessageDelta,
     SessionExited,
@@ -66,6 +67,8 @@ class HangingProvider:
         self.does: Mapping[str, Any] = does
         self.entered: list[str] = []
         self.says: Callable[[], object] | None = None
+        self.asks = 0
+        """How many permissions a turn asks for; one that asks does not end by itself."""
         self._called: dict[str, anyio.Event] = {}
         self._released: anyio.Event | None = None
 
@@ -149,6 +152,11 @@ class _Connection:
         await self._provider.do("start_turn")
         if self._provider.says is not None:
             await self._send.send(self._provider.says())
+        for number in range(self._provider.asks):
+            key = ApprovalRequestId(f"{turn.turn_id}/{number}")
+            await self._send.send(ApprovalRequested(request=key, kind="command", summary="may I"))
+        if self._provider.asks:
+            return
         item = ProviderItemId(str(turn.turn_id))
         for event in (MessageDelta(item=item, text=turn.text), MessageCompleted(item=item)):
             await self._send.send(event)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from orchestrion.actors.agent_life import MAX_ASKED_AGAIN
+from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.runtime.contracts.errors import CommandRejected
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended
 from orchestrion.runtime.contracts.values import ApprovalDecision
 from tests.support.builders import approval_respond, session_stop, thread_delete, turn_interrupt
-from tests.support.stage import Asked, Stage, activity, request_of, session, session_of, stage
+from tests.support.stage import Asked, Stage, activity, error_of, request_of, session, session_of, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +22,11 @@ pytestmark = pytest.mark.anyio
 async def _asked(it: Stage, script: str) -> tuple[Asked, PersistedEvent]:
     turn = await it.ask(script)
     return turn, await it.until(activity("approval.requested"), after=turn.sequence)
+
+
+def content_of(event: PersistedEvent) -> dict[str, Any]:
+    assert isinstance(event.payload, ThreadActivityAppended)
+    return dict(event.payload.activity.payload)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,69 @@ async def test_an_interrupt_cancels_the_approval_that_is_open(tmp_path: Path) ->
         assert (await it.thread()).pending_approvals == ()
         with pytest.raises(CommandRejected):
             await it.send(approval_respond(request_id=request_of(asked)))
+
+
+def _seen(tmp_path: Path) -> AcpProvider:
+    (tmp_path / "state").mkdir()
+    agent = Path(__file__).resolve().parents[2] / "support" / "seen_agent.py"
+    return AcpProvider([sys.executable, str(agent), str(tmp_path / "state")], end_grace_seconds=0.2)
+
+
+MODES_ONLY = "say(ask(option('allow_always', 'yolo', 'Yolo mode'), option('reject_once', 'no', 'Reject')))"
+
+
+@pytest.mark.lesson("L85")
+async def test_an_answer_that_fits_no_option_is_asked_for_again(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:
+        turn, asked = await _asked(it, MODES_ONLY)
+        response = await it.send(approval_respond(request_id=request_of(asked)))
+        refused = await it.outcome(response.event_id)
+        assert activity("approval.response.undelivered")(refused)
+        assert "name one of 'yolo' (allow_always), 'no' (reject_once)" in error_of(refused)
+
+        again = await it.until(activity("approval.requested"), after=refused.sequence)
+        assert request_of(again) != request_of(asked)
+        (pending,) = (await it.thread()).pending_approvals
+        assert pending.request_id == request_of(again)
+        assert pending.turn_id == turn.turn_id
+        assert [one.id for one in pending.options] == ["yolo", "no"]
+        first, second = content_of(asked), content_of(again)
+        assert second == {**first, "requestId": request_of(again)}
+
+        with pytest.raises(CommandRejected):
+            await it.send(approval_respond(request_id=request_of(asked)))
+        named = await it.send(approval_respond(request_id=request_of(again), option_id="yolo"))
+        assert content_of(await it.outcome(named.event_id)) == {"requestId": request_of(again), "decision": "accept"}
+        assert session_of(await it.ended(turn)).status == "ready"
+        assert await it.said(turn) == "yolo"
+        assert (await it.thread()).pending_approvals == ()
+
+
+@pytest.mark.lesson("L85")
+async def test_a_client_that_repeats_an_answer_that_does_not_fit_declines(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:
+        turn, asked = await _asked(it, MODES_ONLY)
+        for _ in range(MAX_ASKED_AGAIN):
+            response = await it.send(approval_respond(request_id=request_of(asked)))
+            asked = await it.until(activity("approval.requested"), after=response.sequence)
+        await it.send(approval_respond(request_id=request_of(asked)))
+        assert session_of(await it.ended(turn)).status == "ready"
+        assert await it.said(turn) == "no"
+        requested = [event for event in await it.log() if activity("approval.requested")(event)]
+        assert len({request_of(event) for event in requested}) == len(requested) == MAX_ASKED_AGAIN + 1
+        assert (await it.thread()).pending_approvals == ()
+
+
+@pytest.mark.lesson("L85")
+async def test_an_interrupt_settles_a_request_that_was_asked_again(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:
+        turn, asked = await _asked(it, MODES_ONLY)
+        response = await it.send(approval_respond(request_id=request_of(asked)))
+        await it.until(activity("approval.requested"), after=response.sequence)
+        await it.send(turn_interrupt())
+        await it.ended(turn)
+        assert await it.turn_statuses() == ["interrupted"]
+        assert (await it.thread()).pending_approvals == ()
 
 
 @pytest.mark.lesson("L3")

@@ -9,17 +9,19 @@ from typing import Any
 import anyio
 import pytest
 
+from orchestrion.actors import approval_answers
+from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.session_limits import SessionLimits
 from orchestrion.persistence.ownership import DatabaseLock
-from orchestrion.runtime.contracts.errors import InvalidRequest, SessionLost
+from orchestrion.runtime.contracts.errors import CommandRejected, InvalidRequest, ProviderProtocolError, SessionLost
 from orchestrion.runtime.contracts.provider_events import MessageDelta, ToolStarted
 from orchestrion.runtime.contracts.values import EPOCH
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
-from tests.support.builders import turn_interrupt
+from tests.support.builders import approval_respond, turn_interrupt
 from tests.support.hanging_provider import METHODS, Behaviour, HangingProvider, Method
-from tests.support.stage import Stage, activity, rehearsal, session_of, stage
+from tests.support.stage import Stage, activity, rehearsal, request_of, session_of, stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L31")]
 
@@ -78,6 +80,69 @@ async def test_the_runtime_ends_without_a_provider_that_does_not(
     provider.release()
     with DatabaseLock(tmp_path / "state.db", since=EPOCH):
         assert method in provider.entered
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason", "said"),
+    [
+        ("hangs", "unresponsive", "respond did not end within 0.0"),
+        (ValueError("boom"), "protocol", "respond failed: ValueError: boom"),
+        (SessionLost("it left"), "agent_crashed", "it left"),
+    ],
+    ids=["hangs", "raises", "lost"],
+)
+async def test_an_answer_that_cannot_be_delivered_fails_its_turn(
+    tmp_path: Path, behaviour: Behaviour, reason: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approval_answers, "EXIT_SECONDS", 0.05)
+    provider = HangingProvider(respond=behaviour)
+    provider.asks = 1
+    async with stage(tmp_path, providers=[provider], limits=limits()) as it:
+        turn = await it.ask("hello")
+        response = await it.send(
+            approval_respond(request_id=request_of(await it.until(activity("approval.requested"))))
+        )
+        assert activity("approval.response.undelivered")(await it.outcome(response.event_id))
+        assert session_of(await it.ended(turn)).status == "error"
+        failure = (await it.thread()).last_failure
+        assert failure is not None
+        assert (failure.turn_id, failure.reason) == (turn.turn_id, reason)
+        assert said in failure.message
+        assert (await it.thread()).pending_approvals == ()
+        provider.asks = 0
+        assert session_of(await it.perform("again")).status == "ready"
+
+
+@pytest.mark.lesson("L85")
+@pytest.mark.parametrize("behaviour", [None, ProviderProtocolError("not open")], ids=["unconfirmed", "refused"])
+async def test_the_silence_clock_runs_once_a_request_waits_for_no_user(
+    tmp_path: Path, behaviour: Behaviour | None
+) -> None:
+    provider = HangingProvider(**({} if behaviour is None else {"respond": behaviour}))
+    provider.asks = 1
+    async with stage(tmp_path, providers=[provider], limits=SessionLimits(inactivity_deadline=0.2)) as it:
+        turn = await it.ask("hello")
+        await it.send(approval_respond(request_id=request_of(await it.until(activity("approval.requested")))))
+        await it.ended(turn)
+        failure = (await it.thread()).last_failure
+        assert failure is not None
+        assert failure.reason == "unresponsive"
+        provider.asks = 0
+        assert session_of(await it.perform("again")).status == "ready"
+
+
+async def test_a_request_closed_as_lost_harms_nothing_where_its_answer_raises(tmp_path: Path) -> None:
+    provider = HangingProvider(respond=ValueError("boom"))
+    provider.asks = MAX_OPEN_APPROVALS + 1
+    async with stage(tmp_path, providers=[provider], limits=limits()) as it:
+        turn = await it.ask("hello")
+        lost = await it.until(activity("approval.resolved"))
+        await provider.called("respond")
+        with pytest.raises(CommandRejected):
+            await it.send(approval_respond(request_id=request_of(lost)))
+        await it.send(turn_interrupt())
+        await it.ended(turn)
+        assert await it.turn_statuses() == ["interrupted"]
 
 
 async def test_an_interrupt_ends_a_turn_whose_hand_over_hangs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from orchestrion.actors.open_calls import MAX_HELD_BYTES, MAX_OPEN_APPROVALS, MAX_OPEN_TOOLS, UPDATE_SECONDS, OpenCalls
@@ -110,3 +111,38 @@ def test_held_updates_have_a_bound_in_bytes() -> None:
     held = calls.release(0.0)
     assert sum(len(update.detail["text"]) for update in held) <= MAX_HELD_BYTES
     assert len(passed) + len(held) == 3 * MAX_OPEN_TOOLS
+
+
+@pytest.mark.lesson("L85")
+def test_a_request_that_was_answered_waits_for_its_user_no_longer() -> None:
+    calls = OpenCalls()
+    calls.take(asked(1), 0.0)
+    calls.take(asked(2), 0.0)
+    calls.answered(ApprovalRequestId("r-1"))
+    assert calls
+    calls.answered(ApprovalRequestId("r-2"))
+    assert not calls
+    calls.take(asked(2), 0.0)
+    assert calls
+    resolved = ApprovalResolved(request=ApprovalRequestId("r-2"), decision="accept")
+    assert calls.take(resolved, 0.0) == (resolved,)
+    assert not calls
+
+
+@pytest.mark.lesson("L85")
+def test_a_request_that_was_closed_is_not_resolved_a_second_time() -> None:
+    calls = OpenCalls()
+    calls.take(asked(1), 0.0)
+    lost = ApprovalResolved(request=ApprovalRequestId("r-1"), decision="cancel", lost=True)
+    assert calls.take(lost, 0.0) == (lost,)
+    assert calls.take(lost, 0.0) == ()
+    assert calls.take(ApprovalResolved(request=ApprovalRequestId("r-1"), decision="accept"), 0.0) == ()
+    assert calls.approvals == ()
+
+
+@pytest.mark.lesson("L85")
+def test_an_open_request_is_kept_without_a_long_detail() -> None:
+    calls = OpenCalls()
+    long = attrs.evolve(asked(1), detail={"text": "x" * 20_000})
+    assert calls.take(long, 0.0) == (long,)
+    assert calls.request(ApprovalRequestId("r-1")) == asked(1)
