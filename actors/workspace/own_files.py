@@ -4,31 +4,32 @@ They are known by device and inode, so that no path leads to them unseen (`..`, 
 hard link, another spelling where names have no case), and by the directory they stand in and their name, so that one
 that is gone now or comes later is known as well. They are looked up anew for each capture and each restore.
 
-The database of another runtime counts too: a file with an empty `.lock` and an `.owner` beside it, or with the lock and
-this application's id in it. A file that this process has open is not opened to see that: closing it would give up the
-locks that SQLite holds on it.
+The database of another runtime counts too, with what it has beside it, where the file itself proves what it is. What is
+left out for that is foreign: unlike this runtime's own files it is named with the capture.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import attrs
 
-from ...migrations import APPLICATION_ID
 from ...persistence.own_names import databases_of, is_own_name
+from .foreign_databases import is_runtimes_database
 
 _Identity: TypeAlias = tuple[int, int]
 """Device and inode."""
 
-_MAGIC: Final = b"SQLite format 3\0"
-_ID_FROM: Final = 68
-"""Where an SQLite file has its application id: four bytes, the highest first."""
+
+@attrs.frozen
+class _Owned:
+    """The file or directory, at or above a path, that is a runtime's own: this one's, or a foreign one's."""
+
+    place: bytes
+    is_foreign: bool
 
 
 @attrs.define(eq=False)
@@ -39,7 +40,9 @@ class OwnFiles:
     _beside: frozenset[tuple[_Identity, str]] = frozenset()
     """The directories that a database of this runtime is in, by whichever path, and its name there."""
     _own: frozenset[_Identity] = frozenset()
-    _directories: dict[bytes, tuple[_Identity | None, bool]] = attrs.field(factory=dict)
+    _directories: dict[bytes, tuple[_Identity | None, _Owned | None]] = attrs.field(factory=dict)
+    _databases: dict[bytes, bool] = attrs.field(factory=dict)
+    """Places that were looked at, and whether a runtime's database stands there."""
 
     @classmethod
     def look(cls, top: Path, database: Path | None) -> Self:
@@ -59,13 +62,16 @@ class OwnFiles:
 
     def has(self, path: bytes) -> bool:
         """Whether what stands at `path`, or would, is a runtime's own or lies in what is."""
-        parent, _, name = path.rpartition(b"/")
-        identity, is_own = self._directory(parent)
-        return is_own or self._is_own(identity, parent, name)
+        return self._owned(path) is not None
 
     def those_of(self, paths: Collection[bytes]) -> set[bytes]:
         """Those of `paths` that are a runtime's own."""
         return {path for path in paths if self.has(path)}
+
+    def foreign_places(self, paths: Collection[bytes]) -> dict[bytes, bytes]:
+        """Those of `paths` that are another runtime's, each with the place at or above it that is the whole of it."""
+        found = {path: self._owned(path) for path in paths}
+        return {path: owned.place for path, owned in found.items() if owned is not None and owned.is_foreign}
 
     def holds(self, directory: str) -> bool:
         """Whether a directory, given by its resolved path, is a runtime's own or lies in what is."""
@@ -81,30 +87,33 @@ class OwnFiles:
                 return False
             place = parent
 
-    def _directory(self, path: bytes) -> tuple[_Identity | None, bool]:
-        """The identity of a directory below the root, and whether it is a runtime's own or lies in what is."""
+    def _owned(self, path: bytes) -> _Owned | None:
+        parent, _, name = path.rpartition(b"/")
+        identity, owned = self._directory(parent)
+        return owned or self._owned_itself(identity, parent, name)
+
+    def _directory(self, path: bytes) -> tuple[_Identity | None, _Owned | None]:
+        """The identity of a directory below the root, and what of a runtime's it is or lies in."""
         known = self._directories.get(path)
         if known is None:
-            if path:
-                parent, _, name = path.rpartition(b"/")
-                above, is_own = self._directory(parent)
-                is_own = is_own or self._is_own(above, parent, name)
-            else:
-                is_own = False
-            known = (_identity(os.path.join(self.root, path)), is_own)
+            known = (_identity(os.path.join(self.root, path)), self._owned(path) if path else None)
             self._directories[path] = known
         return known
 
-    def _is_own(self, directory: _Identity | None, parent: bytes, name: bytes) -> bool:
+    def _owned_itself(self, directory: _Identity | None, parent: bytes, name: bytes) -> _Owned | None:
         text = os.fsdecode(name)
-        if self._is_own_name(directory, text):
-            return True
-        place = os.path.join(self.root, parent, name)
-        identity = _identity(place)
-        if identity is not None and identity in self._own:
-            return True
+        path = os.path.join(parent, name)
+        if self._is_own_name(directory, text) or _identity(os.path.join(self.root, path)) in self._own:
+            return _Owned(path, is_foreign=False)
         beside = os.path.join(self.root, parent)
-        return any(_is_runtimes_database(os.path.join(beside, os.fsencode(one))) for one in databases_of(text))
+        if any(self._is_database(os.path.join(beside, os.fsencode(one))) for one in databases_of(text)):
+            return _Owned(path, is_foreign=True)
+        return None
+
+    def _is_database(self, place: bytes) -> bool:
+        if place not in self._databases:
+            self._databases[place] = is_runtimes_database(place)
+        return self._databases[place]
 
     def _is_own_name(self, directory: _Identity | None, name: str) -> bool:
         """Names are compared without case as well: where files have none, this is how they are spelt otherwise."""
@@ -113,35 +122,6 @@ class OwnFiles:
             for where, database in self._beside
             if where == directory
         )
-
-
-def _is_runtimes_database(place: bytes) -> bool:
-    """Whether a runtime's database stands there, used or not."""
-    try:
-        lock = os.lstat(place + b".lock")
-        if not stat.S_ISREG(lock.st_mode) or lock.st_size:
-            return False
-        if os.path.lexists(place + b".owner"):
-            return True
-        facts = os.lstat(place)
-        return stat.S_ISREG(facts.st_mode) and (_is_open_here(facts) or _has_our_id(place))
-    except (OSError, ValueError):
-        return False
-
-
-def _is_open_here(facts: os.stat_result) -> bool:
-    """Whether this process has the file open."""
-    for name in os.listdir("/dev/fd"):
-        with suppress(OSError):
-            if os.path.samestat(os.fstat(int(name)), facts):
-                return True
-    return False
-
-
-def _has_our_id(place: bytes) -> bool:
-    with open(place, "rb") as file:
-        opening = file.read(_ID_FROM + 4)
-    return opening.startswith(_MAGIC) and opening[_ID_FROM:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def _identity(place: bytes) -> _Identity | None:

@@ -3,7 +3,7 @@
 A tree has every file below the workspace that git does not ignore, and every ignored one that the user's index
 tracks. Nested repositories and submodules are recorded as the commit they stand at, their files are not. A `.git` that
 leads to no repository makes none. A file above the size limit has a note in its place. A runtime's own files are never
-in it.
+in it; those of another runtime are reported as foreign.
 
 What cannot be taken in (what may not be read, sockets, names that git refuses, repositories without a commit) is left
 out and reported, with what the tree has no content of. A file that goes or becomes something else meanwhile is in the
@@ -97,7 +97,10 @@ async def record_workspace(git: Git, scratch: Git, layout: Layout, own: OwnFiles
 
     ignored = ("ls-files", "-z", "-c", "-i", "--exclude-standard", *layout.exclusions)
     tracked = set(paths_of(await git.run(*ignored, *layout.pathspec)))
-    tracked -= await in_thread(own.those_of, tracked)
+    owned = await in_thread(own.those_of, tracked)
+    tracked -= owned
+    foreign = await in_thread(own.foreign_places, await in_thread(_standing, layout, owned))
+    skipped |= SkippedPaths(dict.fromkeys(foreign.values(), "foreign"))
     await remove(scratch, [path for path in paths_of(await scratch.run(*ignored)) if path not in tracked])
     files, directories = await in_thread(_present, layout, tracked)
     inner, _ = await _repositories(git, layout, directories)
@@ -214,6 +217,7 @@ class _Looked:
 def _look_at(layout: Layout, paths: Collection[bytes], own: OwnFiles) -> _Looked:
     root = os.fsencode(layout.top)
     looked = _Looked(own=own.those_of(paths), large={}, skipped={})
+    looked.skipped.update(dict.fromkeys(own.foreign_places(looked.own).values(), "foreign"))
     for path in paths:
         if path in looked.own:
             continue

@@ -9,7 +9,8 @@
 
 Only what captures know is touched. A file that the target's `.gitignore` ignores stays, also where it is captured now,
 unless it stands in the way. Nested repositories, files above the size limit, and what stands at or below a path that
-the target or the present capture skipped are left alone, and named. A runtime's own files are not looked at.
+the target or the present capture skipped are left alone, and named, as are the files of other
+runtimes' databases. This runtime's own files are not looked at.
 """
 
 from __future__ import annotations
@@ -190,11 +191,14 @@ async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
     scratch, layout, directory = work.scratch, work.layout, work.directory
     found_changes = await _changes(scratch, present.name, target.name)
     of_the_runtime = await in_thread(work.own.those_of, [change.path for change in found_changes])
+    foreign = await in_thread(work.own.foreign_places, of_the_runtime)
     changes = [change for change in found_changes if change.path not in of_the_runtime]
     notes = await _notes(scratch, changes)
     alone = {change.path for change in changes if _is_left_alone(change, notes)}
     unknown = _unknown(present.skipped, target.skipped)
     alone |= {change.path for change in changes if lies_in(change.path, unknown)}
+    come = present.skipped.only("foreign")
+    alone |= {*foreign, *(path for path in come if not lies_in(path, target.skipped.unknown))}
     without_files = frozenset(
         change.path for change in changes if change.target_mode == _REPOSITORY or change.target_blob in notes
     )

@@ -23,10 +23,12 @@ SkipReason: TypeAlias = Literal[
     "repository-without-commit",
     "nested-repository",
     "too-large",
+    "foreign",
     "several",
 ]
-"""`special-file`: a socket, a pipe or a device. `name-refused`: git takes no such name. `several`: more paths than are
-kept lie below. Of a `nested-repository` the tree has the commit, of what is `too-large` the size."""
+"""`special-file`: a socket, a pipe or a device. `name-refused`: git takes no such name. `foreign`: of another
+runtime's database. `several`: more paths than are kept lie below. Of a `nested-repository` the tree has the commit, of
+what is `too-large` the size."""
 
 _REASONS: Final[Mapping[str, SkipReason]] = {reason: reason for reason in get_args(SkipReason)}
 _IN_THE_TREE: Final = frozenset({"nested-repository", "too-large"})

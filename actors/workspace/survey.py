@@ -34,6 +34,7 @@ class _Level:
 
     directories: tuple[bytes, ...]
     special: tuple[bytes, ...]
+    foreign: tuple[bytes, ...]
     failures: dict[bytes, SkipReason]
     new_files: dict[bytes, int]
     known_files: int
@@ -55,11 +56,12 @@ async def survey(scratch: Git, layout: Layout, own: OwnFiles, known: Collection[
     while waiting:
         taken, waiting = waiting[:_DIRECTORIES_AT_ONCE], waiting[_DIRECTORIES_AT_ONCE:]
         level = await in_thread(_look, layout, own, files, taken)
-        unsure = [path for path in level.directories if path not in above]
+        unsure = [path for path in (*level.directories, *level.foreign) if path not in above]
         asked = [*unsure, *level.special, *level.new_files, *(path for path in level.failures if path not in above)]
         ignored = await ignored_paths(scratch, layout.top, [path for path in asked if path])
         skipped |= {path: reason for path, reason in level.failures.items() if path not in ignored}
         skipped |= dict.fromkeys((path for path in level.special if path not in ignored), "special-file")
+        skipped |= dict.fromkeys((path for path in level.foreign if path not in ignored), "foreign")
         waiting.extend(path for path in level.directories if path not in ignored)
         counted = [bytes_ for path, bytes_ in level.new_files.items() if path not in ignored]
         count, size = count + level.known_files + len(counted), size + level.known_bytes + sum(counted)
@@ -82,6 +84,7 @@ def _look(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequenc
     root = os.fsencode(layout.top)
     directories: list[bytes] = []
     special: list[bytes] = []
+    foreign: list[bytes] = []
     failures: dict[bytes, SkipReason] = {}
     new_files: dict[bytes, int] = {}
     known_files = known_bytes = 0
@@ -104,6 +107,8 @@ def _look(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequenc
             if entry.is_dir(follow_symlinks=False):
                 if not own.has(below):
                     directories.append(below)
+                elif own.foreign_places([below]):
+                    foreign.append(below)
             elif not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                 special.append(below)
             elif layout.is_shadow:
@@ -115,6 +120,7 @@ def _look(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequenc
     return _Level(
         directories=tuple(directories),
         special=tuple(special),
+        foreign=tuple(foreign),
         failures=failures,
         new_files=new_files,
         known_files=known_files,

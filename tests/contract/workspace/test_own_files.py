@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,14 +105,93 @@ async def test_the_database_of_another_runtime_is_left_alone(repository: Reposit
     repository.write("other.db", header.ljust(4096, b"\0"))
     (repository.top / "other.db.lock").touch()
     (repository.top / "other.db-wal").write_text("log\n")
-    repository.write("used.db", "")
-    repository.write("used.db.lock", "")
-    repository.write("used.db.owner", "{}")
+    (repository.top / "other.db.blobs").mkdir()
+    (repository.top / "other.db.blobs" / "inner").write_text("blob\n")
     repository.write("a", "two\n")
-    kept, _ = await workspace.restore(first, lambda n: safety_ref(THREAD, "back", n), "back")
+    kept, done = await workspace.restore(first, lambda n: safety_ref(THREAD, "back", n), "back")
     assert set(repository.contents(kept.tree)) == {b"a", b"model.bin", b"model.bin.lock"}
-    for name in ("other.db", "other.db.lock", "other.db-wal", "used.db", "used.db.lock", "used.db.owner"):
-        assert (repository.top / name).exists(), name
+    foreign = ("other.db", "other.db-wal", "other.db.blobs", "other.db.lock")
+    assert kept.skipped.reasons == {os.fsencode(name): "foreign" for name in foreign}
+    assert done.left_alone == foreign
+    assert all((repository.top / name).exists() for name in (*foreign, "other.db.blobs/inner"))
+    again = await workspace.capture(safety_ref(THREAD, "again"), "again")
+    assert (await workspace.diff(first, again)).files == ()
+
+
+@pytest.fixture(params=["open here", "not open here"])
+def young_database(request: pytest.FixtureRequest, repository: Repository, tmp_path: Path) -> Iterator[None]:
+    """The database `new.db` in the work tree, with nothing moved from its log yet."""
+    is_here = request.param == "open here"
+    made = (repository.top if is_here else tmp_path) / "new.db"
+    with closing(sqlite3.connect(made)) as connection:
+        connection.execute("PRAGMA journal_mode = wal")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("CREATE TABLE t (c)")
+        if not is_here:
+            for ending in ("", "-wal", "-shm"):
+                shutil.copyfile(f"{made}{ending}", repository.top / f"new.db{ending}")
+        (repository.top / "new.db.lock").touch()
+        yield
+
+
+@pytest.mark.usefixtures("young_database")
+async def test_a_database_with_its_id_in_the_log_alone_is_foreign(repository: Repository, tmp_path: Path) -> None:
+    repository.write("a", "one\n")
+    workspace = await opened(repository.top, database=tmp_path / "state.db")
+    capture = await workspace.capture(safety_ref(THREAD, "one"), "one")
+    assert set(repository.contents(capture.tree)) == {b"a"}
+    names = (b"new.db", b"new.db-shm", b"new.db-wal", b"new.db.lock")
+    assert capture.skipped.reasons == dict.fromkeys(names, "foreign")
+
+
+async def test_an_empty_database_is_foreign_only_while_open_here(repository: Repository, tmp_path: Path) -> None:
+    workspace = await opened(repository.top, database=tmp_path / "state.db")
+    repository.write("new.db", "")
+    repository.write("new.db.lock", "")
+    repository.write("new.db.owner", "")
+    with (repository.top / "new.db").open("r+b"):
+        while_open = await workspace.capture(safety_ref(THREAD, "open"), "open")
+    closed = await workspace.capture(safety_ref(THREAD, "closed"), "closed")
+    names = (b"new.db", b"new.db.lock", b"new.db.owner")
+    assert while_open.skipped.reasons == dict.fromkeys(names, "foreign")
+    assert set(repository.contents(closed.tree)) == set(names)
+    assert not closed.skipped
+
+
+@pytest.mark.parametrize(
+    ("base", "path"), [("main.py", "main.py"), ("src", "src/main.py"), ("app", "app.frames.py"), ("d", "d.blobs/x")]
+)
+async def test_names_of_a_runtimes_files_hide_nothing(
+    repository: Repository, tmp_path: Path, base: str, path: str
+) -> None:
+    workspace = await opened(repository.top, database=tmp_path / "state.db")
+    repository.write(path, "good\n")
+    before = await workspace.capture(safety_ref(THREAD, "before"), "before")
+    repository.write(path, "changed\n")
+    repository.write(f"{base}.lock", "")
+    repository.write(f"{base}.owner", "")
+    after = await workspace.capture(safety_ref(THREAD, "after"), "after")
+    kinds = {file.path: file.kind for file in (await workspace.diff(before, after)).files}
+    assert kinds == {path: "modified", f"{base}.lock": "added", f"{base}.owner": "added"}
+    assert not after.skipped
+    await workspace.restore(before, lambda n: safety_ref(THREAD, "back", n), "back")
+    assert (repository.top / path).read_text() == "good\n"
+    assert not (repository.top / f"{base}.owner").exists()
+
+
+async def test_a_captured_file_that_becomes_foreign_is_named(repository: Repository, tmp_path: Path) -> None:
+    workspace = await opened(repository.top, database=tmp_path / "state.db")
+    repository.write("main.py", "good\n")
+    before = await workspace.capture(safety_ref(THREAD, "before"), "before")
+    header = b"SQLite format 3\0".ljust(68, b"\0") + APPLICATION_ID.to_bytes(4, "big")
+    repository.write("main.py", header)
+    repository.write("main.py.lock", "")
+    after = await workspace.capture(safety_ref(THREAD, "after"), "after")
+    assert (await workspace.diff(before, after)).files == ()
+    assert after.skipped.reasons == dict.fromkeys((b"main.py", b"main.py.lock"), "foreign")
+    _, done = await workspace.restore(before, lambda n: safety_ref(THREAD, "back", n), "back")
+    assert (repository.top / "main.py").read_bytes() == header
+    assert done.left_alone == ("main.py", "main.py.lock")
 
 
 async def test_own_files_are_no_workspace(tmp_path: Path) -> None:
