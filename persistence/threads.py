@@ -3,9 +3,13 @@
 anyio's default limiter is shared by a whole process: a host whose 40 threads wait for the runtime (FastAPI's
 synchronous endpoints do) would keep the runtime from a thread, for ever. So nothing here uses that limiter:
 
-- `in_thread` and `start_in_thread` run a short blocking function under a limiter of the library's own, one per event
-  loop;
+- `in_thread` and `start_in_thread` run a short blocking function on one of the threads that each event loop has for
+  this, under a limiter of the library's own;
 - `JobThread` is a thread that belongs to one owner, and runs its jobs in order.
+
+Every thread is a daemon: the interpreter waits for none of them when it ends. anyio's are not, and only the end of the
+loop's first task stops them. A second Ctrl-C under `asyncio.run` aborts the loop, a third one its clean-up; that task
+never ends then, and the process would wait for such a thread for ever.
 """
 
 from __future__ import annotations
@@ -13,17 +17,22 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Final, Generic, TypeVar, TypeVarTuple
 
 import anyio
 import attrs
 from anyio.lowlevel import RunVar, current_token
-from anyio.to_thread import run_sync
 
 from ..runtime.contracts.errors import MailboxClosed
 
 THREADS: Final = 40
 """How many calls of `in_thread` run at once on one event loop; a further one waits."""
+
+_IDLE_SECONDS: Final = 1.0
+"""How long a thread of `in_thread` waits for its next call before it ends."""
 
 _JOIN_SECONDS: Final = 1.0
 """How long the end of a thread that has run its last job is waited for."""
@@ -32,21 +41,26 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Post = Callable[[Callable[[], object]], object]
 
-_limiter: RunVar[anyio.CapacityLimiter] = RunVar("orchestrion.threads")
+_threads: RunVar[_CallThreads] = RunVar("orchestrion.threads")
 
 
 async def in_thread(function: Callable[[*Ts], T], *arguments: *Ts, abandon: bool = False) -> T:
-    """Run a blocking function on a thread and return its answer.
+    """Run a blocking function on a daemon thread, in the caller's context, and return its answer or raise its error.
 
     A caller that is cancelled waits for the function's end, unless it may `abandon` it: then the function goes on, and
-    its answer is lost. A native cancellation of asyncio abandons it always.
+    its answer is lost. A native cancellation of asyncio abandons it always, as does the end of the process.
     """
     try:
-        limiter = _limiter.get()
+        threads = _threads.get()
     except LookupError:
-        limiter = anyio.CapacityLimiter(THREADS)
-        _limiter.set(limiter)
-    return await run_sync(function, *arguments, limiter=limiter, abandon_on_cancel=abandon)
+        threads = _CallThreads()
+        _threads.set(threads)
+    async with threads.limiter:
+        slot = _Slot(partial(copy_context().run, function, *arguments), _poster())
+        threads.hand_in(slot)
+        with anyio.CancelScope(shield=not abandon):
+            await slot.done.wait()
+        return slot.result()
 
 
 async def start_in_thread(start: Callable[[], T], *, undo: Callable[[T], object]) -> T:
@@ -93,6 +107,49 @@ class _Slot(Generic[T]):
         except BaseException as error:  # the caller, not this thread, decides what an error means
             self.error = error
 
+    def result(self) -> T:
+        """The job's answer; raises what it raised. Only when it is done."""
+        if self.error is not None:
+            raise self.error
+        return self.answer  # type: ignore[return-value]  # a slot without an error holds the job's answer
+
+
+class _CallThreads:
+    """The threads of `in_thread` on one event loop: started when none is idle, used again, ended when idle for long."""
+
+    def __init__(self) -> None:
+        self.limiter = anyio.CapacityLimiter(THREADS)
+        self._lock = threading.Lock()
+        self._idle: list[queue.SimpleQueue[_Slot[Any]]] = []
+
+    def hand_in(self, slot: _Slot[Any]) -> None:
+        with self._lock:
+            if self._idle:
+                self._idle.pop().put(slot)
+                return
+        threading.Thread(target=self._serve, args=(slot,), name="blocking calls of orchestrion", daemon=True).start()
+
+    def _serve(self, slot: _Slot[Any] | None) -> None:
+        calls: queue.SimpleQueue[_Slot[Any]] = queue.SimpleQueue()
+        while slot is not None:
+            slot.run()
+            with self._lock:
+                self._idle.append(calls)  # before the caller goes on, whose next call may come here
+            with suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                slot.post(slot.done.set)
+            slot = None  # keeps no answer alive
+            slot = self._next(calls)
+
+    def _next(self, calls: queue.SimpleQueue[_Slot[Any]]) -> _Slot[Any] | None:
+        with suppress(queue.Empty):
+            return calls.get(timeout=_IDLE_SECONDS)
+        with self._lock:
+            if not calls.empty():
+                return calls.get_nowait()
+            if calls in self._idle:
+                self._idle.remove(calls)
+            return None
+
 
 class JobThread:
     """A thread that runs jobs in the order in which they were handed in, each to its end. It serves one event loop."""
@@ -128,9 +185,7 @@ class JobThread:
         """
         slot = self._hand_in(job)
         await slot.done.wait()
-        if slot.error is not None:
-            raise slot.error
-        return slot.answer  # type: ignore[return-value]  # a slot without an error holds the job's answer
+        return slot.result()
 
     def put(self, job: Callable[[], object]) -> None:
         """Hand in a job whose answer nobody waits for.

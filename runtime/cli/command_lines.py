@@ -10,8 +10,8 @@ import os
 from typing import Final
 
 import anyio
-from anyio.to_thread import run_sync
 
+from ...persistence.threads import in_thread
 from ..contracts.errors import InvalidCommand
 from ..contracts.values import MAX_COMMAND_BYTES
 
@@ -61,7 +61,7 @@ class CommandLines:
             try:
                 await anyio.wait_readable(self._descriptor)
             except PermissionError:  # a regular file: it cannot be waited for, and it never keeps a reader waiting
-                return await run_sync(os.read, self._descriptor, _CHUNK_BYTES)
+                return await in_thread(os.read, self._descriptor, _CHUNK_BYTES)
             try:
                 return os.read(self._descriptor, _CHUNK_BYTES)
             except BlockingIOError:

@@ -21,10 +21,10 @@ import attrs
 import click
 import orjson
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from anyio.to_thread import run_sync
 
 from ...actors import dispatcher
 from ...actors.dispatcher import Submission
+from ...persistence.threads import in_thread
 from ..contracts.admission import parse_command
 from ..contracts.commands import INTERNAL_COMMANDS, Command
 from ..contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError
@@ -161,7 +161,7 @@ class _Run:
             answer = await _answer(one)
             self.failed = self.failed or answer["status"] in _ERRORS
             try:
-                await run_sync(write_json, answer)
+                await in_thread(write_json, answer)
             except OSError as error:
                 self._output_error = error
                 return

@@ -6,8 +6,13 @@ What is left is looked for at once: when the block has been left, the lock is fr
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +34,7 @@ from tests.support.stage import SAFETY_NET_SECONDS, rehearsal, stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L29")]
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 ASYNCIO: Final = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
@@ -90,6 +96,33 @@ async def test_a_stop_that_is_cancelled_natively_ends(tmp_path: Path, means: str
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
     assert left_behind(tmp_path / "state.db") == []
+
+
+async def test_a_process_that_is_interrupted_three_times_ends(tmp_path: Path) -> None:
+    await anyio.to_thread.run_sync(interrupt_three_times, tmp_path)
+    async with stage(tmp_path) as it:
+        assert await it.turn_statuses() == ["interrupted"]
+    assert left_behind(tmp_path / "state.db") == []
+
+
+def interrupt_three_times(directory: Path) -> None:
+    """Run a host until its loop and the loop's clean-up are aborted; it has to end, and its agent with it."""
+    command = [sys.executable, "-m", "tests.support.interrupted_host", str(directory)]
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as host,
+        ExitStack() as last,
+    ):
+        last.callback(host.kill)
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"running\n"
+        processes = [os.pidfd_open(pid) for pid in started_by_this_test()]
+        assert len(processes) >= len(("host", "guardian", "agent"))
+        host.send_signal(signal.SIGINT)
+        output, errors = host.communicate(timeout=SAFETY_NET_SECONDS)
+        assert (output, host.returncode) == (b"over\n", 0), errors
+        for process in processes:
+            assert select.select([process], [], [], SAFETY_NET_SECONDS)[0], "a process outlived the host"
+            os.close(process)
 
 
 @ASYNCIO

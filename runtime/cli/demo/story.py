@@ -15,6 +15,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from ....actors.providers.adapter import ProcessIdentity
 from ....actors.providers.interpreter import find_python
 from ....actors.providers.process_table import processes_of, start_time
+from ....persistence.threads import in_thread
 from ....persistence.verify import Finding, verify_database
 from ...contracts.errors import CommandRejected, OrchestrionError
 from ...contracts.events import LoggedEvent
@@ -68,7 +69,7 @@ async def play(stage: Stage, say: Callable[[str], None]) -> Story:
     Raises:
         DemoFailed: a host ended or stood still where it should not have.
     """
-    await anyio.to_thread.run_sync(make_workspace, stage)
+    await in_thread(make_workspace, stage)
     first = await _first_half(stage, say)
     say(f"Killed host {first.pid} (SIGKILL) while turn 2 waited for an approval and turn 3 was queued behind it.")
     return await _second_half(stage, first, say)
@@ -84,7 +85,7 @@ def make_workspace(stage: Stage) -> None:
 
 
 async def _first_half(stage: Stage, say: Callable[[str], None]) -> FirstHost:
-    python = await anyio.to_thread.run_sync(lambda: find_python(module="orchestrion"))
+    python = await in_thread(lambda: find_python(module="orchestrion"))
     command = [python, "-m", f"{__package__}.first_host", str(stage.directory)]
     sequences: dict[str, int] = {}
     async with await anyio.open_process(command, stderr=None) as host:
@@ -124,8 +125,8 @@ async def _second_half(stage: Stage, first: FirstHost, say: Callable[[str], None
         snapshot = await runtime.get_snapshot()
         diff = await runtime.get_turn_diff(THREAD, 0, 1)
         timeline = tuple([event async for event in runtime.replay_events(0)])
-    survived = await anyio.to_thread.run_sync(_agent_lives, first)
-    report = await anyio.to_thread.run_sync(verify_database, stage.database)
+    survived = await in_thread(_agent_lives, first)
+    report = await in_thread(verify_database, stage.database)
     return Story(
         first=first,
         head_at_kill=head_at_kill,
