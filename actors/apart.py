@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -20,7 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 from anyio.lowlevel import current_token
 
-__all__ = ["Apart", "deliver", "graver", "insist", "interruption_in", "outlast"]
+__all__ = ["Apart", "deliver", "graver", "insist", "interruption_in", "is_cancelled", "outlast"]
 
 T = TypeVar("T")
 
@@ -152,6 +153,19 @@ def interruption_in(error: BaseException) -> BaseException | None:
     if isinstance(error, BaseExceptionGroup):
         return next(filter(None, map(interruption_in, error.exceptions)), None)
     return error if isinstance(error, KeyboardInterrupt | SystemExit) else None
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancels this task: a scope around it or, on asyncio, the task itself.
+
+    A cancellation that is raised otherwise is an error of the code that raised it.
+    """
+    if anyio.current_effective_deadline() == -math.inf:
+        return True
+    if not isinstance(current_token().native_token, asyncio.AbstractEventLoop):
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def deliver(error: BaseException) -> None:

@@ -27,7 +27,7 @@ from ..runtime.contracts.errors import (
 from ..runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
 from ..runtime.contracts.provider_events import RuntimeErrorReported, TurnCompleted
 from ..runtime.contracts.values import ApprovalDecision, JsonObject
-from .apart import Apart
+from .apart import Apart, interruption_in
 from .guarded_events import GuardedEvents
 from .provider_calls import ProviderCalls, ProviderDefect, described
 from .providers.adapter import (
@@ -63,7 +63,9 @@ def guarded(provider: Provider, calls: ProviderCalls, limits: SessionLimits) -> 
     """
     try:
         name, key, rolls_back = provider.name, provider.adapter_key, isinstance(provider, RollsBack)
-    except Exception as error:
+    except BaseException as error:
+        if interruption_in(error) is not None:
+            raise
         raise InvalidRequest(f"a provider has no name or adapter key: {described(error)}") from error
     for what, text in (("name", name), ("adapter key", key)):
         if not isinstance(text, str) or not text:
@@ -309,7 +311,9 @@ class _Connection:
         """A property of the connection; `otherwise` where it cannot be had, which the session is told once."""
         try:
             value = getattr(self._inner, name)
-        except Exception as error:
+        except BaseException as error:
+            if interruption_in(error) is not None:
+                raise
             self._tell(f"its {name} cannot be read: {described(error)}")
             return otherwise
         if isinstance(value, kinds):

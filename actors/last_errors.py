@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from ..runtime.contracts.values import EPOCH, Instant
+from .apart import interruption_in
 
 MOST_ACTORS: Final = 32
 
@@ -38,7 +39,9 @@ class LastErrors:
         times = 1 if before is None else before.times + 1
         try:
             at, text = self._now(), str(error) or repr(error)
-        except Exception as fault:  # the host's own clock, or the text of its error
+        except BaseException as fault:  # the host's own clock, or the text of its error
+            if interruption_in(fault) is not None:
+                raise
             at, text = EPOCH if before is None else before.at, f"{type(error).__name__}, and {type(fault).__name__}"
         self._errors[actor] = LastError(actor=actor, at=at, error=text, times=times)
         if len(self._errors) > MOST_ACTORS:

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 import anyio
 
 from ..runtime.contracts.errors import MailboxClosed, ProviderError, ProviderProtocolError
-from .apart import Apart
+from .apart import Apart, interruption_in
 from .shields import shield
 
 __all__ = ["ProviderCalls", "ProviderDefect", "described"]
@@ -137,7 +137,9 @@ def described(error: BaseException) -> str:
     """An error of foreign code in words, bounded, whatever its own text does."""
     try:
         text = str(error)
-    except Exception:
+    except BaseException as fault:
+        if interruption_in(fault) is not None:
+            raise
         text = "its text cannot be had"
     name = type(error).__name__
     return f"{name}: {text}"[:_DESCRIBED_CHARACTERS] if text else name

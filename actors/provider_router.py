@@ -25,6 +25,7 @@ from ..persistence.single_write import write_alone
 from ..runtime.contracts.errors import MailboxClosed, RuntimeFailed, StoreError
 from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
 from ..runtime.contracts.ids import EventId, ThreadId
+from .apart import is_cancelled
 from .event_log import EventLog, LogFollower
 from .last_errors import LastErrors
 from .minting import Mint
@@ -76,7 +77,11 @@ class ProviderRouter:
         return tuple(session.health() for session in self._sessions.values())
 
     async def run(self) -> None:
-        """Wake sessions until stopped; then end every session and its agent, and store the position."""
+        """Wake sessions until stopped; then end every session and its agent, and store the position.
+
+        Raises:
+            RuntimeFailed: its tasks were cancelled by somebody else.
+        """
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
@@ -87,6 +92,8 @@ class ProviderRouter:
                     await self._save_position(unless_within=SAVE_EVENTS)
                 for session in self._sessions.values():
                     session.stop()
+            if not self._stopping:  # the task group ends like this when a task in it was cancelled
+                raise RuntimeFailed("a task of the provider router was cancelled by somebody else")
             while self._follower.lag:
                 for event in await self._follower.next_batch():
                     self._note_outcome(event)
@@ -167,11 +174,12 @@ class ProviderRouter:
                     return await session.run()
                 except (MailboxClosed, RuntimeFailed):
                     return
+                except anyio.get_cancelled_exc_class() as error:
+                    if is_cancelled():
+                        raise
+                    self._note_failure(session, error)
                 except Exception as error:
-                    self._errors.note(f"session of {session.thread_id}", error)
-                    _logger.exception(
-                        "the session of thread %s failed", session.thread_id, extra={"thread_id": session.thread_id}
-                    )
+                    self._note_failure(session, error)
                 if self._stopping:
                     return
                 if anyio.current_time() - began > LAST_BACKOFF_SECONDS:
@@ -180,6 +188,15 @@ class ProviderRouter:
                 backoff = min(2 * backoff, LAST_BACKOFF_SECONDS)
         finally:
             self._forget(session)
+
+    def _note_failure(self, session: ThreadSession, error: BaseException) -> None:
+        self._errors.note(f"session of {session.thread_id}", error)
+        _logger.error(
+            "the session of thread %s failed",
+            session.thread_id,
+            exc_info=error,
+            extra={"thread_id": session.thread_id},
+        )
 
     async def _save_position(self, *, unless_within: int) -> None:
         """Store the position: before the oldest open intent, else at the last event seen."""

@@ -34,6 +34,7 @@ from ..runtime.contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ..runtime.contracts.values import JsonObject, Label, RuntimeStatus
 from ..runtime.domain.session_commands import IngestState, identifier_or_none
 from .agent_life import AgentLife, TurnBegun
+from .apart import interruption_in
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
 from .minting import Mint
 from .provider_calls import described
@@ -176,7 +177,9 @@ class SessionStarter:
     def _chosen(choose: ChooseProvider, context: ThreadContext) -> str:
         try:
             name: object = choose(context.project, context.thread)
-        except Exception as error:
+        except BaseException as error:  # it is no coroutine: a cancellation that it raises is not of this task
+            if interruption_in(error) is not None:
+                raise
             raise ProviderUnavailable(
                 f"choose_provider failed for thread {context.thread.id!r}: {described(error)}"
             ) from error

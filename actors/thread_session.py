@@ -131,11 +131,12 @@ class ThreadSession:
             MailboxClosed: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
-        failure: Exception | None = None
+        failure: Exception | None = RuntimeError("a task of it was cancelled by somebody else")
         self._in_hand.clear()
         async with anyio.create_task_group() as tasks:
             try:
                 await self._perform_all(tasks)
+                failure = None
             except Exception as error:
                 failure = error
         if failure is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 import peewee
 
+from ..actors.apart import interruption_in
 from ..actors.command_group import CommandGroup
 from ..persistence.bootstrap import ReplayProgress, ReplayRequest, check_positions, replay_to_head
 from ..persistence.database import database_path, prepare
@@ -100,6 +101,8 @@ class DatabaseFiles:
             return
         try:
             self._options.progress(progress)
-        except Exception:
+        except BaseException as error:
+            if interruption_in(error) is not None:
+                raise
             self._progress_failed = True
             _logger.exception("the progress listener failed and is not called again", extra={"actor": "runtime"})

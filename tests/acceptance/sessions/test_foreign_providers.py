@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from orchestrion.actors import approval_answers
 from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.actors.thread_session import ThreadSession
 from orchestrion.persistence.ownership import DatabaseLock
 from orchestrion.runtime.contracts.errors import CommandRejected, InvalidRequest, ProviderProtocolError, SessionLost
 from orchestrion.runtime.contracts.provider_events import MessageDelta, ToolStarted
@@ -195,10 +198,14 @@ async def test_a_hanging_provider_delays_no_other_thread(tmp_path: Path) -> None
         assert session_of(await it.perform("say well", thread_id="t2")).status == "ready"
 
 
-@pytest.mark.parametrize("answer", [ValueError("boom"), None, ["rehearsal"]], ids=["raises", "nothing", "a list"])
+@pytest.mark.parametrize(
+    "answer",
+    [ValueError("boom"), asyncio.CancelledError(), GeneratorExit(), None, ["rehearsal"]],
+    ids=["raises", "cancelled", "exit of a generator", "nothing", "a list"],
+)
 async def test_a_choice_that_fails_fails_its_turn_with_a_reason(tmp_path: Path, answer: Any) -> None:
     def choose(*_: object) -> Any:
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -207,6 +214,35 @@ async def test_a_choice_that_fails_fails_its_turn_with_a_reason(tmp_path: Path, 
         await it.outcome((await it.ask("never")).event_id)
         await it.until(activity("turn.failed"))
         assert "choose_provider" in await reason_of_failure(it)
+        await it.open_thread("t2")
+        await it.outcome((await it.ask("never", thread_id="t2")).event_id)
+        assert it.runtime.health().status == "running"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("where", ["itself", "a task of it"])
+async def test_a_cancellation_that_nobody_asked_for_fails_one_session_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    step, raised = ThreadSession._step, list[TaskGroup]()
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    async def cancelled_once(session: ThreadSession, tasks: TaskGroup) -> bool:
+        if not raised:
+            raised.append(tasks)
+            if where == "itself":
+                await cancelled()
+            tasks.start_soon(cancelled)
+            await anyio.sleep_forever()
+        return await step(session, tasks)
+
+    monkeypatch.setattr(ThreadSession, "_step", cancelled_once)
+    async with stage(tmp_path) as it:
+        assert session_of(await it.perform("say well")).status == "ready"
+        (error,) = it.runtime.health().last_errors
+        assert (error.actor, error.times) == ("session of t1", 1)
 
 
 async def test_a_provider_without_a_name_is_refused(tmp_path: Path) -> None:
@@ -222,6 +258,11 @@ async def test_a_progress_listener_that_fails_keeps_nothing_from_opening(tmp_pat
     def fail(_: object) -> None:
         raise ValueError("boom")
 
+    def cancelled(_: object) -> None:
+        raise asyncio.CancelledError
+
+    async with open_runtime(tmp_path / "state.db", options=RuntimeOptions(progress=cancelled)) as runtime:
+        assert runtime.health().status == "running"
     options = RuntimeOptions(progress=fail)
     async with open_runtime(tmp_path / "state.db", options=options) as runtime:
         with pytest.raises(ValueError, match="boom"):
