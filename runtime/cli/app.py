@@ -19,6 +19,7 @@ from .demo import demo
 from .dispatch import dispatch
 from .events import events
 from .health import health
+from .output import bounded
 from .rebuild import rebuild
 from .repair import repair
 from .run import run as run_turn
@@ -80,6 +81,7 @@ def _status_of(error: BaseException) -> int:
         case click.exceptions.Exit():
             return cause.exit_code
         case click.ClickException():
+            cause.message = bounded(cause.message)
             cause.show()
             return cause.exit_code
         case SystemExit(code=int() as status):
@@ -90,7 +92,7 @@ def _status_of(error: BaseException) -> int:
             _forget_output()
             return 1
         case OrchestrionError() | OSError():
-            print(f"{_NAME}: {' '.join(str(cause).split())}", file=sys.stderr)
+            print(f"{_NAME}: {bounded(' '.join(str(cause).split()))}", file=sys.stderr)
             return 1
         case _:
             raise cause

@@ -28,6 +28,7 @@ from .parameters import database_argument, json_option
 from .signals import run_until_signal
 
 SAFETY_DAYS: Final = 30
+MOST_SAFETY_DAYS: Final = 36_500
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +97,7 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
 @database_argument
 @click.option(
     "--safety-days",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=MOST_SAFETY_DAYS),
     default=SAFETY_DAYS,
     show_default=True,
     help="Keep the safety refs of live threads for so many days.",

@@ -32,7 +32,7 @@ from ..contracts.values import ActorKind
 from ..host import open_runtime
 from ..runtime import Runtime
 from .command_lines import CommandLines
-from .output import write_json
+from .output import MOST_REPEATED, bounded, write_json
 from .parameters import database_argument
 from .signals import run_until_signal
 
@@ -146,7 +146,7 @@ class _Run:
         try:
             content = _parsed_object(line)
             stated = content.get("commandId")
-            command_id = stated if isinstance(stated, str) else None
+            command_id = stated[:MOST_REPEATED] if isinstance(stated, str) else None
             command = parse_command(content)
             submission = await self._runtime.submit(command, actor=self._actor_of(command))
         except Exception as error:  # whatever it is, it is this line's answer
@@ -189,15 +189,15 @@ async def _answer(asked: _Asked) -> dict[str, Any]:
             raise asked.outcome
         result = await asked.outcome.result()
     except CommandRejected as error:
-        outcome: dict[str, Any] = {"status": "rejected", "error": error.reason, "duplicate": error.duplicate}
+        outcome: dict[str, Any] = {"status": "rejected", "error": bounded(error.reason), "duplicate": error.duplicate}
     except CommandIdReused as error:
-        outcome = {"status": "reused", "error": str(error)}
+        outcome = {"status": "reused", "error": bounded(str(error))}
     except InvalidCommand as error:
-        outcome = {"status": "invalid", "error": str(error)}
+        outcome = {"status": "invalid", "error": bounded(str(error))}
     except OrchestrionError as error:
-        outcome = {"status": "failed", "error": str(error)}
+        outcome = {"status": "failed", "error": bounded(str(error))}
     except Exception as error:  # a defect: no receipt, no event, and still an answer
-        outcome = {"status": "failed", "error": repr(error)}
+        outcome = {"status": "failed", "error": bounded(repr(error))}
     else:
         outcome = {"status": "accepted", "sequence": result.sequence, "duplicate": result.duplicate}
     return {"commandId": asked.command_id, **outcome}

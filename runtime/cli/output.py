@@ -6,6 +6,7 @@ and nothing is cut to a width where the output is no terminal.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -17,6 +18,12 @@ from rich.text import Text
 
 _UNBOUNDED_WIDTH: Final = 10_000
 _EXCERPT: Final = 100
+
+MOST_REPEATED: Final = 200
+"""How many characters of what a user gave an error repeats."""
+
+_MESSAGE: Final = 2000
+_LONG_WORD: Final = re.compile(rf"\S{{{MOST_REPEATED + 1},}}")
 
 
 def write_json(value: Any) -> None:
@@ -69,6 +76,12 @@ def cell(value: object) -> Text:
     if value is None:
         return Text("-", style="dim")
     return Text("".join(shown if shown.isprintable() else " " for shown in str(value)))
+
+
+def bounded(message: str) -> str:
+    """An error message with what it repeats of its cause cut: a word at 200 characters, the whole at 2,000."""
+    short = _LONG_WORD.sub(lambda word: f"{word[0][:MOST_REPEATED]}…", message)
+    return short if len(short) <= _MESSAGE else f"{short[:_MESSAGE]}…"
 
 
 def excerpt(text: str) -> str:

@@ -125,6 +125,17 @@ def test_bad_line_is_answered_with_its_field_and_does_not_end_the_run(
     assert good["sequence"] == 1
 
 
+def test_an_answer_repeats_200_characters_of_an_id_or_a_field(database: Path) -> None:
+    long_id = {**project_create(1), "commandId": "i" * 1_000_000}
+    long_field = {**project_create(2), "f" * 1_000_000: 1}
+    ended = orchestrion("dispatch", database, input=lines_of([long_id, long_field]))
+    by_id, by_field = answers_of(ended.stdout)
+    assert (by_id["commandId"], by_id["status"]) == ("i" * 200, "invalid")
+    assert (by_field["commandId"], by_field["status"]) == ("create-2", "invalid")
+    assert "f" * 150 in by_field["error"]
+    assert len(ended.stdout) < 2500
+
+
 def test_a_command_is_measured_by_its_content_however_it_is_spelled(database: Path) -> None:
     short = project_create(1, title="\N{CYRILLIC SMALL LETTER YA}" * (4 * 1024 * 1024))
     long = project_create(2, title="x" * (20 * 1024 * 1024))

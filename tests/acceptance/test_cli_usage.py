@@ -32,6 +32,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["turn-diff", "state.db", "thread", "2", "1"],
         ["turn-diff", "state.db", "thread", "one", "2"],
         ["backup", "state.db"],
+        ["checkpoints", "prune", "state.db", "--safety-days", "36501"],
+        ["checkpoints", "prune", "state.db", "--safety-days", "99999999999"],
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_how(arguments: list[str]) -> None:
@@ -53,6 +55,15 @@ def test_a_negative_turn_is_named_and_taken_for_no_option(turns: list[str]) -> N
     assert ended.returncode == 2
     negative = next(turn for turn in turns if turn.startswith("-"))
     assert f"no turn is {negative}: turns count from 0" in ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["word", "words", "option"])
+def test_an_error_repeats_no_more_than_a_part_of_what_it_was_given(database: Path, kind: str) -> None:
+    given = {"word": "x" * 130_000, "words": "x " * 60_000, "option": "--" + "x" * 130_000}[kind]
+    ended = orchestrion("events", database, *([given] if kind == "option" else ["--thread", given]))
+    assert (ended.returncode, ended.stdout) == (2 if kind == "option" else 1, "")
+    assert ("xxxx" if kind == "option" else "thread 'x") in ended.stderr
+    assert len(ended.stderr) < 2500
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
