@@ -6,6 +6,7 @@ away ends the command silently with 1.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Final
@@ -81,8 +82,9 @@ def _status_of(error: BaseException) -> int:
         case click.exceptions.Exit():
             return cause.exit_code
         case click.ClickException():
-            cause.message = bounded(cause.message)
-            cause.show()
+            shown = io.StringIO()
+            cause.show(shown)
+            print(bounded(shown.getvalue().rstrip()), file=sys.stderr)
             return cause.exit_code
         case SystemExit(code=int() as status):
             return status
