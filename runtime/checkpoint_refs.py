@@ -23,10 +23,11 @@ from ..persistence.identity import DatabaseIdentity
 from .contracts.errors import NotFound
 from .contracts.ids import CheckpointRef, ThreadId
 
-Standing: TypeAlias = Literal["current", "reverted", "deleted", "safety", "journal", "former"]
+Standing: TypeAlias = Literal["current", "reverted", "deleted", "safety", "journal", "former", "missing"]
 """`reverted`: of a turn that a revert removed. `deleted`: of a thread that is deleted, safety refs included. `journal`:
 the safety refs of a revert that was cut off and is done at the next start. `former`: under an identity that the
-database had before it was copied."""
+database had before it was copied. `missing`: objects of the capture were deleted, as by `git gc --prune=now`, so it
+cannot be restored; `captured_at` and `message` are empty where its commit is gone."""
 
 _ASKED: Final = "asked-"
 
@@ -59,7 +60,9 @@ class RefOwner:
             return True
         if database is not None and database not in self.former:
             return False
-        return is_known(kept, thread.known) or (database is None and kept.name.name.startswith(_ASKED))
+        return (
+            kept.is_missing or is_known(kept, thread.known) or (database is None and kept.name.name.startswith(_ASKED))
+        )
 
     def may_prune(self, ref: ThreadRef) -> bool:
         """Whether nobody else can be the owner of a ref that is shown. Who made one by hand, its name does not say."""
@@ -127,6 +130,7 @@ async def prune(
 ) -> Pruned:
     """Delete the refs of deleted threads, of reverted turns, and safety refs older than `safety_days`.
 
+    Those of which objects are missing go as well, since they stop the user's own git.
     The safety refs of a revert that is still to be finished stay: what it put away is nowhere else. Refs of identities
     that the database had before it was copied stay as well, unless `former` says that the other copy is gone: then
     what is current of them is kept under this database's own names.
@@ -211,7 +215,7 @@ def _thread_ref(owner: RefOwner, thread: ThreadWorkspaces, place: Path, kept: Ke
         ref=kept.ref,
         kind=kept.name.kind,
         turn_count=kept.name.turn_count,
-        standing="former" if kept.name.database in owner.former else _standing_of(thread, kept),
+        standing="former" if kept.name.database in owner.former and not kept.is_missing else _standing_of(thread, kept),
         captured_at=kept.captured_at,
         commit=kept.commit,
         message=kept.message,
@@ -219,6 +223,8 @@ def _thread_ref(owner: RefOwner, thread: ThreadWorkspaces, place: Path, kept: Ke
 
 
 def _standing_of(thread: ThreadWorkspaces, kept: KeptRef) -> Standing:
+    if kept.is_missing:
+        return "missing"
     if thread.is_deleted:
         return "deleted"
     if kept.name.turn_count is None:

@@ -37,6 +37,7 @@ from .kept import (
     KeptRef,
     adopt_refs,
     commit_text,
+    list_checked_refs,
     list_foreign_refs,
     list_refs,
     prune_refs,
@@ -47,10 +48,12 @@ from .layouts import find_layout
 from .moved_captures import find_moved
 from .obstacles import RestoreRefused
 from .recording import Tree, write_tree
+from .ref_contents import FoundRef, delete_missing, read_refs
 from .refs import NAMESPACE, RefNames, parse_ref, thread_component
 from .restore import Approve, Foreseen, Restored, RestoreFailed, foresee_tree, restore_tree
 from .scratch import CaptureLimits, Layout
 from .skipped import SkippedPaths
+from .wholeness import ObjectsGone, are_gone, is_whole, running_gc_ended
 
 _DEFAULT_DEADLINE: Final = 600.0
 """Seconds. The first capture of a large repository reads every file once."""
@@ -62,6 +65,9 @@ _IDENTITY: Final = {
 }
 
 _SAFETY_ATTEMPTS: Final = 1000
+
+_LAST_ATTEMPT: Final = 4
+"""A capture whose objects are deleted meanwhile is recorded again so many times."""
 
 
 @attrs.frozen(kw_only=True)
@@ -136,12 +142,12 @@ class GitWorkspace:
         return self._layout.place
 
     async def existing(self, ref: CheckpointRef) -> Capture | None:
-        """The capture that `ref` keeps, or None.
+        """The capture that `ref` keeps, or None, also where its commit was deleted.
 
         One that another repository of the workspace has, from before its own came or went, is copied into this one.
 
         Raises:
-            CaptureFailed: the ref is there but its commit cannot be read, or the deadline passed.
+            CaptureFailed: git could not list refs, or the deadline passed.
         """
         with deadline("for-each-ref", self.top, self._deadline):
             found = await self._read(_own(ref))
@@ -206,23 +212,34 @@ class GitWorkspace:
         """
         with deadline("capture", self.top, self._deadline):
             message = message.strip("\n")
-            displaced = await self._read(_own(ref))
-            kept = displaced if displaced is not None and displaced.message == message else None
-            if kept is not None and not anew:
-                return kept
-            tree = _to_keep(await write_tree(self._git, self._layout))
-            if kept is not None and (kept.tree, kept.skipped, kept.place) == (tree.name, tree.skipped, self.place):
-                return kept
-            commit = await self._commit(tree, message, displaced)
-            expected = "0" * len(commit) if displaced is None else displaced.commit
-            try:
-                await self._git.run("update-ref", "--no-deref", ref, commit, expected)
-            except CaptureFailed:
-                present = await self._read(ref)
-                if present is None or present.message != message or present == displaced:
-                    raise
-                return present
-            return self._capture(ref, commit, tree, message)
+            for attempt in range(_LAST_ATTEMPT):
+                try:
+                    return await self._record(ref, message, anew=anew, warm=attempt == 0)
+                except CaptureFailed as fault:
+                    if not are_gone(fault):
+                        raise
+                    await running_gc_ended(self._layout.common_dir)
+            return await self._record(ref, message, anew=anew, warm=False)
+
+    async def _record(self, ref: CheckpointRef, message: str, *, anew: bool, warm: bool) -> Capture:
+        displaced = await self._read_to_write(ref, looks_deep=not warm)
+        kept = displaced if displaced is not None and displaced.message == message else None
+        if kept is not None and not anew:
+            return kept
+        tree = _to_keep(await write_tree(self._git, self._layout, warm=warm))
+        if kept is not None and (kept.tree, kept.skipped, kept.place) == (tree.name, tree.skipped, self.place):
+            return kept
+        commit = await self._commit(tree, message, displaced)
+        try:
+            await self._name(ref, commit, displaced)
+        except CaptureFailed as fault:
+            if are_gone(fault):
+                raise
+            present = await self._read(ref)
+            if present is None or present.message != message or present == displaced:
+                raise
+            return present
+        return self._capture(ref, commit, tree, message)
 
     async def diff(self, from_capture: Capture, to_capture: Capture, limits: DiffLimits | None = None) -> WorkspaceDiff:
         """What `git diff` prints between two captures, renames found, with the user's `.gitattributes` for diffs.
@@ -265,13 +282,11 @@ class GitWorkspace:
             tree = _to_keep(present)
             for attempt in range(1, _SAFETY_ATTEMPTS):
                 ref = _own(safety(attempt))
-                found = await self._read(ref)
+                found = await self._read_to_write(ref)
                 if found is None and kept and tree.name == target.tree:
                     break
                 if found is None:
-                    commit = await self._commit(tree, message, None)
-                    await self._git.run("update-ref", "--no-deref", ref, commit, "0" * len(commit))
-                    found = self._capture(ref, commit, tree, message)
+                    found = await self._keep_present(ref, tree, message)
                 kept.append(found)
                 if tree.name == found.tree:
                     break
@@ -279,6 +294,8 @@ class GitWorkspace:
 
         try:
             with deadline("restore", self.top, self._deadline):
+                if not await is_whole(self._git, target.tree):
+                    raise CaptureFailed("restore", self.top, f"objects of {target.ref} are missing: it is no target")
                 wanted = Tree(name=target.tree, skipped=target.skipped)
                 restored = await restore_tree(self._git, self._layout, wanted, keep, approve)
         except CaptureFailed as fault:
@@ -325,11 +342,13 @@ class GitWorkspace:
     async def refs(self) -> tuple[KeptRef, ...]:
         """The refs that keep captures in this repository, of every thread and every database that uses it.
 
+        Those of which objects are missing are among them, and say so.
+
         Raises:
             CaptureFailed: git could not list them, or the deadline passed.
         """
         with deadline("for-each-ref", self.top, self._deadline):
-            return await list_refs(self._git)
+            return await list_checked_refs(self._git)
 
     async def tidy(self, *, most_loose: int = 200, most_loose_kib: int = 4096) -> bool:
         """Pack a shadow repository that has more loose objects; what nothing has kept for an hour goes. True if it did.
@@ -368,16 +387,58 @@ class GitWorkspace:
             raise RestoreRefused(self.top, fault)
 
     async def _read(self, ref: CheckpointRef) -> Capture | None:
-        fields = "--format=%(refname)%00%(objectname)%00%(tree)%00%(contents)"
-        found = (await self._git.run("for-each-ref", fields, ref)).output.decode("utf-8", "replace")
-        if not found:
-            return None
-        name, commit, tree, text = found.split("\0")
-        if name != ref:
-            return None
-        message, place = read_commit_text(text)
-        skipped = read_skipped(text)
-        return Capture(ref=ref, commit=commit, tree=tree, message=message, place=place, skipped=skipped)
+        found = next((one for one in await read_refs(self._git, ref) if one.ref == ref), None)
+        return None if found is None else _capture_of(found)
+
+    async def _read_to_write(self, ref: CheckpointRef, *, looks_deep: bool = False) -> Capture | None:
+        """What `ref` keeps, before it is written. Refs of its thread on a missing commit are deleted first.
+
+        With `looks_deep`, so is `ref` where other objects of its capture are missing.
+        """
+        directory = _own(ref).rpartition("/")[0]
+        siblings = (
+            directory.replace("/safety/", "/checkpoints/", 1),
+            directory.replace("/checkpoints/", "/safety/", 1),
+        )
+        found = await read_refs(self._git, *dict.fromkeys((directory, *siblings)))
+        broken = [one for one in found if one.text is None]
+        own = next((one for one in found if one.ref == ref and one.text is not None), None)
+        if own is not None and looks_deep and not await is_whole(self._git, own.commit):
+            broken.append(attrs.evolve(own, text=None))
+            own = None
+        await delete_missing(self._git, broken)
+        return None if own is None else _capture_of(own)
+
+    async def _name(self, ref: CheckpointRef, commit: str, displaced: Capture | None) -> None:
+        """Write `ref`, and see that what it keeps is there; where it is not, the ref is as it was or deleted.
+
+        Raises:
+            ObjectsGone: something of the capture was deleted meanwhile.
+            CaptureFailed: git could not write the ref.
+        """
+        expected = "0" * len(commit) if displaced is None else displaced.commit
+        await self._git.run("update-ref", "--no-deref", ref, commit, expected)
+        await running_gc_ended(self._layout.common_dir)
+        if await is_whole(self._git, commit):
+            return
+        if displaced is not None and await is_whole(self._git, displaced.commit):
+            await self._git.run("update-ref", "--no-deref", ref, displaced.commit, commit)
+        else:
+            await self._git.run("update-ref", "--no-deref", "-d", ref, commit)
+        fault = "its objects were deleted while it was recorded, as by git gc --prune=now"
+        raise ObjectsGone("capture", self.top, fault)
+
+    async def _keep_present(self, ref: CheckpointRef, tree: Tree, message: str) -> Capture:
+        """Keep a tree under a ref that is not there; where its objects were deleted meanwhile, it is written again."""
+        try:
+            commit = await self._commit(tree, message, None)
+            await self._name(ref, commit, None)
+        except CaptureFailed as fault:
+            if not are_gone(fault) or _to_keep(await write_tree(self._git, self._layout, warm=False)) != tree:
+                raise
+            commit = await self._commit(tree, message, None)
+            await self._name(ref, commit, None)
+        return self._capture(ref, commit, tree, message)
 
     async def _bring(self, ref: CheckpointRef, *theirs: CheckpointRef, message: str | None = None) -> Capture | None:
         """Keep under `ref` what another repository of the workspace keeps under one of `theirs`, if there is such."""
@@ -385,7 +446,8 @@ class GitWorkspace:
         if moved is None:
             return None
         commit = await self._commit(moved.tree, moved.message, None)
-        await self._git.run("update-ref", "--no-deref", ref, commit, "0" * len(commit))
+        await self._read_to_write(ref)
+        await self._name(ref, commit, None)
         return self._capture(ref, commit, moved.tree, moved.message)
 
     def _capture(self, ref: CheckpointRef, commit: str, tree: Tree, message: str) -> Capture:
@@ -402,6 +464,16 @@ class GitWorkspace:
 def _to_keep(tree: Tree) -> Tree:
     """The tree as its commit tells of it: a long list of what was skipped is shortened."""
     return Tree(name=tree.name, skipped=tree.skipped.shortened())
+
+
+def _capture_of(found: FoundRef) -> Capture | None:
+    if found.text is None:
+        return None
+    message, place = read_commit_text(found.text.message)
+    skipped = read_skipped(found.text.message)
+    return Capture(
+        ref=found.ref, commit=found.commit, tree=found.text.tree, message=message, place=place, skipped=skipped
+    )
 
 
 def _own(ref: CheckpointRef) -> CheckpointRef:

@@ -9,9 +9,12 @@ import attrs
 
 from ...runtime.contracts.ids import CheckpointRef
 from .git import Git
+from .ref_contents import CommitText, FoundRef, read_refs
 from .refs import NAMESPACE, RefName, RefNames, parse_ref
 from .skipped import SkippedPaths
+from .wholeness import broken_commits
 
+_EXIT_FATAL: Final = 128
 _PLACE: Final = "\n\nplace "
 
 
@@ -34,7 +37,10 @@ def read_skipped(text: str) -> SkippedPaths:
 
 @attrs.frozen(kw_only=True)
 class KeptRef:
-    """A ref with the commit it names. `captured_at` is ISO-8601 as git writes it; `name` is what the ref says."""
+    """A ref with the commit it names. `captured_at` is ISO-8601; `name` is what the ref says.
+
+    `is_missing`: objects of the capture were deleted. Where its commit was, what that said is empty.
+    """
 
     ref: CheckpointRef
     name: RefName
@@ -44,34 +50,53 @@ class KeptRef:
     message: str
     place: str
     skipped: SkippedPaths
+    is_missing: bool = False
 
 
 async def list_refs(git: Git, *patterns: str) -> tuple[KeptRef, ...]:
-    """The refs below the namespace, or those of it that match, in git's order."""
-    fields = "--format=%(refname)%00%(objectname)%00%(tree)%00%(committerdate:iso-strict)%00%(contents)%00%00"
-    asked = patterns or (NAMESPACE.rstrip("/"),)
-    listing = (await git.run("for-each-ref", fields, *asked)).output.decode("utf-8", "replace")
-    found = []
-    for entry in listing.split("\0\0\n"):
-        if not entry:
-            continue
-        ref, commit, tree, captured_at, text = entry.split("\0")
-        name = parse_ref(ref)
-        if name is not None:
-            message, place = read_commit_text(text)
-            found.append(
-                KeptRef(
-                    ref=CheckpointRef(ref),
-                    name=name,
-                    commit=commit,
-                    tree=tree,
-                    captured_at=captured_at,
-                    message=message,
-                    place=place,
-                    skipped=read_skipped(text),
-                )
-            )
-    return tuple(found)
+    """The refs below the namespace, or those of it that match, in git's order; those on a missing commit are left out.
+
+    Raises:
+        CaptureFailed: git could not list refs.
+    """
+    return tuple(one for one in await list_all_refs(git, *patterns) if not one.is_missing)
+
+
+async def list_checked_refs(git: Git) -> tuple[KeptRef, ...]:
+    """All refs below the namespace; those of whose captures any object is missing say so.
+
+    Raises:
+        CaptureFailed: git could not list refs.
+    """
+    found = await list_all_refs(git)
+    broken = await broken_commits(git, [one.commit for one in found if not one.is_missing])
+    return tuple(attrs.evolve(one, is_missing=True) if one.commit in broken else one for one in found)
+
+
+async def list_all_refs(git: Git, *patterns: str) -> tuple[KeptRef, ...]:
+    """As `list_refs`, with those whose commit is missing.
+
+    Raises:
+        CaptureFailed: git could not list refs.
+    """
+    found = await read_refs(git, *(patterns or (NAMESPACE.rstrip("/"),)))
+    return tuple(_kept(one, name) for one in found if (name := parse_ref(one.ref)) is not None)
+
+
+def _kept(found: FoundRef, name: RefName) -> KeptRef:
+    said = found.text or CommitText(tree="", captured_at="", message="")
+    message, place = read_commit_text(said.message)
+    return KeptRef(
+        ref=found.ref,
+        name=name,
+        commit=found.commit,
+        tree=said.tree,
+        captured_at=said.captured_at,
+        message=message,
+        place=place,
+        skipped=read_skipped(said.message),
+        is_missing=found.text is None,
+    )
 
 
 async def list_foreign_refs(git: Git, names: RefNames, thread: str) -> tuple[KeptRef, ...]:
@@ -81,12 +106,12 @@ async def list_foreign_refs(git: Git, names: RefNames, thread: str) -> tuple[Kep
     """
     databases = ("", "db.*/")
     below = [f"{NAMESPACE}{root}/{one}{thread}/**" for root in ("checkpoints", "safety") for one in databases]
-    kept = await list_refs(git, *below)
+    kept = await list_all_refs(git, *below)
     present = {one.ref for one in kept}
     found: dict[tuple[CheckpointRef, str], KeptRef] = {}
     for one in sorted(kept, key=lambda one: one.name.database is not None):
         own = names.own(one.name)
-        if own not in present:
+        if own not in present and not one.is_missing:
             found.setdefault((own, one.message), one)
     return tuple(found.values())
 
@@ -106,20 +131,22 @@ async def adopt_refs(git: Git, names: RefNames, refs: Collection[KeptRef]) -> No
 
 
 async def prune_refs(git: Git, refs: Collection[CheckpointRef], *, at_once: bool) -> int:
-    """Delete refs in one transaction, and measure what only they kept."""
-    deleted = [kept for kept in await list_refs(git) if kept.ref in refs]
+    """Delete refs in one transaction, and measure what only they kept; 0 where objects are missing."""
+    deleted = [kept for kept in await list_all_refs(git) if kept.ref in refs]
     if not deleted:
         return 0
     before = await _reachable_bytes(git)
     orders = "".join(f"delete {kept.ref} {kept.commit}\n" for kept in deleted)
     await git.run("update-ref", "--no-deref", "--stdin", stdin=orders.encode())
-    freed = before - await _reachable_bytes(git)
-    if at_once:
+    after = await _reachable_bytes(git)
+    freed = 0 if before is None or after is None else before - after
+    if at_once and after is not None:
         await git.run("gc", "--quiet", "--prune=now")
     return freed
 
 
-async def _reachable_bytes(git: Git) -> int:
-    """What everything that refs, reflogs and the index reach takes on the disk."""
-    reached = await git.run("rev-list", "--objects", "--disk-usage", "--all", "--reflog", "--indexed-objects")
-    return int(reached.output or b"0")
+async def _reachable_bytes(git: Git) -> int | None:
+    """What everything that refs, reflogs and the index reach takes on the disk; None where some of it is missing."""
+    asked = ("--objects", "--disk-usage", "--all", "--reflog", "--indexed-objects")
+    reached = await git.run("rev-list", *asked, codes=(0, _EXIT_FATAL))
+    return int(reached.output or b"0") if reached.code == 0 else None

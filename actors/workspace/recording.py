@@ -39,14 +39,14 @@ class Tree:
     skipped: SkippedPaths
 
 
-async def write_tree(git: Git, layout: Layout) -> Tree:
-    """Write the workspace's tree into the object store.
+async def write_tree(git: Git, layout: Layout, *, warm: bool = True) -> Tree:
+    """Write the workspace's tree into the object store; without `warm`, every file is read and written again.
 
     Raises:
         CaptureFailed: git could not read a file or write an object, twice.
     """
     try:
-        return await _attempt(git, layout, warm=True)
+        return await _attempt(git, layout, warm=warm)
     except WorkspaceTooLarge:
         raise
     except CaptureFailed:

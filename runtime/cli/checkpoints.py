@@ -111,6 +111,8 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
 def prune_command(database: Path, safety_days: int, former: bool, as_json: bool) -> None:
     """Delete the captures of deleted threads and of reverted turns, and old safety refs; report the bytes.
 
+    Captures of which objects are missing are deleted as well.
+
     Only DB's own are deleted, also where other databases serve the same repository. In a repository of yours the bytes
     go with git's next gc. No runtime may own DB.
     """
