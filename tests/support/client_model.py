@@ -37,7 +37,7 @@ class ClientModel:
         return {
             "snapshotSequence": self._sequence,
             "projects": by_age(self._projects),
-            "threads": by_age(self._threads),
+            "threads": [_with_details(thread) for thread in by_age(self._threads)],
             "updatedAt": self._updated_at,
         }
 
@@ -106,6 +106,29 @@ class ClientModel:
             thread["pendingApprovals"].append(pending)
         elif activity["kind"] == "approval.resolved" and request:
             _resolve(thread, request)
+
+
+def _with_details(thread: Json) -> Json:
+    """The thread as it is shown: a pending approval has what the activity says that asked for it."""
+    return thread | {"pendingApprovals": [one | _details(one, thread) for one in thread["pendingApprovals"]]}
+
+
+def _details(pending: Json, thread: Json) -> Json:
+    asked = [
+        activity
+        for activity in thread["activities"]
+        if activity["kind"] == "approval.requested"
+        and activity["payload"].get("requestId") == pending["requestId"]
+        and activity["createdAt"] == pending["createdAt"]
+    ]
+    if not asked:
+        return {"kind": None, "summary": None, "options": []}
+    payload = asked[0]["payload"]
+    return {
+        "kind": payload.get("requestKind"),
+        "summary": asked[0]["summary"] or None,
+        "options": payload.get("options", []),
+    }
 
 
 def _copied(thread: Json) -> Json:

@@ -61,7 +61,7 @@ async def test_a_turn_streams_text_and_completes(case: ProviderCase, workspace: 
         completed = await read.turn(case.say("one", "two", "three"))
         assert completed == TurnCompleted(outcome="completed")
         assert read.text() == "one two three"
-        assert len(read.of(MessageDelta)) >= 3
+        assert read.of(MessageDelta)  # how many there are depends on the reader: pieces that wait are joined
         assert [event.item for event in read.of(MessageCompleted)] == [read.of(MessageDelta)[0].item]
 
 

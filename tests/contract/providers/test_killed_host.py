@@ -47,7 +47,9 @@ async def test_a_conversation_survives_its_host(case: ProviderCase, workspace: P
 async def host_killed_while_its_agent_streams(host: SessionHost, workspace: Path, first: str, second: str) -> str:
     """A whole turn, and a second one that is cut off; the agent's own id of the thread."""
     await host.send(
-        project_create(workspace_root=str(workspace)), thread_create(), turn_start(message_id="m1", text=first)
+        project_create(workspace_root=str(workspace)),
+        thread_create(model="default"),
+        turn_start(message_id="m1", text=first),
     )
     await host.until("thread.message-sent", role="assistant")
     ended = await host.until("thread.session-set", status="ready")
