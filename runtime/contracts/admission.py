@@ -78,8 +78,8 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
 
     Raises:
         InvalidCommand: a field is at fault, names something new by an id that begins with `~`, the command is over
-            20 MiB, or a client sent an internal command, a relative directory, a control character in a name, or an
-            attachment that is not what it says.
+            20 MiB, or a client sent an internal command, a relative directory, a control character in a name, a
+            name that is too long, or an attachment that is not what it says.
     """
     admitted = _admit(command, actor)
     for path, name in new_names(admitted.command):

@@ -50,6 +50,12 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
 
 
+def with_script(command_id: str, script: str) -> dict[str, Any]:
+    """A command that is as large as a script of a project."""
+    one = {"id": "s", "name": "s", "command": script, "icon": "test", "runOnWorktreeCreate": False}
+    return {"type": "project.meta.update", "commandId": command_id, "projectId": "project-1", "scripts": [one]}
+
+
 def event_count(database: Path) -> int:
     return len(answers_of(done("events", database)))
 
@@ -137,15 +143,15 @@ def test_an_answer_repeats_200_characters_of_an_id_or_a_field(database: Path) ->
 
 
 def test_a_command_is_measured_by_its_content_however_it_is_spelled(database: Path) -> None:
-    short = project_create(1, title="\N{CYRILLIC SMALL LETTER YA}" * (4 * 1024 * 1024))
-    long = project_create(2, title="x" * (20 * 1024 * 1024))
-    lines = lines_of([short, long, project_create(3)])
-    assert len(lines.splitlines()[0]) > len(lines.splitlines()[1])
+    short = with_script("short", "\N{CYRILLIC SMALL LETTER YA}" * (4 * 1024 * 1024))
+    long = with_script("long", "x" * (20 * 1024 * 1024))
+    lines = lines_of([project_create(1), short, long])
+    assert len(lines.splitlines()[1]) > len(lines.splitlines()[2])
     ended = orchestrion("dispatch", database, input=lines)
     answers = answers_of(ended.stdout)
-    assert [answer["status"] for answer in answers] == ["accepted", "invalid", "accepted"]
-    assert [answer["commandId"] for answer in answers] == ["create-1", "create-2", "create-3"]
-    assert "at most 20971520" in answers[1]["error"]
+    assert [answer["status"] for answer in answers] == ["accepted", "accepted", "invalid"]
+    assert [answer["commandId"] for answer in answers] == ["create-1", "short", "long"]
+    assert "at most 20971520" in answers[2]["error"]
     assert ended.returncode == 1
 
 
@@ -260,7 +266,7 @@ def limited_file_size(limit: int) -> Callable[[], None]:
 
 
 def test_storage_failure_is_that_lines_answer_and_leaves_nothing_behind(database: Path) -> None:
-    large: dict[str, Any] = project_create(2, title="x" * 3_000_000)
+    large = with_script("large", "x" * 3_000_000)
     ended = subprocess.run(
         [sys.executable, "-m", "orchestrion", "dispatch", str(database)],
         input=lines_of([project_create(1), large, project_create(3)]).encode(),
@@ -272,10 +278,10 @@ def test_storage_failure_is_that_lines_answer_and_leaves_nothing_behind(database
     first, failed, last = answers_of(ended.stdout.decode())
     assert (first["status"], last["status"]) == ("accepted", "accepted")
     assert failed.keys() == {"commandId", "status", "error"}
-    assert (failed["commandId"], failed["status"]) == ("create-2", "failed")
+    assert (failed["commandId"], failed["status"]) == ("large", "failed")
     assert ended.returncode == 1
     (again,) = answers_of(done("dispatch", database, input=lines_of([large])))
-    assert again == {"commandId": "create-2", "status": "accepted", "sequence": 3, "duplicate": False}
+    assert again == {"commandId": "large", "status": "accepted", "sequence": 3, "duplicate": False}
 
 
 @pytest.mark.parametrize("kind", ["directory", "text", "foreign"])

@@ -22,15 +22,16 @@ from tests.support.core import envelope, open_core
 
 pytestmark = pytest.mark.anyio
 
-KIB = 1024
+LIMIT = 5000
+"""Bytes: two of the large commands or events fit, and not three."""
 
 
-def _large(number: int, *, size: int = 10 * KIB) -> ProjectCreate:
+def _large(number: int, *, size: int = 2000) -> ProjectCreate:
     return make.project_create(f"p{number}", title="x" * size)
 
 
 async def test_a_group_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "GROUP_BYTES", 25 * KIB)
+    monkeypatch.setattr(dispatcher, "GROUP_BYTES", LIMIT)
     async with open_core(tmp_path / "state.db", starts=[]) as core:
         submissions = [await core.dispatcher.submit(envelope(_large(number))) for number in range(5)]
         follower = core.log.follow(0)
@@ -45,7 +46,7 @@ async def test_a_group_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_the_mailbox_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "MAILBOX_BYTES", 25 * KIB)
+    monkeypatch.setattr(dispatcher, "MAILBOX_BYTES", LIMIT)
     async with open_core(tmp_path / "state.db", starts=[]) as core:
         answers: list[DispatchResult] = []
 
@@ -62,12 +63,12 @@ async def test_the_mailbox_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pyte
 
 
 async def test_a_followers_channel_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_log, "CHANNEL_BYTES", 25 * KIB)
+    monkeypatch.setattr(event_log, "CHANNEL_BYTES", LIMIT)
     async with open_core(tmp_path / "state.db", starts=["dispatcher"]) as core:
         follower = core.log.follow(0)
         for number in range(5):
             await core.dispatch(_large(number))
-        assert 0 < follower.held <= 25 * KIB
+        assert 0 < follower.held <= LIMIT
         assert [event.sequence for event in follower.next_batch_nowait()] == [1, 2]
         assert follower.held == 0
         assert [event.sequence for event in await follower.next_batch()] == [3, 4, 5]
@@ -88,7 +89,7 @@ async def test_an_event_larger_than_the_channel_is_published_when_it_is_empty(
 
 
 async def test_a_page_of_the_log_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_store, "PAGE_BYTES", 25 * KIB)
+    monkeypatch.setattr(event_store, "PAGE_BYTES", LIMIT)
     async with open_core(tmp_path / "state.db", starts=["dispatcher"]) as core:
         for number in range(7):
             await core.dispatch(_large(number))

@@ -327,7 +327,8 @@ async def test_a_full_disk_is_named_and_room_lets_the_same_command_through(path:
         await core.dispatch(make.project_create())
         ((pages,),) = await core.sql("PRAGMA page_count")
         await core.sql(f"PRAGMA max_page_count = {pages}")
-        large = make.project_create("p2", title="x" * 100_000, command_id="large")
+        script = attrs.evolve(make.script(), command="x" * 100_000)
+        large = make.project_meta_update("p1", scripts=(script,), command_id="large")
         with pytest.raises(StoreFull):
             await core.dispatch(large)
         await core.sql("PRAGMA max_page_count = 1000000")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.command_line import answers_of, done, lines_of, project_create, snapshot_of
 
-COMMANDS = [project_create(number, title=f"{number} " * 2000) for number in range(60)]
+COMMANDS = [project_create(number, title="x" * 2000) for number in range(180)]
 ADVICE = "check the disk, then run `orchestrion verify`"
 
 

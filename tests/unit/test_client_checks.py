@@ -1,8 +1,9 @@
-"""What a client's command says of itself is looked at: attachments, directories, control characters."""
+"""What a client's command says of itself is looked at: attachments, directories, lengths, control characters."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ import pytest
 
 from orchestrion.runtime.contracts.admission import admit
 from orchestrion.runtime.contracts.codec import read_leniently, to_json
-from orchestrion.runtime.contracts.commands import Command
+from orchestrion.runtime.contracts.commands import Command, ProjectCreate
 from orchestrion.runtime.contracts.errors import InvalidCommand
 from orchestrion.runtime.contracts.values import Attachment, AttachmentSize, DataUrl, Label
 from tests.support.builders import (
@@ -129,6 +130,44 @@ def test_a_thread_without_a_worktree_is_taken() -> None:
 )
 def test_a_control_character_in_a_name_is_refused_by_its_field(field: str, command: Command) -> None:
     assert _refused(command).field == field
+
+
+@pytest.mark.lesson("L51")
+@pytest.mark.parametrize(
+    ("field", "most", "command"),
+    [
+        ("title", 2048, lambda text: project_create(title=text)),
+        ("title", 2048, lambda text: _meta(title=Label(text))),
+        ("title", 2048, lambda text: thread_create(title=text)),
+        ("title", 2048, lambda text: attrs.evolve(thread_meta_update(), title=Label(text))),
+        ("model", 2048, lambda text: thread_create(model=text)),
+        ("model", 2048, lambda text: attrs.evolve(thread_meta_update(), model=Label(text))),
+        ("model", 2048, lambda text: turn_start(model=text)),
+        ("effort", 2048, lambda text: turn_start(effort=text)),
+        ("branch", 2048, lambda text: thread_create(branch=text)),
+        ("branch", 2048, lambda text: attrs.evolve(thread_meta_update(), branch=Label(text))),
+        ("defaultModel", 2048, lambda text: project_create(default_model=text)),
+        ("scripts[0].id", 2048, lambda text: _meta(scripts=(attrs.evolve(script(), id=Label(text)),))),
+        ("scripts[0].name", 2048, lambda text: _meta(scripts=(attrs.evolve(script(), name=Label(text)),))),
+        ("workspaceRoot", 4096, lambda text: project_create(workspace_root=text)),
+        ("workspaceRoot", 4096, lambda text: _meta(workspace_root=Label(text))),
+        ("worktreePath", 4096, lambda text: thread_create(worktree_path=text)),
+        ("worktreePath", 4096, lambda text: attrs.evolve(thread_meta_update(), worktree_path=Label(text))),
+    ],
+)
+def test_a_name_that_is_too_long_is_refused_by_its_field(
+    field: str, most: int, command: Callable[[str], Command]
+) -> None:
+    longest = "/a" + "\u00e9" * (most // 2 - 1)
+    admit(command(longest), "client")
+    refused = _refused(command(longest + "b"))
+    assert (refused.field, refused.fault) == (field, f"it has {most + 1} bytes, at most {most}")
+
+
+@pytest.mark.lesson("L51")
+def test_a_long_title_of_an_older_log_is_read_as_it_stands() -> None:
+    created = project_create(title="x" * 100_000)
+    assert read_leniently(to_json(created), ProjectCreate) == created
 
 
 @pytest.mark.lesson("L51")
