@@ -9,14 +9,15 @@ changed since are that thread's as well, also where both turns ran at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
-from ..persistence.revert_rows import RevertFacts
+from ..persistence.revert_rows import OthersTurn, RevertFacts
 from ..runtime.contracts.errors import NotFound, OrchestrionError
 from ..runtime.contracts.ids import CheckpointRef, ThreadId, TurnId
 from ..runtime.contracts.revert_preview import OthersWork, RevertPreview
-from .workspace import Capture, Foreseen, GitWorkspace, KeptRef, RefKind, RefNames
+from .workspace import Capture, Foreseen, GitWorkspace, RefKind, RefNames
 
 _NAMED = 3
 
@@ -51,8 +52,9 @@ async def preview_revert(facts: RevertFacts, *, names: RefNames, database: Path)
     if workspace is None or target is None:
         what = state_of(facts.turn_count)
         raise NotFound(f"{what} of thread {facts.thread_id!r} was not captured in {facts.workspace}")
-    foreseen = await workspace.foresee(target)
-    return await others_work(workspace, names, facts, target, foreseen, database=database)
+    touched = partial(touched_since, workspace, facts, target, database=database)
+    foreseen = await workspace.foresee(target, touched=touched)
+    return await others_work(workspace, facts, target, foreseen, database=database)
 
 
 async def find_target(workspace: GitWorkspace, names: RefNames, facts: RevertFacts) -> Capture | None:
@@ -77,29 +79,27 @@ def state_of(turn_count: int) -> str:
 
 async def others_work(
     workspace: GitWorkspace,
-    names: RefNames,
     facts: RevertFacts,
     target: Capture,
     foreseen: Foreseen,
     *,
     database: Path,
+    not_own: Collection[bytes] = (),
 ) -> RevertPreview:
     """Tell the thread's own work in what a restore would change from everybody else's.
+
+    `not_own` are paths that are known to be somebody else's, beside what captures tell.
 
     Raises:
         CaptureFailed: captures cannot be compared.
     """
     touched = {_shown(path) for path in (*foreseen.written, *foreseen.removed)}
-    foreign = {_shown(path) for path in await _changed_by_others(workspace, facts, target, foreseen.present)}
+    changed = await _changed_by_others(workspace, facts, target, foreseen.present)
+    foreign = {_shown(path) for path in changed.union(not_own)}
     turns: dict[ThreadId, dict[int, set[str]]] = {}
-    tops: dict[Path, Path | None] = {}
     deleted = {turn.thread_id for turn in facts.others if turn.is_deleted}
-    for turn in facts.others:
-        if turn.workspace not in tops:
-            other = await GitWorkspace.open(turn.workspace, database=database, makes_shadow=False)
-            tops[turn.workspace] = None if other is None else other.top
-        top = tops[turn.workspace]
-        paths = set() if top is None else touched.intersection(_seen_from(workspace.top, top, turn.paths))
+    for turn, seen in await _others_paths(workspace, facts, database):
+        paths = touched.intersection(seen)
         if paths:
             turns.setdefault(turn.thread_id, {})[turn.turn_count] = paths
     others = tuple(
@@ -124,24 +124,65 @@ async def others_work(
     )
 
 
+async def touched_since(
+    workspace: GitWorkspace, facts: RevertFacts, target: Capture, *, database: Path
+) -> frozenset[bytes]:
+    """The paths that turns of the thread, by their captures, and of others, by their rows, changed since the target.
+
+    Raises:
+        CaptureFailed: captures cannot be compared.
+    """
+    kept = await _kept_trees(workspace, facts)
+    later = [tree for (count, _), tree in kept.items() if count > facts.turn_count]
+    of_others = frozenset(
+        os.fsencode(path) for _, seen in await _others_paths(workspace, facts, database) for path in seen
+    )
+    return of_others | await workspace.paths_differing_from(target.tree, later)
+
+
 async def _changed_by_others(workspace: GitWorkspace, facts: RevertFacts, target: Capture, present: str) -> set[bytes]:
     """The paths that changed since the target outside the thread's turns, as far as captures tell."""
-    kept = {(one.name.kind, one.message): one for one in await workspace.refs_of(facts.thread_id)}
-
-    def tree(kind: RefKind, message: str) -> str | None:
-        found: KeptRef | None = kept.get((kind, message))
-        return found.tree if found is not None and found.place == workspace.place else None
-
+    kept = await _kept_trees(workspace, facts)
     changed: set[bytes] = set()
     last: str | None = target.tree
     for count in sorted(count for count in facts.turns if count > facts.turn_count):
-        start = tree("baseline", f"before turn {facts.turns[count]}")
+        start = kept.get((count, "baseline"))
         if last is not None and start is not None:
-            changed.update(await workspace.changed_paths(last, start))
-        last = tree("turn", f"after turn {facts.turns[count]}")
+            changed.update((await workspace.differences(last, start)).paths)
+        last = kept.get((count, "turn"))
     if last is not None:
-        changed.update(await workspace.changed_paths(last, present))
+        changed.update((await workspace.differences(last, present)).paths)
     return changed
+
+
+async def _kept_trees(workspace: GitWorkspace, facts: RevertFacts) -> dict[tuple[int, RefKind], str]:
+    """The trees of the starts and the ends of the thread's turns that were captured in this workspace."""
+    kept = {
+        (one.name.kind, one.message): one.tree
+        for one in await workspace.refs_of(facts.thread_id)
+        if one.place == workspace.place
+    }
+    named: list[tuple[tuple[int, RefKind], str]] = []
+    for count, turn_id in facts.turns.items():
+        named.append(((count, "baseline"), f"before turn {turn_id}"))
+        named.append(((count, "turn"), f"after turn {turn_id}"))
+    return {(count, kind): kept[kind, text] for (count, kind), text in named if (kind, text) in kept}
+
+
+async def _others_paths(
+    workspace: GitWorkspace, facts: RevertFacts, database: Path
+) -> list[tuple[OthersTurn, list[str]]]:
+    """The turns of other threads, each with the paths that it changed as they are from the workspace's top."""
+    tops: dict[Path, Path | None] = {}
+    found = []
+    for turn in facts.others:
+        if turn.workspace not in tops:
+            other = await GitWorkspace.open(turn.workspace, database=database, makes_shadow=False)
+            tops[turn.workspace] = None if other is None else other.top
+        top = tops[turn.workspace]
+        if top is not None:
+            found.append((turn, _seen_from(workspace.top, top, turn.paths)))
+    return found
 
 
 def _seen_from(top: Path, other_top: Path, paths: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -34,7 +35,7 @@ from ..runtime.contracts.values import Activity, Count, JsonObject, Label
 from ..runtime.domain.session_commands import IngestedCommand
 from .intent_notes import IntentNotes
 from .minting import Mint
-from .others_work import UndoesOthers, find_target, others_work, state_of
+from .others_work import UndoesOthers, find_target, others_work, state_of, touched_since
 from .session_voice import SessionVoice
 from .shields import shield
 from .workspace import (
@@ -44,7 +45,6 @@ from .workspace import (
     GitUnavailable,
     GitWorkspace,
     RefNames,
-    Restored,
     RestoreFailed,
     RestoreRefused,
 )
@@ -56,7 +56,6 @@ RevertPolicy: TypeAlias = Literal["start-afresh", "refuse"]
 Following: TypeAlias = Literal["rolls-back", "starts-afresh", "as-it-is"]
 """How an agent follows a revert; `as-it-is`: it has nothing to forget."""
 
-_NAMED_LEFT_ALONE: Final = 20
 _FIRST_EDITION: Final = RefNames()
 
 _logger = logging.getLogger(__name__)
@@ -135,10 +134,9 @@ class _Progress:
 
 @attrs.frozen(kw_only=True)
 class _Done:
-    """Files that were put back, what of others that undid, and the ref that keeps what stood there before."""
+    """What was done, as a preview names it beforehand, and the ref that keeps what stood there before."""
 
-    restored: Restored
-    undone: RevertPreview
+    outcome: RevertPreview
     safety_ref: CheckpointRef
 
 
@@ -230,16 +228,14 @@ class Reverter:
     ) -> _Done:
         """Put the files back, unless that undoes others' work and the command does not allow it.
 
-        A revert that was begun has been approved. What it undoes is then told from what stood there before it.
+        A revert that was begun has been approved. What was done is told from what stood there before it began, and what
+        it removes or writes beside that changed while no host ran. What is left alone is not undone.
         """
         thread_id, request = order.thread.id, order.intent.event_id
         message = f"before the revert to turn {order.turn_count}"
 
-        async def foreseen_as(foreseen: Foreseen) -> RevertPreview:
-            return await others_work(workspace, self._names, facts, target, foreseen, database=self._database)
-
         async def approve(foreseen: Foreseen) -> None:
-            preview = await foreseen_as(foreseen)
+            preview = await others_work(workspace, facts, target, foreseen, database=self._database)
             if preview.undoes_others and not order.may_undo_others:
                 raise UndoesOthers(preview)
 
@@ -248,18 +244,26 @@ class Reverter:
                 target,
                 lambda attempt: progress.names.safety(thread_id, request, attempt),
                 message,
+                touched=partial(touched_since, workspace, facts, target, database=self._database),
                 approve=None if progress.begun else approve,
             )
         except RestoreFailed:
             progress.begun = True
             raise
         _logger.info("thread %s: %s keeps what stood there before", thread_id, kept.ref)
+        before = await workspace.differences(kept.tree, target.tree)
+        now = restored.done
+        written, removed = before.written - restored.untouched, before.removed - restored.untouched
+        since = frozenset((*now.written, *now.removed)) - before.paths if progress.begun else frozenset()
         progress.begun = True
-        touched = tuple(await workspace.changed_paths(kept.tree, target.tree))
-        undone = await foreseen_as(
-            Foreseen(present=kept.tree, written=touched, removed=(), left_alone=restored.left_alone)
+        done = Foreseen(
+            present=kept.tree,
+            written=tuple(written.union(now.written)),
+            removed=tuple(removed.union(now.removed)),
+            left_alone=now.left_alone,
         )
-        return _Done(restored=restored, undone=undone, safety_ref=kept.ref)
+        undone = await others_work(workspace, facts, target, done, database=self._database, not_own=since)
+        return _Done(outcome=undone, safety_ref=kept.ref)
 
     async def _follow(
         self,
@@ -269,6 +273,7 @@ class Reverter:
         done: _Done,
     ) -> None:
         """Let the agent follow, and tell the thread what happened, before what it tells of can be forgotten."""
+        outcome = done.outcome
         if following == "rolls-back":
             await conversation.roll_back(order)
         loses_context = following == "starts-afresh" and order.turn_count > 0
@@ -277,15 +282,20 @@ class Reverter:
         payload: JsonObject = {
             "turnCount": order.turn_count,
             "safetyRef": done.safety_ref,
-            "written": done.restored.written,
-            "removed": done.restored.removed,
-            "leftAlone": list(done.restored.left_alone[:_NAMED_LEFT_ALONE]),
+            "written": len(outcome.written),
+            "removed": len(outcome.removed),
+            "leftAlone": list(outcome.left_alone[:SHOWN_PATHS]),
+            "leftAloneCount": len(outcome.left_alone),
             "contextLost": loses_context,
-            **(undone_payload(done.undone) if done.undone.undoes_others else {}),
+            **(undone_payload(outcome) if outcome.undoes_others else {}),
         }
-        summary = f"The workspace stands as at {state}{loss}"
-        await self._note(order.thread.id, order, "checkpoint.reverted", summary, payload)
-        await self._tell_others(order, done.undone, done.safety_ref)
+        result = f"The workspace stands as at {state}"
+        if outcome.left_alone:
+            count = len(outcome.left_alone)
+            left = "1 path was" if count == 1 else f"{count} paths were"
+            result = f"The workspace was put back to {state}, but {left} left alone"
+        await self._note(order.thread.id, order, "checkpoint.reverted", f"{result}{loss}", payload)
+        await self._tell_others(order, outcome, done.safety_ref)
         if following == "starts-afresh":
             await conversation.start_afresh()
 
@@ -326,10 +336,11 @@ class Reverter:
     async def _tell_others(self, order: RevertOrder, undone: RevertPreview, safety_ref: str) -> None:
         """Tell the other threads whose files were put back, those that live."""
         for one in undone.others:
-            summary = (
-                f"Thread {order.thread.id!r} was reverted in this workspace:"
-                f" {len(one.paths)} {'file' if len(one.paths) == 1 else 'files'} that this thread changed were put back"
+            count = len(one.paths)
+            files = (
+                "1 file that this thread changed was" if count == 1 else f"{count} files that this thread changed were"
             )
+            summary = f"Thread {order.thread.id!r} was reverted in this workspace: {files} put back"
             payload: JsonObject = {
                 "threadId": order.thread.id,
                 "turnCount": order.turn_count,

@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, Self, TypeAlias
 
 import attrs
 
 from ..actors.adoption import is_known
-from ..actors.workspace import GitWorkspace, KeptRef, RefNames, Restored, parse_ref, thread_component
+from ..actors.workspace import Capture, GitWorkspace, KeptRef, RefNames, Restored, parse_ref, thread_component
 from ..persistence.checkpoint_rows import ThreadWorkspaces
 from ..persistence.identity import DatabaseIdentity
 from .contracts.errors import NotFound
@@ -191,12 +192,23 @@ async def go_back(owner: RefOwner, threads: Sequence[ThreadWorkspaces], thread_i
         target = None if workspace is None else await workspace.existing(CheckpointRef(ref))
         if workspace is not None and target is not None and target.place == workspace.place:
             kept, restored = await workspace.restore(
-                target, lambda attempt: owner.names.safety(thread_id, asked, attempt), f"before going back to {ref}"
+                target,
+                lambda attempt: owner.names.safety(thread_id, asked, attempt),
+                f"before going back to {ref}",
+                touched=partial(_touched, workspace, owner, thread, target),
             )
             return _went_back(workspace, kept.ref, restored)
     raise NotFound(
         f"{ref!r} is not there, or of a place where the thread is not: list what is with orchestrion checkpoints"
     )
+
+
+async def _touched(
+    workspace: GitWorkspace, owner: RefOwner, thread: ThreadWorkspaces, target: Capture
+) -> frozenset[bytes]:
+    """The paths that differ between the target and the thread's other captures in this workspace."""
+    kept = [one for one in await workspace.refs_of(thread.thread_id) if owner.shows(one, thread)]
+    return await workspace.paths_differing_from(target.tree, [one.tree for one in kept if one.place == workspace.place])
 
 
 async def _kept(database: Path, threads: Sequence[ThreadWorkspaces]) -> dict[Path, tuple[KeptRef, ...]]:

@@ -50,9 +50,19 @@ from .obstacles import RestoreRefused
 from .recording import Tree, write_tree
 from .ref_contents import FoundRef, delete_missing, read_refs
 from .refs import NAMESPACE, RefNames, parse_ref, thread_component
-from .restore import Approve, Foreseen, Restored, RestoreFailed, foresee_tree, restore_tree
+from .restore import (
+    Approve,
+    Foreseen,
+    Restored,
+    RestoreFailed,
+    Touched,
+    foresee_tree,
+    nothing_known,
+    restore_tree,
+)
 from .scratch import CaptureLimits, Layout
 from .skipped import SkippedPaths
+from .tree_paths import Differences, differences, paths_differing_from
 from .wholeness import ObjectsGone, are_gone, is_whole, running_gc_ended
 
 _DEFAULT_DEADLINE: Final = 600.0
@@ -261,6 +271,7 @@ class GitWorkspace:
         safety: Callable[[int], CheckpointRef],
         message: str,
         *,
+        touched: Touched = nothing_known,
         approve: Approve | None = None,
     ) -> tuple[Capture, Restored]:
         """Make the workspace's files what `target` holds; answers with the capture of what stood there before.
@@ -268,6 +279,8 @@ class GitWorkspace:
         That capture is kept under `safety(1)` with `message`. Where an earlier attempt left one there, it stays, and
         what stands there now is kept under `safety(2)` and so on, unless it is known already. So a restore that was
         cut off can be done again. `approve` may refuse what would be done: what it raises leaves, nothing was touched.
+        `touched` is asked where something cannot be read now: what changed there since the target is left alone, and
+        named.
 
         Raises:
             RestoreRefused: it would lose something. Nothing was touched.
@@ -297,15 +310,15 @@ class GitWorkspace:
                 if not await is_whole(self._git, target.tree):
                     raise CaptureFailed("restore", self.top, f"objects of {target.ref} are missing: it is no target")
                 wanted = Tree(name=target.tree, skipped=target.skipped)
-                restored = await restore_tree(self._git, self._layout, wanted, keep, approve)
+                restored = await restore_tree(self._git, self._layout, wanted, keep, touched=touched, approve=approve)
         except CaptureFailed as fault:
             if not kept:
                 raise
             raise RestoreFailed(self.top, kept[0].ref, fault.fault) from fault
         return kept[0], restored
 
-    async def foresee(self, target: Capture) -> Foreseen:
-        """What `restore` would do now. Nothing of the workspace is changed.
+    async def foresee(self, target: Capture, *, touched: Touched = nothing_known) -> Foreseen:
+        """What `restore` would do now, with the same `touched`. Nothing of the workspace is changed.
 
         Raises:
             RestoreRefused: it would lose something.
@@ -313,20 +326,26 @@ class GitWorkspace:
         """
         self._check_place(target)
         with deadline("restore", self.top, self._deadline):
-            return await foresee_tree(self._git, self._layout, Tree(name=target.tree, skipped=target.skipped))
+            wanted = Tree(name=target.tree, skipped=target.skipped)
+            return await foresee_tree(self._git, self._layout, wanted, touched)
 
-    async def changed_paths(self, from_tree: str, to_tree: str) -> frozenset[bytes]:
+    async def differences(self, from_tree: str, to_tree: str) -> Differences:
         """The paths, from the top of the work tree, that differ between two captures' trees.
 
         Raises:
             CaptureFailed: a tree is no longer there, or the deadline passed.
         """
-        if from_tree == to_tree:
-            return frozenset()
         with deadline("diff", self.top, self._deadline):
-            options = ("-r", "-z", "--name-only", "--no-renames")
-            listed = await self._git.run("diff-tree", *options, from_tree, to_tree)
-        return frozenset(path for path in listed.output.split(b"\0") if path)
+            return await differences(self._git, from_tree, to_tree)
+
+    async def paths_differing_from(self, tree: str, others: Collection[str]) -> frozenset[bytes]:
+        """The paths in which the tree of one of the other captures differs from `tree`.
+
+        Raises:
+            CaptureFailed: git could not compare, or the deadline passed.
+        """
+        with deadline("diff", self.top, self._deadline):
+            return await paths_differing_from(self._git, tree, others)
 
     async def refs_of(self, thread_id: ThreadId) -> tuple[KeptRef, ...]:
         """The refs that keep captures of threads with this id, of every database that uses this repository.

@@ -8,9 +8,9 @@
    written with its bytes and its mode, and directories that this empties go.
 
 Only what captures know is touched. A file that the target's `.gitignore` ignores stays, also where it is captured now,
-unless it stands in the way. Nested repositories, files above the size limit, and what stands at or below a path that
-the target or the present capture skipped are left alone, and named, as are the files of other
-runtimes' databases. This runtime's own files are not looked at.
+unless it stands in the way. Such files, nested repositories, files above the size limit, files of other runtimes'
+databases, and what stands at or below a path that the target or the present capture skipped are left alone, and named,
+also where only captures in between know of it (`unseen.py`). This runtime's own files are not looked at.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ...persistence.crash_points import crash_point
 from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed, Git
-from .ignoring import ignored_paths, paths_of
+from .ignoring import paths_of
 from .notes import find_notes
 from .obstacles import NOTHING, Change, RestoreRefused, check_writable, parents_of, shown, what_is_in_the_way
 from .own_files import OwnFiles
@@ -35,6 +35,8 @@ from .recording import Tree, record, record_workspace
 from .scratch import Layout, keep_index, keep_objects, scratch_repository
 from .skipped import SkippedPaths, lies_in
 from .survey import WorkspaceTooLarge
+from .target_rules import ignored_by_target
+from .unseen import find_unseen
 
 _REPOSITORY: Final = b"160000"
 
@@ -50,12 +52,36 @@ class RestoreFailed(OrchestrionError):
 
 
 @attrs.frozen(kw_only=True)
-class Restored:
-    """How many files were written and removed, and what was left alone though it differs."""
+class Foreseen:
+    """What a restore would do: the present's tree, the paths to be written and removed, what would be left alone.
 
-    written: int
-    removed: int
+    `left_alone` are those that differ from the target, or may, and stay as they are.
+    """
+
+    present: str
+    written: tuple[bytes, ...]
+    removed: tuple[bytes, ...]
     left_alone: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Restored:
+    """What was done, and `untouched`: every path whose difference from the target remains, named or not."""
+
+    done: Foreseen
+    untouched: frozenset[bytes]
+
+    @property
+    def written(self) -> int:
+        return len(self.done.written)
+
+    @property
+    def removed(self) -> int:
+        return len(self.done.removed)
+
+    @property
+    def left_alone(self) -> tuple[str, ...]:
+        return self.done.left_alone
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +92,7 @@ class _Plan:
     removed: frozenset[bytes]
     in_the_way: tuple[bytes, ...]
     left_alone: tuple[bytes, ...]
+    untouched: frozenset[bytes]
 
 
 @attrs.frozen(kw_only=True)
@@ -76,23 +103,22 @@ class _Work:
     layout: Layout
     own: OwnFiles
     directory: Path
-
-
-@attrs.frozen(kw_only=True)
-class Foreseen:
-    """What a restore would do: the present's tree, the paths to be written and removed, what would be left alone."""
-
-    present: str
-    written: tuple[bytes, ...]
-    removed: tuple[bytes, ...]
-    left_alone: tuple[str, ...]
+    touched: Touched
 
 
 Approve = Callable[[Foreseen], Awaitable[None]]
 """Raises what refuses a restore, before anything is touched."""
 
+Touched = Callable[[], Awaitable[Collection[bytes]]]
+"""Answers with the paths that are known to have changed since the target; asked where the present hides some."""
 
-async def foresee_tree(git: Git, layout: Layout, target: Tree) -> Foreseen:
+
+async def nothing_known() -> Collection[bytes]:
+    """The answer where no capture since the target is known."""
+    return ()
+
+
+async def foresee_tree(git: Git, layout: Layout, target: Tree, touched: Touched) -> Foreseen:
     """What restoring `target` would do now. No file is touched, and nothing keeps the objects that are written.
 
     Raises:
@@ -103,13 +129,20 @@ async def foresee_tree(git: Git, layout: Layout, target: Tree) -> Foreseen:
         own = await in_thread(OwnFiles.look, layout.top, layout.database)
         skipped = await record_workspace(git, scratch, layout, own)
         present = Tree(name=await _write_tree(scratch), skipped=skipped)
-        plan = await _plan(_Work(scratch=scratch, layout=layout, own=own, directory=directory), present, target)
+        work = _Work(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
+        plan = await _plan(work, present, target)
         await in_thread(keep_objects, directory, layout)
     return _foreseen(present, plan)
 
 
 async def restore_tree(
-    git: Git, layout: Layout, target: Tree, keep: Callable[[Tree], Awaitable[str]], approve: Approve | None = None
+    git: Git,
+    layout: Layout,
+    target: Tree,
+    keep: Callable[[Tree], Awaitable[str]],
+    *,
+    touched: Touched,
+    approve: Approve | None = None,
 ) -> Restored:
     """Make the workspace what the tree `target` holds. `keep` makes the present's tree safe and names its ref.
 
@@ -122,11 +155,11 @@ async def restore_tree(
         RestoreFailed: files could not be written or removed.
     """
     try:
-        return await _attempt(git, layout, target, keep, approve, warm=True)
+        return await _attempt(git, layout, target, keep, approve, touched=touched, warm=True)
     except WorkspaceTooLarge:
         raise
     except CaptureFailed:
-        return await _attempt(git, layout, target, keep, approve, warm=False)
+        return await _attempt(git, layout, target, keep, approve, touched=touched, warm=False)
 
 
 async def _attempt(
@@ -136,6 +169,7 @@ async def _attempt(
     keep: Callable[[Tree], Awaitable[str]],
     approve: Approve | None,
     *,
+    touched: Touched,
     warm: bool,
 ) -> Restored:
     """One attempt. The index of the last capture may name objects that are gone since: `warm` says to use it."""
@@ -143,7 +177,8 @@ async def _attempt(
         own = await in_thread(OwnFiles.look, layout.top, layout.database)
         skipped = await record_workspace(git, scratch, layout, own)
         present = Tree(name=await _write_tree(scratch), skipped=skipped)
-        plan = await _plan(_Work(scratch=scratch, layout=layout, own=own, directory=directory), present, target)
+        work = _Work(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
+        plan = await _plan(work, present, target)
         refused = await record(scratch, layout, plan.in_the_way, own, whole=True)
         if refused:
             raise RestoreRefused(layout.top, f"{shown(min(refused.reasons))} stands in the way and cannot be read")
@@ -163,11 +198,7 @@ async def _attempt(
             await _write_files(_beside(scratch, directory, "target-index"), plan.written)
         except (CaptureFailed, OSError) as fault:
             raise RestoreFailed(layout.top, safety_ref, str(fault)) from fault
-    return Restored(
-        written=len(plan.written),
-        removed=len(plan.removed),
-        left_alone=tuple(path.decode("utf-8", "replace") for path in plan.left_alone),
-    )
+    return Restored(done=_foreseen(present, plan), untouched=plan.untouched)
 
 
 def _foreseen(present: Tree, plan: _Plan) -> Foreseen:
@@ -197,8 +228,7 @@ async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
     alone = {change.path for change in changes if _is_left_alone(change, notes)}
     unknown = _unknown(present.skipped, target.skipped)
     alone |= {change.path for change in changes if lies_in(change.path, unknown)}
-    come = present.skipped.only("foreign")
-    alone |= {*foreign, *(path for path in come if not lies_in(path, target.skipped.unknown))}
+    alone.update(foreign)
     without_files = frozenset(
         change.path for change in changes if change.target_mode == _REPOSITORY or change.target_blob in notes
     )
@@ -213,14 +243,21 @@ async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
     gone -= alone
     targeted = _beside(scratch, directory, "target-index")
     await targeted.run("read-tree", target.name)
-    ignored = await _ignored(targeted, layout, gone, directory / "rules")
-    gone -= ignored - _in_place_of(gone, {one.path for one in written})
+    ignored = await ignored_by_target(targeted, layout, gone, directory / "rules")
+    ignored -= _in_place_of(gone, {one.path for one in written})
+    gone -= ignored
+    alone |= ignored
     found = await in_thread(partial(what_is_in_the_way, layout, work.own, written, gone, notes))
+    touched = await work.touched() if present.skipped.unknown else ()
+    alone |= await find_unseen(
+        layout, work.own, present=present.skipped, target=target.skipped, named=alone, touched=touched
+    )
     return _Plan(
         written=tuple(one.path for one in written),
         removed=frozenset(gone | (found - {one.path for one in written})),
         in_the_way=tuple(sorted(found)),
         left_alone=tuple(sorted(alone)),
+        untouched=frozenset(alone | of_the_runtime),
     )
 
 
@@ -266,43 +303,10 @@ async def _notes(scratch: Git, changes: Sequence[Change]) -> frozenset[bytes]:
     return await find_notes(scratch, blobs)
 
 
-async def _ignored(targeted: Git, layout: Layout, paths: Collection[bytes], rules: Path) -> set[bytes]:
-    """Those of `paths` that the ignore files of the index ignore. `rules` is a directory to lay them out in."""
-    if not paths:
-        return set()
-    listing = paths_of(await targeted.run("ls-files", "-s", "-z"))
-    ignore_files = [path for path in _regular_files(listing) if path.rsplit(b"/", 1)[-1] == b".gitignore"]
-    await in_thread(_copy_rules_above, layout, rules)
-    if ignore_files:
-        laid_out = b"\0".join(ignore_files) + b"\0"
-        await targeted.run("checkout-index", "-z", "--stdin", f"--prefix={rules}/", stdin=laid_out)
-    return await ignored_paths(targeted, rules, paths)
-
-
-def _regular_files(entries: Sequence[bytes]) -> Iterator[bytes]:
-    """The paths of an index's entries that are regular files. Git reads no rules from a symbolic link."""
-    for entry in entries:
-        facts, path = entry.split(b"\t", 1)
-        if facts.startswith(b"100"):
-            yield path
-
-
 def _in_place_of(paths: Collection[bytes], written: Collection[bytes]) -> set[bytes]:
     """Those of `paths` that are a directory of a path to be written, or lie below one."""
     above = {parent for path in written for parent in parents_of(path)}
     return {path for path in paths if path in above or any(parent in written for parent in parents_of(path))}
-
-
-def _copy_rules_above(layout: Layout, rules: Path) -> None:
-    """Ignore files above the workspace are no part of its captures: the present ones count."""
-    rules.mkdir()
-    above = [*layout.prefix.split("/")[:-1]]
-    for depth in range(len(above)):
-        source = layout.top.joinpath(*above[:depth], ".gitignore")
-        if source.is_file() and not source.is_symlink():
-            place = rules.joinpath(*above[:depth], ".gitignore")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(source.read_bytes())
 
 
 async def _check_unchanged(scratch: Git, layout: Layout, plan: _Plan) -> None:

@@ -23,7 +23,7 @@ from ..contracts.codec import to_json
 from ..contracts.errors import NotFound
 from ..contracts.ids import ThreadId
 from ..contracts.values import instant
-from .output import print_line, print_table, stdout_console, write_json
+from .output import counted, print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 from .signals import run_until_signal
 
@@ -87,7 +87,7 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
         write_json(to_json(done))
         return
     console = stdout_console()
-    print_line(console, f"{done.workspace}: {done.written} files written, {done.removed} removed")
+    print_line(console, f"{done.workspace}: {counted(done.written, 'file')} written, {done.removed} removed")
     for path in done.left_alone:
         print_line(console, f"left alone: {path}")
     print_line(console, f"What stood there before is kept as {done.safety_ref}")
@@ -123,7 +123,10 @@ def prune_command(database: Path, safety_days: int, former: bool, as_json: bool)
         write_json(to_json(done))
         return
     _print_refs("Pruned", done.refs)
-    print_line(stdout_console(), f"{len(done.refs)} refs deleted, {done.freed_bytes} bytes are kept by nothing now")
+    print_line(
+        stdout_console(),
+        f"{counted(len(done.refs), 'ref')} deleted, {counted(done.freed_bytes, 'byte')} no longer kept",
+    )
 
 
 @checkpoints.command()
@@ -161,7 +164,8 @@ def preview(database: Path, thread: str, turn: int, as_json: bool) -> None:
     for path in found.left_alone:
         print_line(console, f"left alone: {path}")
     if found.undoes_others:
-        print_line(console, f"{len(whose)} of them are not this thread's own work: the command needs revertOthers")
+        are = "1 of them is" if len(whose) == 1 else f"{len(whose)} of them are"
+        print_line(console, f"{are} not this thread's own work: the command needs revertOthers")
 
 
 def _refs_of(database: Path) -> tuple[RefOwner, list[ThreadWorkspaces]]:

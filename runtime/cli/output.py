@@ -88,3 +88,8 @@ def excerpt(text: str) -> str:
     """The beginning of a text, on one line, with what is missing said."""
     line = " ".join(text.split())
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}… ({len(text)} characters)"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where it is not 1."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

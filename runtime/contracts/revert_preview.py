@@ -30,7 +30,7 @@ class RevertPreview:
 
     `others` are other threads whose turns changed some of these files since; `outside` are those that changed outside
     any turn that is known: a user's own edits, other programs, other databases' threads. A revert is refused while one
-    of them is not empty, unless its command has `revertOthers`. `left_alone` differ and stay as they are.
+    of them is not empty, unless its command has `revertOthers`. `left_alone` differ, or may, and stay as they are.
     """
 
     thread_id: ThreadId

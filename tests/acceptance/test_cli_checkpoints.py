@@ -106,7 +106,7 @@ async def test_pruning_reports_its_bytes_and_leaves_what_is_current(tmp_path: Pa
     ]
     assert pruned["freedBytes"] > 0
     assert [one["kind"] for one in listed(database)] == ["baseline", "baseline", "safety", "turn", "turn"]
-    assert "1 refs deleted" in done("checkpoints", "prune", database, "--safety-days", "0")
+    assert "1 ref deleted" in done("checkpoints", "prune", database, "--safety-days", "0")
     assert [one["kind"] for one in listed(database)] == ["baseline", "baseline", "turn", "turn"]
 
 

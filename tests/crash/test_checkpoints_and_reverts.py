@@ -10,6 +10,7 @@ from anyio import to_thread
 from orchestrion.actors.workspace import GitWorkspace
 from orchestrion.runtime.contracts.errors import TurnDiffNotFound
 from orchestrion.runtime.contracts.events import (
+    ThreadActivityAppended,
     ThreadCheckpointRevertRequested,
     ThreadReverted,
     ThreadTurnDiffCompleted,
@@ -66,7 +67,12 @@ async def test_a_revert_that_was_cut_off_is_done_once(
             await it.runtime.get_turn_diff(T1, 1, 2)
         log = await it.log()
         assert len([event for event in log if isinstance(event.payload, ThreadReverted)]) == 1
-        assert len([event for event in log if activity("checkpoint.reverted")(event)]) == 1
+        (told,) = [event.payload for event in log if activity("checkpoint.reverted")(event)]
+        assert isinstance(told, ThreadActivityAppended)
+        came = ["since.txt"] if point in REVERT_POINTS[:3] else []
+        outside = {"paths": [*came, "users.txt"], "files": 1 + len(came)}
+        facts = {key: told.activity.payload[key] for key in ("written", "removed", "outside")}
+        assert facts == {"written": 1, "removed": 1 + len(came), "outside": outside}
         asked = await it.ask("recall")
         await it.ended(asked)
         assert "words-1" not in await it.said(asked)

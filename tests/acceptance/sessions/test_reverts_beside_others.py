@@ -11,12 +11,13 @@ import pytest
 from orchestrion.runtime.contracts.codec import to_json
 from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
 from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.revert_preview import OthersWork
+from orchestrion.runtime.contracts.revert_preview import OthersWork, undone_payload
 from orchestrion.runtime.contracts.values import JsonObject
 from tests.support.builders import checkpoint_revert
 from tests.support.command_line import done
 from tests.support.git import Repository
 from tests.support.stage import Stage, activity, stage
+from tests.support.unprivileged import play
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +88,54 @@ async def test_a_thread_alone_in_its_workspace_reverts_without_being_told_to(tmp
             assert isinstance((await asked_to_revert(it, count)).payload, ThreadReverted)
     assert {path.name for path in repository.top.iterdir()} == {".git", "a.txt"}
     assert (repository.top / "a.txt").read_text() == "one\n"
+
+
+@pytest.mark.lesson("L76")
+async def test_what_a_revert_left_alone_is_not_told_as_undone(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    repository.write("a.txt", "one\n")
+    repository.write(".gitignore", "*.log\n")
+    repository.commit_all()
+    async with stage(tmp_path) as it:
+        await it.open_thread("t2")
+        await it.open_thread("t3")
+        await turn(it, "touch own-1")
+        await turn(it, "exec echo t2 >> a.txt; truncate -s 101M large", thread_id="t2")
+        await turn(it, "exec truncate -s 102M larger", thread_id="t3")
+        await turn(it, "exec rm .gitignore; touch own-2 kept.log; mkfifo pipe; git init -q new; touch new/file")
+        preview = await it.runtime.preview_revert(T1, 1)
+        assert preview.left_alone == ("kept.log", "large", "larger", "new", "pipe")
+        assert (preview.written, preview.removed) == ((".gitignore", "a.txt"), ("own-2",))
+        assert (preview.others, preview.outside) == (
+            (OthersWork(thread_id=T2, turn_counts=(1,), paths=("a.txt",)),),
+            (),
+        )
+
+        assert isinstance((await asked_to_revert(it, 1, revert_others=True)).payload, ThreadReverted)
+        own = await it.until(activity("checkpoint.reverted"))
+        told = payload_of(own)
+        assert (told["leftAlone"], told["leftAloneCount"]) == (list(preview.left_alone), 5)
+        assert (told["written"], told["removed"]) == (len(preview.written), len(preview.removed))
+        assert {key: told[key] for key in ("others", "outside")} == undone_payload(preview)
+        assert "put back to the end of turn 1, but 5 paths were left alone" in str(own.payload)
+        (elsewhere,) = [event for event in await it.log() if activity("checkpoint.undone.elsewhere")(event)]
+        assert (elsewhere.stream_id, payload_of(elsewhere)["paths"]) == ("t2", ["a.txt"])
+        assert "1 file that this thread changed was put back" in str(elsewhere.payload)
+        assert {"kept.log", "large", "larger", "new", "pipe"} <= {path.name for path in repository.top.iterdir()}
+
+
+@pytest.mark.lesson("L71")
+def test_what_may_not_be_read_at_either_end_of_a_revert_is_named(tmp_path: Path) -> None:
+    told = play("tests.support.unreadable_reverts", str(tmp_path))
+    for when, left_alone, turn_count in (
+        ("unreadable now", ["src/b.py", "src/m.py", "src/y.py"], 1),
+        ("unreadable then", ["src/b.py", "src/c.py", "src/m.py", "src/y.py"], 2),
+    ):
+        result = f"put back to the end of turn {turn_count}, but {len(left_alone)} paths were left alone"
+        assert told[when]["previewed"] == [left_alone, 1, False]
+        assert told[when]["told"] == [["checkpoint.reverted", f"The workspace was {result}"]]
+        payload = told[when]["payload"]
+        assert (payload["leftAlone"], payload["written"], payload["removed"]) == (left_alone, 0, 1)
+        assert not {"others", "outside"} & payload.keys()
+    assert told["restored"] == [f"left alone: src/{name}.py" for name in "bcmy"]
+    assert [line.rpartition(": ")[2] for line in told["gone"]] == ["1 file written, 0 removed", "src"]
