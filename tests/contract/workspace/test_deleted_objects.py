@@ -104,6 +104,7 @@ async def test_a_missing_object_harms_its_own_capture_only_and_prune_mends_git(
     else:
         with pytest.raises(CaptureFailed):
             await workspace.restore(second, safety, "before")
+        assert (repository.top / "a").read_bytes() == b"three\n"
     assert {one.ref: one.is_missing for one in await workspace.refs() if one.name.kind == "turn"} == {
         first.ref: False,
         second.ref: True,

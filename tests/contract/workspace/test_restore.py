@@ -237,9 +237,12 @@ async def test_a_restore_that_fails_half_way_names_what_keeps_the_files(
     workspace = await opened(repository.top)
     repository.git("update-ref", "-d", target.ref)
     blob = repository.git("rev-parse", f"{target.tree}:a").decode().strip()
-    (repository.top / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+
+    async def delete_what_is_to_be_written(_: object) -> None:
+        (repository.top / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+
     with pytest.raises(RestoreFailed, match="refs/orchestrion/safety/") as raised:
-        await workspace.restore(target, safety, "before")
+        await workspace.restore(target, safety, "before", approve=delete_what_is_to_be_written)
     assert raised.value.safety_ref == safety(1)
     assert (await workspace.existing(safety(1))) is not None
 
