@@ -6,6 +6,8 @@
   their numbers' order.
 - A turn that the agent begins by itself, while none runs, is opened here, under an id that is minted here.
 - Whatever ends it (the agent, the adapter, the store), a life that was bound is over only when its end is reported.
+
+Longer than 350 lines: whatever sends for the session takes turns under one lock, and the clocks look at what was read.
 """
 
 from __future__ import annotations

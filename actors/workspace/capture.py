@@ -13,6 +13,8 @@ A restore writes to the workspace's files, to nothing else of the user's; `resto
 captures of this workspace alone: one of another work tree or directory of the repository is refused, since what it
 does not hold would go.
 
+Longer than 350 lines: the steps of one capture share its locks, its scratch index and its clean-up.
+
 A workspace without a repository has a shadow repository beside the database, if it is opened with one; `layouts.py`
 says what becomes of captures when a repository comes or goes.
 

@@ -23,7 +23,7 @@ SIGINT_IGNORED: Final = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
 
 SIGNALS: Final = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 
-pytestmark = pytest.mark.lesson("L80")
+pytestmark = pytest.mark.lesson("L74")
 
 
 @attrs.frozen(kw_only=True)
@@ -173,7 +173,7 @@ def test_mode_that_the_agent_does_not_know_is_a_usage_error(desk: Desk) -> None:
     assert (code, "read-only" in errors) == (2, True), errors
 
 
-@pytest.mark.lesson("L81")
+@pytest.mark.lesson("L75")
 def test_thread_keeps_its_workspace(desk: Desk) -> None:
     """Another directory is refused, the same one by another path is not, and without one the thread's own is used."""
     elsewhere = desk.directory / "elsewhere"

@@ -57,7 +57,7 @@ async def reverts(it: Stage, turn_count: int) -> bool:
     return isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
 
 
-@pytest.mark.lesson("L74")
+@pytest.mark.lesson("L69")
 async def test_databases_of_one_repository_keep_the_same_threads_apart(repository: Repository, tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await turn(it, "touch one")
@@ -73,7 +73,7 @@ async def test_databases_of_one_repository_keep_the_same_threads_apart(repositor
     assert not (repository.top / "one").exists()
 
 
-@pytest.mark.lesson("L74")
+@pytest.mark.lesson("L69")
 async def test_a_copy_reads_the_captures_it_has_and_writes_its_own(repository: Repository, tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await turn(it, "touch one")
@@ -107,7 +107,7 @@ async def test_a_database_that_was_moved_keeps_its_identity(repository: Reposito
     assert not (repository.top / "one").exists()
 
 
-@pytest.mark.lesson("L74")
+@pytest.mark.lesson("L69")
 async def test_refs_of_the_first_edition_are_found_and_moved(repository: Repository, tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await turn(it, "touch one")
@@ -139,7 +139,7 @@ def as_the_first_edition_left_it(repository: Repository, database: Path) -> RefN
     return names
 
 
-@pytest.mark.lesson("L75")
+@pytest.mark.lesson("L70")
 @pytest.mark.parametrize("how", ["backup", "copy"])
 async def test_a_copy_that_is_opened_leaves_the_agents_of_its_original(
     how: str, repository: Repository, tmp_path: Path
@@ -167,7 +167,7 @@ async def test_a_copy_that_is_opened_leaves_the_agents_of_its_original(
     assert repository.git("for-each-ref", "--format=%(refname)", "refs/orchestrion").count(b"/db.") == 2
 
 
-@pytest.mark.lesson("L75")
+@pytest.mark.lesson("L70")
 async def test_a_backup_holds_no_live_agents_and_no_identity(repository: Repository, tmp_path: Path) -> None:
     async with stage(tmp_path) as live:
         await turn(live, "touch one")

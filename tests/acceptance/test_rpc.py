@@ -198,7 +198,7 @@ async def _pages(runtime: Runtime, **params: Any) -> list[list[int]]:
     return pages
 
 
-@pytest.mark.lesson("L49")
+@pytest.mark.lesson("L47")
 @pytest.mark.spec("R15")
 async def test_replay_events_answers_in_pages_of_one_thread_or_of_all(
     path: Path, monkeypatch: pytest.MonkeyPatch
@@ -216,7 +216,7 @@ async def test_replay_events_answers_in_pages_of_one_thread_or_of_all(
         assert (unknown["code"], "nobody" in unknown["message"]) == ("NotFound", True)
 
 
-@pytest.mark.lesson("L49")
+@pytest.mark.lesson("L47")
 async def test_an_answer_of_replay_events_has_a_bound_when_none_is_asked_for(path: Path) -> None:
     await write_log(path, random_log(62, 1_200))
     async with open_runtime(path) as runtime:

@@ -54,7 +54,7 @@ def test_a_process_is_told_from_one_that_got_its_pid() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.lesson("L75")
+@pytest.mark.lesson("L70")
 async def test_an_agent_of_a_living_host_is_left_alone() -> None:
     with process() as host, process() as agent:
         row = await to_thread.run_sync(row_of, agent, await to_thread.run_sync(host_of, host))
@@ -63,7 +63,7 @@ async def test_an_agent_of_a_living_host_is_left_alone() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.lesson("L75")
+@pytest.mark.lesson("L70")
 async def test_pids_of_another_boot_or_host_name_nobody() -> None:
     with process() as agent:
         dead = attrs.evolve(await to_thread.run_sync(HostProcess.current), pid=1 << 30)

@@ -33,7 +33,7 @@ def replaced(path: Path) -> None:
     copy.replace(path)
 
 
-@pytest.mark.lesson("L82")
+@pytest.mark.lesson("L76")
 @pytest.mark.parametrize("suffix", ["", ".lock", "-wal"])
 @pytest.mark.parametrize("happen", [removed, replaced])
 async def test_nothing_is_acknowledged_into_a_file_that_is_gone(
@@ -50,7 +50,7 @@ async def test_nothing_is_acknowledged_into_a_file_that_is_gone(
         assert "state.db" in str(runtime.health().failure)
 
 
-@pytest.mark.lesson("L82")
+@pytest.mark.lesson("L76")
 def test_owner_of_a_file_whose_lock_was_removed_is_not_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     first, second = DatabaseLock(path, since=NOW), DatabaseLock(path, since=Instant("2026-01-02T04:00:00.000Z"))
@@ -85,7 +85,7 @@ def loop(path: Path) -> None:
     path.symlink_to(path)
 
 
-@pytest.mark.lesson("L83")
+@pytest.mark.lesson("L77")
 @pytest.mark.parametrize("make", [fifo, unix_socket, directory, device, loop])
 def test_what_is_no_regular_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "state.db"
@@ -97,7 +97,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path, make: Callable[[Path
     assert [one.name for one in tmp_path.iterdir()] == ["state.db"]
 
 
-@pytest.mark.lesson("L83")
+@pytest.mark.lesson("L77")
 @pytest.mark.parametrize("name", [":memory:", "file:state.db?mode=memory", "nul\0byte", "x" * 300])
 async def test_name_that_cannot_be_a_database_is_refused(name: str, anyio_backend: str) -> None:
     with pytest.raises(StoreError):
@@ -105,7 +105,7 @@ async def test_name_that_cannot_be_a_database_is_refused(name: str, anyio_backen
             pass
 
 
-@pytest.mark.lesson("L83")
+@pytest.mark.lesson("L77")
 def test_path_that_is_no_utf8_works(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"bad\xff.db")
     for command in ("dispatch", "stats", "rebuild", "verify", "snapshot"):
@@ -113,7 +113,7 @@ def test_path_that_is_no_utf8_works(tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.lesson("L83")
+@pytest.mark.lesson("L77")
 @pytest.mark.parametrize("number", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
 def test_file_system_without_locks_says_what_to_do(tmp_path: Path, number: str) -> None:
     error = translated(OSError(getattr(errno, number), "no locks"), tmp_path / "state.db")

@@ -34,7 +34,7 @@ def _small_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "connect", limited)
 
 
-@pytest.mark.lesson("L47")
+@pytest.mark.lesson("L45")
 async def test_a_message_that_outgrows_sqlite_is_cut_and_hurts_no_other_thread(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     async with open_runtime(path) as runtime:

@@ -356,7 +356,7 @@ async def test_a_commit_of_unknown_outcome_is_applied_once(
         await assert_equals_fold(core, LOG)
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 @pytest.mark.parametrize("starting", [False, True])
 async def test_an_event_that_sqlite_cannot_hold_is_skipped_alone(path: Path, starting: bool) -> None:
     large = [event.sequence for event in LOG if event.event_type == "thread.message-sent"][3]

@@ -214,7 +214,7 @@ async def test_a_halted_projector_fails_snapshots_unless_they_are_allowed_to_be_
         assert all(isinstance(event, PersistedEvent) for event in [one async for one in runtime.replay_events(2)])
 
 
-@pytest.mark.lesson("L50")
+@pytest.mark.lesson("L48")
 @pytest.mark.spec("R3")
 async def test_a_pending_approval_says_what_its_agent_asks_and_offers(path: Path) -> None:
     options = ({"id": "once", "name": "Allow", "kind": "allow_once"}, {"id": "no", "name": "No", "kind": "reject_once"})
@@ -236,7 +236,7 @@ async def test_a_pending_approval_says_what_its_agent_asks_and_offers(path: Path
         assert offered["summary"] == make.approval_requested().activity.summary
 
 
-@pytest.mark.lesson("L50")
+@pytest.mark.lesson("L48")
 async def test_options_are_checked_for_a_thread_that_was_loaded_again(path: Path) -> None:
     options = ({"id": "once", "name": "Allow", "kind": "allow_once"},)
     async with open_core(path) as core:

@@ -165,7 +165,7 @@ async def test_a_threads_subscription_delivers_its_events_alone_and_passes_over_
         assert core.log.followers == len(core.projectors.all)
 
 
-@pytest.mark.lesson("L49")
+@pytest.mark.lesson("L47")
 async def test_a_thread_that_never_was_is_not_found(path: Path) -> None:
     async with open_runtime(path) as runtime:
         await runtime.dispatch(make.project_create())
@@ -182,7 +182,7 @@ async def test_a_thread_that_never_was_is_not_found(path: Path) -> None:
             await anext(runtime.replay_events(0, ThreadId("p1")))  # a project is no thread
 
 
-@pytest.mark.lesson("L49")
+@pytest.mark.lesson("L47")
 async def test_a_threads_events_behind_many_others_take_as_many_steps_as_alone(path: Path) -> None:
     async with open_core(path, starts=["dispatcher"]) as core:
         await core.dispatch(make.project_create())
@@ -211,7 +211,7 @@ async def steps_of(core: Core, thread_id: ThreadId) -> int:
     return await core.lane.run(counted)
 
 
-@pytest.mark.lesson("L49")
+@pytest.mark.lesson("L47")
 async def test_a_threads_subscriber_that_falls_behind_reads_its_own_events_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

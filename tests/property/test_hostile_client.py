@@ -46,7 +46,7 @@ def _run(rounds: Rounds, backend: str) -> dict[str, Any]:
         return anyio.run(play, Path(directory), rounds, backend=backend)
 
 
-@pytest.mark.lesson("L48")
+@pytest.mark.lesson("L46")
 @settings(max_examples=examples(4), suppress_health_check=[HealthCheck.too_slow])
 @given(rounds=st.tuples(*[moves] * ROUNDS), backend=st.sampled_from(["asyncio", "trio"]))
 @example(rounds=(NEXT_COMMANDS,) * ROUNDS, backend="asyncio")

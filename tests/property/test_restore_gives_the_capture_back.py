@@ -181,7 +181,7 @@ def fresh_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
         assert [path.read_text() for path in (Path(directory) / "outside").iterdir()] == ["outside\n"]
 
 
-@pytest.mark.lesson("L69")
+@pytest.mark.lesson("L65")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @settings(
     max_examples=30,

@@ -11,7 +11,7 @@ from orchestrion.runtime.contracts.errors import ProviderProtocolError
 from orchestrion.runtime.contracts.ids import ApprovalOptionId
 from orchestrion.runtime.contracts.values import ApprovalDecision
 
-pytestmark = pytest.mark.lesson("L54")
+pytestmark = pytest.mark.lesson("L50")
 
 ONCE, ALWAYS, NO, NEVER = "allow_once", "allow_always", "reject_once", "reject_always"
 

@@ -340,7 +340,7 @@ class TestTurns:
     def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
         assert Talk(running=False).conversation.interrupted() == Step()
 
-    @pytest.mark.lesson("L56")
+    @pytest.mark.lesson("L52")
     @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
     def test_interrupted_turn_is_interrupted_whatever_the_agent_says(self, reason: str) -> None:
         talk = Talk()
@@ -348,7 +348,7 @@ class TestTurns:
         talk.end(reason)
         assert talk.told == [TurnCompleted(outcome="interrupted")]
 
-    @pytest.mark.lesson("L56")
+    @pytest.mark.lesson("L52")
     @pytest.mark.parametrize(
         ("stopped", "reason"),
         [("refusal", "refused"), ("max_tokens", "context_full"), ("max_turn_requests", "max_turns"), ("bored", None)],
@@ -360,7 +360,7 @@ class TestTurns:
         assert isinstance(completed, TurnCompleted)
         assert completed.reason == reason
 
-    @pytest.mark.lesson("L56")
+    @pytest.mark.lesson("L52")
     def test_an_error_of_a_prompt_tells_its_data_its_reason_and_how_to_log_in(self) -> None:
         talk = Talk()
         talk.conversation = Conversation(ProviderThreadId("s"), login="run `x login`")
@@ -399,7 +399,7 @@ class TestTurns:
 
 
 class TestBetweenTurns:
-    @pytest.mark.lesson("L55")
+    @pytest.mark.lesson("L51")
     def test_text_and_tools_after_the_reply_are_reported(self) -> None:
         talk = Talk()
         talk.say("The answer is ", messageId="m")
@@ -414,7 +414,7 @@ class TestBetweenTurns:
         talk.take(talk.conversation.begin_turn())
         assert talk.told[-1] == ReasoningCompleted(text="done")
 
-    @pytest.mark.lesson("L55")
+    @pytest.mark.lesson("L51")
     def test_a_call_that_its_turn_left_open_ends_under_its_key(self) -> None:
         talk = Talk()
         talk.update("tool_call", toolCallId="bg", title="build", status="in_progress")
@@ -427,7 +427,7 @@ class TestBetweenTurns:
         assert isinstance(completed, ToolCompleted)
         assert (completed.item, completed.title, completed.failed) == ("tool-1", "build", True)
 
-    @pytest.mark.lesson("L55")
+    @pytest.mark.lesson("L51")
     def test_a_permission_between_turns_is_asked(self) -> None:
         talk = Talk(running=False)
         talk.ask()
@@ -445,7 +445,7 @@ class TestBetweenTurns:
         assert talk.told == []
         assert talk.answers == [Answer(id=7, value=CANCELLED)]
 
-    @pytest.mark.lesson("L57")
+    @pytest.mark.lesson("L53")
     def test_history_that_is_replayed_is_dropped(self) -> None:
         talk = Talk(running=False)
         talk.conversation = Conversation(ProviderThreadId("s"), replaying=True)
@@ -486,7 +486,7 @@ class TestIgnored:
         talk.take(talk.conversation.updated({"sessionId": "s", "update": update}))
         assert talk.told == []
 
-    @pytest.mark.lesson("L61")
+    @pytest.mark.lesson("L57")
     def test_updates_that_are_not_understood_are_counted_and_rarely_reported(self) -> None:
         talk = Talk()
         for update in ("?", {}, {"sessionUpdate": ["tool_call"]}, *[{"sessionUpdate": "dance"}] * 300):

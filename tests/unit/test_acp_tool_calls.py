@@ -25,7 +25,7 @@ from orchestrion.runtime.contracts.provider_events import (
     ToolUpdated,
 )
 
-pytestmark = pytest.mark.lesson("L60")
+pytestmark = pytest.mark.lesson("L56")
 
 MEGABYTES = "x" * 10_000_000
 
@@ -243,7 +243,7 @@ class TestBounds:
         assert clipped({"a": ["b", 1, None]}, 1000) == {"a": ["b", 1, None]}
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 def test_all_open_calls_keep_a_few_mib_and_still_end_with_what_they_were() -> None:
     talk = Talk()
     tracemalloc.start()

@@ -324,11 +324,11 @@ class TestTurns:
         assert conversation.received(message) == Step()
 
 
-@pytest.mark.lesson("L67")
+@pytest.mark.lesson("L63")
 class TestBetweenTurns:
     FOREIGN: ClassVar[dict[str, Any]] = {"prompts": [], "origin": {"kind": "task-notification"}}
 
-    def test_l67_a_turn_that_nobody_asked_for_is_the_agents(self, conversation: Conversation) -> None:
+    def test_l63_a_turn_that_nobody_asked_for_is_the_agents(self, conversation: Conversation) -> None:
         told(conversation, result())
         events = told(conversation, INIT, message_start("msg-1"), delta(0, "by myself"), result(**self.FOREIGN))
         assert events == [
@@ -339,7 +339,7 @@ class TestBetweenTurns:
         ]
         assert not conversation.running
 
-    def test_l67_what_comes_late_is_reported_and_begins_no_turn(self, conversation: Conversation) -> None:
+    def test_l63_what_comes_late_is_reported_and_begins_no_turn(self, conversation: Conversation) -> None:
         told(conversation, message_start("msg-1"), result())
         assert [type(event) for event in told(conversation, delta(0, "late"), stop(0))] == [
             MessageDelta,
@@ -350,7 +350,7 @@ class TestBetweenTurns:
         assert not conversation.running
 
     @pytest.mark.parametrize("is_joined", [True, False])
-    def test_l67_a_turn_that_meets_the_agents_own_ends_after_it(
+    def test_l63_a_turn_that_meets_the_agents_own_ends_after_it(
         self, conversation: Conversation, is_joined: bool
     ) -> None:
         told(conversation, result())
@@ -364,13 +364,13 @@ class TestBetweenTurns:
             assert [type(event) for event in events] == [TurnStarted, TurnCompleted, TurnCompleted]
         assert not conversation.running
 
-    def test_l67_the_agents_own_turn_asks_and_is_interrupted(self, conversation: Conversation) -> None:
+    def test_l63_the_agents_own_turn_asks_and_is_interrupted(self, conversation: Conversation) -> None:
         told(conversation, result(), INIT)
         assert asked(conversation) == "permission-1"
         assert conversation.interrupted().interrupt
         assert told(conversation, result("error_during_execution"))[-1] == TurnCompleted(outcome="interrupted")
 
-    def test_l67_text_that_goes_on_after_a_tool_is_another_message(self, conversation: Conversation) -> None:
+    def test_l63_text_that_goes_on_after_a_tool_is_another_message(self, conversation: Conversation) -> None:
         events = told(
             conversation,
             message_start("msg-1"),
@@ -380,7 +380,7 @@ class TestBetweenTurns:
         )
         assert [event.item for event in events if isinstance(event, MessageDelta)] == ["msg-1/0", "msg-1/0.2"]
 
-    def test_l67_tasks_are_a_plan(self, conversation: Conversation) -> None:
+    def test_l63_tasks_are_a_plan(self, conversation: Conversation) -> None:
         events = told(
             conversation,
             assistant("msg-1", tool_use("a", "TaskCreate", subject="one"), tool_use("b", "TaskCreate", subject="two")),
@@ -401,7 +401,7 @@ class TestBetweenTurns:
             (result("error_during_execution", errors=["hiccup"]), None),
         ],
     )
-    def test_l67_a_failure_has_a_reason(
+    def test_l63_a_failure_has_a_reason(
         self, conversation: Conversation, message: dict[str, Any], reason: str | None
     ) -> None:
         (ended,) = told(conversation, message)
@@ -409,13 +409,13 @@ class TestBetweenTurns:
         assert ended.reason == reason
         assert ("claude auth login" in (ended.error or "")) == (reason == "unauthenticated")
 
-    def test_l67_a_limit_says_when_it_is_lifted(self, conversation: Conversation) -> None:
+    def test_l63_a_limit_says_when_it_is_lifted(self, conversation: Conversation) -> None:
         limit = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1_800_000_000}}
         (ended,) = told(conversation, limit, result("success", is_error=True, result="x", api_error_status=429))
         assert isinstance(ended, TurnCompleted)
         assert (ended.reason, ended.retry_at) == ("rate_limited", "2027-01-15T08:00:00.000Z")
 
-    def test_l67_what_is_not_known_is_counted_and_compaction_is_a_notice(self, conversation: Conversation) -> None:
+    def test_l63_what_is_not_known_is_counted_and_compaction_is_a_notice(self, conversation: Conversation) -> None:
         (ignored, compacted) = told(
             conversation,
             {"type": "of tomorrow"},

@@ -41,7 +41,7 @@ def _refused(command: Command) -> InvalidCommand:
     return caught.value
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 @pytest.mark.parametrize(
     ("mime", "data", "size"),
     [
@@ -59,7 +59,7 @@ def test_an_attachment_that_is_what_it_says_is_taken(mime: str, data: str, size:
     admit(_with(mime_type=mime, data_url=data, size_bytes=size), "client")
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
@@ -84,7 +84,7 @@ def test_an_attachment_that_is_not_what_it_says_is_refused_by_its_field(field: s
     assert _refused(_with(**changed)).field == f"message.attachments[1].{field}"
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 def test_an_attachment_of_an_older_log_is_read_as_it_stands() -> None:
     lying = attrs.evolve(image(), size_bytes=AttachmentSize(1), data_url=DataUrl("data:,x"))
     assert read_leniently(to_json(lying), Attachment) == lying
@@ -94,7 +94,7 @@ def _meta(**changed: Any) -> Command:
     return attrs.evolve(project_meta_update(), **changed)
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 @pytest.mark.parametrize("directory", ["work", "./work", "../work", "~/work", ".", "C:\\work"])
 @pytest.mark.parametrize("field", ["workspaceRoot", "worktreePath"])
 def test_a_directory_of_a_client_is_absolute(field: str, directory: str) -> None:
@@ -108,13 +108,13 @@ def test_a_directory_of_a_client_is_absolute(field: str, directory: str) -> None
         assert (refused.field, "relative" in refused.fault) == (field, True)
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 def test_a_thread_without_a_worktree_is_taken() -> None:
     admit(thread_create(worktree_path=None), "client")
     admit(attrs.evolve(thread_meta_update(), worktree_path=None), "client")
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 @pytest.mark.parametrize(
     ("field", "command"),
     [
@@ -132,7 +132,7 @@ def test_a_control_character_in_a_name_is_refused_by_its_field(field: str, comma
     assert _refused(command).field == field
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 @pytest.mark.parametrize(
     ("field", "most", "command"),
     [
@@ -164,12 +164,12 @@ def test_a_name_that_is_too_long_is_refused_by_its_field(
     assert (refused.field, refused.fault) == (field, f"it has {most + 1} bytes, at most {most}")
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 def test_a_long_title_of_an_older_log_is_read_as_it_stands() -> None:
     created = project_create(title="x" * 100_000)
     assert read_leniently(to_json(created), ProjectCreate) == created
 
 
-@pytest.mark.lesson("L51")
+@pytest.mark.lesson("L49")
 def test_titles_may_have_any_characters() -> None:
     admit(thread_create(title="two\nlines \x1b[31mred \u202b\u05d0\u202c \U0001f600"), "client")

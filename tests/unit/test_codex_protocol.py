@@ -390,9 +390,9 @@ class TestInterrupt:
         assert talk.conversation.interrupted() == Step()
 
 
-@pytest.mark.lesson("L67")
+@pytest.mark.lesson("L63")
 class TestBetweenTurns:
-    def test_l67_what_comes_after_a_turn_is_reported(self) -> None:
+    def test_l63_what_comes_after_a_turn_is_reported(self) -> None:
         talk = Talk()
         talk.end()
         talk.told.clear()
@@ -401,7 +401,7 @@ class TestBetweenTurns:
         talk.end()
         assert [type(event) for event in talk.told] == [MessageDelta, ToolStarted, ToolCompleted]
 
-    def test_l67_the_end_of_a_cut_off_message_is_not_said_twice(self) -> None:
+    def test_l63_the_end_of_a_cut_off_message_is_not_said_twice(self) -> None:
         talk = Talk()
         talk.say("Hel")
         talk.end()
@@ -409,7 +409,7 @@ class TestBetweenTurns:
         talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
         assert [event.text for event in talk.told if isinstance(event, MessageDelta)] == ["lo"]
 
-    def test_l67_a_turn_that_nobody_asked_for_is_the_agents(self) -> None:
+    def test_l63_a_turn_that_nobody_asked_for_is_the_agents(self) -> None:
         talk = Talk()
         talk.end()
         talk.told.clear()
@@ -422,7 +422,7 @@ class TestBetweenTurns:
         assert talk.last() == TurnCompleted(outcome="interrupted")
 
     @pytest.mark.parametrize("is_joined", [True, False])
-    def test_l67_a_turn_that_meets_the_agents_own_ends_after_it(self, is_joined: bool) -> None:
+    def test_l63_a_turn_that_meets_the_agents_own_ends_after_it(self, is_joined: bool) -> None:
         talk = Talk()
         talk.end()
         talk.told.clear()
@@ -436,7 +436,7 @@ class TestBetweenTurns:
         assert [event.origin for event in talk.told if isinstance(event, TurnStarted)] == ["agent", "user"]
         assert not talk.conversation.running
 
-    def test_l67_a_turn_whose_end_never_came_is_settled(self) -> None:
+    def test_l63_a_turn_whose_end_never_came_is_settled(self) -> None:
         for kept, outcome in (({"status": "completed"}, "completed"), ({}, "failed")):
             talk = Talk()
             talk.take(talk.conversation.settled("another", {"status": "completed"}))
@@ -446,7 +446,7 @@ class TestBetweenTurns:
             assert isinstance(ended, TurnCompleted)
             assert ended.outcome == outcome
 
-    def test_l67_output_is_shown_while_a_command_runs(self) -> None:
+    def test_l63_output_is_shown_while_a_command_runs(self) -> None:
         talk = Talk()
         talk.item(COMMAND, over=False)
         for delta in ("one\n", "two\n"):
@@ -455,7 +455,7 @@ class TestBetweenTurns:
         assert isinstance(updated, ToolUpdated)
         assert (updated.item, updated.detail["aggregatedOutput"]) == ("tool-1", "one\ntwo\n")
 
-    def test_l67_unknown_messages_are_counted_session_ones_noticed(self) -> None:
+    def test_l63_unknown_messages_are_counted_session_ones_noticed(self) -> None:
         talk = Talk()
         talk.notify("thread/tokenUsage/updated", turnId="turn-a")
         talk.notify("of/tomorrow")
@@ -479,7 +479,7 @@ class TestBetweenTurns:
             ({"message": "hiccup", "codexErrorInfo": "other"}, None),
         ],
     )
-    def test_l67_a_failure_has_a_reason(self, error: dict[str, Any], reason: str | None) -> None:
+    def test_l63_a_failure_has_a_reason(self, error: dict[str, Any], reason: str | None) -> None:
         talk = Talk()
         talk.end("failed", error=error)
         ended = talk.last()
@@ -487,7 +487,7 @@ class TestBetweenTurns:
         assert ended.reason == reason
         assert ("codex login" in (ended.error or "")) == (reason == "unauthenticated")
 
-    def test_l67_a_limit_says_when_it_is_lifted(self) -> None:
+    def test_l63_a_limit_says_when_it_is_lifted(self) -> None:
         talk = Talk()
         limits = {"primary": {"usedPercent": 100, "resetsAt": 1_800_000_000}, "secondary": {"usedPercent": 4}}
         talk.take(talk.conversation.notified("account/rateLimits/updated", {"rateLimits": limits}))
@@ -497,21 +497,21 @@ class TestBetweenTurns:
         assert (ended.reason, ended.retry_at) == ("rate_limited", "2027-01-15T08:00:00.000Z")
 
 
-@pytest.mark.lesson("L67")
+@pytest.mark.lesson("L63")
 class TestReach:
     PROPOSED: ClassVar[dict[str, Any]] = {
         "proposedExecpolicyAmendment": ["make"],
         "proposedNetworkPolicyAmendments": [{"host": "example.org", "action": "allow"}],
     }
 
-    def test_l67_a_decision_never_takes_a_permanent_rule(self) -> None:
+    def test_l63_a_decision_never_takes_a_permanent_rule(self) -> None:
         for decision in ("accept", "acceptForSession", "decline"):
             talk = Talk()
             talk.ask(**self.PROPOSED)
             talk.take(talk.conversation.decided(FIRST, decision))
             assert talk.answers[-1].value == {"decision": decision}
 
-    def test_l67_an_option_is_taken_where_it_is_named(self) -> None:
+    def test_l63_an_option_is_taken_where_it_is_named(self) -> None:
         talk = Talk()
         talk.ask(**self.PROPOSED)
         asked = talk.last()

@@ -88,7 +88,7 @@ async def test_a_reader_that_closes_lets_writers_go() -> None:
         await queue.receive()
 
 
-@pytest.mark.lesson("L45")
+@pytest.mark.lesson("L43")
 async def test_text_that_continues_waiting_text_takes_no_room_of_its_own() -> None:
     queue = EventQueue(2)
     item = ProviderItemId("message-1")
@@ -98,7 +98,7 @@ async def test_text_that_continues_waiting_text_takes_no_room_of_its_own() -> No
     assert [event async for event in queue] == [MessageDelta(item=item, text="ab " * 10_000), LAST]
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 async def test_a_writer_waits_for_bytes() -> None:
     queue = EventQueue(64)
     written: list[int] = []
@@ -118,7 +118,7 @@ async def test_a_writer_waits_for_bytes() -> None:
         tasks.cancel_scope.cancel()
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 async def test_what_waits_is_bounded_as_it_enters() -> None:
     queue = EventQueue(64)
     await queue.put(ToolStarted(item=ProviderItemId("t"), title="t" * 10**6, detail={"input": "x" * 10**7}))

@@ -39,13 +39,13 @@ def test_what_the_reader_finds_at_fault_is_malformed_with_the_lines_beginning() 
     assert (message.fault, len(message.excerpt)) == ("of no type", 200)
 
 
-@pytest.mark.lesson("L44")
+@pytest.mark.lesson("L42")
 def test_half_a_surrogate_pair_is_kept_for_its_other_half() -> None:
     (message,) = lines_of().feed(b'{"type": "\\ud83d"}\n')
     assert message == {"type": "\ud83d"}
 
 
-@pytest.mark.lesson("L44")
+@pytest.mark.lesson("L42")
 @pytest.mark.parametrize(
     ("number", "value"),
     [
@@ -83,7 +83,7 @@ def test_endless_garbage_is_given_up_and_a_message_between_starts_the_count_anew
         list(lines.feed(b"?\n{}\n?\n"))
 
 
-@pytest.mark.lesson("L59")
+@pytest.mark.lesson("L55")
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -99,7 +99,7 @@ def test_marks_and_terminal_codes_around_a_message_are_skipped(before: bytes, af
     assert lines.printed_first == ""
 
 
-@pytest.mark.lesson("L59")
+@pytest.mark.lesson("L55")
 def test_what_is_printed_before_the_first_message_is_kept_in_part() -> None:
     lines = lines_of(max_malformed_in_a_row=1000)
     early = list(lines.feed(b"\x1b[1mWelcome\x1b[0m\nrun login\nPassword: "))
@@ -126,7 +126,7 @@ def test_json_within_a_later_line_is_no_message() -> None:
     assert isinstance(malformed, Malformed)
 
 
-@pytest.mark.lesson("L44")
+@pytest.mark.lesson("L42")
 @pytest.mark.parametrize("before", range(64 * 1024 - 40, 64 * 1024))
 def test_a_long_integer_is_found_wherever_it_stands_in_a_long_line(before: int) -> None:
     line = b'{"type": "' + b"x" * before + b'", "v": 18446744073709551616}\n'

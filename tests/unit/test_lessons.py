@@ -46,9 +46,8 @@ def marks() -> dict[str, Marks]:
     return marks_of_tests("lesson")
 
 
-def test_rows_are_whole_and_differ_in_number(lessons: tuple[Lesson, ...]) -> None:
-    numbers = [int(one.id.removeprefix("L")) for one in lessons]
-    assert len(numbers) == len(set(numbers))
+def test_rows_are_whole_and_numbered_without_gaps(lessons: tuple[Lesson, ...]) -> None:
+    assert [one.id for one in lessons] == [f"L{number}" for number in range(1, len(lessons) + 1)]
     assert [one.id for one in lessons if len(one.cells) != COLUMNS or not all(one.cells)] == []
 
 

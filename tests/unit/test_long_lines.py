@@ -41,7 +41,7 @@ def test_a_line_with_short_texts_stays_as_it_is_however_it_arrives(value: Any, a
     assert line.shortened() == whole
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 @pytest.mark.parametrize("text", ["y", 'a"\\\n', "\u00e9\u20ac\U0001f600", "\x00"])
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_a_long_text_is_shortened_and_says_how_much(text: str, ascii_only: bool) -> None:
@@ -58,7 +58,7 @@ def test_a_long_text_is_shortened_and_says_how_much(text: str, ascii_only: bool)
     assert (after, len(said.encode("utf-8", "replace")) > MIB // 8) == ("after", True)
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 def test_a_line_of_25_mib_takes_a_few_mib_of_memory() -> None:
     chunk = b"y" * CHUNK
     line = LongLine(4 * MIB)
@@ -76,7 +76,7 @@ def test_a_line_of_25_mib_takes_a_few_mib_of_memory() -> None:
     assert peak < 3 * MIB
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 @pytest.mark.parametrize("filling", [b"x" * 5 * MIB, b"[]," * MIB, b'"ab",' * MIB])
 def test_a_line_of_too_many_parts_is_given_up(filling: bytes) -> None:
     given_up, after = fed(JsonRpcProtocol(), b'{"method":"m","params":[' + filling + b'1]}\n{"method":"next"}\n')
@@ -85,7 +85,7 @@ def test_a_line_of_too_many_parts_is_given_up(filling: bytes) -> None:
     assert after == Notification(method="next")
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -105,7 +105,7 @@ def test_a_reply_over_the_bound_ends_its_request(before: bytes, after: bytes) ->
     assert "over the bound" in reply.message
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -123,7 +123,7 @@ def test_an_id_within_a_line_over_the_bound_ends_no_request(before: bytes, after
     assert isinstance(message, Malformed)
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 def test_a_message_with_too_many_entries_keeps_its_outer_ones() -> None:
     inner = [[number] * 100 for number in range(1000)]
     params = {"list": list(range(100_000)), "table": dict.fromkeys(map(str, range(100_000)), 0), "status": "completed"}

@@ -94,7 +94,7 @@ def test_a_payload_that_is_json_and_fits_is_taken_as_it_is(payload: dict[str, An
     assert fitting_payload(payload, limit=MAX_ACTIVITY_PAYLOAD_BYTES) == payload
 
 
-@pytest.mark.lesson("L44")
+@pytest.mark.lesson("L42")
 @pytest.mark.parametrize(
     ("value", "stored", "how"),
     [
@@ -113,13 +113,13 @@ def test_a_value_that_json_does_not_have_is_replaced_and_named(value: Any, store
     assert payload == {"kept": "whole", "v": stored, "altered": [how]}
 
 
-@pytest.mark.lesson("L44")
+@pytest.mark.lesson("L42")
 def test_keys_and_texts_with_half_a_character_are_mended() -> None:
     payload: Any = fitting_payload({"a\ud800": ["\ud83d", "\ud83d\ude00"], "n": "n"}, limit=MAX_ACTIVITY_PAYLOAD_BYTES)
     assert payload == {"a\N{REPLACEMENT CHARACTER}": ["\N{REPLACEMENT CHARACTER}", "\U0001f600"], "n": "n"}
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 @pytest.mark.parametrize(
     "payload",
     [
@@ -138,7 +138,7 @@ def test_whatever_is_too_large_is_cut_until_it_fits(payload: dict[str, Any]) -> 
     assert fitting_payload(cut, limit=8 * 1024) == cut
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 def test_nesting_has_a_bound_and_what_stands_above_it_is_kept() -> None:
     deep: dict[str, Any] = {}
     inner = deep

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrion.actors.providers.redaction import end_of, plain
 
-pytestmark = pytest.mark.lesson("L64")
+pytestmark = pytest.mark.lesson("L60")
 
 
 @pytest.mark.parametrize(
@@ -27,27 +27,27 @@ pytestmark = pytest.mark.lesson("L64")
         ("-----BEGIN RSA PRIVATE KEY-----\nabc", "[secret]"),
     ],
 )
-def test_l64_what_looks_like_a_secret_is_replaced(said: str, kept: str) -> None:
+def test_l60_what_looks_like_a_secret_is_replaced(said: str, kept: str) -> None:
     assert plain(said) == kept
 
 
 @pytest.mark.parametrize(
     "said", ["no such key: x", "monkey: 5", "max_tokens=10, tokens: 5", "https://host/a@b", "risk-averse"]
 )
-def test_l64_ordinary_words_stay(said: str) -> None:
+def test_l60_ordinary_words_stay(said: str) -> None:
     assert plain(said) == said
 
 
-def test_l64_escape_sequences_and_overwritten_text_are_removed() -> None:
+def test_l60_escape_sequences_and_overwritten_text_are_removed() -> None:
     assert plain("\x1b[1;31mred\x1b[0m \x1b]0;title\x07a\x00b\u202e\r\n") == "red ab"
     assert plain("10%\r20%\rdone\nnext") == "done\nnext"
 
 
-def test_l64_text_is_bounded() -> None:
+def test_l60_text_is_bounded() -> None:
     assert plain("x" * 50, max_bytes=10) == "x" * 10 + " [...]"
 
 
-def test_l64_a_secret_whose_beginning_was_cut_off_is_not_kept() -> None:
+def test_l60_a_secret_whose_beginning_was_cut_off_is_not_kept() -> None:
     assert end_of(b"def-rest-of-a-secret\nerror: x", is_whole=False) == "error: x"
     secret = b"sk-" + b"a" * 30
     assert end_of(b"key " + secret + b" end", is_whole=True, max_bytes=20) == "key [secret] end"

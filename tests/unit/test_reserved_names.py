@@ -33,7 +33,7 @@ from tests.support.builders import (
     turn_start,
 )
 
-pytestmark = pytest.mark.lesson("L48")
+pytestmark = pytest.mark.lesson("L46")
 
 OWN = "~s1/7"
 SCRIPT = ProjectScript(id=Label(OWN), name=Label("n"), command="c", icon="play", run_on_worktree_create=False)

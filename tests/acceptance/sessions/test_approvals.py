@@ -96,7 +96,7 @@ def _seen(tmp_path: Path) -> AcpProvider:
 MODES_ONLY = "say(ask(option('allow_always', 'yolo', 'Yolo mode'), option('reject_once', 'no', 'Reject')))"
 
 
-@pytest.mark.lesson("L85")
+@pytest.mark.lesson("L79")
 async def test_an_answer_that_fits_no_option_is_asked_for_again(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:
         turn, asked = await _asked(it, MODES_ONLY)
@@ -123,7 +123,7 @@ async def test_an_answer_that_fits_no_option_is_asked_for_again(tmp_path: Path) 
         assert (await it.thread()).pending_approvals == ()
 
 
-@pytest.mark.lesson("L85")
+@pytest.mark.lesson("L79")
 async def test_a_client_that_repeats_an_answer_that_does_not_fit_declines(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:
         turn, asked = await _asked(it, MODES_ONLY)
@@ -138,7 +138,7 @@ async def test_a_client_that_repeats_an_answer_that_does_not_fit_declines(tmp_pa
         assert (await it.thread()).pending_approvals == ()
 
 
-@pytest.mark.lesson("L85")
+@pytest.mark.lesson("L79")
 async def test_an_interrupt_settles_a_request_that_was_asked_again(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:
         turn, asked = await _asked(it, MODES_ONLY)

@@ -177,7 +177,7 @@ async def test_without_a_git_program_the_thread_is_told_once_and_sessions_work(
         assert "install git to have checkpoints" in str(told[0].payload)
 
 
-@pytest.mark.lesson("L71")
+@pytest.mark.lesson("L67")
 async def test_what_a_checkpoint_leaves_out_is_in_the_history(tmp_path: Path) -> None:
     Repository.init(tmp_path / "workspace")
     async with stage(tmp_path) as it:
@@ -201,7 +201,7 @@ async def test_what_a_checkpoint_leaves_out_is_in_the_history(tmp_path: Path) ->
         }
 
 
-@pytest.mark.lesson("L72")
+@pytest.mark.lesson("L68")
 async def test_git_init_during_a_turn_costs_no_checkpoint(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         for script in ("touch one", "exec git init -q . && touch two", "touch three"):
@@ -215,7 +215,7 @@ async def test_git_init_during_a_turn_costs_no_checkpoint(tmp_path: Path) -> Non
         assert sorted(path.name for path in it.workspace.iterdir()) == [".git", "one"]
 
 
-@pytest.mark.lesson("L72")
+@pytest.mark.lesson("L68")
 async def test_a_turn_whose_checkpoint_is_in_error_is_no_target(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     async with stage(tmp_path) as it:

@@ -134,7 +134,7 @@ async def test_a_live_session_writes_its_heartbeat(tmp_path: Path) -> None:
         assert later.resume_cursor_json == first.resume_cursor_json is not None
 
 
-@pytest.mark.lesson("L40")
+@pytest.mark.lesson("L38")
 async def test_agent_that_is_heard_without_a_word_is_not_silent(tmp_path: Path) -> None:
     provider = InsideProvider(answer=lambda turn: None)
     provider.stirring.add("t1")
@@ -152,7 +152,7 @@ async def test_agent_that_is_heard_without_a_word_is_not_silent(tmp_path: Path) 
         assert why.reason == "unresponsive"
 
 
-@pytest.mark.lesson("L36")
+@pytest.mark.lesson("L34")
 async def test_the_idle_clock_leaves_alone_an_agent_that_cannot_resume(tmp_path: Path) -> None:
     forgetful = InsideProvider("forgetful", capabilities=Capabilities(resume=False, approvals=False))
     other = InsideProvider("other")

@@ -26,7 +26,7 @@ async def losses(it: Stage) -> list[str]:
     return [one.summary for one in told if one.payload.get("contextLost") is True]
 
 
-@pytest.mark.lesson("L35")
+@pytest.mark.lesson("L33")
 async def test_stop_that_forgets_lets_the_next_turn_start_afresh(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("say remember me")
@@ -38,7 +38,7 @@ async def test_stop_that_forgets_lets_the_next_turn_start_afresh(tmp_path: Path)
         assert "I remember 0 turns" in await it.said(turn)
 
 
-@pytest.mark.lesson("L35")
+@pytest.mark.lesson("L33")
 async def test_stop_forgets_without_an_agent_and_after_a_restart(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("say remember me")
@@ -49,7 +49,7 @@ async def test_stop_forgets_without_an_agent_and_after_a_restart(tmp_path: Path)
         assert "I remember 0 turns" in await again.said(turn)
 
 
-@pytest.mark.lesson("L35")
+@pytest.mark.lesson("L33")
 async def test_conversation_that_refuses_every_turn_names_the_way_to_leave_it(tmp_path: Path) -> None:
     def refused(turn: TurnRequest) -> TurnCompleted:
         if turn.text == "fine":
@@ -72,7 +72,7 @@ async def test_conversation_that_refuses_every_turn_names_the_way_to_leave_it(tm
         assert session_of(await again.perform("refuse")).last_error == "no"
 
 
-@pytest.mark.lesson("L36")
+@pytest.mark.lesson("L34")
 async def test_agent_that_cannot_resume_says_that_its_conversation_is_lost(tmp_path: Path) -> None:
     provider = InsideProvider(capabilities=NO_RESUME)
     async with stage(tmp_path, providers=[provider]) as it:
@@ -87,7 +87,7 @@ async def test_agent_that_cannot_resume_says_that_its_conversation_is_lost(tmp_p
         assert len(await losses(it)) == 1
 
 
-@pytest.mark.lesson("L36")
+@pytest.mark.lesson("L34")
 async def test_policy_lets_an_agent_that_cannot_resume_start_afresh_and_says_so(tmp_path: Path) -> None:
     provider = InsideProvider(capabilities=NO_RESUME)
     options = RuntimeOptions(resume_policy="start-afresh")
@@ -101,7 +101,7 @@ async def test_policy_lets_an_agent_that_cannot_resume_start_afresh_and_says_so(
         assert [request.resume_cursor for request in provider.requests] == [None, {"turns": 1}, None]
 
 
-@pytest.mark.lesson("L35")
+@pytest.mark.lesson("L33")
 async def test_forgotten_conversation_moves_to_another_provider(
     tmp_path: Path,
 ) -> None:
@@ -117,7 +117,7 @@ async def test_forgotten_conversation_moves_to_another_provider(
         assert await again.turn_statuses() == ["completed", "completed"]
 
 
-@pytest.mark.lesson("L35")
+@pytest.mark.lesson("L33")
 async def test_forgotten_conversation_keeps_its_provider_where_nobody_chooses(tmp_path: Path) -> None:
     left, right = InsideProvider("left"), InsideProvider("right")
     async with stage(tmp_path, providers=[left]) as it:

@@ -116,7 +116,7 @@ async def test_an_answer_that_cannot_be_delivered_fails_its_turn(
         assert session_of(await it.perform("again")).status == "ready"
 
 
-@pytest.mark.lesson("L85")
+@pytest.mark.lesson("L79")
 @pytest.mark.parametrize("behaviour", [None, ProviderProtocolError("not open")], ids=["unconfirmed", "refused"])
 async def test_the_silence_clock_runs_once_a_request_waits_for_no_user(
     tmp_path: Path, behaviour: Behaviour | None

@@ -28,7 +28,7 @@ SHARES = {
 """How much of each mode: enough to meet its bound."""
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 @pytest.mark.parametrize("mode", SHARES)
 async def test_what_a_hostile_agent_leaves_is_bounded_and_the_thread_goes_on(tmp_path: Path, mode: str) -> None:
     command = [sys.executable, str(Path(hostile_agent.__file__)), mode, str(SHARES[mode])]

@@ -13,7 +13,7 @@ from orchestrion.actors.providers.process_table import end_process_group, start_
 from tests.support.inside_provider import InsideProvider
 from tests.support.stage import session_of, stage
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L39")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L37")]
 
 HOST = ProcessIdentity(pid=os.getpid(), started_at=start_time(os.getpid()))
 

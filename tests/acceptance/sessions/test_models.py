@@ -13,7 +13,7 @@ from tests.support.builders import thread_create, thread_meta_update
 from tests.support.inside_provider import InsideProvider
 from tests.support.stage import Stage, stage
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L38")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L36")]
 
 
 async def models(it: Stage, provider: InsideProvider, *named: str | None, thread_id: str = "t1") -> list[str | None]:

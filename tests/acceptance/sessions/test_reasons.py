@@ -14,7 +14,7 @@ from orchestrion.runtime.contracts.ids import ThreadId
 from tests.support.builders import checkpoint_revert
 from tests.support.stage import Stage, activity, payload, session, session_of, stage
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L34")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L32")]
 
 CRASH = "stderr out of credit\nexit 3"
 WHY = "the agent process ended with exit status 3: out of credit"

@@ -24,7 +24,7 @@ async def reverts(it: Stage, turn_count: int) -> bool:
     return isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
 
 
-@pytest.mark.lesson("L77")
+@pytest.mark.lesson("L72")
 async def test_a_renamed_workspace_without_a_repository_keeps_its_captures(tmp_path: Path) -> None:
     renamed = tmp_path / "renamed"
     async with stage(tmp_path) as it:

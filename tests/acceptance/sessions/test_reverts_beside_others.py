@@ -40,7 +40,7 @@ def payload_of(event: PersistedEvent) -> JsonObject:
     return event.payload.activity.payload
 
 
-@pytest.mark.lesson("L76")
+@pytest.mark.lesson("L71")
 async def test_a_revert_names_the_work_of_others_before_it_undoes_it(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write("a.txt", "one\n")
@@ -74,7 +74,7 @@ async def test_a_revert_names_the_work_of_others_before_it_undoes_it(tmp_path: P
         assert (own["outside"]["paths"], own["safetyRef"]) == (["mine.txt"], told["safetyRef"])
 
 
-@pytest.mark.lesson("L76")
+@pytest.mark.lesson("L71")
 async def test_a_thread_alone_in_its_workspace_reverts_without_being_told_to(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write("a.txt", "one\n")
@@ -90,7 +90,7 @@ async def test_a_thread_alone_in_its_workspace_reverts_without_being_told_to(tmp
     assert (repository.top / "a.txt").read_text() == "one\n"
 
 
-@pytest.mark.lesson("L76")
+@pytest.mark.lesson("L71")
 async def test_what_a_revert_left_alone_is_not_told_as_undone(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write("a.txt", "one\n")
@@ -124,7 +124,7 @@ async def test_what_a_revert_left_alone_is_not_told_as_undone(tmp_path: Path) ->
         assert {"kept.log", "large", "larger", "new", "pipe"} <= {path.name for path in repository.top.iterdir()}
 
 
-@pytest.mark.lesson("L71")
+@pytest.mark.lesson("L67")
 def test_what_may_not_be_read_at_either_end_of_a_revert_is_named(tmp_path: Path) -> None:
     told = play("tests.support.unreadable_reverts", str(tmp_path))
     for when, left_alone, turn_count in (

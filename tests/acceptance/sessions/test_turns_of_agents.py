@@ -56,7 +56,7 @@ def _opened_by_agent(event: PersistedEvent) -> bool:
             return False
 
 
-@pytest.mark.lesson("L41")
+@pytest.mark.lesson("L39")
 async def test_late_text_is_completed_when_the_agent_stays_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +77,7 @@ async def test_late_text_is_completed_when_the_agent_stays_silent(
         assert [turn.status for turn in thread.turns] == ["completed"]
 
 
-@pytest.mark.lesson("L41")
+@pytest.mark.lesson("L39")
 async def test_late_text_is_completed_before_the_next_turn_opens(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, first):
         await agent.says(_text("42."), ToolStarted(item=ProviderItemId("t"), title="build"), _text("more"))
@@ -93,7 +93,7 @@ async def test_late_text_is_completed_before_the_next_turn_opens(tmp_path: Path)
         assert all(event.sequence < opened.sequence for event in log if event.payload is late[-1])
 
 
-@pytest.mark.lesson("L42")
+@pytest.mark.lesson("L40")
 async def test_turn_of_the_agent_has_a_checkpoint_and_queued_turns_wait(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, _):
         await it.until(payload(ThreadTurnDiffCompleted))
@@ -125,7 +125,7 @@ async def test_turn_of_the_agent_has_a_checkpoint_and_queued_turns_wait(tmp_path
         assert [file.path for file in captured.payload.files] == ["built.txt"]
 
 
-@pytest.mark.lesson("L42")
+@pytest.mark.lesson("L40")
 async def test_a_turn_that_the_agent_begins_can_be_interrupted(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, _):
         await agent.says(TurnStarted(origin="agent"))
@@ -138,7 +138,7 @@ async def test_a_turn_that_the_agent_begins_can_be_interrupted(tmp_path: Path) -
         assert await it.turn_statuses() == ["completed", "interrupted"]
 
 
-@pytest.mark.lesson("L42")
+@pytest.mark.lesson("L40")
 async def test_an_agents_turn_that_the_given_one_overtook_does_not_end_it(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, _):
         given = await it.ask("second")

@@ -10,7 +10,7 @@ import pytest
 from tests.support.builders import thread_meta_update
 from tests.support.stage import activity, error_of, session_of, stage
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L37")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L35")]
 
 
 async def test_conversation_goes_on_in_a_replaced_workspace(tmp_path: Path) -> None:

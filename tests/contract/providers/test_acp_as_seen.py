@@ -57,7 +57,7 @@ async def notices(read: ReadSession) -> list[SessionNotice]:
     return read.of(SessionNotice)
 
 
-@pytest.mark.lesson("L54")
+@pytest.mark.lesson("L50")
 @pytest.mark.parametrize(
     ("decision", "option", "taken"),
     [
@@ -84,7 +84,7 @@ async def test_decision_is_answered_by_one_option(
         assert read.text() == taken
 
 
-@pytest.mark.lesson("L54")
+@pytest.mark.lesson("L50")
 async def test_acceptance_that_no_option_fits_leaves_the_request_open(provider: AcpProvider, workspace: Path) -> None:
     async with session(provider, workspace) as read:
         await read.connection.start_turn(
@@ -98,7 +98,7 @@ async def test_acceptance_that_no_option_fits_leaves_the_request_open(provider: 
         assert read.text() == "bypassPermissions"
 
 
-@pytest.mark.lesson("L55")
+@pytest.mark.lesson("L51")
 async def test_text_tools_and_permissions_after_the_turn_are_reported(provider: AcpProvider, workspace: Path) -> None:
     late = f"say('now'); reply(); say(' and later'); say(ask({OFFERED}))"
     async with session(provider, workspace) as read:
@@ -110,7 +110,7 @@ async def test_text_tools_and_permissions_after_the_turn_are_reported(provider: 
         assert read.said()[-1] == "once"
 
 
-@pytest.mark.lesson("L56")
+@pytest.mark.lesson("L52")
 async def test_error_of_a_prompt_keeps_its_data_and_a_reason(provider: AcpProvider, workspace: Path) -> None:
     error = {"code": -32603, "message": "Internal error", "data": {"details": "429: quota exceeded"}}
     async with session(provider, workspace) as read:
@@ -118,7 +118,7 @@ async def test_error_of_a_prompt_keeps_its_data_and_a_reason(provider: AcpProvid
         assert (failed.error, failed.reason) == ("Internal error: 429: quota exceeded", "rate_limited")
 
 
-@pytest.mark.lesson("L56")
+@pytest.mark.lesson("L52")
 async def test_cancelled_prompt_that_ends_well_is_interrupted(provider: AcpProvider, workspace: Path) -> None:
     wait = "say('on it')\nwhile not (state / 'cancelled').exists(): time.sleep(0.005)"
     async with session(provider, workspace) as read:
@@ -128,7 +128,7 @@ async def test_cancelled_prompt_that_ends_well_is_interrupted(provider: AcpProvi
         assert (await read.until(TurnCompleted)).outcome == "interrupted"
 
 
-@pytest.mark.lesson("L57")
+@pytest.mark.lesson("L53")
 @pytest.mark.parametrize("capabilities", [{"loadSession": True}, {"sessionCapabilities": {"resume": {}}}])
 async def test_replay_after_the_reply_is_not_the_next_turns_text(
     provider: AcpProvider, state: Path, workspace: Path, capabilities: JsonObject
@@ -146,7 +146,7 @@ async def test_replay_after_the_reply_is_not_the_next_turns_text(
         assert read.text() == "new"
 
 
-@pytest.mark.lesson("L57")
+@pytest.mark.lesson("L53")
 async def test_endless_replay_is_given_up(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +160,7 @@ async def test_endless_replay_is_given_up(
             pytest.fail("the session was opened")
 
 
-@pytest.mark.lesson("L57")
+@pytest.mark.lesson("L53")
 async def test_history_that_streams_longer_than_the_deadline_is_loaded(state: Path, workspace: Path) -> None:
     (state / "load").write_text("for n in range(20): say(f'OLD{n}'); time.sleep(0.05)")
     provider = provided(state, request_deadline_seconds=0.5)
@@ -169,7 +169,7 @@ async def test_history_that_streams_longer_than_the_deadline_is_loaded(state: Pa
         assert read.text() == "new"
 
 
-@pytest.mark.lesson("L57")
+@pytest.mark.lesson("L53")
 async def test_silence_while_loading_is_overdue(state: Path, workspace: Path) -> None:
     (state / "load").write_text("say('OLD'); time.sleep(3600)")
     with pytest.raises(ProviderUnavailable, match="session/load had no answer"):
@@ -177,7 +177,7 @@ async def test_silence_while_loading_is_overdue(state: Path, workspace: Path) ->
             pytest.fail("the session was opened")
 
 
-@pytest.mark.lesson("L58")
+@pytest.mark.lesson("L54")
 @pytest.mark.parametrize("file", ["load", "new", "initialize"])
 @pytest.mark.parametrize(
     "error",
@@ -194,7 +194,7 @@ async def test_expired_login_is_no_lost_conversation(
     assert file == "initialize" or "Log in: run `seen login`" in str(caught.value)
 
 
-@pytest.mark.lesson("L58")
+@pytest.mark.lesson("L54")
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -214,7 +214,7 @@ async def test_refusal_to_load_says_whether_the_conversation_is_lost(
     assert caught.value.reason == (reason or "refused")
 
 
-@pytest.mark.lesson("L58")
+@pytest.mark.lesson("L54")
 async def test_mode_that_is_refused_on_resume_is_a_notice(state: Path, workspace: Path) -> None:
     for file in ("new", "load"):
         (state / file).write_text("reply({'result': {'sessionId': SESSION, 'configOptions': MODES}})")
@@ -233,7 +233,7 @@ async def test_mode_that_is_refused_on_resume_is_a_notice(state: Path, workspace
             pytest.fail("a new session was opened in another mode")
 
 
-@pytest.mark.lesson("L58")
+@pytest.mark.lesson("L54")
 @pytest.mark.parametrize(
     "left",
     [
@@ -258,7 +258,7 @@ async def test_mode_that_was_left_is_not_forced_back(state: Path, workspace: Pat
     assert (state / "modes-set").read_text().split() == ["plan", "plan"]
 
 
-@pytest.mark.lesson("L59")
+@pytest.mark.lesson("L55")
 @pytest.mark.parametrize(
     ("script", "quoted"),
     [
@@ -288,7 +288,7 @@ async def test_why_an_agent_did_not_come_up_is_in_the_error(
     assert caught.value.reason is not None
 
 
-@pytest.mark.lesson("L59")
+@pytest.mark.lesson("L55")
 async def test_banner_before_the_first_message_is_a_notice(provider: AcpProvider, state: Path, workspace: Path) -> None:
     (state / "initialize").write_text("raw('\\ufeff\\x1b[2JWelcome!\\n\\n\\x1b[1mPassword: ')")
     async with session(provider, workspace) as read:
@@ -296,7 +296,7 @@ async def test_banner_before_the_first_message_is_a_notice(provider: AcpProvider
         assert notice.detail["text"].startswith("Welcome!")
 
 
-@pytest.mark.lesson("L61")
+@pytest.mark.lesson("L57")
 async def test_first_starts_come_one_after_the_other(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,7 +315,7 @@ async def test_first_starts_come_one_after_the_other(
             tasks.start_soon(opened)
 
 
-@pytest.mark.lesson("L61")
+@pytest.mark.lesson("L57")
 async def test_first_start_that_hangs_holds_nobody_up_for_long(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,7 +337,7 @@ async def test_first_start_that_hangs_holds_nobody_up_for_long(
         tasks.cancel_scope.cancel()
 
 
-@pytest.mark.lesson("L61")
+@pytest.mark.lesson("L57")
 async def test_every_byte_is_a_sign_of_life(provider: AcpProvider, workspace: Path) -> None:
     async with session(provider, workspace) as read:
         assert isinstance(read.connection, SignsOfLife)
@@ -350,7 +350,7 @@ async def test_every_byte_is_a_sign_of_life(provider: AcpProvider, workspace: Pa
         await read.until(TurnCompleted)
 
 
-@pytest.mark.lesson("L61")
+@pytest.mark.lesson("L57")
 @pytest.mark.parametrize("command", ["my agent", b"my agent", [b"my", b"agent"], [1]])
 @pytest.mark.parametrize("provider_of", [AcpProvider, lambda command: CodexProvider(command=command)])
 async def test_command_that_is_no_sequence_of_text_is_refused(command: Any, provider_of: Any) -> None:
@@ -358,7 +358,7 @@ async def test_command_that_is_no_sequence_of_text_is_refused(command: Any, prov
         provider_of(command)
 
 
-@pytest.mark.lesson("L60")
+@pytest.mark.lesson("L56")
 async def test_writes_that_nobody_was_asked_about_are_noticed_once(provider: AcpProvider, workspace: Path) -> None:
     write = "update('tool_call', toolCallId='w', title='Write a', kind='edit', status='completed')"
     async with session(provider, workspace) as first:

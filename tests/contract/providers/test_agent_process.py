@@ -117,8 +117,8 @@ class TestAgentProcess:
                     await process.end()
                 assert await all_have_ended(process.identity)
 
-    @pytest.mark.lesson("L62")
-    async def test_l62_unmarked_daemon_ends_with_the_killer_of_its_guardian(self, tmp_path: Path) -> None:
+    @pytest.mark.lesson("L58")
+    async def test_l58_unmarked_daemon_ends_with_the_killer_of_its_guardian(self, tmp_path: Path) -> None:
         """The daemon has no environment, a session of its own and no parent that is left."""
         daemon = "(setsid env -i sh -c 'sh -c \"echo \\$\\$; exec sleep 3600\" & exit' & exit)"
         with anyio.fail_after(SAFETY_NET_SECONDS):
@@ -132,8 +132,8 @@ class TestAgentProcess:
                 await process.watch()
             assert start_time(stray) is None
 
-    @pytest.mark.lesson("L64")
-    async def test_l64_standard_error_is_kept_without_secrets_and_colours(self, tmp_path: Path) -> None:
+    @pytest.mark.lesson("L60")
+    async def test_l60_standard_error_is_kept_without_secrets_and_colours(self, tmp_path: Path) -> None:
         said = "\\033[31mdenied\\033[0m for MY_API_KEY=hunter2\\n"
         with anyio.fail_after(SAFETY_NET_SECONDS):
             async with agent_process(
@@ -142,8 +142,8 @@ class TestAgentProcess:
                 await process.watch()
             assert process.stderr_tail == "denied for MY_API_KEY=[secret]\n"
 
-    @pytest.mark.lesson("L65")
-    async def test_l65_why_a_program_cannot_be_started_is_told_apart(self, tmp_path: Path) -> None:
+    @pytest.mark.lesson("L61")
+    async def test_l61_why_a_program_cannot_be_started_is_told_apart(self, tmp_path: Path) -> None:
         (tmp_path / "my-agent").write_text("#!/bin/sh\n")
         (tmp_path / "link").symlink_to(tmp_path / "nowhere")
         workspace = anyio.Path(tmp_path / "file")
@@ -163,9 +163,9 @@ class TestAgentProcess:
                     pytest.fail("the agent was started")
 
 
-@pytest.mark.lesson("L63")
+@pytest.mark.lesson("L59")
 class TestInterpreter:
-    def test_l63_an_application_is_never_started_as_the_interpreter(
+    def test_l59_an_application_is_never_started_as_the_interpreter(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         application = tmp_path / "application"
@@ -179,7 +179,7 @@ class TestInterpreter:
         assert subprocess.check_output([find_python(), "-c", "print('runs')"]) == b"runs\n"
         assert not (tmp_path / "started").exists()
 
-    def test_l63_an_error_names_what_was_tried_where_there_is_none(
+    def test_l59_an_error_names_what_was_tried_where_there_is_none(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         broken = tmp_path / "python3"
@@ -201,7 +201,7 @@ class TestInterpreter:
             interpreter.forget_found()
 
     @pytest.mark.anyio
-    async def test_l63_the_named_interpreter_runs_the_guardian(self, tmp_path: Path) -> None:
+    async def test_l59_the_named_interpreter_runs_the_guardian(self, tmp_path: Path) -> None:
         mine = tmp_path / "mine"
         mine.write_text(f'#!/bin/sh\necho x >> {tmp_path}/runs\nexec {sys.executable} "$@"\n')
         mine.chmod(0o755)
@@ -212,7 +212,7 @@ class TestInterpreter:
         assert await anyio.Path(tmp_path / "runs").read_text() == "x\nx\n"  # a trial, and the guardian
 
 
-@pytest.mark.lesson("L66")
+@pytest.mark.lesson("L62")
 class TestEnvironment:
     HOST: ClassVar = {
         "PATH": "/bin",
@@ -226,7 +226,7 @@ class TestEnvironment:
         "GIT_CONFIG_KEY_0": "safe.directory",
     }
 
-    def test_l66_secrets_of_the_host_and_the_view_of_its_git_do_not_pass(self) -> None:
+    def test_l62_secrets_of_the_host_and_the_view_of_its_git_do_not_pass(self) -> None:
         passed = {"PATH", "LC_ALL", "GIT_AUTHOR_NAME", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0"}
         assert set(agent_environment(self.HOST, inherit=INHERITED)) == passed
         assert set(agent_environment(self.HOST, inherit=INHERITED, own=CODEX_ENVIRONMENT)) == passed | {
@@ -234,17 +234,17 @@ class TestEnvironment:
         }
         assert set(agent_environment(self.HOST, inherit="all")) == set(self.HOST) - {"GIT_DIR", "GIT_INDEX_FILE"}
 
-    def test_l66_names_and_patterns_say_what_passes(self) -> None:
+    def test_l62_names_and_patterns_say_what_passes(self) -> None:
         assert set(agent_environment(self.HOST, inherit=["PATH", "*_KEY"])) == {"PATH", "OPENAI_API_KEY"}
         with pytest.raises(ValueError, match="or 'all'"):
             CodexProvider(inherit_env="PATH")
 
-    def test_l66_variables_that_git_calls_local_are_removed(self) -> None:
+    def test_l62_variables_that_git_calls_local_are_removed(self) -> None:
         listed = subprocess.check_output(["git", "rev-parse", "--local-env-vars"], text=True).split()
         left = agent_environment(dict.fromkeys(listed, "x"), inherit="all")
         assert set(left) <= {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
 
-    def test_l66_what_a_host_sets_or_removes_holds(self) -> None:
+    def test_l62_what_a_host_sets_or_removes_holds(self) -> None:
         env = {"LC_ALL": None, "NEW": "1", "GIT_DIR": "/mine", "NEVER_THERE": None}
         assert agent_environment(self.HOST, inherit=["PATH", "LC_*"], env=env) == {
             "PATH": "/bin",
@@ -252,7 +252,7 @@ class TestEnvironment:
             "GIT_DIR": "/mine",
         }
 
-    def test_l66_a_frozen_host_gives_its_libraries_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_l62_a_frozen_host_gives_its_libraries_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
         bundled = {"LD_LIBRARY_PATH": "/app", "PYTHONHOME": "/app", "_PYI_ARCHIVE_FILE": "/app/a"}
         monkeypatch.setattr(sys, "frozen", True, raising=False)
         assert agent_environment(bundled, inherit="all") == {}
@@ -260,7 +260,7 @@ class TestEnvironment:
         assert agent_environment(original, inherit="all") == {"LD_LIBRARY_PATH": "/usr/lib"}
 
     @pytest.mark.anyio
-    async def test_l66_an_agents_git_works_on_the_agents_workspace(
+    async def test_l62_an_agents_git_works_on_the_agents_workspace(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         mine, other = tmp_path / "mine", tmp_path / "other"

@@ -84,8 +84,8 @@ async def test_what_is_accepted_for_the_session_is_not_asked_again(
     assert not await anyio.Path(workspace / ".claude").exists()
 
 
-@pytest.mark.lesson("L67")
-async def test_l67_for_the_session_changes_no_mode_and_no_other_tool(claude: ClaudeCase, workspace: Path) -> None:
+@pytest.mark.lesson("L63")
+async def test_l63_for_the_session_changes_no_mode_and_no_other_tool(claude: ClaudeCase, workspace: Path) -> None:
     """For a file to write the agent suggests a mode in which no edit is asked for: that is an option of its own."""
     written, notes = workspace / "a.txt", workspace / "notes.txt"
     await anyio.Path(notes).write_text("one two")
@@ -99,8 +99,8 @@ async def test_l67_for_the_session_changes_no_mode_and_no_other_tool(claude: Cla
         await read.until(TurnCompleted)
 
 
-@pytest.mark.lesson("L67")
-async def test_l67_a_suggestion_is_taken_where_it_is_named(claude: ClaudeCase, workspace: Path) -> None:
+@pytest.mark.lesson("L63")
+async def test_l63_a_suggestion_is_taken_where_it_is_named(claude: ClaudeCase, workspace: Path) -> None:
     async with session(claude.provider, workspace) as read:
         asked = await asked_for(read, claude.use("Write", file_path=str(workspace / "a.txt"), content="a"))
         with pytest.raises(ProviderProtocolError, match="no option"):
@@ -112,8 +112,8 @@ async def test_l67_a_suggestion_is_taken_where_it_is_named(claude: ClaudeCase, w
         assert await anyio.Path(workspace / "b.txt").exists()
 
 
-@pytest.mark.lesson("L67")
-async def test_l67_a_background_task_that_wakes_the_agent_is_a_turn_of_its_own(
+@pytest.mark.lesson("L63")
+async def test_l63_a_background_task_that_wakes_the_agent_is_a_turn_of_its_own(
     claude: ClaudeCase, workspace: Path
 ) -> None:
     claude.model.script.prepend({"last_user_contains": "task-notification"}, [{"text": "it is done"}])

@@ -234,8 +234,8 @@ async def test_l05_a_first_start_that_hangs_does_not_keep_the_others_waiting(
         tasks.cancel_scope.cancel()
 
 
-@pytest.mark.lesson("L67")
-async def test_l67_a_turn_whose_end_is_never_reported_is_settled(
+@pytest.mark.lesson("L63")
+async def test_l63_a_turn_whose_end_is_never_reported_is_settled(
     codex: CodexCase, tmp_path: Path, workspace: Path
 ) -> None:
     program = tmp_path / "codex-program"
@@ -249,8 +249,8 @@ async def test_l67_a_turn_whose_end_is_never_reported_is_settled(
         assert "no such key" in (ended.error or "")
 
 
-@pytest.mark.lesson("L67")
-async def test_l67_an_option_is_taken_where_it_is_named(codex: CodexCase, workspace: Path) -> None:
+@pytest.mark.lesson("L63")
+async def test_l63_an_option_is_taken_where_it_is_named(codex: CodexCase, workspace: Path) -> None:
     provider = codex.provided(approval_policy="untrusted", sandbox="workspace-write")
     async with session(provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=codex.run("touch mark")))

@@ -168,11 +168,11 @@ def test_the_end_of_the_lifeline_ends_everything_in_time(start: Start, tree: str
 UNMARKED = """(setsid env -i sh -c 'sh -c "echo \\$\\$; exec sleep 3600" & exit' & exit)"""
 
 
-@pytest.mark.lesson("L62")
+@pytest.mark.lesson("L58")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 @pytest.mark.parametrize("whom", ["outer", "inner"])
 @pytest.mark.parametrize("tree", [STUBBORN, UNMARKED], ids=["stubborn", "unmarked"])
-def test_l62_nothing_outlives_a_guardian_that_its_agent_hits(
+def test_l58_nothing_outlives_a_guardian_that_its_agent_hits(
     start: Start, whom: str, number: signal.Signals, tree: str
 ) -> None:
     guarded = start(f"{tree} & read line; exit 3")
@@ -188,8 +188,8 @@ def test_l62_nothing_outlives_a_guardian_that_its_agent_hits(
     os.close(stray)
 
 
-@pytest.mark.lesson("L62")
-def test_l62_an_agent_that_kills_both_guardians_is_found_by_its_mark(start: Start) -> None:
+@pytest.mark.lesson("L58")
+def test_l58_an_agent_that_kills_both_guardians_is_found_by_its_mark(start: Start) -> None:
     guarded = start(f"{STUBBORN} & wait; read line")
     stray = guarded.reads()
     os.killpg(guarded.popen.pid, signal.SIGKILL)
@@ -199,8 +199,8 @@ def test_l62_an_agent_that_kills_both_guardians_is_found_by_its_mark(start: Star
     assert processes_of(guarded.identity) == []
 
 
-@pytest.mark.lesson("L62")
-def test_l62_what_a_host_declares_as_shared_outlives_its_agent(
+@pytest.mark.lesson("L58")
+def test_l58_what_a_host_declares_as_shared_outlives_its_agent(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SHARED, f"*{tmp_path}/hub*")
@@ -221,8 +221,8 @@ def test_l62_what_a_host_declares_as_shared_outlives_its_agent(
         os.killpg(shared, signal.SIGKILL)
 
 
-@pytest.mark.lesson("L62")
-def test_l62_an_agent_has_the_signals_that_its_host_ignores_or_blocks(start: Start) -> None:
+@pytest.mark.lesson("L58")
+def test_l58_an_agent_has_the_signals_that_its_host_ignores_or_blocks(start: Start) -> None:
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGALRM})
     try:

@@ -14,7 +14,7 @@ from orchestrion.runtime.contracts.ids import CheckpointRef, EventId
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, captured, opened
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L86")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L80")]
 
 _WRAPPER = """#!/bin/sh
 case " $* " in *" {action} "*) meets=yes;; *) meets=;; esac

@@ -48,7 +48,7 @@ def program(directory: Path, version: str) -> Path:
     return place
 
 
-@pytest.mark.lesson("L68")
+@pytest.mark.lesson("L64")
 async def test_git_before_2_31_is_refused_by_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = program(tmp_path / "old", "git version 2.30.2")
     with pytest.raises(GitTooOld, match=r"is git 2\.30\.2: checkpoints need git 2\.31 or later") as raised:
@@ -65,7 +65,7 @@ async def test_git_before_2_31_is_refused_by_its_version(tmp_path: Path, monkeyp
         await find_git(str(program(tmp_path / "strange", "hello").parent))
 
 
-@pytest.mark.lesson("L68")
+@pytest.mark.lesson("L64")
 def test_configuration_of_the_hosts_environment_reaches_git() -> None:
     host = {
         "HOME": "/home/user",

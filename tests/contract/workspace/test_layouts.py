@@ -11,7 +11,7 @@ from orchestrion.actors.workspace import Capture, GitWorkspace, baseline_ref, ch
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, opened
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L72")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L68")]
 
 
 async def plain(top: Path, database: Path) -> Capture:

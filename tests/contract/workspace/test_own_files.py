@@ -17,7 +17,7 @@ from orchestrion.persistence.own_names import own_names
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, opened
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L70")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L66")]
 
 
 def lay_out(directory: Path, name: str, content: str) -> dict[Path, str]:

@@ -441,7 +441,7 @@ async def test_a_shadow_repository_gives_its_bytes_back_at_once(tmp_path: Path) 
     assert size() < before - 50_000
 
 
-@pytest.mark.lesson("L69")
+@pytest.mark.lesson("L65")
 async def test_ignore_rules_behind_links_do_not_stop_a_restore(repository: Repository, tmp_path: Path) -> None:
     repository.write("x/a", "one\n")
     repository.write("x/y/.gitignore", "*.log\n")
@@ -469,7 +469,7 @@ async def test_ignore_rules_behind_links_do_not_stop_a_restore(repository: Repos
         assert {path: fact for path, fact in files(repository.top).items() if "nested" not in path} == standing
 
 
-@pytest.mark.lesson("L69")
+@pytest.mark.lesson("L65")
 async def test_a_restore_after_pruning_reads_the_workspace_anew(tmp_path: Path) -> None:
     database, top = tmp_path / "state.db", tmp_path / "plain"
     top.mkdir()

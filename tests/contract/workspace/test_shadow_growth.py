@@ -18,7 +18,7 @@ def taken(repository: Path) -> int:
     return sum(path.stat().st_size for path in repository.rglob("*") if path.is_file())
 
 
-@pytest.mark.lesson("L78")
+@pytest.mark.lesson("L73")
 async def test_a_shadow_repository_that_has_grown_is_packed(tmp_path: Path) -> None:
     top, database = tmp_path / "plain", tmp_path / "state.db"
     top.mkdir()

@@ -14,7 +14,7 @@ from tests.support.git import Repository
 from tests.support.unprivileged import play
 from tests.support.workspaces import THREAD, captured, opened
 
-pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L71")]
+pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L67")]
 
 
 def reasons(skipped: SkippedPaths) -> dict[bytes, str]:

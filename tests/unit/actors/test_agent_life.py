@@ -160,7 +160,7 @@ async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher)
     assert [one.event_id for one in dispatcher.host.threads[ThreadId("t1")].queued_starts] == [intent.event_id]
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 async def test_a_request_that_is_closed_as_lost_is_declined_for_its_agent(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as life:

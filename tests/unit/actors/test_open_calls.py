@@ -36,7 +36,7 @@ def asked(number: int) -> ApprovalRequested:
     return ApprovalRequested(request=ApprovalRequestId(f"r-{number}"), kind="command", summary="may I")
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 def test_the_oldest_of_too_many_open_calls_is_closed_as_lost() -> None:
     calls = OpenCalls()
     for number in range(MAX_OPEN_TOOLS):
@@ -47,7 +47,7 @@ def test_the_oldest_of_too_many_open_calls_is_closed_as_lost() -> None:
     assert calls.take(started("one more"), 0.0) == (started("one more"),)
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 def test_the_oldest_of_too_many_requests_is_cancelled_as_lost() -> None:
     calls = OpenCalls()
     for number in range(MAX_OPEN_APPROVALS):
@@ -60,7 +60,7 @@ def test_the_oldest_of_too_many_requests_is_cancelled_as_lost() -> None:
     assert calls.take(ApprovalResolved(request=oldest, decision="decline"), 0.0) == ()
 
 
-@pytest.mark.lesson("L46")
+@pytest.mark.lesson("L44")
 def test_of_a_calls_updates_the_newest_is_passed_on_once_per_second() -> None:
     calls = OpenCalls()
     calls.take(started(), 0.0)
@@ -76,7 +76,7 @@ def test_of_a_calls_updates_the_newest_is_passed_on_once_per_second() -> None:
     assert calls.due_at is None
 
 
-@pytest.mark.lesson("L46")
+@pytest.mark.lesson("L44")
 @pytest.mark.parametrize(
     "boundary",
     [completed(), asked(1), TurnCompleted(outcome="completed"), SessionExited(asked=False)],
@@ -92,7 +92,7 @@ def test_what_is_held_of_a_call_comes_before_a_boundary(boundary: ProviderRuntim
     assert calls.take(other, 0.2) == (other,)
 
 
-@pytest.mark.lesson("L46")
+@pytest.mark.lesson("L44")
 def test_an_update_of_a_call_that_is_not_open_is_dropped() -> None:
     calls = OpenCalls()
     assert calls.take(updated("early"), 0.0) == ()
@@ -101,7 +101,7 @@ def test_an_update_of_a_call_that_is_not_open_is_dropped() -> None:
     assert calls.take(updated("late"), 0.0) == ()
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 def test_held_updates_have_a_bound_in_bytes() -> None:
     calls = OpenCalls()
     passed: list[ProviderRuntimeEvent] = []
@@ -113,7 +113,7 @@ def test_held_updates_have_a_bound_in_bytes() -> None:
     assert len(passed) + len(held) == 3 * MAX_OPEN_TOOLS
 
 
-@pytest.mark.lesson("L85")
+@pytest.mark.lesson("L79")
 def test_a_request_that_was_answered_waits_for_its_user_no_longer() -> None:
     calls = OpenCalls()
     calls.take(asked(1), 0.0)
@@ -129,7 +129,7 @@ def test_a_request_that_was_answered_waits_for_its_user_no_longer() -> None:
     assert not calls
 
 
-@pytest.mark.lesson("L85")
+@pytest.mark.lesson("L79")
 def test_a_request_that_was_closed_is_not_resolved_a_second_time() -> None:
     calls = OpenCalls()
     calls.take(asked(1), 0.0)
@@ -140,7 +140,7 @@ def test_a_request_that_was_closed_is_not_resolved_a_second_time() -> None:
     assert calls.approvals == ()
 
 
-@pytest.mark.lesson("L85")
+@pytest.mark.lesson("L79")
 def test_an_open_request_is_kept_without_a_long_detail() -> None:
     calls = OpenCalls()
     long = attrs.evolve(asked(1), detail={"text": "x" * 20_000})

@@ -77,7 +77,7 @@ def test_a_turn_that_ended_in_time_is_not_escalated(clocks: SessionClocks) -> No
     assert due_at_last(clocks, RUNNING, 30) == frozenset()
 
 
-@pytest.mark.lesson("L40")
+@pytest.mark.lesson("L38")
 def test_agent_that_speaks_while_it_ends_its_turn_has_longer_up_to_a_bound(clocks: SessionClocks) -> None:
     clocks.interrupted(20)
     for heard in (25.0, 34.0, 43.0):
@@ -86,7 +86,7 @@ def test_agent_that_speaks_while_it_ends_its_turn_has_longer_up_to_a_bound(clock
     assert due_at_last(clocks, attrs.evolve(RUNNING, heard_at=49.9), 50) == {"escalation"}
 
 
-@pytest.mark.lesson("L40")
+@pytest.mark.lesson("L38")
 @pytest.mark.parametrize("interrupted", [False, True], ids=["silence", "escalation"])
 def test_time_in_which_nobody_listened_is_not_counted(clocks: SessionClocks, interrupted: bool) -> None:
     limit = LIMITS.inactivity_deadline
@@ -103,7 +103,7 @@ def test_time_in_which_nobody_listened_is_not_counted(clocks: SessionClocks, int
     assert clocks.due(RUNNING, now) != frozenset()
 
 
-@pytest.mark.lesson("L40")
+@pytest.mark.lesson("L38")
 def test_deadline_that_passed_is_judged_after_the_reader_could_read(clocks: SessionClocks) -> None:
     assert clocks.due(RUNNING, 100) == frozenset()
     pause = clocks.seconds_to_next(RUNNING, 100)
@@ -114,7 +114,7 @@ def test_deadline_that_passed_is_judged_after_the_reader_could_read(clocks: Sess
     assert clocks.seconds_to_next(heard, 100 + pause) == pytest.approx(100 - pause)
 
 
-@pytest.mark.lesson("L40")
+@pytest.mark.lesson("L38")
 def test_pause_that_was_not_served_in_time_judges_nothing(clocks: SessionClocks) -> None:
     clocks.due(RUNNING, 100)
     pause = clocks.seconds_to_next(RUNNING, 100)
@@ -123,7 +123,7 @@ def test_pause_that_was_not_served_in_time_judges_nothing(clocks: SessionClocks)
     assert clocks.seconds_to_next(RUNNING, 160) <= pause
 
 
-@pytest.mark.lesson("L36")
+@pytest.mark.lesson("L34")
 def test_agent_whose_conversation_would_be_lost_has_no_retirement(clocks: SessionClocks) -> None:
     assert clocks.due(Life(may_retire=False), 5000) == frozenset()
     assert clocks.seconds_to_next(Life(may_retire=False), 0) == LIMITS.heartbeat_interval

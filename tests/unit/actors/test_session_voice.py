@@ -60,7 +60,7 @@ async def test_a_command_for_a_deleted_thread_is_void_without_an_error(dispatche
     assert dispatcher.errors.read() == ()
 
 
-@pytest.mark.lesson("L48")
+@pytest.mark.lesson("L46")
 async def test_a_report_that_is_refused_otherwise_is_an_error_in_health_and_log(
     dispatcher: ModelDispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -77,7 +77,7 @@ async def test_a_report_that_is_refused_otherwise_is_an_error_in_health_and_log(
     assert [getattr(record, "thread_id", None) for record in logged] == ["t1"] * 3  # the first, second and fourth
 
 
-@pytest.mark.lesson("L48")
+@pytest.mark.lesson("L46")
 @pytest.mark.parametrize(("session", "times"), [("s1", 1), (None, 0)])
 async def test_taken_id_is_an_error_unless_the_fact_is_recorded(
     dispatcher: ModelDispatcher, session: str | None, times: int

@@ -141,7 +141,7 @@ def _joined(events: list[ProviderRuntimeEvent]) -> list[ProviderRuntimeEvent]:
     return joined
 
 
-@pytest.mark.lesson("L44")
+@pytest.mark.lesson("L42")
 def test_the_halves_of_a_surrogate_pair_are_passed_on_together() -> None:
     held, passed = hold(NOTHING, delta("smile \ud83d"), 10.0)
     held, released = release(held)
@@ -151,14 +151,14 @@ def test_the_halves_of_a_surrogate_pair_are_passed_on_together() -> None:
     assert release(held)[1] == (delta("\ud83d\ude00 end"),)
 
 
-@pytest.mark.lesson("L44")
+@pytest.mark.lesson("L42")
 def test_a_boundary_passes_on_half_a_surrogate_pair() -> None:
     held, _ = hold(NOTHING, delta("a\ud83d"), 10.0)
     completed = MessageCompleted(item=ProviderItemId("message-1"))
     assert hold(held, completed, 10.0)[1] == (delta("a\ud83d"), completed)
 
 
-@pytest.mark.lesson("L45")
+@pytest.mark.lesson("L43")
 def test_a_long_message_comes_in_longer_pieces() -> None:
     held, pieces = NOTHING, 0
     for _ in range(4 * 1024):

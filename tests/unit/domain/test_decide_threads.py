@@ -158,7 +158,7 @@ OPTIONS = (
 )
 
 
-@pytest.mark.lesson("L50")
+@pytest.mark.lesson("L48")
 @pytest.mark.parametrize(
     ("option", "decision", "accepted"),
     [
@@ -184,7 +184,7 @@ def test_an_answer_names_an_option_of_its_request_that_fits_the_decision(
         answered.then_rejected(option)
 
 
-@pytest.mark.lesson("L50")
+@pytest.mark.lesson("L48")
 def test_a_request_without_options_is_answered_by_a_decision_alone() -> None:
     asked = given(project_create(), thread_create(), approval_requested("r1"))
     asked.when(approval_respond("t1", "r1", option_id="once")).then_rejected("once", "r1", "t1")

@@ -249,7 +249,7 @@ def test_a_starting_session_keeps_approvals_open() -> None:
     assert [fact.pending for fact in thread.host.threads[ThreadId("t1")].approvals.values()] == [True]
 
 
-@pytest.mark.lesson("L42")
+@pytest.mark.lesson("L40")
 def test_a_turn_that_the_agent_began_takes_no_queued_request() -> None:
     queued = (*THREAD, turn_start(message_id="m1"))
     outcome = given(*queued).when(session_set("running", active_turn_id="own-1", turn_origin="agent"))
@@ -263,12 +263,12 @@ def test_a_turn_that_the_agent_began_takes_no_queued_request() -> None:
     assert (taken.user_message_id, taken.turn_count, taken.origin) == ("m1", 2, UNSET)
 
 
-@pytest.mark.lesson("L42")
+@pytest.mark.lesson("L40")
 def test_an_agent_begins_no_turn_while_one_runs() -> None:
     given(*RUNNING).when(session_set("running", active_turn_id="own-1", turn_origin="agent")).then_rejected("turn-1")
 
 
-@pytest.mark.lesson("L42")
+@pytest.mark.lesson("L40")
 def test_a_turn_that_the_agent_began_can_be_interrupted() -> None:
     own = given(*THREAD, session_set("running", active_turn_id="own-1", turn_origin="agent"))
     outcome = own.when(turn_interrupt(created_at=at(9)))

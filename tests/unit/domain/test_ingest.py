@@ -264,7 +264,7 @@ FAILURES: list[tuple[ProviderRuntimeEvent, str, str]] = [
 ]
 
 
-@pytest.mark.lesson("L34")
+@pytest.mark.lesson("L32")
 @pytest.mark.parametrize(("event", "reason", "message"), FAILURES)
 def test_failed_turn_says_why_before_the_status_that_ends_it(
     event: ProviderRuntimeEvent, reason: str, message: str
@@ -289,7 +289,7 @@ def test_turn_that_did_not_fail_has_no_failure(outcome: TurnOutcome) -> None:
     assert given(RUNNING, TurnCompleted(outcome=outcome, error="odd")).kinds == ["thread.session.set"]
 
 
-@pytest.mark.lesson("L34")
+@pytest.mark.lesson("L32")
 def test_agent_that_ends_between_turns_says_why_in_the_history() -> None:
     then = given(IDLE, SessionExited(asked=False, exit_code=3, stderr_tail="no credit"))
     died, ended = then.commands
@@ -421,7 +421,7 @@ def test_long_summaries_are_cut_and_the_whole_is_kept_in_the_payload() -> None:
 ENDED = given(RUNNING, MessageDelta(item=item(), text="The answer is "), TurnCompleted(outcome="completed")).state
 
 
-@pytest.mark.lesson("L41")
+@pytest.mark.lesson("L39")
 def test_text_after_its_turn_is_a_new_message_of_that_turn() -> None:
     (delta,) = given(ENDED, MessageDelta(item=item(), text="42.")).commands
     assert isinstance(delta, ThreadMessageAssistantDelta)
@@ -429,7 +429,7 @@ def test_text_after_its_turn_is_a_new_message_of_that_turn() -> None:
     assert delta.message_id != message_id(SESSION, item())
 
 
-@pytest.mark.lesson("L41")
+@pytest.mark.lesson("L39")
 def test_text_after_its_turn_is_completed_at_the_next_boundary() -> None:
     text = MessageDelta(item=item(), text="42.")
     completed, started = given(ENDED, text, ToolStarted(item=item("tool-1"), title="build")).commands
@@ -439,7 +439,7 @@ def test_text_after_its_turn_is_completed_at_the_next_boundary() -> None:
     assert given(ENDED, text, MessageCompleted(item=item())).kinds == [completed.type]
 
 
-@pytest.mark.lesson("L41")
+@pytest.mark.lesson("L39")
 @pytest.mark.parametrize(
     "event",
     [
@@ -461,14 +461,14 @@ def test_activities_after_a_turn_belong_to_it_and_are_marked_late(event: Provide
     assert (before_any.activity["turn_id"], before_any.activity["payload"].get("late")) == (None, None)
 
 
-@pytest.mark.lesson("L41")
+@pytest.mark.lesson("L39")
 def test_a_notice_of_the_session_joins_no_turn() -> None:
     for state in (IDLE, RUNNING, ENDED):
         noticed = given(state, SessionNotice(kind="session.notice", summary="a new version is there"))
         assert (noticed.activity["turn_id"], noticed.activity["payload"]) == (None, {})
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 def test_a_message_is_cut_at_4_mib_and_its_end_says_how_much_was_cut() -> None:
     state, text, kept = RUNNING, "é" * 300_000, ""
     for _ in range(10):
@@ -482,7 +482,7 @@ def test_a_message_is_cut_at_4_mib_and_its_end_says_how_much_was_cut() -> None:
     assert isinstance(completed, ThreadMessageAssistantComplete)
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 def test_the_oldest_of_too_many_open_messages_is_completed() -> None:
     state = RUNNING
     for number in range(MAX_OPEN_MESSAGES + 1):
@@ -494,7 +494,7 @@ def test_the_oldest_of_too_many_open_messages_is_completed() -> None:
     assert len(state.streaming) == MAX_OPEN_MESSAGES
 
 
-@pytest.mark.lesson("L84")
+@pytest.mark.lesson("L78")
 def test_no_message_opens_under_the_id_of_one_that_is_over() -> None:
     state, opened = RUNNING, []
     names = [f"m-{number}" for number in range(300)]
@@ -508,7 +508,7 @@ def test_no_message_opens_under_the_id_of_one_that_is_over() -> None:
     assert given(state, MessageCompleted(item=item("m-0"))).kinds == []
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
     for event in (
         TurnCompleted(outcome="failed", error="e" * 10**6),
@@ -522,7 +522,7 @@ def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
     assert all(len(str(command)) < 8 * MAX_ERROR_BYTES for command in fatal.commands)
 
 
-@pytest.mark.lesson("L43")
+@pytest.mark.lesson("L41")
 @pytest.mark.parametrize(
     "event",
     [
@@ -559,7 +559,7 @@ def test_every_event_fits_an_activity_whatever_its_agent_put_into_it(event: Prov
         }
 
 
-@pytest.mark.lesson("L46")
+@pytest.mark.lesson("L44")
 def test_updates_of_a_tool_call_share_one_activity() -> None:
     first = given(RUNNING, ToolUpdated(item=item("t"), title="Run", detail={"text": "a"}))
     second = given(first.state, ToolUpdated(item=item("t"), title="Run", detail={"text": "ab"}))

@@ -151,7 +151,7 @@ def test_text_is_kept_to_the_character() -> None:
     given(delta(text), delta(text)).expect_rows(ProjectionThreadMessage, {"text": text + text})
 
 
-@pytest.mark.lesson("L47")
+@pytest.mark.lesson("L45")
 def test_a_row_is_cut_at_its_bound_however_its_text_was_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_messages, "MAX_ROW_BYTES", 10)
     pieces = ["abé", "", "defgh", "ijk\0", "l", "mnopq"]
@@ -164,7 +164,7 @@ def test_a_row_is_cut_at_its_bound_however_its_text_was_split(monkeypatch: pytes
         assert text == expected
 
 
-@pytest.mark.lesson("L47")
+@pytest.mark.lesson("L45")
 def test_a_text_that_replaces_a_row_that_was_cut_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_messages, "MAX_ROW_BYTES", 10)
     final = message_sent("short", streaming=False)
