@@ -122,7 +122,8 @@ def _apply_page(target: peewee.SqliteDatabase, one: _Replaying, page: Sequence[L
         if is_transient(error):
             raise
         if len(fresh) == 1 and handled and is_of_a_value(error):
-            _logger.error("%s skips event %d: %r", one.projection.name, last.sequence, error)
+            ids = {"actor": one.projection.name, "event_sequence": last.sequence}
+            _logger.error("%s skips event %d: %r", one.projection.name, last.sequence, error, extra=ids)
             with write_transaction(target, durability="normal"):
                 write_position(target, PositionRow(one.projection.name, last.sequence, last.occurred_at))
             one.position = last.sequence
