@@ -179,8 +179,8 @@ async def test_heartbeat_is_no_durable_commit(tmp_path: Path, monkeypatch: pytes
     async with stage(tmp_path, limits=SessionLimits(heartbeat_interval=0.02)) as it:
         turn = await it.ask("wait-for go")
         await it.claimed(turn)
-        (first,) = await it.runtime_rows()
         before = len(durabilities)
+        (first,) = await it.runtime_rows()
         while (await it.runtime_rows())[0].last_seen_at == first.last_seen_at:
             await anyio.lowlevel.checkpoint()
         assert set(durabilities[before:]) == {"normal"}
