@@ -42,7 +42,7 @@ class ApprovalAnswers:
         """Perform an approval response.
 
         Raises:
-            StoreError: what became of the answer could not be recorded.
+            StoreError: the outcome of the answer could not be recorded.
             MailboxClosed: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """

@@ -308,7 +308,7 @@ class _Connection:
                 self.events.cut(str(error))
 
     def _read(self, name: str, kinds: tuple[type, ...], otherwise: Any) -> Any:
-        """A property of the connection; `otherwise` where it cannot be had, which the session is told once."""
+        """A property of the connection; `otherwise` where reading it fails, which is reported once."""
         try:
             value = getattr(self._inner, name)
         except BaseException as error:
