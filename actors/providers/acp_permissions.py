@@ -11,26 +11,30 @@ of the agent's mode. A decision is answered by the first option of its kind that
 
 Options that widen the agent's mode, or make a permanent rule, are taken only by their id. Where nothing fits, an
 acceptance is refused with what there is, and a decline is answered `cancelled`, which agents take for a refusal.
+
+A client sees at most `MAX_OPTIONS`, and only those that it sees are taken. Of more, the first of each kind and reach
+are among them: a decision is answered as it would be if all were shown.
 Source: https://agentclientprotocol.com/protocol/tool-calls#requesting-permission
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
 from ...runtime.contracts.errors import AnswerRefused
-from ...runtime.contracts.ids import ApprovalOptionId, identifier_fault
-from ...runtime.contracts.provider_events import ApprovalOption
-from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind
+from ...runtime.contracts.ids import MAX_IDENTIFIER_LENGTH, ApprovalOptionId, identifier_fault
+from ...runtime.contracts.provider_events import MAX_OPTIONS, ApprovalOption
+from ...runtime.contracts.text_repair import repaired
+from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
 from .acp_tools import list_of, object_of, text_of
 
-__all__ = ["Offer", "choose", "offers_of"]
+__all__ = ["Offer", "choose", "left_out", "offers_of"]
 
-_MAX_OPTIONS: Final = 64
 _MAX_NAME: Final = 500
 
 Reach: TypeAlias = Literal["once", "session", "untold", "rule", "mode"]
@@ -77,19 +81,24 @@ class Offer:
 
 
 def offers_of(options: Any, *, modes: Collection[str] = ()) -> tuple[Offer, ...]:
-    """The options of a request in their order, at most 64. `modes` are the ids of the agent's modes."""
+    """The options of a request in their order, at most `MAX_OPTIONS`. `modes` are the ids of the agent's modes."""
     offers: list[Offer] = []
     taken: set[str] = set()
-    for number, one in enumerate(map(object_of, list_of(options)[:_MAX_OPTIONS]), start=1):
-        agent_id, name, kind = (text_of(one.get(key)) for key in ("optionId", "name", "kind"))
-        own = agent_id
-        if identifier_fault(own) is not None or own in taken:
-            own = next(f"option-{n}" for n in range(number, number + _MAX_OPTIONS + 1) if f"option-{n}" not in taken)
+    for number, one in enumerate(_shown([_read(one, modes) for one in list_of(options)]), start=1):
+        own = one.agent_id
+        if _is_no_id(own) or own in taken:
+            own = next(f"option-{n}" for n in range(number, number + MAX_OPTIONS + 1) if f"option-{n}" not in taken)
         taken.add(own)
-        known = cast("ApprovalOptionKind", kind if kind in _KINDS else "other")
-        option = ApprovalOption(id=ApprovalOptionId(own), name=name[:_MAX_NAME] or agent_id[:_MAX_NAME], kind=known)
-        offers.append(Offer(option=option, agent_id=agent_id, reach=_reach(known, agent_id, name, modes)))
+        name = one.name[:_MAX_NAME] or one.agent_id[:_MAX_NAME]
+        option = ApprovalOption(id=ApprovalOptionId(own), name=name, kind=one.kind)
+        offers.append(Offer(option=option, agent_id=one.agent_id, reach=one.reach))
     return tuple(offers)
+
+
+def left_out(options: Any, offers: Collection[Offer]) -> JsonObject:
+    """How many options of a request are not offered, as a detail says it; nothing where all are."""
+    count = len(list_of(options)) - len(offers)
+    return {"optionsLeftOut": count} if count else {}
 
 
 def choose(offers: Iterable[Offer], decision: ApprovalDecision, option: ApprovalOptionId | None = None) -> Offer | None:
@@ -120,6 +129,37 @@ def choose(offers: Iterable[Offer], decision: ApprovalDecision, option: Approval
             f"no option of the request is a plain {decision!r}: name one of {_named(offers)}, or decline"
         )
     return chosen
+
+
+@attrs.frozen(kw_only=True)
+class _Read:
+    agent_id: str
+    name: str
+    kind: ApprovalOptionKind
+    reach: Reach
+
+
+def _read(option: Any, modes: Collection[str]) -> _Read:
+    agent_id, name, kind = (text_of(object_of(option).get(key)) for key in ("optionId", "name", "kind"))
+    known = cast("ApprovalOptionKind", kind if kind in _KINDS else "other")
+    return _Read(agent_id=agent_id, name=name, kind=known, reach=_reach(known, agent_id, name, modes))
+
+
+def _shown(options: Sequence[_Read]) -> Sequence[_Read]:
+    """As many of the options as a client sees: the first of each kind and reach, then the others, in their order."""
+    if len(options) <= MAX_OPTIONS:
+        return options
+    firsts: dict[tuple[str, str], int] = {}
+    for number, one in enumerate(options):
+        firsts.setdefault((one.kind, one.reach), number)
+    rest = (number for number in range(len(options)) if number not in firsts.values())
+    kept = [*firsts.values(), *islice(rest, MAX_OPTIONS - len(firsts))]
+    return [options[number] for number in sorted(kept)]
+
+
+def _is_no_id(text: str) -> bool:
+    """Whether a client could not name an option so: no identifier, too long as bytes, or altered when it is stored."""
+    return identifier_fault(text) is not None or repaired(text) != text or len(text.encode()) > MAX_IDENTIFIER_LENGTH
 
 
 def _reach(kind: ApprovalOptionKind, agent_id: str, name: str, modes: Collection[str]) -> Reach:

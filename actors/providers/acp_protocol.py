@@ -41,7 +41,7 @@ from ...runtime.contracts.provider_events import (
 )
 from ...runtime.contracts.values import ApprovalDecision, FailureReason, JsonObject
 from .acp_meta import speaker_of
-from .acp_permissions import Offer, choose, offers_of
+from .acp_permissions import Offer, choose, left_out, offers_of
 from .acp_tool_calls import ToolCalls
 from .acp_tools import clipped, content_text, list_of, object_of, text_of
 from .ignored_frames import IgnoredFrames
@@ -194,7 +194,7 @@ class Conversation:
             summary=tool.title,
             item=tool.item,
             options=tuple(offer.option for offer in offers),
-            detail=tool.detail(),
+            detail={**tool.detail(), **left_out(message.get("options"), offers)},
         )
         return attrs.evolve(lost, events=(*self._boundary(), *lost.events, asked))
 

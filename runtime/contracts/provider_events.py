@@ -6,7 +6,7 @@ session: stable while the item lives, never reused in that session. Instants are
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -107,6 +107,10 @@ class PlanUpdated:
 @attrs.frozen(kw_only=True)
 class ReasoningCompleted:
     text: str
+
+
+MAX_OPTIONS: Final = 64
+"""Of one request: as many a client sees and names. An adapter takes none that is not among them."""
 
 
 @attrs.frozen(kw_only=True)

@@ -8,13 +8,16 @@ is known.
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 from typing import Final, get_args
 
 import attrs
+import orjson
 
 from ..contracts.ids import MAX_IDENTIFIER_LENGTH, ProviderItemId, identifier_fault
 from ..contracts.payload_bounds import fitting_payload
 from ..contracts.provider_events import (
+    MAX_OPTIONS,
     ApprovalOption,
     ApprovalRequested,
     MessageCompleted,
@@ -38,8 +41,10 @@ MAX_DETAIL_BYTES: Final = 56 * 1024
 """Of an event's detail as JSON, so that an activity has room for what the runtime adds."""
 MAX_APPROVAL_DETAIL_BYTES: Final = 40 * 1024
 MAX_TITLE_BYTES: Final = 2 * 1024
-MAX_OPTIONS: Final = 32
+MAX_OPTIONS_BYTES: Final = 52 * 1024
+"""Of all options of a request as JSON. What they leave of an activity's bound is the detail's."""
 _DIGEST_BYTES: Final = 16
+_OPTION_KEYS_BYTES: Final = len('"id":"name":"kind":')
 
 
 def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
@@ -54,12 +59,14 @@ def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
         case ReasoningCompleted():
             return attrs.evolve(event, text=bounded_text(event.text, MAX_DETAIL_BYTES))
         case ApprovalRequested():
+            options = _options(event.options)
+            room = MAX_DETAIL_BYTES - sum(map(_option_size, options))
             return attrs.evolve(
                 event,
                 summary=_title(event.summary),
                 item=None if event.item is None else _item(event.item),
-                options=_options(event.options),
-                detail=fitting_payload(event.detail, limit=MAX_APPROVAL_DETAIL_BYTES),
+                options=options,
+                detail=fitting_payload(event.detail, limit=min(MAX_APPROVAL_DETAIL_BYTES, room)),
             )
         case TurnCompleted():
             error = event.error
@@ -121,9 +128,21 @@ def _item(item: ProviderItemId) -> ProviderItemId:
 
 
 def _options(options: tuple[ApprovalOption, ...]) -> tuple[ApprovalOption, ...]:
-    """The options that an answer can name, in their order."""
-    return tuple(
-        attrs.evolve(option, name=_title(option.name)[:MAX_IDENTIFIER_LENGTH])
+    """The first options that an answer can name, in their order."""
+    named = (
+        attrs.evolve(option, name=bounded_text(option.name, MAX_IDENTIFIER_LENGTH))
         for option in options
         if identifier_fault(option.id) is None
-    )[:MAX_OPTIONS]
+    )
+    kept: list[ApprovalOption] = []
+    left = MAX_OPTIONS_BYTES
+    for option in islice(named, MAX_OPTIONS):
+        left -= _option_size(option)
+        if left < 0:
+            break
+        kept.append(option)
+    return tuple(kept)
+
+
+def _option_size(option: ApprovalOption) -> int:
+    return len(orjson.dumps([repaired(option.id), repaired(option.name), option.kind])) + _OPTION_KEYS_BYTES

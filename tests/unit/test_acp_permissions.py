@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+import orjson
 import pytest
 
-from orchestrion.actors.providers.acp_permissions import choose, offers_of
+from orchestrion.actors.providers.acp_permissions import choose, left_out, offers_of
 from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.ids import ApprovalOptionId
-from orchestrion.runtime.contracts.values import ApprovalDecision
+from orchestrion.runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId
+from orchestrion.runtime.contracts.provider_events import MAX_OPTIONS, ApprovalRequested
+from orchestrion.runtime.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, ApprovalDecision
+from orchestrion.runtime.domain.event_bounds import bounded_event
 
 pytestmark = pytest.mark.lesson("L50")
 
@@ -139,5 +143,44 @@ def test_options_have_ids_of_their_own_in_the_agents_order() -> None:
     assert max(len(offer.option.name) for offer in offers) == 500
 
 
-def test_options_are_bounded_in_number() -> None:
-    assert len(offers_of(offered(SESSION * 1000))) == 64
+def test_what_more_options_than_are_shown_offer_least_is_still_taken() -> None:
+    wide = [(ALWAYS, f"bypass{number}", "Bypass permissions") for number in range(MAX_OPTIONS)]
+    untold = [(ALWAYS, f"always{number}", "Always") for number in range(MAX_OPTIONS)]
+    options = offered([*wide, *untold, *SESSION])
+    offers = offers_of(options)
+    assert len(offers) == MAX_OPTIONS
+    assert left_out(options, offers) == {"optionsLeftOut": MAX_OPTIONS + len(SESSION)}
+    answers: list[ApprovalDecision] = ["accept", "acceptForSession", "decline"]
+    taken = [choose(offers, answer) for answer in answers]
+    assert [one and one.agent_id for one in taken] == ["approve", "approve_for_session", "reject"]
+    assert [offer.agent_id for offer in offers][:2] == ["bypass0", "bypass1"]
+
+
+def test_no_option_that_is_not_shown_is_taken() -> None:
+    offers = offers_of(
+        offered([(ALWAYS, f"bypass{number}", "Bypass permissions") for number in range(MAX_OPTIONS + 1)])
+    )
+    with pytest.raises(ProviderProtocolError, match="a plain 'accept'"):
+        choose(offers, "accept")
+    with pytest.raises(ProviderProtocolError, match="no option of the request is 'bypass64'"):
+        choose(offers, "accept", ApprovalOptionId("bypass64"))
+
+
+@pytest.mark.parametrize(
+    "own", ["option-{}", "\U0001f600" * 150 + "{}", '"' * 190 + "{}", "\ud83d{}", "x" * 300 + "{}"]
+)
+def test_each_option_that_is_shown_can_be_named(own: str) -> None:
+    offers = offers_of(offered([(NO, own.format(number), "n" * 600) for number in range(MAX_OPTIONS, 0, -1)]))
+    asked = ApprovalRequested(
+        request=ApprovalRequestId("r"),
+        kind="command",
+        summary="?",
+        options=tuple(offer.option for offer in offers),
+        detail={"v": "x" * 10**6},
+    )
+    shown = bounded_event(asked)
+    assert isinstance(shown, ApprovalRequested)
+    assert [option.id for option in shown.options] == [offer.option.id for offer in offers]
+    assert len({option.id for option in shown.options}) == MAX_OPTIONS
+    assert [choose(offers, "decline", option.id) for option in shown.options] == list(offers)
+    assert len(orjson.dumps([attrs.asdict(shown)])) < MAX_ACTIVITY_PAYLOAD_BYTES

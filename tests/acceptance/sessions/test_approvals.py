@@ -123,6 +123,17 @@ async def test_an_answer_that_fits_no_option_is_asked_for_again(tmp_path: Path) 
         assert (await it.thread()).pending_approvals == ()
 
 
+async def test_a_client_names_the_last_of_64_options(tmp_path: Path) -> None:
+    options = "*(option('allow_once', f'o{number}', f'Answer {number}') for number in range(64))"
+    async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:
+        turn, asked = await _asked(it, f"say(ask({options}))")
+        (pending,) = (await it.thread()).pending_approvals
+        assert [one.id for one in pending.options] == [f"o{number}" for number in range(64)]
+        await it.send(approval_respond(request_id=request_of(asked), option_id="o63"))
+        assert session_of(await it.ended(turn)).status == "ready"
+        assert await it.said(turn) == "o63"
+
+
 @pytest.mark.lesson("L79")
 async def test_a_client_that_repeats_an_answer_that_does_not_fit_declines(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:

@@ -544,6 +544,17 @@ def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
             ),
             detail={"v": "x" * 10**6},
         ),
+        ApprovalRequested(
+            request=ApprovalRequestId("r2"),
+            kind="command",
+            summary='"' * 10**6,
+            item=item("t" * 10**6),
+            options=tuple(
+                ApprovalOption(id=ApprovalOptionId(f"{number}" + '"\U0001f600' * 98), name='"' * 10**4, kind="other")
+                for number in range(1000)
+            ),
+            detail={"v": '"' * 10**6},
+        ),
     ],
     ids=lambda event: type(event).__name__,
 )
