@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 import attrs
 
@@ -24,8 +24,10 @@ Method: TypeAlias = Literal[
     "orchestration.getSnapshot",
     "orchestration.dispatchCommand",
     "orchestration.getTurnDiff",
+    "orchestration.previewRevert",
     "orchestration.replayEvents",
 ]
+METHODS: Final[tuple[str, ...]] = get_args(Method)
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +41,12 @@ class _TurnDiffParams:
     thread_id: ThreadId
     from_turn_count: int
     to_turn_count: int
+
+
+@attrs.frozen(kw_only=True)
+class _RevertParams:
+    thread_id: ThreadId
+    turn_count: Count
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +66,7 @@ async def handle(runtime: Runtime, method: str, params: Mapping[str, Any]) -> di
 
 def error_json(error: OrchestrionError) -> dict[str, Any]:
     """An error as data. `code` is the error's class, `data` its fields."""
-    fields = {camel_case(name): value for name, value in vars(error).items() if not name.startswith("_")}
+    fields = {camel_case(name): _plain(value) for name, value in vars(error).items() if not name.startswith("_")}
     return {"code": type(error).__name__, "message": str(error), "data": fields}
 
 
@@ -73,6 +81,10 @@ async def _answer(runtime: Runtime, method: str, params: Mapping[str, Any]) -> A
         case "orchestration.getTurnDiff":
             range_ = _read(params, _TurnDiffParams)
             return to_json(await runtime.get_turn_diff(range_.thread_id, range_.from_turn_count, range_.to_turn_count))
+        case "orchestration.previewRevert":
+            revert = _read(params, _RevertParams)
+            preview = await runtime.preview_revert(revert.thread_id, revert.turn_count)
+            return {**to_json(preview), "undoesOthers": preview.undoes_others}
         case "orchestration.replayEvents":
             wanted = _read(params, _ReplayParams)
             page = await runtime.read_events(
@@ -85,12 +97,11 @@ async def _answer(runtime: Runtime, method: str, params: Mapping[str, Any]) -> A
             raise InvalidRequest(f"no such method: {method!r}; there are: {', '.join(METHODS)}")
 
 
-METHODS: Final = (
-    "orchestration.getSnapshot",
-    "orchestration.dispatchCommand",
-    "orchestration.getTurnDiff",
-    "orchestration.replayEvents",
-)
+def _plain(value: object) -> Any:
+    """A field of an error as JSON has it; what is no value of the contract is its text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return to_json(value) if attrs.has(type(value)) else str(value)
 
 
 def _read(params: Mapping[str, Any], cls: type[T]) -> T:

@@ -179,6 +179,7 @@ class Runtime:
         `revert_others`. Looks at the workspace at the moment of the call; nothing of it is changed.
 
         Raises:
+            InvalidRequest: the count is negative.
             NotFound: the thread does not exist, the workspace is not there, or the state was not captured.
             RestoreRefused: files would be lost, whatever the command says.
             CaptureFailed: git cannot capture the workspace or compare captures.
@@ -186,6 +187,8 @@ class Runtime:
             MailboxClosed: the runtime has stopped.
             StoreError: the database cannot be read.
         """
+        if not 0 <= turn_count <= MAX_JSON_INTEGER:
+            raise InvalidRequest(f"no count of turns: {turn_count}; counts start at 0 and go up")
         path = self._readers.path
         facts, identity = await self._readers.run(
             lambda database: (read_revert_facts(database, thread_id, turn_count), read_identity(database, path))

@@ -1,4 +1,4 @@
-"""The four methods by name, as a transport carries them: JSON in, JSON out, errors as data."""
+"""The methods by name, as a transport carries them: JSON in, JSON out, errors as data."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any, get_args
 import attrs
 import pytest
 
-from orchestrion import ClientCommand, Runtime, command_json, event_json, open_runtime
+from orchestrion import ClientCommand, InvalidRequest, Runtime, ThreadId, command_json, event_json, open_runtime
+from orchestrion.actors.workspace import CaptureFailed, RestoreRefused
 from orchestrion.persistence import event_store
 from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.rpc import METHODS
+from orchestrion.runtime.contracts.errors import OrchestrionError
+from orchestrion.runtime.rpc import METHODS, error_json
 from tests.support import builders as make
 from tests.support.core import run_sql, write_log
 from tests.support.random_commands import random_log
@@ -53,19 +55,31 @@ async def dispatch(runtime: Runtime, command: Command) -> Any:
     return await call(runtime, "dispatchCommand", **command_json(command))
 
 
+BY_NAME = {
+    "dispatch": "orchestration.dispatchCommand",
+    "get_snapshot": "orchestration.getSnapshot",
+    "get_turn_diff": "orchestration.getTurnDiff",
+    "preview_revert": "orchestration.previewRevert",
+    "read_events": "orchestration.replayEvents",
+}
+IN_PROCESS_ONLY = {
+    "handle",  # what carries the others
+    *("submit", "submit_nowait"),  # the host's own pace
+    *("replay_events", "stream_snapshot", "subscribe"),  # iterators
+    *("wait_until_projected", "rebuild", "health"),  # the host's own business
+}
+
+
 @pytest.mark.spec("R1")
-async def test_there_are_four_methods_and_no_other(path: Path) -> None:
-    assert set(METHODS) == {
-        "orchestration.getSnapshot",
-        "orchestration.dispatchCommand",
-        "orchestration.getTurnDiff",
-        "orchestration.replayEvents",
-    }
+async def test_every_method_of_the_runtime_has_a_name_or_is_in_process_only(path: Path) -> None:
+    public = {name for name in vars(Runtime) if not name.startswith("_")}
+    assert public == BY_NAME.keys() | IN_PROCESS_ONLY
+    assert set(METHODS) == set(BY_NAME.values())
     async with open_runtime(path) as runtime:
         unknown = await error(runtime, "getEverything")
         assert unknown["code"] == "InvalidRequest"
         assert "orchestration.getEverything" in unknown["message"]
-        assert "orchestration.getSnapshot" in unknown["message"]
+        assert all(name in unknown["message"] for name in METHODS)
 
 
 @pytest.mark.spec("R1", "R19")
@@ -77,6 +91,8 @@ async def test_there_are_four_methods_and_no_other(path: Path) -> None:
         ("getSnapshot", {"detail": "everything"}, "detail"),
         ("getTurnDiff", {"threadId": "t1", "fromTurnCount": 0}, "toTurnCount"),
         ("getTurnDiff", {"threadId": "t1", "fromTurnCount": "0", "toTurnCount": 1}, "fromTurnCount"),
+        ("previewRevert", {"threadId": "t1"}, "turnCount"),
+        ("previewRevert", {"threadId": "t1", "turnCount": -1}, "turnCount"),
         ("replayEvents", {}, "fromSequenceExclusive"),
         ("replayEvents", {"fromSequenceExclusive": -1}, "fromSequenceExclusive"),
         ("replayEvents", {"fromSequenceExclusive": 1.5}, "fromSequenceExclusive"),
@@ -165,6 +181,21 @@ async def test_get_turn_diff(path: Path) -> None:
         assert missing["data"] == asked | {"toTurnCount": 2}
         for wrong in ({"fromTurnCount": 2}, {"fromTurnCount": -1}):
             assert (await error(runtime, "getTurnDiff", **asked | wrong))["code"] == "InvalidRequest"
+
+
+@pytest.mark.spec("R19")
+async def test_preview_revert_says_why_there_is_none(path: Path) -> None:
+    async with open_runtime(path) as runtime:
+        missing = await error(runtime, "previewRevert", threadId="nobody", turnCount=0)
+        assert (missing["code"], "nobody" in missing["message"]) == ("NotFound", True)
+        with pytest.raises(InvalidRequest):
+            await runtime.preview_revert(ThreadId("t1"), -1)
+
+
+@pytest.mark.spec("R19")
+@pytest.mark.parametrize("failure", [RestoreRefused(Path("/w"), "x"), CaptureFailed("diff", Path("/w"), "x")])
+def test_fields_of_every_error_are_json(failure: OrchestrionError) -> None:
+    assert json.loads(json.dumps(error_json(failure)))["data"]["directory"] == "/w"
 
 
 @pytest.mark.spec("R15", "R16", "R18")

@@ -58,6 +58,8 @@ async def test_a_revert_names_the_work_of_others_before_it_undoes_it(tmp_path: P
         assert preview.removed == ("mine.txt", "own-2", "theirs")
         printed = await anyio.to_thread.run_sync(done, "checkpoints", "preview", it.database, "t1", "1", "--json")
         assert json.loads(printed) == to_json(preview)
+        named = await it.runtime.handle("orchestration.previewRevert", {"threadId": "t1", "turnCount": 1})
+        assert json.loads(json.dumps(named)) == {"result": {**json.loads(printed), "undoesOthers": True}}
 
         refused = await asked_to_revert(it, 1)
         assert activity("checkpoint.revert.refused")(refused)
