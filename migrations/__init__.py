@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .runner import (
     APPLICATION_ID,
+    READABLE_FROM,
     BrokenChain,
     EditedMigration,
     MigrationError,
@@ -20,6 +21,7 @@ from .runner import (
 
 __all__ = [
     "APPLICATION_ID",
+    "READABLE_FROM",
     "BrokenChain",
     "EditedMigration",
     "MigrationError",

@@ -24,6 +24,12 @@ import peewee
 APPLICATION_ID: Final = 0x4F524348
 """`ORCH` in the header of every database of ours."""
 
+READABLE_FROM: Final = 5
+"""The last migration that readers need: a database that lacks later ones is read as it is.
+
+A migration that readers cannot do without raises this to its own number. One that only makes reading faster does not.
+"""
+
 _LEDGER: Final = "orchestrion_migrations"
 _BOOKKEEPING: Final = (
     f"""
@@ -65,7 +71,7 @@ class BrokenChain(MigrationError):
 
 
 class Outdated(MigrationError):
-    """Migrations are pending."""
+    """Migrations are pending that are needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +104,20 @@ def load() -> tuple[Migration, ...]:
     return _unbroken(found)
 
 
-def check(database: peewee.SqliteDatabase, migrations: Sequence[Migration] | None = None) -> None:
+def check(
+    database: peewee.SqliteDatabase, migrations: Sequence[Migration] | None = None, *, to_read: bool = False
+) -> None:
     """Verify that `database` is ours and has every migration, writing nothing.
+
+    With `to_read`, migrations after `READABLE_FROM` may be pending.
 
     Raises:
         NotOurs, NewerSchema, EditedMigration, BrokenChain: as `migrate`.
-        Outdated: migrations are pending; a fresh database has all of them pending.
+        Outdated: needed migrations are pending; a fresh database has all of them pending.
     """
     with _transaction(database, "DEFERRED"):
         pending = _pending(database, load() if migrations is None else _unbroken(migrations))
-    if pending:
+    if pending and not (to_read and pending[0].version > READABLE_FROM):
         names = ", ".join(migration.name for migration in pending)
         raise Outdated(f"migrations are pending: {names}")
 

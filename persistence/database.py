@@ -142,19 +142,20 @@ def open_reader(path: Path) -> SqliteDatabase:
 
 
 def open_for_inspection(path: Path) -> SqliteDatabase:
-    """Open `path` for reading and verify that it has this installation's schema.
+    """Open `path` for reading and verify that it has this installation's schema, or an older one that it can read.
 
     Raises:
         ForeignDatabase: the file holds something else.
         DatabaseTooNew: a newer version migrated it.
         DatabaseCorrupt: the ledger of migrations differs from this installation.
-        StoreError: there is no such file, it cannot be read, it has a second name, or migrations are pending.
+        StoreError: there is no such file, it cannot be read, it has a second name, or migrations are pending that
+            readers need (`migrations.READABLE_FROM`).
     """
     refuse_second_name(database_path(path))
     database = open_reader(path)
     try:
         with translate_errors(path), _translate_migration_errors(path):
-            migrations.check(database)
+            migrations.check(database, to_read=True)
     except BaseException:
         database.close()
         raise

@@ -19,8 +19,9 @@ from tempfile import TemporaryDirectory
 
 import peewee
 
+from ..runtime.contracts.values import EPOCH
 from .bootstrap import ProgressListener, ReplayRequest, check_positions, replay_to_head
-from .database import database_path, open_for_inspection, open_writer
+from .database import database_path, open_for_inspection, prepare
 from .event_store import read_head
 from .failures import translate_errors, translated
 from .positions import read_positions
@@ -30,7 +31,7 @@ from .rebuild import outdated_projections, rebuild
 
 @contextmanager
 def open_read_only(path: Path) -> Iterator[peewee.SqliteDatabase]:
-    """A read-only database with this installation's schema. Each statement sees what is committed by then.
+    """A read-only database whose schema this installation can read. Each statement sees what is committed by then.
 
     Raises:
         ForeignDatabase, DatabaseTooNew, DatabaseCorrupt, StoreError: as `open_for_inspection`, and for what SQLite
@@ -50,8 +51,8 @@ def open_read_only(path: Path) -> Iterator[peewee.SqliteDatabase]:
 def open_at_one_cut(path: Path, *, progress: ProgressListener | None = None) -> Iterator[peewee.SqliteDatabase]:
     """A read-only database in which all eight positions stand at the log's head.
 
-    That is the file itself inside one read transaction, or a temporary copy brought to the head when projectors lag
-    or another version wrote their rows; `progress` is told how the copy's replay goes.
+    That is the file itself inside one read transaction, or a temporary copy, migrated and brought to the head, when
+    projectors lag or another version wrote their rows; `progress` is told how the copy's replay goes.
 
     Raises:
         ProjectionStalled: a position is missing or beyond the head, or an event cannot be applied.
@@ -66,7 +67,7 @@ def open_at_one_cut(path: Path, *, progress: ProgressListener | None = None) -> 
             directory = stack.enter_context(TemporaryDirectory(prefix="orchestrion-"))
             copy = Path(directory) / path.name
             copy_database(original, copy)
-        with closing(open_writer(copy)) as replayed, _driver_errors_translated(path):
+        with closing(prepare(copy, EPOCH)) as replayed, _driver_errors_translated(path):
             _bring_to_head(replayed, progress)
             replayed.execute_sql("PRAGMA query_only = 1")
             yield replayed

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import peewee
@@ -13,6 +14,7 @@ import pytest
 
 from orchestrion.migrations import (
     APPLICATION_ID,
+    READABLE_FROM,
     BrokenChain,
     EditedMigration,
     NewerSchema,
@@ -216,6 +218,15 @@ def test_failure_keeps_what_was_there_before(database: peewee.SqliteDatabase) ->
         migrate(database, now=NOW, migrations=[*load()[:2], edited(load()[2], "CREATE NONSENSE")])
     assert database.get_tables() == before
     assert [name for _, name, _, _ in ledger(database)] == NAMES[:2]
+
+
+@pytest.mark.parametrize("applied", range(len(NAMES)))
+def test_readers_do_without_migrations_that_they_do_not_need(database: peewee.SqliteDatabase, applied: int) -> None:
+    migrate(database, now=NOW, migrations=load()[:applied])
+    with nullcontext() if applied >= READABLE_FROM else pytest.raises(Outdated):
+        check(database, to_read=True)
+    with pytest.raises(Outdated):
+        check(database)
 
 
 class _Overtaken(peewee.SqliteDatabase):

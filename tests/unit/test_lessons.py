@@ -46,8 +46,9 @@ def marks() -> dict[str, Marks]:
     return marks_of_tests("lesson")
 
 
-def test_rows_are_whole_and_numbered_without_gaps(lessons: tuple[Lesson, ...]) -> None:
-    assert [one.id for one in lessons] == [f"L{number}" for number in range(1, len(lessons) + 1)]
+def test_rows_are_whole_and_numbered_upwards(lessons: tuple[Lesson, ...]) -> None:
+    numbers = [int(one.id[1:]) for one in lessons]
+    assert numbers == sorted(set(numbers))
     assert [one.id for one in lessons if len(one.cells) != COLUMNS or not all(one.cells)] == []
 
 
