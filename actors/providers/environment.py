@@ -1,18 +1,27 @@
 """What an agent's environment holds: what passes from the host, and what the host's configuration changes in it.
 
 The environment of a host may hold secrets that are not the agents' business, and variables that are about the host
-alone. So variables pass by an allow-list (`INHERITED`, with what each provider's agent reads besides), which a host
-replaces by names of its own, or by `"all"`. Variables by which git is told where a repository is never pass: an agent's
-git would work on the host's repository. A host that needs one of those gives it in `env`.
+alone. So variables pass by an allow-list of names (`INHERITED`, with what each provider's agent reads besides), which a
+host replaces by names of its own, or by `"all"`. What passes because it is in `INHERITED` passes without credentials: a
+URL with a password does not, but for a proxy's, nor do the pairs of git's configuration that log in. What a host names
+itself, by names that are not in `INHERITED`, by patterns or in `env`, passes as it is.
+
+Some variables never pass. Those by which git is told where a repository is: an agent's git would work on the host's
+repository. Those about the host's own process: the descriptors that its parent gave it, and the flags of a make that
+runs it. A host that needs one of them gives it in `env`.
 Source: `git rev-parse --local-env-vars`; https://pyinstaller.org/en/stable/runtime-information.html
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, Literal, TypeAlias
+
+from .inherited_names import GIT_PAIRS, INHERITED, PROXIES
+from .redaction import redacted
 
 __all__ = ["INHERITED", "Environment", "Inherited", "agent_environment", "checked_environment", "checked_names"]
 
@@ -21,55 +30,6 @@ Environment: TypeAlias = Mapping[str, str | None]
 
 Inherited: TypeAlias = Sequence[str] | Literal["all"]
 """Names of variables that pass from the host, `*` and `?` as in file names; `all` for every one."""
-
-INHERITED: Final[tuple[str, ...]] = (
-    # the user, the session, the machine
-    *("HOME", "USER", "LOGNAME", "USERNAME", "SHELL", "HOSTNAME", "PATH", "PWD", "TMPDIR", "TEMP", "TMP", "TZ"),
-    *("LANG", "LANGUAGE", "LC_*", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "EDITOR", "VISUAL", "PAGER"),
-    *(
-        "DISPLAY",
-        "WAYLAND_DISPLAY",
-        "XAUTHORITY",
-        "XDG_*",
-        "DBUS_SESSION_BUS_ADDRESS",
-        "SSH_AUTH_SOCK",
-        "SSH_AGENT_PID",
-    ),
-    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA"),
-    *("PROGRAMFILES", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE"),
-    *("WSL_DISTRO_NAME", "WSL_INTEROP", "WSLENV", "CI", "IS_SANDBOX", "DOCKER_HOST", "DOCKER_CONFIG", "CONTAINER_HOST"),
-    # by which the tests of a host find what they started
-    *("ORCHESTRION_*", "PYTEST_CURRENT_TEST"),
-    # the network
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
-    # git: who commits and how it connects; where its repository is never passes
-    *("GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
-    *("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_*", "GIT_CONFIG_VALUE_*", "GIT_CONFIG_PARAMETERS", "GIT_EXEC_PATH"),
-    *("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_*", "GIT_PROXY_COMMAND", "GIT_EDITOR", "GIT_PAGER"),
-    *("GIT_TERMINAL_PROMPT", "GIT_TEMPLATE_DIR"),
-    # compilers, interpreters and package managers
-    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "LIBRARY_PATH", "CPATH", "PKG_CONFIG_PATH"),
-    *("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "MAKEFLAGS", "CMAKE_*", "SDKROOT", "DEVELOPER_DIR", "MANPATH"),
-    *("VIRTUAL_ENV", "CONDA_*", "MAMBA_*", "PYENV_*", "UV_CACHE_DIR", "UV_PYTHON*", "PIP_CACHE_DIR", "PIP_CONFIG_FILE"),
-    *("PYTHONPATH", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS"),
-    *(
-        "NODE_OPTIONS",
-        "NODE_PATH",
-        "NVM_*",
-        "FNM_*",
-        "VOLTA_HOME",
-        "PNPM_HOME",
-        "BUN_INSTALL",
-        "DENO_DIR",
-        "DENO_INSTALL",
-    ),
-    *("COREPACK_HOME", "JAVA_HOME", "JDK_HOME", "GRADLE_HOME", "GRADLE_USER_HOME", "MAVEN_HOME", "M2_HOME", "SDKMAN_*"),
-    *("ANDROID_HOME", "ANDROID_SDK_ROOT", "GOPATH", "GOROOT", "GOBIN", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"),
-    *("CARGO_HOME", "CARGO_TARGET_DIR", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "GEM_HOME", "GEM_PATH"),
-    *("RBENV_*", "BUNDLE_PATH", "DOTNET_ROOT", "NUGET_PACKAGES", "HOMEBREW_*", "NIX_*", "ASDF_*", "MISE_*"),
-)
-"""What passes by default, beside what a provider's own agent reads."""
 
 _GIT_VIEW: Final = frozenset(
     {
@@ -104,8 +64,23 @@ _GIT_VIEW: Final = frozenset(
 )
 """What makes git see another repository, index or object store than the one of its working directory."""
 
-_HOST_ALONE: Final = ("ORCHESTRION_GUARDIAN", "ORCHESTRION_SHARED")
-"""Marks of another agent, where a host itself runs below one."""
+_HOST_ALONE: Final = frozenset(
+    {
+        *("ORCHESTRION_GUARDIAN", "ORCHESTRION_SHARED"),  # marks of another agent, where a host runs below one
+        *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"),
+        *("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"),
+        "CARGO_MAKEFLAGS",
+    }
+)
+"""What is about the host's process, most of it descriptors and sockets that its parent gave to it alone."""
+
+_OF_A_MAKE: Final = frozenset({"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS", "MAKE_TERMOUT"})
+"""What a make gives to what it runs: its jobserver's descriptors, and the variables of its command line."""
+
+_CREDENTIALS_IN_URL: Final = re.compile(r"://[^\s/@:]*:[^\s/@]+@|https?://[^\s/@:]{16,}@", re.IGNORECASE)
+_GIT_SECRET: Final = re.compile(r"extraheader|(?<!ask)pass(?:word)?$|token|secret|api_?key", re.IGNORECASE)
+"""In the key of a pair of git's configuration: its value is a credential."""
+_MOST_GIT_PAIRS: Final = 1000
 
 _OF_A_BUNDLE: Final = ("_MEIPASS*", "_PYI_*", "PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
 """What the start of a frozen application sets for itself alone."""
@@ -118,10 +93,13 @@ def agent_environment(
 ) -> dict[str, str]:
     """The environment of an agent whose own variables are `own`, from the environment of its host.
 
-    What `inherit` names passes, but for what makes git see another repository and what is about the host's own program;
-    then `env` is laid over it.
+    What `inherit` names passes, but for what makes git see another repository and what is about the host's own program,
+    and for credentials in what is in `INHERITED`; then `env` is laid over it.
     """
-    passed = {name: value for name, value in _as_before_freezing(host).items() if _passes(name, inherit, own)}
+    host = _as_before_freezing(host)
+    never = _GIT_VIEW | _HOST_ALONE | (_OF_A_MAKE if "MAKELEVEL" in host else set())
+    allowed = {name: value for name, value in host.items() if name not in never}
+    passed = allowed if inherit == "all" else _named(allowed, inherit, own)
     for name, value in (env or {}).items():
         if value is None:
             passed.pop(name, None)
@@ -151,10 +129,43 @@ def checked_names(inherit: Inherited) -> Inherited:
     return tuple(inherit)
 
 
-def _passes(name: str, inherit: Inherited, own: Sequence[str]) -> bool:
-    if name in _GIT_VIEW or name in _HOST_ALONE:
+def _named(host: Mapping[str, str], inherit: Sequence[str], own: Sequence[str]) -> dict[str, str]:
+    default = frozenset(inherit).intersection(INHERITED)
+    passed = {
+        name: value
+        for name, value in host.items()
+        if name in default and (name in PROXIES or not _CREDENTIALS_IN_URL.search(value))
+    }
+    if passed.pop(GIT_PAIRS, None) is not None:
+        passed |= _git_pairs(host)
+    patterns = [*default.symmetric_difference(inherit), *own]
+    return passed | {
+        name: value for name, value in host.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+
+
+def _git_pairs(host: Mapping[str, str]) -> dict[str, str]:
+    """The pairs of git's configuration that carry no credentials, numbered anew; nothing where they are not whole."""
+    count = host.get(GIT_PAIRS, "")
+    if not (count.isascii() and count.isdigit() and len(count) < 6 and int(count) <= _MOST_GIT_PAIRS):
+        return {}
+    kept: list[tuple[str, str]] = []
+    for number in range(int(count)):
+        key, value = host.get(f"GIT_CONFIG_KEY_{number}"), host.get(f"GIT_CONFIG_VALUE_{number}")
+        if key is None or value is None:
+            return {}
+        if not _logs_in(key, value):
+            kept.append((key, value))
+    pairs = {GIT_PAIRS: str(len(kept))}
+    for number, (key, value) in enumerate(kept):
+        pairs |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return pairs
+
+
+def _logs_in(key: str, value: str) -> bool:
+    if key.lower().endswith(".proxy"):
         return False
-    return inherit == "all" or any(fnmatchcase(name, pattern) for pattern in (*inherit, *own))
+    return bool(_GIT_SECRET.search(key) or _CREDENTIALS_IN_URL.search(f"{key} {value}") or redacted(value) != value)
 
 
 def _as_before_freezing(host: Mapping[str, str]) -> dict[str, str]:

@@ -25,8 +25,10 @@ _ESCAPES: Final = re.compile(
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 _NAMED: Final = (
-    r"(?:[a-z0-9]{1,40}[_.-]){0,6}(?:api[_-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?(?:access[_-]?)?key)?"
-    r"|private[_-]?key|[a-z0-9]{1,40}_key|[a-z0-9]{0,40}token|passw(?:or)?d|passphrase|client[_-]?secret|cookie)"
+    r"[_.]{0,2}(?:[a-z0-9]{1,40}[_.-]{1,2}){0,6}(?:api[_-]?key|access[_-]?key(?:[_-]?id)?"
+    r"|secret(?:[_-]?(?:access[_-]?)?key)?|private[_-]?key|[a-z0-9]{1,40}_key|(?:shared)?(?:access|account)key"
+    r"|[a-z0-9]{0,40}token|[a-z0-9]{0,20}passw(?:or)?d|[a-z0-9]{1,40}_(?:pwd|pass|auth|credentials?)|passphrase|client[_-]?secret"
+    r"|auth_(?:header|config|data)|cookie)"
     r"(?:[_.-][a-z0-9]{1,40}){0,3}"
 )
 _VALUE: Final = r"(?!\[secret\])(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"',;&}]+)"
@@ -60,6 +62,16 @@ _PATTERNS: Final = (
         ),
         rf"\1{_SECRET}",
     ),
+    (re.compile(r"(extraheader[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\n\"']+", re.IGNORECASE), rf"\1{_SECRET}"),
+    (re.compile(r"(access-tokens\s{0,4}=\s{0,4})[^\n]+", re.IGNORECASE), rf"\1{_SECRET}"),
+    (
+        re.compile(r"((?<![a-z0-9])_auth\s{0,4}=\s{0,4}|[\"']_?auth[\"']\s{0,4}:\s{0,4})" + _VALUE, re.IGNORECASE),
+        rf"\1{_SECRET}",
+    ),
+    (re.compile(r"(\bsshpass +-p ?)\S+"), rf"\1{_SECRET}"),
+    (re.compile(r"((?<!\S)(?:-u|--user|--proxy-user)[ =]?)[^\s:]+:\S+"), rf"\1{_SECRET}"),
+    (re.compile(r"(\blogin\s+\S{1,200}\s+password\s+)\S+"), rf"\1{_SECRET}"),
+    (re.compile(r"(\banaconda\.org/t/)[^\s/]+"), rf"\1{_SECRET}"),
     (re.compile(rf"(--{_NAMED}[ =]){_VALUE}", re.IGNORECASE), rf"\1{_SECRET}"),
     (
         re.compile(rf"(?<![a-z0-9_.-])({_NAMED}[\"']?\s{{0,4}}(?:=>|:=|=|:)\s{{0,4}}){_VALUE}", re.IGNORECASE),

@@ -25,6 +25,22 @@ pytestmark = pytest.mark.lesson("L60")
         ("ghp_abcdefghijklmnop", "[secret]"),
         ("eyJhbGciOi.eyJzdWIi.c2ln", "[secret]"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc", "[secret]"),
+        ("NPM_CONFIG__AUTH=abc", "NPM_CONFIG__AUTH=[secret]"),
+        ("//registry.npmjs.org/:_authToken=abc", "//registry.npmjs.org/:_authToken=[secret]"),
+        ("//registry.npmjs.org/:_auth=abc", "//registry.npmjs.org/:_auth=[secret]"),
+        ("_password=abc", "_password=[secret]"),
+        ("NVM_AUTH_HEADER=abc", "NVM_AUTH_HEADER=[secret]"),
+        ("PGPASSWORD='a b' MYSQL_PWD=abc", "PGPASSWORD=[secret] MYSQL_PWD=[secret]"),
+        ("AccountKey=abc;EndpointSuffix=x", "AccountKey=[secret];EndpointSuffix=x"),
+        ("GOOGLE_CREDENTIALS=abc SMTP_PASS=abc", "GOOGLE_CREDENTIALS=[secret] SMTP_PASS=[secret]"),
+        ('{"auth": "abc"}', '{"auth": [secret]}'),
+        ("http.https://h/.extraheader=abc", "http.https://h/.extraheader=[secret]"),
+        ("'http.extraHeader'='Authorization: Basic abc'", "'http.extraHeader'='[secret]'"),
+        ("access-tokens = github.com=abc x=def", "access-tokens = [secret]"),
+        ("sshpass -p abc ssh h", "sshpass -p [secret] ssh h"),
+        ("curl -u me:abc https://h", "curl -u [secret] https://h"),
+        ("machine h login me password abc", "machine h login me password [secret]"),
+        ("https://conda.anaconda.org/t/tk-abc/c", "https://conda.anaconda.org/t/[secret]/c"),
     ],
 )
 def test_l60_what_looks_like_a_secret_is_replaced(said: str, kept: str) -> None:
@@ -32,7 +48,18 @@ def test_l60_what_looks_like_a_secret_is_replaced(said: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["no such key: x", "monkey: 5", "max_tokens=10, tokens: 5", "https://host/a@b", "risk-averse"]
+    "said",
+    [
+        *("no such key: x", "monkey: 5", "max_tokens=10, tokens: 5", "https://host/a@b", "risk-averse"),
+        *(
+            "PWD=/home/me",
+            "auth: not logged in",
+            "git log --author=me",
+            "author: me",
+            "docker run -u 1000 x",
+            "pass: 3",
+        ),
+    ],
 )
 def test_l60_ordinary_words_stay(said: str) -> None:
     assert plain(said) == said
