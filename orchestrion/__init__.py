@@ -25,6 +25,7 @@ _NAMES = {
     ".actors.snapshot_stream": "SnapshotStream",
     ".actors.subscriptions": "Subscription",
     ".persistence.bootstrap": "ReplayProgress",
+    ".persistence.identity": "DatabaseCopy",
     ".runtime.contracts.admission": "command_json parse_command",
     ".runtime.contracts.codec": "to_json",
     ".runtime.contracts.commands": (
@@ -72,7 +73,7 @@ _NAMES = {
     ),
     ".runtime.health": "Health",
     ".runtime.host": "open_runtime",
-    ".runtime.options": "RuntimeOptions",
+    ".runtime.options": "CopyPolicy RuntimeOptions",
     ".runtime.runtime": "Runtime",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -20,6 +20,7 @@ from .actors.session_limits import SessionLimits as SessionLimits
 from .actors.snapshot_stream import SnapshotStream as SnapshotStream
 from .actors.subscriptions import Subscription as Subscription
 from .persistence.bootstrap import ReplayProgress as ReplayProgress
+from .persistence.identity import DatabaseCopy as DatabaseCopy
 from .runtime.contracts.admission import command_json as command_json
 from .runtime.contracts.admission import parse_command as parse_command
 from .runtime.contracts.codec import to_json as to_json
@@ -184,6 +185,7 @@ from .runtime.contracts.values import UserMessage as UserMessage
 from .runtime.contracts.values import instant as instant
 from .runtime.health import Health as Health
 from .runtime.host import open_runtime as open_runtime
+from .runtime.options import CopyPolicy as CopyPolicy
 from .runtime.options import RuntimeOptions as RuntimeOptions
 from .runtime.runtime import Runtime as Runtime
 

@@ -1,7 +1,7 @@
 """What tells one database from every other one, also from its copies: the name under which git keeps its captures.
 
 - A database has one identity at a time, and remembers those it had. It is made when a runtime with providers first
-  opens the file, or the command line first writes captures for it.
+  opens the file, or when it is backed up before that.
 - With the identity stands the file that it belongs to: device, inode, path, and the machine. A file that was moved
   keeps its identity, and so does one whose device has another number after a restart.
 - A copy is another file. `is_here` is then False, and whoever opens it for writing gives it a new identity
@@ -42,6 +42,18 @@ class DatabaseIdentity:
     former: tuple[str, ...] = ()
     is_here: bool = True
     is_up_to_date: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class DatabaseCopy:
+    """A database that was copied, or restored from a backup.
+
+    `original` is the identity of the database that it is a copy of. `is_new` says that no runtime with providers has
+    opened the file where it is: what was asked for before it was copied is still open in it.
+    """
+
+    original: str
+    is_new: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +100,16 @@ def read_identity(database: peewee.SqliteDatabase, path: Path) -> DatabaseIdenti
     )
 
 
+def copy_of(identity: DatabaseIdentity | None) -> DatabaseCopy | None:
+    """What the identity of a database says of its being a copy; None where it is none, or nothing says so."""
+    if identity is None or (identity.is_here and not identity.former):
+        return None
+    return DatabaseCopy(
+        original=identity.former[0] if identity.is_here else identity.id,
+        is_new=not identity.is_here,
+    )
+
+
 def renew_identity(database: peewee.SqliteDatabase, path: Path) -> DatabaseIdentity:
     """Give the database an identity of its own if it has none here, and note which file it belongs to.
 
@@ -104,9 +126,14 @@ def renew_identity(database: peewee.SqliteDatabase, path: Path) -> DatabaseIdent
 
 
 def detach_identity(database: peewee.SqliteDatabase) -> None:
-    """Make the identity one of no file: this is a backup, and gets its own when it is opened for writing."""
+    """Make the identity one of no file: this is a backup, and gets its own when it is opened for writing.
+
+    One that never had any gets one of no file, so that it is known to be a copy.
+    """
     rows = _rows(database)
-    if rows and rows[0][1] != _NOWHERE:
+    if not rows:
+        _write(database, secrets.token_hex(_IDENTITY_BYTES), _NOWHERE, ordinal=1)
+    elif rows[0][1] != _NOWHERE:
         _write(database, rows[0][0], _NOWHERE, ordinal=len(rows), replaced=rows[0][1])
 
 

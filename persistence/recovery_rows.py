@@ -9,25 +9,29 @@ import peewee
 from ..runtime.contracts.events import (
     PersistedEvent,
     ThreadApprovalResponseRequested,
+    ThreadCheckpointRevertRequested,
     ThreadTurnInterruptRequested,
+    ThreadTurnStartRequested,
 )
 from ..runtime.contracts.ids import ThreadId, TurnId
-from ..runtime.domain.recover import AbandonedThread, StreamingMessage, UndeliveredIntent
+from ..runtime.domain.recover import AbandonedThread, CopiedIntent, StreamingMessage, UndeliveredIntent
 from .decision_rows import read_session
 from .event_store import read_open_intents
 from .provider_runtime import read_live_runtimes
 
 _DELIVERED_ONCE = (ThreadTurnInterruptRequested.event_type, ThreadApprovalResponseRequested.event_type)
 
+_PERFORMED_LATER = (ThreadTurnStartRequested, ThreadCheckpointRevertRequested)
+
 
 def read_abandoned_threads(
-    database: peewee.SqliteDatabase, *, intents_after: int, is_copy: bool = False
+    database: peewee.SqliteDatabase, *, intents_after: int, is_copy: bool = False, performs_copied: bool = False
 ) -> list[AbandonedThread]:
     """The live threads with a running turn, a streaming message, a pending approval, a live runtime row, or an
     interrupt or approval response that nothing settles. Projections stand at the head.
 
     A backup has no live runtime rows, but sessions that were alive when it was made: with `is_copy`, all sessions are
-    looked through.
+    looked through. So are, unless `performs_copied`, its queued turns and open reverts.
     """
     running = dict(
         database.execute_sql(
@@ -56,14 +60,25 @@ def read_abandoned_threads(
             ).fetchall()
         ]
     undelivered: dict[str, list[UndeliveredIntent]] = defaultdict(list)
+    copied: dict[str, list[CopiedIntent]] = defaultdict(list)
     for event in read_open_intents(database, after=intents_after):
-        if isinstance(event, PersistedEvent) and event.event_type in _DELIVERED_ONCE:
+        if not isinstance(event, PersistedEvent):
+            continue
+        if is_copy and not performs_copied and isinstance(event.payload, _PERFORMED_LATER):
+            copied[event.stream_id].append(
+                CopiedIntent(
+                    event_id=event.event_id,
+                    correlation_id=event.correlation_id,
+                    turn_id=event.payload.turn_id if isinstance(event.payload, ThreadTurnStartRequested) else None,
+                )
+            )
+        if event.event_type in _DELIVERED_ONCE:
             undelivered[event.stream_id].append(
                 UndeliveredIntent(
                     event_id=event.event_id, event_type=event.event_type, correlation_id=event.correlation_id
                 )
             )
-    candidates = dict.fromkeys((*running, *streaming, *sorted(pending), *live, *undelivered))
+    candidates = dict.fromkeys((*running, *streaming, *sorted(pending), *live, *undelivered, *copied))
     return [
         AbandonedThread(
             thread_id=ThreadId(thread_id),
@@ -72,6 +87,7 @@ def read_abandoned_threads(
             streaming=tuple(streaming[thread_id]),
             has_pending_approvals=thread_id in pending,
             undelivered=tuple(undelivered[thread_id]),
+            copied=tuple(copied[thread_id]),
         )
         for thread_id in candidates
         if _lives(database, thread_id)

@@ -15,6 +15,7 @@ from ..actors.projector_condition import ProjectorHealth
 from ..actors.projectors import Projectors
 from ..actors.session_health import SessionHealth
 from ..actors.supervisor import Supervisor
+from ..persistence.identity import DatabaseCopy
 from ..persistence.lane import WriteLane
 
 RuntimeStatus: TypeAlias = Literal["running", "failed", "stopping"]
@@ -37,6 +38,8 @@ class Health:
     projectors: tuple[ProjectorHealth, ...]
     sessions: tuple[SessionHealth, ...]
     captures: tuple[CaptureHealth, ...]
+    copy: DatabaseCopy | None
+    """Where the database is a copy of another one or a restored backup: what this runtime found when it opened it."""
     restarts: Mapping[str, int]
     last_errors: tuple[LastError, ...]
     """The newest first, one an actor; also what has passed since."""
@@ -59,6 +62,7 @@ class HealthSource:
     errors: LastErrors
     sessions: Callable[[], tuple[SessionHealth, ...]]
     captures: Callable[[], tuple[CaptureHealth, ...]]
+    copy: Callable[[], DatabaseCopy | None]
     is_stopping: Callable[[], bool]
 
     def read(self) -> Health:
@@ -75,6 +79,7 @@ class HealthSource:
             projectors=tuple(projector.health() for projector in self.projectors.all),
             sessions=self.sessions(),
             captures=self.captures(),
+            copy=self.copy(),
             restarts=self.supervisor.restarts,
             last_errors=self.errors.read(),
         )

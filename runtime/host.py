@@ -194,6 +194,7 @@ class _House:
             errors=errors,
             sessions=self._providers.sessions,
             captures=self._providers.captures,
+            copy=self._providers.copy,
             is_stopping=lambda: self._stopping,
         )
         rebuilder = self._rebuilder = Rebuilder(projectors, log, path=Path(prepared.writer.database))

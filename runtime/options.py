@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -14,6 +15,8 @@ from ..actors.session_limits import SessionLimits
 from ..actors.thread_context import ChooseProvider
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.database import Durability
+
+CopyPolicy: TypeAlias = Literal["cancel", "perform"]
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +36,10 @@ class RuntimeOptions:
     resume_policy: ResumePolicy = "refuse"
     """What a thread does whose agent cannot or does not resume its conversation: fail the turn, naming the way out, or
     start a new conversation, with the loss stated in its history."""
+    copy_policy: CopyPolicy = "cancel"
+    """What becomes of the queued turns and open reverts of a copy of a database, or of a restored backup, when it is
+    first opened with providers. The original may have performed them since: they are cancelled, with the reason in
+    their threads' histories, or performed."""
     progress: ProgressListener | None = None
     """Called on a worker thread while projections are brought to the head, with events applied and the head."""
     durability: Durability = "full"

@@ -36,7 +36,7 @@ from ..actors.workspace import RefNames
 from ..actors.workspace_use import WorkspaceUse
 from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
 from ..persistence.crash_points import crash_point
-from ..persistence.identity import DatabaseIdentity, read_identity, renew_identity
+from ..persistence.identity import DatabaseCopy, DatabaseIdentity, copy_of, read_identity, renew_identity
 from ..persistence.lane import WriteLane
 from ..persistence.provider_runtime import ProviderRuntimeRow, read_live_runtimes, set_runtime_status
 from ..persistence.readers import ReaderPool
@@ -94,6 +94,7 @@ class ProviderHost:
         self._calls = calls
         self._database = database
         self._identity: DatabaseIdentity | None = None
+        self._copy: DatabaseCopy | None = None
         self._uncaptured: tuple[TurnWorkspace, ...] = ()
         self._is_passive = not providers
         self._options = options
@@ -114,18 +115,22 @@ class ProviderHost:
     def captures(self) -> tuple[CaptureHealth, ...]:
         return () if self._checkpointer is None else self._checkpointer.health()
 
+    def copy(self) -> DatabaseCopy | None:
+        return self._copy
+
     async def recover(self) -> None:
         """Settle what a dead host left, in one transaction, before the first command.
 
         1. Agents of the dead host that still live are ended. Those of a host that lives are not, nor those that a
            copy of a database names: they belong to the database that was copied.
-        2. What they were doing is settled by internal commands.
+        2. What they were doing is settled by internal commands; in a copy, as `copy_policy` says, queued turns too.
         3. Their runtime rows become stopped, cursors kept; a copy gets an identity of its own.
         """
+        identity = await self._lane.run(lambda database: read_identity(database, self._database))
+        self._copy = copy_of(identity)
         if self._is_passive:
             return
-        identity = await self._lane.run(lambda database: read_identity(database, self._database))
-        is_copy = identity is not None and not identity.is_here
+        is_copy = self._copy is not None and self._copy.is_new
         uncaptured = await self._lane.run(read_uncaptured_turns)
         self._uncaptured = tuple(_turn_workspace(turn) for turn in uncaptured)
         live = await self._lane.run(read_live_runtimes)
@@ -216,7 +221,12 @@ class ProviderHost:
 
     def _settle(self, database: peewee.SqliteDatabase, *, is_copy: bool) -> GroupOutcome:
         mint = self._options.mint
-        threads = read_abandoned_threads(database, intents_after=self._reactor_position, is_copy=is_copy)
+        threads = read_abandoned_threads(
+            database,
+            intents_after=self._reactor_position,
+            is_copy=is_copy,
+            performs_copied=self._options.copy_policy == "perform",
+        )
         commands = recover(threads, recovery_id=mint.new_id(), now=mint.now())
         if not commands:
             return GroupOutcome(answers=(), batch=NOTHING)

@@ -9,10 +9,11 @@ import click
 from rich.console import Console
 
 from ...persistence.diagnosis import Diagnosis, diagnose
+from ...persistence.identity import DatabaseCopy, copy_of, read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.ownership import Owner, read_owner
 from ..contracts.codec import to_json
-from .output import print_line, print_table, stdout_console, write_json
+from .output import print_copy, print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 from .progress import replay_progress
 
@@ -20,6 +21,7 @@ from .progress import replay_progress
 @attrs.frozen(kw_only=True)
 class _Health:
     owner: Owner | None
+    copy: DatabaseCopy | None
     diagnosis: Diagnosis
 
 
@@ -34,9 +36,13 @@ def health(context: click.Context, database: Path, as_json: bool) -> None:
     """
     with open_read_only(database) as opened, replay_progress("reading") as progress:
         opened.execute_sql("BEGIN")
-        found = _Health(owner=read_owner(database), diagnosis=diagnose(opened, progress=progress))
+        found = _Health(
+            owner=read_owner(database),
+            copy=copy_of(read_identity(opened, database)),
+            diagnosis=diagnose(opened, progress=progress),
+        )
     if as_json:
-        write_json({"owner": to_json(found.owner), **to_json(found.diagnosis)})
+        write_json({"owner": to_json(found.owner), "copy": to_json(found.copy), **to_json(found.diagnosis)})
     else:
         _print(stdout_console(), found)
     context.exit(1 if found.diagnosis.quarantine else 0)
@@ -50,6 +56,7 @@ def _print(console: Console, found: _Health) -> None:
         if owner is None
         else f"Owned by process {owner.pid} on {owner.host} since {owner.since}",
     )
+    print_copy(console, found.copy)
     print_line(console, f"The log has {diagnosis.head} events")
     print_table(
         console,

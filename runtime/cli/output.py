@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...persistence.identity import DatabaseCopy
+
 _UNBOUNDED_WIDTH: Final = 10_000
 _EXCERPT: Final = 100
 
@@ -69,6 +71,14 @@ def print_table(console: Console, title: str, headers: Sequence[str], rows: Iter
 
 def print_line(console: Console, text: str) -> None:
     console.print(cell(text), soft_wrap=True)
+
+
+def print_copy(console: Console, copy: DatabaseCopy | None) -> None:
+    """Say that the database is a copy of another one, where it is."""
+    if copy is None:
+        return
+    asked = "; what is queued in it is cancelled when a runtime with agents opens it" if copy.is_new else ""
+    print_line(console, f"A copy of the database {copy.original}{asked}")
 
 
 def cell(value: object) -> Text:

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from ...persistence.identity import DatabaseCopy, copy_of, read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.stats import DatabaseStats, ThreadStats, read_stats
 from ..contracts.codec import to_json
-from .output import print_line, print_table, stdout_console, write_json
+from .output import print_copy, print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 
 _THREADS = 20
@@ -36,18 +37,21 @@ def stats(database: Path, most_threads: int, as_json: bool) -> None:
     with open_read_only(database) as opened:
         opened.execute_sql("BEGIN")
         found = read_stats(opened, most_threads=most_threads)
+        copy = copy_of(read_identity(opened, database))
     if as_json:
-        write_json({**to_json(found), "threads": [_thread_json(thread) for thread in found.threads]})
+        threads = [_thread_json(thread) for thread in found.threads]
+        write_json({**to_json(found), "copy": to_json(copy), "threads": threads})
     else:
-        _print(found)
+        _print(found, copy)
 
 
 def _thread_json(thread: ThreadStats) -> dict[str, Any]:
     return {**to_json(thread), "contentBytes": thread.content_bytes}
 
 
-def _print(found: DatabaseStats) -> None:
+def _print(found: DatabaseStats, copy: DatabaseCopy | None) -> None:
     console = stdout_console()
+    print_copy(console, copy)
     print_line(
         console,
         f"{_size(found.file_bytes)}, {_size(found.free_bytes)} of it free; {_size(found.wal_bytes)} of WAL beside it",

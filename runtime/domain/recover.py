@@ -2,7 +2,8 @@
 
 After them nothing is stuck: no turn runs without an owner, no message streams, no approval waits that nobody can
 answer, and interrupts and approval responses that never reached their agent are closed as not delivered. Queued turns
-stay queued; stops and reverts stay open and are performed again.
+stay queued; stops and reverts stay open and are performed again. In a copy of a database, where the original may have
+performed them, queued turns and open reverts are closed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from ..contracts.commands import (
     ThreadSessionSet,
 )
 from ..contracts.ids import ActivityId, CommandId, EventId, MessageId, ThreadId, TurnId, runtime_id
-from ..contracts.values import UNSET, Activity, Instant, Label, Session, SessionStatus
+from ..contracts.values import UNSET, Activity, Instant, JsonObject, Label, Session, SessionStatus
+
+COPIED_DATABASE: Final = "copied_database"
+"""The reason in the payload of what closes a request that the original of a copy may have performed."""
 
 _OVER: Final[tuple[SessionStatus, ...]] = ("stopped", "error", "interrupted", "idle")
 
@@ -40,8 +44,17 @@ class UndeliveredIntent:
 
 
 @attrs.frozen(kw_only=True)
+class CopiedIntent:
+    """A queued turn or an open revert of a database that was copied. `turn_id` is that of the turn."""
+
+    event_id: EventId
+    correlation_id: CommandId | None
+    turn_id: TurnId | None = None
+
+
+@attrs.frozen(kw_only=True)
 class AbandonedThread:
-    """A live thread with something that a dead host was doing."""
+    """A live thread with something that a dead host was doing, or that it is not to do."""
 
     thread_id: ThreadId
     session: Session | None
@@ -49,6 +62,7 @@ class AbandonedThread:
     streaming: tuple[StreamingMessage, ...] = ()
     has_pending_approvals: bool = False
     undelivered: tuple[UndeliveredIntent, ...] = ()
+    copied: tuple[CopiedIntent, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -77,10 +91,11 @@ def recover(threads: Sequence[AbandonedThread], *, recovery_id: str, now: Instan
 
 
 _Build = Callable[[CommandId], InternalCommand]
+_Intent = UndeliveredIntent | CopiedIntent
 
 
-def _settling(thread: AbandonedThread, now: Instant) -> list[tuple[_Build, UndeliveredIntent | None]]:
-    settling: list[tuple[_Build, UndeliveredIntent | None]] = [
+def _settling(thread: AbandonedThread, now: Instant) -> list[tuple[_Build, _Intent | None]]:
+    settling: list[tuple[_Build, _Intent | None]] = [
         (_completion(thread.thread_id, message, now), None) for message in thread.streaming
     ]
     if thread.running_turn_id is not None:
@@ -99,6 +114,7 @@ def _settling(thread: AbandonedThread, now: Instant) -> list[tuple[_Build, Undel
     if _has_live_session(thread):
         settling.append((_stop(thread, now), None))
     settling += [(_undelivered(thread, intent, now), intent) for intent in thread.undelivered]
+    settling += [(_not_performed(thread, intent, now), intent) for intent in thread.copied]
     return settling
 
 
@@ -142,11 +158,37 @@ def _undelivered(thread: AbandonedThread, intent: UndeliveredIntent, now: Instan
         now,
         kind=f"{what.replace(' ', '.')}.undelivered",
         summary=f"The host stopped before the {what} reached the agent",
-        turn_id=None,
     )
 
 
-def _note(thread: AbandonedThread, now: Instant, *, kind: str, summary: str, turn_id: TurnId | None) -> _Build:
+def _not_performed(thread: AbandonedThread, intent: CopiedIntent, now: Instant) -> _Build:
+    if intent.turn_id is None:
+        why = "it was open when this database was copied, and the original may have performed it: send it again"
+        return _note(
+            thread,
+            now,
+            kind="checkpoint.revert.refused",
+            summary=f"The thread was not reverted: {why}",
+            payload={"error": why, "reason": COPIED_DATABASE},
+        )
+    return _note(
+        thread,
+        now,
+        kind="turn.cancelled",
+        summary="The turn was queued when this database was copied, and the original may have run it: send it again",
+        payload={"turnId": intent.turn_id, "reason": COPIED_DATABASE},
+    )
+
+
+def _note(
+    thread: AbandonedThread,
+    now: Instant,
+    *,
+    kind: str,
+    summary: str,
+    turn_id: TurnId | None = None,
+    payload: JsonObject | None = None,
+) -> _Build:
     return lambda command_id: ThreadActivityAppend(
         command_id=command_id,
         thread_id=thread.thread_id,
@@ -155,7 +197,7 @@ def _note(thread: AbandonedThread, now: Instant, *, kind: str, summary: str, tur
             tone="error",
             kind=Label(kind),
             summary=summary,
-            payload={},
+            payload=payload or {},
             turn_id=turn_id,
             created_at=now,
         ),

@@ -143,7 +143,8 @@ class World:
         return [NoAgent()] if self._provider else []
 
     def _options(self) -> RuntimeOptions:
-        return RuntimeOptions(mint=self._mint, loaded_threads=1, reader_connections=1 + self._program.seed % 4)
+        readers = 1 + self._program.seed % 4  # a crash is a copy here, and its original lives no more
+        return RuntimeOptions(mint=self._mint, loaded_threads=1, reader_connections=readers, copy_policy="perform")
 
     async def _serve(self, runtime: Runtime, outside: TaskGroup) -> bool:
         """Run steps until one ends this life; whether the program is over. What is started `outside` outlives it."""

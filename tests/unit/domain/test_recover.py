@@ -15,6 +15,7 @@ from orchestrion.runtime.contracts.ids import CommandId, EventId, MessageId, Thr
 from orchestrion.runtime.contracts.values import UNSET, SessionStatus
 from orchestrion.runtime.domain.recover import (
     AbandonedThread,
+    CopiedIntent,
     RecoveryCommand,
     StreamingMessage,
     UndeliveredIntent,
@@ -52,6 +53,19 @@ def _stopped(one: RecoveryCommand) -> ThreadSessionSet:
 def _noted(one: RecoveryCommand) -> ThreadActivityAppend:
     assert isinstance(one.command, ThreadActivityAppend)
     return one.command
+
+
+@pytest.mark.lesson("L93")
+@pytest.mark.parametrize(
+    ("turn_id", "kind"), [(TURN, "turn.cancelled"), (None, "checkpoint.revert.refused")], ids=["turn", "revert"]
+)
+def test_request_of_a_copied_database_is_closed_with_the_reason(turn_id: TurnId | None, kind: str) -> None:
+    intent = CopiedIntent(event_id=EventId("e7"), correlation_id=CommandId("c7"), turn_id=turn_id)
+    (closed,) = then(AbandonedThread(thread_id=T1, session=None, copied=(intent,)))
+    activity = _noted(closed).activity
+    assert (closed.caused_by, closed.correlation_id, activity.kind) == ("e7", "c7", kind)
+    assert activity.payload["reason"] == "copied_database"
+    assert activity.payload.get("turnId") == turn_id
 
 
 def test_nothing_left_is_nothing_to_do() -> None:
