@@ -6,8 +6,6 @@
   their numbers' order.
 - A turn that the agent begins by itself, while none runs, is opened here, under an id that is minted here.
 - Whatever ends it (the agent, the adapter, the store), a life that was bound is over only when its end is reported.
-
-Longer than 350 lines: whatever sends for the session takes turns under one lock, and the clocks look at what was read.
 """
 
 from __future__ import annotations
@@ -28,18 +26,13 @@ from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId, TurnI
 from ..runtime.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
-    MessageDelta,
     ProviderRuntimeEvent,
     SessionExited,
-    SessionStarted,
     TurnCompleted,
     TurnStarted,
 )
 from ..runtime.contracts.values import UNSET, TurnOrigin
-from ..runtime.domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
-from ..runtime.domain.coalesce import HeldText, hold, release
 from ..runtime.domain.event_bounds import bounded_event
-from ..runtime.domain.ingest import ingest
 from ..runtime.domain.session_commands import (
     IngestState,
     ask_again,
@@ -48,11 +41,9 @@ from ..runtime.domain.session_commands import (
     session_set,
     times_asked_again,
 )
-from .failure_reasons import reason_of
+from .agent_reports import AgentReports
 from .minting import Mint
-from .open_calls import OpenCalls
 from .providers.adapter import AgentConnection, Provider, SessionRequest
-from .session_outbox import SessionOutbox
 from .session_voice import SessionVoice
 
 _logger = logging.getLogger(__name__)
@@ -80,7 +71,7 @@ class AgentLife:
         changed: Callable[[], None],
         turn_begun: TurnBegun | None = None,
     ) -> None:
-        self._state = state
+        self._reports = AgentReports(state, voice, mint, correlation_id=correlation_id)
         self._voice = voice
         self._mint = mint
         self._changed = changed
@@ -89,23 +80,17 @@ class AgentLife:
         self._is_ending = False
         self._turn_is_taken_up = False
         self._turns_of_others = 0
-        self._text_at = 0.0
         self._sending = anyio.Lock()
-        self._outbox = SessionOutbox(voice, correlation_id=correlation_id)
         self._connection: AgentConnection | None = None
         self._workspace: Path | None = None
-        self._held = HeldText()
-        self._calls = OpenCalls()
         self._failure: Exception | None = None
-        self._exited = False
         self._is_listening = True
         self.ended = anyio.Event()
         self.heard_at = anyio.current_time()
-        self.idle_since = anyio.current_time()
 
     @property
     def state(self) -> IngestState:
-        return self._state
+        return self._reports.state
 
     @property
     def connection(self) -> AgentConnection:
@@ -115,7 +100,16 @@ class AgentLife:
     @property
     def is_over(self) -> bool:
         """Whether the agent is gone, be its end reported or not."""
-        return self._exited or self.ended.is_set()
+        return self._reports.exited or self.ended.is_set()
+
+    @property
+    def idle_since(self) -> float:
+        """Since when the agent has had no turn, or was last put off."""
+        return self._reports.idle_since
+
+    def put_off_retirement(self) -> None:
+        """Count the agent as busy until now."""
+        self._reports.idle_since = anyio.current_time()
 
     @property
     def workspace(self) -> Path | None:
@@ -124,46 +118,46 @@ class AgentLife:
 
     @property
     def running_turn_id(self) -> TurnId | None:
-        return self._state.turn_id
+        return self._reports.state.turn_id
 
     @property
     def waits_for_others(self) -> bool:
         """Whether the agent's silence is not its own: an approval or a tool is open, or nobody listens to it now."""
-        return bool(self._calls) or not self._is_listening
+        return bool(self._reports.calls) or not self._is_listening
 
     def ids(self) -> dict[str, object]:
         """What a log record about this life carries."""
         return {
-            "thread_id": self._state.thread_id,
-            "turn_id": self._state.turn_id,
-            "provider_session_id": self._state.provider_session_id,
+            "thread_id": self._reports.state.thread_id,
+            "turn_id": self._reports.state.turn_id,
+            "provider_session_id": self._reports.state.provider_session_id,
         }
 
     @property
     def open_approvals(self) -> int:
-        return len(self._calls.approvals)
+        return len(self._reports.calls.approvals)
 
     def open_approval(self, asked: ApprovalRequestId) -> ApprovalRequestId | None:
         """The agent's own id of a request that it waits on; None where it waits on no such request."""
-        return next((own for own in self._calls.approvals if asked_id(self._state, own) == asked), None)
+        return next((own for own in self._reports.calls.approvals if asked_id(self._reports.state, own) == asked), None)
 
     def is_open(self, own: ApprovalRequestId) -> bool:
         """Whether the agent's request is open."""
-        return self._calls.request(own) is not None
+        return self._reports.calls.request(own) is not None
 
     def answered(self, own: ApprovalRequestId) -> None:
         """The answer to a request was delivered: from now on the agent's silence is its own."""
-        self._calls.answered(own)
+        self._reports.calls.answered(own)
         self.heard_at = anyio.current_time()
 
     async def ask_again(self, own: ApprovalRequestId) -> bool:
         """Ask for a decision again, under a fresh id; False where that was done `MAX_ASKED_AGAIN` times."""
         async with self._sending:
-            request = self._calls.request(own)
+            request = self._reports.calls.request(own)
             if request is not None:
-                if times_asked_again(self._state, own) >= MAX_ASKED_AGAIN:
+                if times_asked_again(self._reports.state, own) >= MAX_ASKED_AGAIN:
                     return False
-                self._state = ask_again(self._state, own)
+                self._reports.state = ask_again(self._reports.state, own)
                 await self._take(request)
         return True
 
@@ -175,11 +169,11 @@ class AgentLife:
     async def bind(self) -> None:
         """Make this the thread's current session. Its metadata names no session: it replaces the one before."""
         async with self._sending:
-            starting = session_set(self._state, "starting", self._mint.now())
-            self._state = numbered(self._state, starting)
-            replacing = EventMetadata(adapter_key=self._state.adapter_key)
-            self._outbox.put(attrs.evolve(starting, metadata=replacing))
-            await self._outbox.deliver()
+            starting = session_set(self._reports.state, "starting", self._mint.now())
+            self._reports.state = numbered(self._reports.state, starting)
+            replacing = EventMetadata(adapter_key=self._reports.state.adapter_key)
+            self._reports.outbox.put(attrs.evolve(starting, metadata=replacing))
+            await self._reports.outbox.deliver()
 
     async def run(self, provider: Provider, request: SessionRequest, *, task_status: TaskStatus[None]) -> None:
         """Start the agent, then read it until it is gone. Started once it is ready for a turn.
@@ -198,7 +192,7 @@ class AgentLife:
                 if isinstance(error, OrchestrionError):
                     raise
                 raise ProviderProtocolError(f"the agent of {provider.name} could not be started: {error}") from error
-            _logger.exception("session %s ends", self._state.provider_session_id, extra=self.ids())
+            _logger.exception("session %s ends", self._reports.state.provider_session_id, extra=self.ids())
             self._failure = error
         finally:
             self.ended.set()
@@ -213,10 +207,10 @@ class AgentLife:
             SessionLost: the agent is gone, so nothing was claimed.
         """
         async with self._sending:
-            await self._outbox.deliver()
+            await self._reports.outbox.deliver()
             if self.is_over:
-                raise SessionLost(self._state.fatal_error or "the agent process ended before its turn")
-            if self._state.turn_id is not None:
+                raise SessionLost(self._reports.state.fatal_error or "the agent process ended before its turn")
+            if self._reports.state.turn_id is not None:
                 return False
             is_open = await self._open_turn(
                 turn_id, "user", caused_by=intent.event_id, correlation_id=intent.correlation_id
@@ -244,25 +238,22 @@ class AgentLife:
             await self._connection.close()
             await self.ended.wait()
         async with self._sending:
-            await self._flush()
-            if not self._exited:
-                failure = because or self._failure
-                if failure is not None and self._state.fatal_error is None:
-                    why = reason_of(failure)
-                    self._state = attrs.evolve(self._state, fatal_error=str(failure), fatal_reason=why)
+            await self._reports.flush()
+            if not self._reports.exited:
+                self._reports.note_failure(because or self._failure)
                 await self._take(SessionExited(asked=True))
-            await self._outbox.deliver()
+            await self._reports.outbox.deliver()
 
     def expect_end(self, intent: PersistedEvent) -> None:
         """The next end of a turn, or of the session, is this intent's outcome."""
-        self._outbox.expect_end(intent)
+        self._reports.outbox.expect_end(intent)
 
     def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> None:
         """The resolution of this request is the intent's outcome."""
-        self._outbox.expect_answer(asked, intent)
+        self._reports.outbox.expect_answer(asked, intent)
 
     def forget_answer(self, asked: ApprovalRequestId) -> None:
-        self._outbox.forget_answer(asked)
+        self._reports.outbox.forget_answer(asked)
 
     async def _read(self, connection: AgentConnection) -> None:
         while True:
@@ -272,18 +263,17 @@ class AgentLife:
             begun: TurnId | None = None
             async with self._sending:
                 if event is None:
-                    await self._send_what_is_due()
+                    await self._reports.send_what_is_due()
                     continue
                 self.heard_at = anyio.current_time()
                 if isinstance(event, TurnStarted):
                     begun = await self._take_up(event)
                 if isinstance(event, TurnCompleted) and self._turns_of_others:
                     self._turns_of_others -= 1
-                    await self._flush()
-                    await self._complete_messages()
+                    await self._reports.finish_messages()
                 else:
                     await self._take(event)
-            for lost in self._calls.take_lost():
+            for lost in self._reports.calls.take_lost():
                 with suppress(ProviderError):
                     await connection.respond(lost, "decline")
             if begun is not None:
@@ -298,16 +288,15 @@ class AgentLife:
         self, turn_id: TurnId, origin: TurnOrigin, *, caused_by: EventId | None, correlation_id: CommandId | None
     ) -> bool:
         """Open a turn by one commit; what was said before it is completed first. False where the commit is void."""
-        await self._flush()
-        await self._complete_messages()
-        opened = attrs.evolve(self._state, turn_id=turn_id, provider_turn_id=None)
+        await self._reports.finish_messages()
+        opened = attrs.evolve(self._reports.state, turn_id=turn_id, provider_turn_id=None)
         command = session_set(opened, "running", self._mint.now(), turn_origin=UNSET if origin == "user" else origin)
-        self._state = numbered(self._state, command)
+        self._reports.state = numbered(self._reports.state, command)
         result = await self._voice.send(command, caused_by=caused_by, correlation_id=correlation_id)
         if result is None:
             return False
-        self._state = attrs.evolve(opened, count=self._state.count)
-        self._outbox.correlation_id = correlation_id
+        self._reports.state = attrs.evolve(opened, count=self._reports.state.count)
+        self._reports.outbox.correlation_id = correlation_id
         self.heard_at = anyio.current_time()
         return True
 
@@ -320,7 +309,7 @@ class AgentLife:
         if started.origin == "user":
             self._turn_is_taken_up = True
             return None
-        if self._state.turn_id is not None:
+        if self._reports.state.turn_id is not None:
             self._turns_of_others += 0 if self._turn_is_taken_up else 1
             return None
         if self._is_ending:
@@ -337,34 +326,12 @@ class AgentLife:
 
     async def _next_event(self, connection: AgentConnection) -> ProviderRuntimeEvent | None:
         """The agent's next event; None when something that is held is due before it comes."""
-        due = self._due_at()
+        due = self._reports.due_at
         if due is None:
             return await self._received(connection)
         with anyio.move_on_after(max(0.0, due - anyio.current_time())):
             return await self._received(connection)
         return None
-
-    def _due_at(self) -> float | None:
-        late = self._text_at + LATE_SILENCE_SECONDS if self._has_late_text else None
-        return min((due for due in (self._held.due_at, self._calls.due_at, late) if due is not None), default=None)
-
-    @property
-    def _has_late_text(self) -> bool:
-        return self._state.turn_id is None and bool(self._state.open_messages or self._state.early_text)
-
-    async def _send_what_is_due(self) -> None:
-        now = anyio.current_time()
-        await self._flush(whole=False)
-        for update in self._calls.release(now, due=True):
-            await self._ingest(update)
-        if self._has_late_text and self._text_at + LATE_SILENCE_SECONDS <= now:
-            await self._flush()
-            await self._complete_messages()
-
-    async def _complete_messages(self) -> None:
-        self._state, commands = complete_messages(self._state, self._mint.now())
-        self._outbox.put(*commands)
-        await self._outbox.deliver()
 
     @staticmethod
     async def _received(connection: AgentConnection) -> ProviderRuntimeEvent:
@@ -374,29 +341,8 @@ class AgentLife:
             return SessionExited(asked=False)
 
     async def _take(self, event: ProviderRuntimeEvent) -> None:
-        now = anyio.current_time()
-        for taken in self._calls.take(event, now):
-            self._held, passed_on = hold(self._held, taken, now)
-            for passed in passed_on:
-                await self._ingest(passed)
-
-    async def _flush(self, *, whole: bool = True) -> None:
-        self._held, passed_on = release(self._held, whole=whole)
-        for passed in passed_on:
-            await self._ingest(passed)
-
-    async def _ingest(self, event: ProviderRuntimeEvent) -> None:
-        self._note(event)
-        self._state, commands = ingest(self._state, event, self._mint.now())
-        self._outbox.put(*commands)
-        if self._state.turn_id is None:
-            self._outbox.correlation_id = None
-            self._turns_of_others = 0
-        await self._outbox.deliver()
-
-    def _note(self, event: ProviderRuntimeEvent) -> None:
-        self._exited = self._exited or isinstance(event, SessionExited)
-        if isinstance(event, TurnCompleted | SessionStarted) or self._state.turn_id is None:
-            self.idle_since = anyio.current_time()
-        if isinstance(event, MessageDelta):
-            self._text_at = anyio.current_time()
+        try:
+            await self._reports.take(event)
+        finally:
+            if self._reports.state.turn_id is None:
+                self._turns_of_others = 0

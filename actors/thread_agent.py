@@ -198,7 +198,7 @@ class ThreadAgent:
         process = own_process(life.connection)
         commands = [] if process is None else await in_thread(commands_of, process)
         if commands:
-            life.idle_since = anyio.current_time()
+            life.put_off_retirement()
         elif not unless():
             await self.end()
 

@@ -1,0 +1,104 @@
+"""What an agent reports, on its way into commands: held text joined, calls followed, events ingested, commands sent.
+
+Whoever owns it lets one caller in at a time, so that commands keep their numbers' order.
+"""
+
+from __future__ import annotations
+
+import anyio
+import attrs
+
+from ..runtime.contracts.ids import CommandId
+from ..runtime.contracts.provider_events import (
+    MessageDelta,
+    ProviderRuntimeEvent,
+    SessionExited,
+    SessionStarted,
+    TurnCompleted,
+)
+from ..runtime.domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
+from ..runtime.domain.coalesce import HeldText, hold, release
+from ..runtime.domain.ingest import ingest
+from ..runtime.domain.session_commands import IngestState
+from .failure_reasons import reason_of
+from .minting import Mint
+from .open_calls import OpenCalls
+from .session_outbox import SessionOutbox
+from .session_voice import SessionVoice
+
+
+class AgentReports:
+    """The reports of one life of an agent. `state` is what is known of it after all that was ingested."""
+
+    def __init__(
+        self, state: IngestState, voice: SessionVoice, mint: Mint, *, correlation_id: CommandId | None
+    ) -> None:
+        self.state = state
+        self.calls = OpenCalls()
+        self.outbox = SessionOutbox(voice, correlation_id=correlation_id)
+        self.exited = False
+        """Whether the agent's end was ingested."""
+        self.idle_since = anyio.current_time()
+        self._mint = mint
+        self._held = HeldText()
+        self._text_at = 0.0
+
+    async def take(self, event: ProviderRuntimeEvent) -> None:
+        """Ingest an event, or hold its text until more of it has come."""
+        now = anyio.current_time()
+        for taken in self.calls.take(event, now):
+            self._held, passed_on = hold(self._held, taken, now)
+            for passed in passed_on:
+                await self._ingest(passed)
+
+    async def flush(self, *, whole: bool = True) -> None:
+        """Ingest the text that is held; what is due of it where not the whole."""
+        self._held, passed_on = release(self._held, whole=whole)
+        for passed in passed_on:
+            await self._ingest(passed)
+
+    async def finish_messages(self) -> None:
+        """Ingest all text that is held, and complete the messages that are still open."""
+        await self.flush()
+        self.state, commands = complete_messages(self.state, self._mint.now())
+        self.outbox.put(*commands)
+        await self.outbox.deliver()
+
+    def note_failure(self, failure: Exception | None) -> None:
+        """Keep why the session ends, unless a reason is known already."""
+        if failure is not None and self.state.fatal_error is None:
+            self.state = attrs.evolve(self.state, fatal_error=str(failure), fatal_reason=reason_of(failure))
+
+    @property
+    def due_at(self) -> float | None:
+        """When `send_what_is_due` has something to send; None while nothing is held."""
+        late = self._text_at + LATE_SILENCE_SECONDS if self._has_late_text else None
+        return min((due for due in (self._held.due_at, self.calls.due_at, late) if due is not None), default=None)
+
+    async def send_what_is_due(self) -> None:
+        """Ingest what was held for as long as it may be."""
+        now = anyio.current_time()
+        await self.flush(whole=False)
+        for update in self.calls.release(now, due=True):
+            await self._ingest(update)
+        if self._has_late_text and self._text_at + LATE_SILENCE_SECONDS <= now:
+            await self.finish_messages()
+
+    @property
+    def _has_late_text(self) -> bool:
+        return self.state.turn_id is None and bool(self.state.open_messages or self.state.early_text)
+
+    async def _ingest(self, event: ProviderRuntimeEvent) -> None:
+        self._note(event)
+        self.state, commands = ingest(self.state, event, self._mint.now())
+        self.outbox.put(*commands)
+        if self.state.turn_id is None:
+            self.outbox.correlation_id = None
+        await self.outbox.deliver()
+
+    def _note(self, event: ProviderRuntimeEvent) -> None:
+        self.exited = self.exited or isinstance(event, SessionExited)
+        if isinstance(event, TurnCompleted | SessionStarted) or self.state.turn_id is None:
+            self.idle_since = anyio.current_time()
+        if isinstance(event, MessageDelta):
+            self._text_at = anyio.current_time()
