@@ -32,6 +32,7 @@ import attrs
 
 from ...persistence.threads import in_thread
 from ...runtime.contracts.ids import CheckpointRef, ThreadId
+from .details import CaptureDetails
 from .diff import DiffLimits, WorkspaceDiff, tree_diff
 from .git import CaptureFailed, Git, deadline
 from .git_program import find_git
@@ -44,6 +45,7 @@ from .kept import (
     list_refs,
     prune_refs,
     read_commit_text,
+    read_details,
     read_skipped,
 )
 from .layouts import find_layout
@@ -87,7 +89,7 @@ class Capture:
     """A workspace as it stood: the ref that keeps it, its commit, the commit's tree and message.
 
     `place` tells the workspace from others of its repository. `skipped` is what the capture could not take in: of that,
-    the tree says nothing.
+    the tree says nothing. `details` is what no tree has.
     """
 
     ref: CheckpointRef
@@ -96,6 +98,12 @@ class Capture:
     message: str
     place: str
     skipped: SkippedPaths = attrs.field(factory=SkippedPaths)
+    details: CaptureDetails = attrs.field(factory=CaptureDetails)
+
+    @property
+    def content(self) -> Tree:
+        """The tree with what no tree has."""
+        return Tree(name=self.tree, skipped=self.skipped, details=self.details)
 
 
 @attrs.frozen(kw_only=True)
@@ -187,9 +195,14 @@ class GitWorkspace:
             found = next((one for one in others if one.message == message), None)
             if found is None:
                 return None if capture is not None else await self._bring(ref, *name.other_databases, message=message)
-        skipped, place = found.skipped, found.place
         return Capture(
-            ref=found.ref, commit=found.commit, tree=found.tree, message=message, place=place, skipped=skipped
+            ref=found.ref,
+            commit=found.commit,
+            tree=found.tree,
+            message=message,
+            place=found.place,
+            skipped=found.skipped,
+            details=found.details,
         )
 
     async def foreign_refs(self, names: RefNames, thread_id: ThreadId) -> tuple[KeptRef, ...]:
@@ -239,7 +252,7 @@ class GitWorkspace:
         if kept is not None and not anew:
             return kept
         tree = _to_keep(await write_tree(self._git, self._layout, warm=warm))
-        if kept is not None and (kept.tree, kept.skipped, kept.place) == (tree.name, tree.skipped, self.place):
+        if kept is not None and (kept.content, kept.place) == (tree, self.place):
             return kept
         commit = await self._commit(tree, message, displaced)
         try:
@@ -311,7 +324,7 @@ class GitWorkspace:
             with deadline("restore", self.top, self._deadline):
                 if not await is_whole(self._git, target.tree):
                     raise CaptureFailed("restore", self.top, f"objects of {target.ref} are missing: it is no target")
-                wanted = Tree(name=target.tree, skipped=target.skipped)
+                wanted = target.content
                 restored = await restore_tree(self._git, self._layout, wanted, keep, touched=touched, approve=approve)
         except CaptureFailed as fault:
             if not kept:
@@ -328,8 +341,7 @@ class GitWorkspace:
         """
         self._check_place(target)
         with deadline("restore", self.top, self._deadline):
-            wanted = Tree(name=target.tree, skipped=target.skipped)
-            return await foresee_tree(self._git, self._layout, wanted, touched)
+            return await foresee_tree(self._git, self._layout, target.content, touched)
 
     async def differences(self, from_tree: str, to_tree: str) -> Differences:
         """The paths, from the top of the work tree, that differ between two captures' trees.
@@ -472,28 +484,41 @@ class GitWorkspace:
         return self._capture(ref, commit, moved.tree, moved.message)
 
     def _capture(self, ref: CheckpointRef, commit: str, tree: Tree, message: str) -> Capture:
-        return Capture(ref=ref, commit=commit, tree=tree.name, message=message, place=self.place, skipped=tree.skipped)
+        return Capture(
+            ref=ref,
+            commit=commit,
+            tree=tree.name,
+            message=message,
+            place=self.place,
+            skipped=tree.skipped,
+            details=tree.details,
+        )
 
     async def _commit(self, tree: Tree, message: str, parent: Capture | None) -> str:
         parents = () if parent is None else ("-p", parent.commit)
         arguments = ("commit-tree", "--no-gpg-sign", *parents, "-F", "-", tree.name)
-        text = commit_text(message, self.place, tree.skipped)
+        text = commit_text(message, self.place, tree)
         done = await self._git.run(*arguments, stdin=text, variables=_IDENTITY)
         return done.output.decode("ascii").strip()
 
 
 def _to_keep(tree: Tree) -> Tree:
     """The tree as its commit tells of it: a long list of what was skipped is shortened."""
-    return Tree(name=tree.name, skipped=tree.skipped.shortened())
+    return attrs.evolve(tree, skipped=tree.skipped.shortened())
 
 
 def _capture_of(found: FoundRef) -> Capture | None:
     if found.text is None:
         return None
     message, place = read_commit_text(found.text.message)
-    skipped = read_skipped(found.text.message)
     return Capture(
-        ref=found.ref, commit=found.commit, tree=found.text.tree, message=message, place=place, skipped=skipped
+        ref=found.ref,
+        commit=found.commit,
+        tree=found.text.tree,
+        message=message,
+        place=place,
+        skipped=read_skipped(found.text.message),
+        details=read_details(found.text.message),
     )
 
 

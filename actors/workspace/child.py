@@ -59,9 +59,16 @@ class Child:
 
 @asynccontextmanager
 async def child_process(
-    command: Sequence[str], *, stdin: IO[bytes] | int, directory: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    *,
+    stdin: IO[bytes] | int,
+    directory: Path,
+    environment: Mapping[str, str],
+    umask: int | None = None,
 ) -> AsyncIterator[Child]:
     """Run a command; leaving kills it, and what it started in its session, and waits for its end.
+
+    With `umask`, what it makes has no more permissions than that leaves; without, the host's says so.
 
     Raises:
         OSError: it could not be started.
@@ -77,6 +84,7 @@ async def child_process(
             cwd=directory,
             env=dict(environment),
             start_new_session=True,
+            umask=-1 if umask is None else umask,
         )
 
     child = Child(await start_in_thread(start, undo=_drop))

@@ -64,12 +64,13 @@ class Answer:
 
 @attrs.frozen(kw_only=True)
 class Git:
-    """A git program with the directory, variables and settings it runs under."""
+    """A git program with the directory, variables and settings it runs under; without a `umask`, under the host's."""
 
     program: str
     directory: Path
     variables: Mapping[str, str] = attrs.field(factory=dict)
     settings: tuple[str, ...] = ()
+    umask: int | None = None
 
     async def run(
         self,
@@ -141,6 +142,7 @@ class Git:
                         stdin=source,
                         directory=self.directory,
                         environment=git_environment(os.environ) | dict(self.variables) | dict(variables),
+                        umask=self.umask,
                     )
                 )
             except OSError as fault:

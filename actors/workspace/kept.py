@@ -8,7 +8,9 @@ from typing import Final
 import attrs
 
 from ...runtime.contracts.ids import CheckpointRef
+from .details import CaptureDetails
 from .git import Git
+from .recording import Tree
 from .ref_contents import CommitText, FoundRef, read_refs
 from .refs import NAMESPACE, RefName, RefNames, parse_ref
 from .skipped import SkippedPaths
@@ -18,9 +20,9 @@ _EXIT_FATAL: Final = 128
 _PLACE: Final = "\n\nplace "
 
 
-def commit_text(message: str, place: str, skipped: SkippedPaths) -> bytes:
-    """What a capture's commit says: its message, the place of the workspace in the repository, and what it skipped."""
-    return f"{message}{_PLACE}{place}\n{skipped.lines()}".encode("utf-8", "replace")
+def commit_text(message: str, place: str, tree: Tree) -> bytes:
+    """What a capture's commit says: its message, the place of the workspace in the repository, and what no tree has."""
+    return f"{message}{_PLACE}{place}\n{tree.skipped.lines()}{tree.details.lines()}".encode("utf-8", "replace")
 
 
 def read_commit_text(text: str) -> tuple[str, str]:
@@ -31,8 +33,17 @@ def read_commit_text(text: str) -> tuple[str, str]:
 
 def read_skipped(text: str) -> SkippedPaths:
     """What the capture of a commit with this text skipped."""
+    return SkippedPaths.read(_lines(text))
+
+
+def read_details(text: str) -> CaptureDetails:
+    """What the capture of a commit with this text kept beside its tree."""
+    return CaptureDetails.read(_lines(text))
+
+
+def _lines(text: str) -> list[str]:
     _, _, rest = text.strip("\n").partition(_PLACE)
-    return SkippedPaths.read(rest.split("\n")[1:])
+    return rest.split("\n")[1:]
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +61,7 @@ class KeptRef:
     message: str
     place: str
     skipped: SkippedPaths
+    details: CaptureDetails = attrs.field(factory=CaptureDetails)
     is_missing: bool = False
 
 
@@ -95,6 +107,7 @@ def _kept(found: FoundRef, name: RefName) -> KeptRef:
         message=message,
         place=place,
         skipped=read_skipped(said.message),
+        details=read_details(said.message),
         is_missing=found.text is None,
     )
 

@@ -22,6 +22,8 @@ from .scratch import Layout
 from .skipped import SkippedPaths, SkipReason
 
 _EXIT_FATAL: Final = 128
+_FETCH_SETTINGS: Final = ("protocol.file.allow=always", "fetch.fsckObjects=false", "transfer.fsckObjects=false")
+"""What a user forbids git to fetch are other people's repositories."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,12 +51,13 @@ async def find_moved(
             if found is None:
                 continue
             flags = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--recurse-submodules=no")
-            await git.run("fetch", *flags, str(other.git_dir), found.ref)
+            await attrs.evolve(git, settings=_FETCH_SETTINGS).run("fetch", *flags, str(other.git_dir), found.ref)
             tree = await _re_rooted(git, found.commit, other.prefix, layout.prefix)
         except CaptureFailed:
             continue
-        skipped = _moved(found.skipped, os.fsencode(other.prefix), os.fsencode(layout.prefix))
-        return MovedCapture(message=found.message, tree=Tree(name=tree, skipped=skipped))
+        prefixes = os.fsencode(other.prefix), os.fsencode(layout.prefix)
+        moved = Tree(name=tree, skipped=_moved(found.skipped, *prefixes), details=found.details.moved(*prefixes))
+        return MovedCapture(message=found.message, tree=moved)
     return None
 
 

@@ -15,28 +15,34 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Final
 
 import attrs
 
 from ...persistence.threads import in_thread
+from .details import CaptureDetails
+from .file_modes import FileModes
 from .git import Answer, CaptureFailed, Git
 from .ignoring import paths_of
 from .notes import note_of
 from .own_files import OwnFiles
-from .scratch import Layout, keep_index, keep_objects, scratch_repository
+from .scratch import Layout, keep_index, keep_objects, rules_of, scratch_repository
 from .skipped import SkippedPaths, SkipReason, lies_in, reason_of
 from .survey import WorkspaceTooLarge, survey
 
 _GITLINK: Final = b"160000 "
+_CHANGED_FILES: Final = ("diff-files", "-z", "--name-status", "--ignore-submodules=all")
+"""Nested repositories are asked for their commits: git would look for changes in them, with all that they configure."""
 
 
 @attrs.frozen(kw_only=True)
 class Tree:
-    """A tree in the object store, and what its capture skipped."""
+    """A tree in the object store, what its capture skipped, and what no tree has."""
 
     name: str
     skipped: SkippedPaths
+    details: CaptureDetails = attrs.field(factory=CaptureDetails)
 
 
 async def write_tree(git: Git, layout: Layout, *, warm: bool = True) -> Tree:
@@ -57,10 +63,23 @@ async def _attempt(git: Git, layout: Layout, *, warm: bool) -> Tree:
     async with scratch_repository(git, layout, warm=warm) as (scratch, directory):
         own = await in_thread(OwnFiles.look, layout.top, layout.database)
         skipped = await record_workspace(git, scratch, layout, own)
-        name = (await scratch.run("write-tree")).output.decode("ascii").strip()
+        tree = await tree_of_index(scratch, directory, layout, skipped)
         await in_thread(keep_objects, directory, layout)
         await in_thread(keep_index, directory, layout)
-        return Tree(name=name, skipped=skipped)
+        return tree
+
+
+async def tree_of_index(scratch: Git, directory: Path, layout: Layout, skipped: SkippedPaths) -> Tree:
+    """The tree of the scratch index, written into the scratch repository in `directory`.
+
+    Raises:
+        CaptureFailed: git could not write it.
+    """
+    name = (await scratch.run("write-tree")).output.decode("ascii").strip()
+    paths = paths_of(await scratch.run("ls-files", "-z"))
+    modes = await in_thread(FileModes.look, os.fsencode(layout.top), paths)
+    rules = await in_thread(rules_of, directory, layout)
+    return Tree(name=name, skipped=skipped, details=CaptureDetails(modes=modes, rules=rules.to_keep()))
 
 
 async def record_workspace(git: Git, scratch: Git, layout: Layout, own: OwnFiles) -> SkippedPaths:
@@ -84,7 +103,7 @@ async def record_workspace(git: Git, scratch: Git, layout: Layout, own: OwnFiles
     standing, _ = await _repositories(git, layout, links)
     await remove(scratch, [path for path in links if path not in standing])
 
-    gone, changed = _gone_and_changed(await scratch.run("diff-files", "-z", "--name-status"))
+    gone, changed = _gone_and_changed(await scratch.run(*_CHANGED_FILES))
     await remove(scratch, gone)
     skipped |= await record(scratch, layout, changed, own)
 
@@ -96,7 +115,7 @@ async def record_workspace(git: Git, scratch: Git, layout: Layout, own: OwnFiles
     skipped |= await record(scratch, layout, [*files, *standing, *nested], own)
 
     ignored = ("ls-files", "-z", "-c", "-i", "--exclude-standard", *layout.exclusions)
-    tracked = set(paths_of(await git.run(*ignored, *layout.pathspec)))
+    tracked = set(paths_of(await attrs.evolve(git, settings=scratch.settings).run(*ignored, *layout.pathspec)))
     owned = await in_thread(own.those_of, tracked)
     tracked -= owned
     foreign = await in_thread(own.foreign_places, await in_thread(_standing, layout, owned))

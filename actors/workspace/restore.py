@@ -5,17 +5,17 @@
 2. What cannot be put back without loss is refused here: a nested repository or a special file in the way.
 3. The present's tree is kept under the safety ref. Nothing was touched before.
 4. What changed since 1 is refused as well. Then files go and files come; each file of the target that differs is
-   written with its bytes and its mode, and directories that this empties go.
+   written with its bytes and its permissions (`writing.py`), and directories that this empties go.
 
-Only what captures know is touched. A file that the target's `.gitignore` ignores stays, also where it is captured now,
-unless it stands in the way. Such files, nested repositories, files above the size limit, files of other runtimes'
-databases, and what stands at or below a path that the target or the present capture skipped are left alone, and named,
-also where only captures in between know of it (`unseen.py`). This runtime's own files are not looked at.
+Only what captures know is touched. A file that the rules of the target ignore (its `.gitignore`, and those that its
+capture kept) stays, also where it is captured now, unless it stands in the way. Such files, nested repositories, files
+above the size limit, files of other runtimes' databases, and what stands at or below a path that the target or the
+present capture skipped are left alone, and named, also where only captures in between know of it (`unseen.py`). This
+runtime's own files are not looked at.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,12 +31,13 @@ from .ignoring import paths_of
 from .notes import find_notes
 from .obstacles import NOTHING, Change, RestoreRefused, check_writable, parents_of, shown, what_is_in_the_way
 from .own_files import OwnFiles
-from .recording import Tree, record, record_workspace
+from .recording import Tree, record, record_workspace, tree_of_index
 from .scratch import Layout, keep_index, keep_objects, scratch_repository
 from .skipped import SkippedPaths, lies_in
 from .survey import WorkspaceTooLarge
 from .target_rules import ignored_by_target
 from .unseen import find_unseen
+from .writing import clear, standing_modes, write_files
 
 _REPOSITORY: Final = b"160000"
 
@@ -128,7 +129,7 @@ async def foresee_tree(git: Git, layout: Layout, target: Tree, touched: Touched)
     async with scratch_repository(git, layout, warm=False) as (scratch, directory):
         own = await in_thread(OwnFiles.look, layout.top, layout.database)
         skipped = await record_workspace(git, scratch, layout, own)
-        present = Tree(name=await _write_tree(scratch), skipped=skipped)
+        present = await tree_of_index(scratch, directory, layout, skipped)
         work = _Work(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
         plan = await _plan(work, present, target)
         await in_thread(keep_objects, directory, layout)
@@ -176,7 +177,7 @@ async def _attempt(
     async with scratch_repository(git, layout, warm=warm) as (scratch, directory):
         own = await in_thread(OwnFiles.look, layout.top, layout.database)
         skipped = await record_workspace(git, scratch, layout, own)
-        present = Tree(name=await _write_tree(scratch), skipped=skipped)
+        present = await tree_of_index(scratch, directory, layout, skipped)
         work = _Work(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
         plan = await _plan(work, present, target)
         refused = await record(scratch, layout, plan.in_the_way, own, whole=True)
@@ -184,7 +185,7 @@ async def _attempt(
             raise RestoreRefused(layout.top, f"{shown(min(refused.reasons))} stands in the way and cannot be read")
         await in_thread(check_writable, layout, (*plan.removed, *plan.written))
         if plan.in_the_way:
-            present = Tree(name=await _write_tree(scratch), skipped=skipped)
+            present = await tree_of_index(scratch, directory, layout, skipped)
         await in_thread(keep_objects, directory, layout)
         if approve is not None:
             await approve(_foreseen(present, plan))
@@ -193,9 +194,11 @@ async def _attempt(
         await in_thread(keep_index, directory, layout)
         crash_point("revert.safety-kept")
         try:
-            await in_thread(_clear, layout, plan)
+            replaced = await in_thread(standing_modes, layout, plan.written)
+            await in_thread(clear, layout, plan.removed, plan.written)
             crash_point("revert.files-cleared")
-            await _write_files(_beside(scratch, directory, "target-index"), plan.written)
+            targeted = _beside(scratch, directory, "target-index")
+            await write_files(targeted, layout, plan.written, target.details.modes, replaced)
         except (CaptureFailed, OSError) as fault:
             raise RestoreFailed(layout.top, safety_ref, str(fault)) from fault
     return Restored(done=_foreseen(present, plan), untouched=plan.untouched)
@@ -208,10 +211,6 @@ def _foreseen(present: Tree, plan: _Plan) -> Foreseen:
         removed=tuple(sorted(plan.removed)),
         left_alone=tuple(path.decode("utf-8", "replace") for path in plan.left_alone),
     )
-
-
-async def _write_tree(scratch: Git) -> str:
-    return (await scratch.run("write-tree")).output.decode("ascii").strip()
 
 
 def _beside(scratch: Git, directory: Path, index: str) -> Git:
@@ -243,7 +242,7 @@ async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
     gone -= alone
     targeted = _beside(scratch, directory, "target-index")
     await targeted.run("read-tree", target.name)
-    ignored = await ignored_by_target(targeted, layout, gone, directory / "rules")
+    ignored = await ignored_by_target(targeted, layout, gone, directory, target.details.rules)
     ignored -= _in_place_of(gone, {one.path for one in written})
     gone -= ignored
     alone |= ignored
@@ -277,7 +276,8 @@ def _is_left_alone(change: Change, notes: Collection[bytes]) -> bool:
 
 
 async def _changes(scratch: Git, present: str, target: str) -> list[Change]:
-    listing = await scratch.run("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", present, target)
+    options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
+    listing = await scratch.run("diff-tree", *options, present, target)
     fields: Iterator[bytes] = iter(listing.output.split(b"\0"))
     found = []
     for field in fields:
@@ -310,41 +310,7 @@ def _in_place_of(paths: Collection[bytes], written: Collection[bytes]) -> set[by
 
 
 async def _check_unchanged(scratch: Git, layout: Layout, plan: _Plan) -> None:
-    changed = set(paths_of(await scratch.run("diff-files", "-z", "--name-only")))
+    changed = set(paths_of(await scratch.run("diff-files", "-z", "--name-only", "--ignore-submodules=all")))
     touched = sorted(changed.intersection((*plan.written, *plan.removed)))
     if touched:
         raise RestoreRefused(layout.top, f"{shown(touched[0])} is being written to: try again")
-
-
-def _clear(layout: Layout, plan: _Plan) -> None:
-    """Remove what goes, and the directories that this empties; make room where a directory stands for a file."""
-    root = os.fsencode(layout.top)
-    workspace = os.path.join(root, os.fsencode(layout.prefix)).rstrip(b"/")
-    for path in sorted(plan.removed):
-        place = os.path.join(root, path)
-        if not _is_beyond_link(root, path):
-            os.unlink(place)
-            _remove_emptied(os.path.dirname(place), workspace)
-    for path in plan.written:
-        place = os.path.join(root, path)
-        if os.path.isdir(place) and not os.path.islink(place):
-            for emptied, _, _ in os.walk(place, topdown=False):
-                os.rmdir(emptied)
-
-
-def _remove_emptied(directory: bytes, workspace: bytes) -> None:
-    while directory.startswith(workspace + b"/"):
-        try:
-            os.rmdir(directory)
-        except OSError:
-            return
-        directory = os.path.dirname(directory)
-
-
-def _is_beyond_link(root: bytes, path: bytes) -> bool:
-    return any(os.path.islink(os.path.join(root, parent)) for parent in parents_of(path))
-
-
-async def _write_files(targeted: Git, paths: Sequence[bytes]) -> None:
-    if paths:
-        await targeted.run("checkout-index", "-f", "-z", "--stdin", stdin=b"\0".join(paths) + b"\0")

@@ -30,6 +30,8 @@ import attrs
 
 from ...persistence.threads import in_thread
 from ..shields import shield
+from .exclude_rules import USERS_RULES, ExcludeRules, rules_in_force, users_rules
+from .file_system import file_system_settings
 from .git import CaptureFailed, Git
 
 _RAW_BYTES: Final = "* -text -eol -ident -filter !working-tree-encoding\n"
@@ -37,17 +39,15 @@ _RAW_BYTES: Final = "* -text -eol -ident -filter !working-tree-encoding\n"
 _SETTINGS: Final = (
     "core.autocrlf=false",
     "core.checkStat=default",
+    "core.ignoreStat=false",
     "core.safecrlf=false",
     "core.sparseCheckout=false",
     "core.splitIndex=false",
     "core.trustctime=true",
-    "diff.ignoreSubmodules=all",
 )
 
-_COPIED_SETTINGS: Final = (
-    r"^core\.(filemode|symlinks|ignorecase|precomposeunicode|excludesfile|bigfilethreshold|sharedrepository)$"
-)
-"""What says how this file system behaves, and what the user ignores."""
+_COPIED_SETTINGS: Final = r"^core\.(bigfilethreshold|sharedrepository)$"
+"""What says how objects are written. How the file system behaves is looked at: `file_system.py`."""
 
 _LEFTOVER_AGE: Final = 24 * 60 * 60.0
 """Seconds after which the scratch repository of a killed host is swept away."""
@@ -97,6 +97,10 @@ class Layout:
         return ("--", self.prefix.rstrip("/")) if self.prefix else ()
 
     @property
+    def workspace(self) -> Path:
+        return self.top / self.prefix
+
+    @property
     def home(self) -> Path:
         return self.git_dir / "orchestrion"
 
@@ -119,8 +123,10 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
     """
     copied = await git.run("config", "-z", "--get-regexp", _COPIED_SETTINGS, codes=(0, 1))
     settings = [entry.decode("utf-8", "surrogateescape") for entry in copied.output.split(b"\0") if entry]
+    user = await users_rules(git)
     try:
-        directory = await in_thread(partial(_make, layout, warm=warm))
+        found = await in_thread(file_system_settings, layout.workspace)
+        directory = await in_thread(partial(_make, layout, user, warm=warm))
     except OSError as fault:
         raise CaptureFailed("capture", layout.home, str(fault)) from fault
     try:
@@ -134,7 +140,12 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
                 program=git.program,
                 directory=layout.top,
                 variables=variables,
-                settings=(*(setting.replace("\n", "=", 1) for setting in settings), *_SETTINGS),
+                settings=(
+                    *(setting.replace("\n", "=", 1) for setting in settings),
+                    *_SETTINGS,
+                    *found,
+                    f"core.excludesFile={directory / USERS_RULES}",
+                ),
             ),
             directory,
         )
@@ -143,7 +154,7 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
             await in_thread(partial(shutil.rmtree, directory, ignore_errors=True))
 
 
-def _make(layout: Layout, *, warm: bool) -> Path:
+def _make(layout: Layout, user: Path | None, *, warm: bool) -> Path:
     layout.home.mkdir(exist_ok=True)
     _sweep(layout.home)
     directory = Path(tempfile.mkdtemp(prefix="capture-", dir=layout.home))
@@ -157,13 +168,25 @@ def _make(layout: Layout, *, warm: bool) -> Path:
         f"[extensions]\n\tobjectFormat = {layout.object_format}\n"
     )
     (directory / "info" / "attributes").write_text(_RAW_BYTES)
-    with suppress(OSError):
-        excluding = layout.top / ".git" if layout.is_shadow else layout.common_dir
-        shutil.copyfile(excluding / "info" / "exclude", directory / "info" / "exclude")
+    excluding = layout.top / ".git" if layout.is_shadow else layout.common_dir
+    rules = rules_in_force(info=excluding / "info" / "exclude", user=user, top=layout.top, prefix=layout.prefix)
+    lay_out_rules(rules, directory)
     if warm:
         with suppress(FileNotFoundError):
             _copy_index(layout.warm_index, directory / "index")
     return directory
+
+
+def lay_out_rules(rules: ExcludeRules, directory: Path) -> None:
+    """Let these rules say what the scratch repository in `directory` ignores, but for those above the workspace."""
+    (directory / "info" / "exclude").write_bytes(rules.info)
+    (directory / USERS_RULES).write_bytes(rules.user)
+
+
+def rules_of(directory: Path, layout: Layout) -> ExcludeRules:
+    """The rules that the scratch repository in `directory` was made with."""
+    info, user = directory / "info" / "exclude", directory / USERS_RULES
+    return rules_in_force(info=info, user=user, top=layout.top, prefix=layout.prefix)
 
 
 def _copy_index(source: Path, target: Path) -> None:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ...persistence.threads import in_thread
+from .exclude_rules import ExcludeRules
 from .git import Git
 from .ignoring import ignored_paths, paths_of
-from .scratch import Layout
+from .scratch import Layout, lay_out_rules, rules_of
 
 
-async def ignored_by_target(targeted: Git, layout: Layout, paths: Collection[bytes], rules: Path) -> set[bytes]:
-    """Those of `paths` that the ignore files of the index ignore. `rules` is a directory to lay them out in."""
+async def ignored_by_target(
+    targeted: Git, layout: Layout, paths: Collection[bytes], directory: Path, kept: ExcludeRules | None
+) -> set[bytes]:
+    """Those of `paths` that the target ignores: by the ignore files of the index, and by the rules `kept` with it.
+
+    Where no rules were kept, the present ones count. `directory` is the scratch repository's: there they are laid out.
+
+    Raises:
+        CaptureFailed: git could not tell.
+    """
     if not paths:
         return set()
+    rules = directory / "rules"
     listing = paths_of(await targeted.run("ls-files", "-s", "-z"))
     ignore_files = [path for path in _regular_files(listing) if path.rsplit(b"/", 1)[-1] == b".gitignore"]
-    await in_thread(_copy_rules_above, layout, rules)
+    present = await in_thread(rules_of, directory, layout)
+    await in_thread(_lay_out_above, rules, present if kept is None else kept)
+    if kept is not None:
+        await in_thread(lay_out_rules, kept, directory)
     if ignore_files:
         laid_out = b"\0".join(ignore_files) + b"\0"
         await targeted.run("checkout-index", "-z", "--stdin", f"--prefix={rules}/", stdin=laid_out)
-    return await ignored_paths(targeted, rules, paths)
+    ignored = await ignored_paths(targeted, rules, paths)
+    await in_thread(lay_out_rules, present, directory)
+    return ignored
 
 
 def _regular_files(entries: Sequence[bytes]) -> Iterator[bytes]:
@@ -32,13 +48,10 @@ def _regular_files(entries: Sequence[bytes]) -> Iterator[bytes]:
             yield path
 
 
-def _copy_rules_above(layout: Layout, rules: Path) -> None:
-    """Ignore files above the workspace are no part of its captures: the present ones count."""
-    rules.mkdir()
-    above = [*layout.prefix.split("/")[:-1]]
-    for depth in range(len(above)):
-        source = layout.top.joinpath(*above[:depth], ".gitignore")
-        if source.is_file() and not source.is_symlink():
-            place = rules.joinpath(*above[:depth], ".gitignore")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(source.read_bytes())
+def _lay_out_above(directory: Path, rules: ExcludeRules) -> None:
+    """Ignore files above the workspace are no part of its captures, so they are laid out by themselves."""
+    directory.mkdir()
+    for path, content in rules.above.items():
+        place = directory / os.fsdecode(path) / ".gitignore"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)

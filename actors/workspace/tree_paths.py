@@ -9,7 +9,7 @@ import attrs
 from .git import Git
 from .ignoring import paths_of
 
-_OPTIONS = ("-r", "-z", "--no-renames")
+_OPTIONS = ("-r", "-z", "--no-renames", "--ignore-submodules=none")
 
 
 @attrs.frozen(kw_only=True)
