@@ -33,7 +33,7 @@ stops: .venv/dev
 # Many minutes: every property on many examples, drawn from a seed that is printed.
 properties: .venv/dev
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')) && echo "seed $$seed" && \
-	ORCHESTRION_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/property --hypothesis-seed=$$seed
+	ORCHESTRION_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/property --hypothesis-seed=$$seed -o timeout=7200
 
 # Minutes: guards removed one by one, and the tests that then have to fail.
 mutants: .venv/dev

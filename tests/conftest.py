@@ -1,4 +1,5 @@
-"""For every test: both anyio backends, Hypothesis without deadlines, SQLite kept off the event loop, and no orphans."""
+"""For every test: both anyio backends, Hypothesis without deadlines, SQLite kept off the event loop, no orphans, and
+signals that nobody who started the tests has left ignored."""
 
 from __future__ import annotations
 
@@ -12,8 +13,11 @@ from hypothesis import Phase, settings
 
 from tests.support.examples import VARIABLE
 from tests.support.orphans import pytest_configure, pytest_sessionfinish, pytest_terminal_summary
+from tests.support.signals import restore_signals
 
 __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
+
+restore_signals()
 
 # Fixed examples wherever the tests run. `make properties` explores: it sets the number of examples and a seed.
 settings.register_profile("orchestrion", deadline=None, print_blob=True, derandomize=VARIABLE not in os.environ)
