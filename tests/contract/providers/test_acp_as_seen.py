@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from orchestrion.actors.providers import acp, first_start
 from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp_protocol import Conversation
 from orchestrion.actors.providers.adapter import SignsOfLife, TurnRequest
 from orchestrion.actors.providers.codex import CodexProvider
+from orchestrion.actors.providers.steps import Step
 from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from orchestrion.runtime.contracts.ids import ApprovalOptionId
 from orchestrion.runtime.contracts.provider_events import (
@@ -320,8 +324,11 @@ async def test_first_start_that_hangs_holds_nobody_up_for_long(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_start, "SET_UP_SECONDS", 0.05)
+    os.mkfifo(state / "hangs")
     (state / "initialize").write_text(
-        "try: (state / 'first').mkdir()\nexcept FileExistsError: pass\nelse: time.sleep(3600)"
+        "try: (state / 'first').mkdir()\n"
+        "except FileExistsError: pass\n"
+        "else: (state / 'hangs').write_text('yes'); time.sleep(3600)"
     )
     async with anyio.create_task_group() as tasks:
 
@@ -330,22 +337,31 @@ async def test_first_start_that_hangs_holds_nobody_up_for_long(
                 pytest.fail("the session was opened")
 
         tasks.start_soon(hanging)
-        while not await anyio.Path(state / "first").exists():  # noqa: ASYNC110 - another process makes it
-            await anyio.sleep(0.01)
+        assert await to_thread.run_sync((state / "hangs").read_text) == "yes"
         async with session(provider, workspace) as read:
             assert (await read.turn("say('x')")).outcome == "completed"
         tasks.cancel_scope.cancel()
 
 
 @pytest.mark.lesson("L57")
-async def test_every_byte_is_a_sign_of_life(provider: AcpProvider, workspace: Path) -> None:
+async def test_every_byte_is_a_sign_of_life(
+    provider: AcpProvider, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, updated = anyio.Event(), Conversation.updated
+
+    def update(self: Conversation, params: Any) -> Step:
+        if params["update"]["sessionUpdate"] == "usage_update":
+            arrived.set()
+        return updated(self, params)
+
+    monkeypatch.setattr(Conversation, "updated", update)
     async with session(provider, workspace) as read:
         assert isinstance(read.connection, SignsOfLife)
         before = read.connection.heard_at
         script = "update('usage_update', used=1)\nwhile not (state / 'cancelled').exists(): time.sleep(0.005)"
         await read.connection.start_turn(TurnRequest(text=script))
-        while read.connection.heard_at == before:  # noqa: ASYNC110 - no event tells of it
-            await anyio.sleep(0.005)
+        await arrived.wait()
+        assert read.connection.heard_at > before
         await read.connection.interrupt()
         await read.until(TurnCompleted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -217,7 +218,9 @@ async def test_l05_a_first_start_that_hangs_does_not_keep_the_others_waiting(
 ) -> None:
     monkeypatch.setattr(first_start, "SET_UP_SECONDS", 0.1)
     program = tmp_path / "codex-program"
-    program.write_text(f'#!/bin/sh\nmkdir {tmp_path}/first 2>/dev/null && exec sleep 3600\nexec {codex.program} "$@"\n')
+    os.mkfifo(tmp_path / "hangs")
+    hangs = f"mkdir {tmp_path}/first 2>/dev/null && echo yes > {tmp_path}/hangs && exec sleep 3600"
+    program.write_text(f'#!/bin/sh\n{hangs}\nexec {codex.program} "$@"\n')
     program.chmod(0o755)
     provider = codex.provided(program=str(program), start_deadline_seconds=3600)
 
@@ -227,8 +230,7 @@ async def test_l05_a_first_start_that_hangs_does_not_keep_the_others_waiting(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(hang)
-        while not await anyio.Path(tmp_path / "first").exists():  # noqa: ASYNC110 - no event tells of a file
-            await anyio.sleep(0.01)
+        assert await to_thread.run_sync((tmp_path / "hangs").read_text) == "yes\n"
         async with session(provider, workspace) as read:
             assert (await read.turn(codex.say("hi"))).outcome == "completed"
         tasks.cancel_scope.cancel()
