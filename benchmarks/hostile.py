@@ -1,8 +1,9 @@
 """Hostile agents: what ten of them at once cost the host's memory, and the thread beside them.
 
-Ten threads at a time, each with an agent in another mode of `tests/support/hostile_agent.py`, wave by wave until every
-mode had its turn. Memory is the peak that the kernel counted during a wave, above what was resident when every provider
-was open and turns of an ordinary agent were done. What earlier waves left behind counts too.
+Ten threads at a time, each with an agent in another mode of `tests/support/hostile_agent.py` or, where the Claude Agent
+SDK is installed, `tests/support/hostile_claude.py`, wave by wave until every mode had its turn. Memory is the peak that
+the kernel counted during a wave, above what was resident when every provider was open and turns of an ordinary agent
+were done. What earlier waves left behind counts too.
 
 Beside them a thread takes turns of a paced agent. Its time is compared with turns beside as many processes that only
 keep the processor busy: hostile agents do that too, and no host can give a neighbour the cores that they use. The time
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,7 +32,9 @@ from anyio.to_thread import run_sync
 
 from orchestrion import (
     AcpProvider,
+    ClaudeProvider,
     PersistedEvent,
+    Provider,
     Runtime,
     RuntimeOptions,
     SessionLimits,
@@ -41,7 +45,7 @@ from orchestrion import (
     parse_command,
 )
 from orchestrion.actors.providers.rehearsal import rehearsal_command
-from tests.support import hostile_agent
+from tests.support import hostile_agent, hostile_claude
 
 from .figures import Figure, at_most
 from .filling import resident_bytes
@@ -72,7 +76,7 @@ class _Seen:
 
 async def beside_hostile_agents() -> list[Figure]:
     seen: _Seen = await run_sync(_run)
-    hostile = len(hostile_agent.MODES) - 1
+    hostile = len(_modes())
     for modes, peak in seen.waves:
         print(f"# {peak:7.1f} MiB above idle: {', '.join(modes)}", file=sys.stderr)
     if seen.unfinished:
@@ -125,7 +129,7 @@ class _Peak:
 async def _measure(modes: Sequence[str]) -> _Seen:
     waves = [list(modes[start : start + AT_ONCE]) for start in range(0, len(modes), AT_ONCE)]
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
-        providers = [_hostile(mode) for mode in (*modes, CONTROL)]
+        providers = [_hostile(mode, Path(directory)) for mode in (*modes, CONTROL)]
         providers.append(AcpProvider(rehearsal_command(state=Path(directory) / "agent"), name="paced"))
         options = RuntimeOptions(
             choose_provider=lambda _, thread: thread.id.partition("/")[0],
@@ -159,7 +163,15 @@ async def _measure(modes: Sequence[str]) -> _Seen:
     )
 
 
-def _hostile(mode: str) -> AcpProvider:
+def _modes() -> list[str]:
+    claude = hostile_claude.MODES if find_spec("claude_agent_sdk") is not None else {}
+    return [*(mode for mode in hostile_agent.MODES if mode != CONTROL), *claude]
+
+
+def _hostile(mode: str, directory: Path) -> Provider:
+    if mode in hostile_claude.MODES:
+        program = hostile_claude.program(directory, mode)
+        return ClaudeProvider(name=mode, cli_path=program, start_deadline_seconds=20, request_deadline_seconds=10)
     command = [sys.executable, str(Path(hostile_agent.__file__)), mode]
     return AcpProvider(command, name=mode, start_deadline_seconds=20, request_deadline_seconds=10)
 
@@ -219,5 +231,4 @@ async def _send(runtime: Runtime, kind: str, **fields: Any) -> int:
 
 
 if __name__ == "__main__":
-    named = sys.argv[1:] or [mode for mode in hostile_agent.MODES if mode != CONTROL]
-    print(json.dumps(attrs.asdict(anyio.run(_measure, named))))
+    print(json.dumps(attrs.asdict(anyio.run(_measure, sys.argv[1:] or _modes()))))

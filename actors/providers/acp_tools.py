@@ -9,6 +9,7 @@ import hashlib
 import sys
 from typing import Any, Final
 
+from ...runtime.contracts.cut_markers import cut_text, entries_of
 from ...runtime.contracts.ids import ProviderItemId
 from ...runtime.contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated, TurnOutcome
 from ...runtime.contracts.values import JsonObject
@@ -185,15 +186,14 @@ def _clip(value: Any, room: int, depth: int) -> tuple[Any, int]:
         size = len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
         if size <= room:
             return value, room - size - 3
-        kept = value[: max(0, room if value.isascii() else room // 4)]
-        return f"{kept}… [cut: {len(value) - len(kept)} characters]", 0
+        return cut_text(value, max(0, room if value.isascii() else room // 4)), 0
     if depth >= _MAX_DEPTH and isinstance(value, dict | list):
         return "… [cut: nested too deep]", room
     if isinstance(value, dict):
         fields: JsonObject = {}
         for key, inner in value.items():
             if room <= 0:
-                fields["…"] = f"[cut: {len(value) - len(fields)} fields]"
+                fields["…"] = f"[cut: {entries_of(value) - len(fields)} fields]"
                 break
             fields[key[:room]], room = _clip(inner, room - len(key) - 4, depth + 1)
         return fields, room
@@ -201,7 +201,7 @@ def _clip(value: Any, room: int, depth: int) -> tuple[Any, int]:
         items: list[Any] = []
         for inner in value:
             if room <= 0:
-                items.append(f"… [cut: {len(value) - len(items)} items]")
+                items.append(f"… [cut: {entries_of(value) - len(items)} items]")
                 break
             one, room = _clip(inner, room - 1, depth + 1)
             items.append(one)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import anyio
@@ -47,16 +48,16 @@ from .adapter import Capabilities, TurnRequest
 from .agent_process import AgentProcess
 from .claude_failures import ClaudeFailure, claude_failure
 from .claude_history import ClaudeSession, prompt_id
-from .claude_permissions import NOBODY_TO_ASK, PendingDecision, offered, permission_result
+from .claude_lines import REFUSED, claude_lines
+from .claude_permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room, offered, permission_result
 from .claude_protocol import Conversation, Step
 from .claude_transport import ProcessTransport
-from .json_lines import JsonLines, Malformed
+from .json_lines import Malformed, loose_json
 from .process_connection import ProcessConnection
 from .redaction import plain
 
 __all__ = ["ClaudeConnection"]
 
-_MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 _CONTROL: Final = frozenset({"control_request", "control_response", "control_cancel_request"})
 _MAX_PRINTED_BYTES: Final = 2048
 _OWN_REQUESTS: Final = "orchestrion-"
@@ -171,7 +172,7 @@ class ClaudeConnection(ProcessConnection):
             self._tasks.cancel_scope.cancel()
 
     async def _read_messages(self) -> None:
-        lines = JsonLines[JsonObject](lambda message: message, max_line_bytes=_MAX_LINE_BYTES)
+        lines = claude_lines()
         try:
             async for chunk in self._process.stdout:
                 for message in lines.feed(chunk):
@@ -191,6 +192,9 @@ class ClaudeConnection(ProcessConnection):
     async def _handle(self, message: JsonObject | Malformed) -> None:
         if isinstance(message, Malformed):
             await self._report_malformed(message)
+        elif message.get("type") == REFUSED:
+            assert self._tasks is not None, "a connection reads in its own tasks"
+            self._tasks.start_soon(self._send_soon, object_of(message.get("answer")))
         elif message.get("type") in _CONTROL:
             response = object_of(message.get("response"))
             own = self._own_requests.get(str(response.get("request_id")))
@@ -226,12 +230,15 @@ class ClaudeConnection(ProcessConnection):
     ) -> PermissionResultAllow | PermissionResultDeny:
         """The SDK's question, answered by `respond`; the SDK cancels it when the agent does not wait any more."""
         options = offered(context.suggestions)
+        size = len(loose_json(given))
+        if not has_room(self._decisions.values(), size):
+            return PermissionResultDeny(message=TOO_MANY_OPEN)
         request, step = self._conversation.permission_asked(
             tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason, options=options
         )
         if request is None:
             return PermissionResultDeny(message=NOBODY_TO_ASK)
-        decision = self._decisions[request] = PendingDecision(options)
+        decision = self._decisions[request] = PendingDecision(options, size)
         for event in step.events:
             self._events.put_nowait(event)
         try:
@@ -241,6 +248,11 @@ class ClaudeConnection(ProcessConnection):
             del self._decisions[request]
             for event in self._conversation.withdrawn(request).events:
                 self._events.put_nowait(event)
+
+    async def _send_soon(self, message: JsonObject) -> None:
+        """In a task of its own: the task that reads never waits for the agent to read."""
+        with suppress(SessionLost):
+            await self._transport.write(json.dumps(message) + "\n")
 
     def _perform_nowait(self, step: Step) -> None:
         for event in step.events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -14,13 +15,15 @@ from ...runtime.contracts.ids import ApprovalOptionId
 from ...runtime.contracts.provider_events import ApprovalOption
 from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind
 
-__all__ = ["NOBODY_TO_ASK", "PendingDecision", "offered", "permission_result"]
+__all__ = ["NOBODY_TO_ASK", "TOO_MANY_OPEN", "PendingDecision", "has_room", "offered", "permission_result"]
 
 NOBODY_TO_ASK: Final = "No turn is running that this could belong to."
+TOO_MANY_OPEN: Final = "Too many requests for permission are open, or their inputs are too large. Wait for answers."
 
 _DECLINED: Final = "The user declined this. Do not try it in another way; go on without it."
 
-
+_MAX_OPEN_DECISIONS: Final = 64
+_MAX_OPEN_DECISION_BYTES: Final = 8 * 1024 * 1024
 _MAX_SUGGESTIONS: Final = 16
 _MAX_NAME: Final = 500
 _DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] = (
@@ -32,9 +35,10 @@ _DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] 
 
 
 class PendingDecision:
-    """A user's decision, awaited by the one task that asks."""
+    """A user's decision, awaited by the one task that asks. `size` is that of the tool's input, which is held."""
 
-    def __init__(self, options: tuple[ApprovalOption, ...]) -> None:
+    def __init__(self, options: tuple[ApprovalOption, ...], size: int = 0) -> None:
+        self.size = size
         self._options = {option.id: option.kind for option in options}
         self._made = anyio.Event()
         self._value: ApprovalDecision = "cancel"
@@ -58,6 +62,13 @@ class PendingDecision:
     async def made(self) -> tuple[ApprovalDecision, ApprovalOptionId | None]:
         await self._made.wait()
         return self._value, self._option
+
+
+def has_room(held: Collection[PendingDecision], size: int) -> bool:
+    """Whether one more request may be open, with an input of `size` bytes. The first one always may."""
+    return not held or (
+        len(held) < _MAX_OPEN_DECISIONS and size + sum(one.size for one in held) <= _MAX_OPEN_DECISION_BYTES
+    )
 
 
 def offered(suggestions: list[PermissionUpdate]) -> tuple[ApprovalOption, ...]:

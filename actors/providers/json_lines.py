@@ -19,7 +19,7 @@ import orjson
 
 from ...runtime.contracts.errors import ProviderProtocolError
 from ...runtime.contracts.values import JsonObject
-from .long_lines import MAX_KEPT_ENTRIES, LongLine, shed_entries
+from .long_lines import HEAD_BYTES, MAX_KEPT_ENTRIES, LongLine, shed_entries
 from .redaction import readable
 
 __all__ = ["JsonLines", "Malformed", "loose_json"]
@@ -53,8 +53,9 @@ class Malformed:
 class JsonLines(Generic[M]):
     """JSON objects, a line each. `read` makes a message of one, or says what is wrong with it.
 
-    Lines over `shorten_over_bytes` are shortened; None keeps every text whole. `skipped` makes a message of a line over
-    the bound where its beginning and its end, as far as they are known, tell enough; None where they do not.
+    Lines over `shorten_over_bytes` are shortened where `shortens` says so by their first 128 bytes; None keeps every
+    text whole. `skipped` makes a message of a line over the bound where its beginning and its end, as far as they are
+    known, tell enough; None where they do not.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class JsonLines(Generic[M]):
         max_line_bytes: int,
         max_malformed_in_a_row: int = _MAX_MALFORMED_IN_A_ROW,
         shorten_over_bytes: int | None = None,
+        shortens: Callable[[bytes], bool] = lambda _: True,
         skipped: Callable[[bytes, bytes, str], M | None] | None = None,
     ) -> None:
         self._read = read
         self._max_line_bytes = max_line_bytes
         self._shorten_over_bytes = None if shorten_over_bytes is None else min(shorten_over_bytes, max_line_bytes)
+        self._shortens = shortens
         self._skipped = skipped
         self._long: LongLine | None = None
         self._max_malformed = max_malformed_in_a_row
@@ -110,10 +113,10 @@ class JsonLines(Generic[M]):
         if self._long is not None:
             self._long.add(part)
         elif self._shorten_over_bytes is not None and self._length > self._shorten_over_bytes:
-            self._long = LongLine(self._max_line_bytes)
-            for kept in (*self._parts, part):
-                self._long.add(kept)
+            self._long = LongLine(self._max_line_bytes, shortens=self._shortens)
+            begun = b"".join((*self._parts, part))
             self._parts.clear()
+            self._long.add(begun)
         elif self._length > self._max_line_bytes:
             self._parts.clear()
         elif part:
@@ -152,7 +155,7 @@ class JsonLines(Generic[M]):
             return Malformed(fault=f"no JSON: {error}", is_no_json=True)
         if not isinstance(value, dict):
             return Malformed(fault="no JSON object")
-        if self._shorten_over_bytes is not None and len(line) > MAX_KEPT_ENTRIES:
+        if self._shorten_over_bytes is not None and len(line) > MAX_KEPT_ENTRIES and self._shortens(line[:HEAD_BYTES]):
             shed_entries(value)
         return self._read(value)
 

@@ -1,17 +1,19 @@
 """A line of JSON that is too long to be kept: its long texts are shortened while it arrives. Pure.
 
 Of what agents send in one long line, nearly all is the text of one file or one result, of which events keep little. So
-the line is never held whole: a text that goes on for long loses its end and says how many bytes were cut. What remains
-is read like any other line. A line whose other parts are too long or too many is given up.
+the line is never held whole: a text that goes on for long loses its end and says how many characters were cut. What
+remains is read like any other line. A line whose other parts are too long or too many is given up. A line that is given
+back to the agent is not shortened, but its size and its entries are bounded alike.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["MAX_KEPT_ENTRIES", "LongLine", "shed_entries"]
+__all__ = ["HEAD_BYTES", "MAX_KEPT_ENTRIES", "LongLine", "shed_entries"]
 
 _MAX_TEXT: Final = 1024 * 1024
 _MAX_ENTRIES: Final = 512 * 1024
@@ -19,22 +21,29 @@ _MAX_ENTRIES: Final = 512 * 1024
 MAX_KEPT_ENTRIES: Final = 32 * 1024
 """How many entries a message keeps once it is read: twice as many as an event does."""
 _PIECE: Final = 64 * 1024
-_ENDS: Final = 128
+HEAD_BYTES: Final = 128
 _QUOTE: Final = ord('"')
 _LONGEST_ESCAPE: Final = len(r"\u0000")
 _OF_TEXT: Final = rb'(?:[^"\\]++|\\(?:u[0-9a-fA-F]{4}|[^u]))*+'
 _TEXT: Final = re.compile(_OF_TEXT)
 _WHOLE_TEXTS: Final = re.compile(rb'(?:[^"]++|"' + _OF_TEXT + rb'")*+')
+_SECOND_HALF: Final = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_ESCAPE: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SEPARATORS: Final = (b",", b"[", b"{")
 _CONTINUATION: Final = bytes(range(0x80, 0xC0))
 _MOST_CONTINUATION: Final = 3
 
 
 class LongLine:
-    """`room` is how many bytes of the line are kept at most. `head` and `tail` are its first and last 128 bytes."""
+    """`room` is how many bytes of the line are kept at most. `head` and `tail` are its first and last 128 bytes.
 
-    def __init__(self, room: int) -> None:
+    `shortens` says by its head whether the line is shortened; else its texts are kept whole.
+    """
+
+    def __init__(self, room: int, *, shortens: Callable[[bytes], bool] = lambda _: True) -> None:
         self._left = room
+        self._shortens = shortens
+        self._is_whole: bool | None = None
         self._parts: list[bytes] = []
         self._entries = 0
         self._is_within_text = False
@@ -47,8 +56,8 @@ class LongLine:
 
     def add(self, chunk: bytes) -> None:
         """Take what comes next of the line. Parts that were given up are not looked at."""
-        self.head += chunk[: _ENDS - len(self.head)]
-        self.tail = (self.tail + chunk[-_ENDS:])[-_ENDS:]
+        self.head += chunk[: HEAD_BYTES - len(self.head)]
+        self.tail = (self.tail + chunk[-HEAD_BYTES:])[-HEAD_BYTES:]
         for start in range(0, len(chunk), _PIECE):
             if self.is_given_up:
                 return
@@ -59,6 +68,12 @@ class LongLine:
         return b"".join(self._parts)
 
     def _take(self, data: bytes) -> None:
+        if self._is_whole is None:
+            self._is_whole = not self._shortens(self.head)
+        if self._is_whole:
+            self._entries += sum(map(data.count, _SEPARATORS))
+            self._keep(data)
+            return
         self._rest = b""
         at = 0
         while at < len(data) and not self.is_given_up:
@@ -85,7 +100,9 @@ class LongLine:
             end = at + 1  # no escape that JSON has: the line is no JSON, which its reader says
         self._keep_text(data[at:end])
         if end < len(data) and data[end] == _QUOTE:
-            marker = b"... [cut: %d bytes]" % self._cut if self._cut else b""  # of ASCII, which a text takes less for
+            marker = (
+                b"... [cut: %d characters]" % self._cut if self._cut else b""
+            )  # of ASCII, which a text takes less for
             self._keep(marker + b'"')
             self._is_within_text = False
             end += 1
@@ -99,7 +116,7 @@ class LongLine:
         begun = text[:_MOST_CONTINUATION]  # may hold the end of a character that was kept in part
         kept = b"" if self._cut else begun[: len(begun) - len(begun.lstrip(_CONTINUATION))]
         self._keep(kept)
-        self._cut += len(text) - len(kept)
+        self._cut += _characters(text[len(kept) :])
 
     def _keep(self, data: bytes) -> None:
         self._left -= len(data)
@@ -107,6 +124,14 @@ class LongLine:
         if self._left < 0 or self._entries > _MAX_ENTRIES:
             self.is_given_up = True
             self._parts.clear()
+
+
+def _characters(text: bytes) -> int:
+    """How many characters a part of a JSON text stands for. A pair of surrogates counts with its first half."""
+    text = text.translate(None, _CONTINUATION)
+    if b"\\" not in text:
+        return len(text)
+    return len(_ESCAPE.sub(b".", _SECOND_HALF.sub(b"", text.replace(rb"\\", b"."))))
 
 
 def shed_entries(message: Any) -> None:

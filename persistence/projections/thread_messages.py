@@ -18,8 +18,9 @@ import attrs
 import peewee
 
 from ...runtime.contracts.codec import dump_json
+from ...runtime.contracts.cut_markers import cut_marker
 from ...runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadReverted
-from ...runtime.contracts.text_repair import cut_marker, first_bytes
+from ...runtime.contracts.text_repair import first_bytes
 from ..models import ProjectionThreadMessage as Message
 from .base import Row, compiled, execute_many, listed, parameter, upsert
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import orjson
 
+from .cut_markers import MARKER_BYTES, cut_text, entries_of
 from .scalars import MAX_JSON_DEPTH, MAX_JSON_INTEGER
-from .text_repair import cut_marker, repaired
+from .text_repair import repaired
 from .values import MAX_ACTIVITY_PAYLOAD_BYTES, JsonObject
 
-_MARKER_ALLOWANCE: Final = 40
 _MAX_ENTRIES: Final = 16 * 1024
 _MAX_KEY_CHARACTERS: Final = 256
 _MAX_NAMED: Final = 8
@@ -94,7 +94,7 @@ class _Conforming:
         for key, item in data.items():
             if self._left <= 0:
                 self._alter(path, f"had {len(data)} entries", None)
-                whole["…"] = f"[cut: {len(data) - len(whole)} entries]"
+                whole["…"] = f"[cut: {entries_of(data) - len(whole)} entries]"
                 break
             self._left -= 1
             name = repaired(key) if isinstance(key, str) else str(key)
@@ -107,7 +107,7 @@ class _Conforming:
         for item in data:
             if self._left <= 0:
                 self._alter(path, f"had {len(data)} items", None)
-                whole.append(f"… [cut: {len(data) - len(whole)} items]")
+                whole.append(f"… [cut: {entries_of(data) - len(whole)} items]")
                 break
             self._left -= 1
             whole.append(self.value(item, f"{path}[{len(whole)}]", depth + 1))
@@ -141,8 +141,8 @@ def _texts(data: Any) -> Iterator[str]:
 
 def _cut(data: Any, length: int) -> Any:
     match data:
-        case str() if len(data) > length + _MARKER_ALLOWANCE:
-            return data[:length] + cut_marker(len(data) - length)
+        case str() if len(data) > length + MARKER_BYTES:
+            return cut_text(data, length)
         case dict():
             return {key: _cut(item, length) for key, item in data.items()}
         case list() | tuple():

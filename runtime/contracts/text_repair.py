@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-_MARKER_BYTES: Final = 40
+from .cut_markers import MARKER_BYTES, cut_text
 
 
 def repaired(text: str) -> str:
@@ -35,9 +33,4 @@ def bounded_text(text: str, size: int) -> str:
     whole = repaired(text)
     if len(whole.encode()) <= size:
         return whole
-    kept = first_bytes(whole, size - _MARKER_BYTES)
-    return kept + cut_marker(len(whole) - len(kept))
-
-
-def cut_marker(characters: int) -> str:
-    return f"… [cut: {characters} characters]"
+    return cut_text(whole, len(first_bytes(whole, size - MARKER_BYTES)))

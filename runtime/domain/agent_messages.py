@@ -14,9 +14,10 @@ from typing import Final
 import attrs
 
 from ..contracts.commands import ThreadMessageAssistantComplete, ThreadMessageAssistantDelta
+from ..contracts.cut_markers import cut_marker, uncut
 from ..contracts.ids import MessageId, ProviderItemId
 from ..contracts.provider_events import MessageDelta
-from ..contracts.text_repair import cut_marker, first_bytes, repaired
+from ..contracts.text_repair import first_bytes, repaired
 from ..contracts.values import MAX_MESSAGE_BYTES, UNSET, Instant
 from .session_commands import (
     IngestedCommand,
@@ -89,12 +90,13 @@ def complete_messages(state: IngestState, now: Instant) -> Ingested:
 
 
 def _append(state: IngestState, message: OpenMessage, text: str, now: Instant) -> Ingested:
-    kept = text
+    kept, cut = text, 0
     size = len(text) if text.isascii() else len(text.encode())
     if message.size + size > MAX_MESSAGE_BYTES:
-        kept = "" if message.cut else first_bytes(text, MAX_MESSAGE_BYTES - message.size)
-        size = len(kept.encode())
-    grown = attrs.evolve(message, size=message.size + size, cut=message.cut + len(text) - len(kept))
+        left, gone = uncut(text)
+        kept = "" if message.cut else first_bytes(left, MAX_MESSAGE_BYTES - message.size)
+        size, cut = len(kept.encode()), len(left) - len(kept) + gone
+    grown = attrs.evolve(message, size=message.size + size, cut=message.cut + cut)
     others = tuple(one for one in state.open_messages if one.item != message.item)
     state = attrs.evolve(state, open_messages=(*others, grown))
     if not kept and text:

@@ -70,6 +70,7 @@ IN_PROCESS_ONLY = {
 }
 
 
+@pytest.mark.lesson("L90")
 @pytest.mark.spec("R1")
 async def test_every_method_of_the_runtime_has_a_name_or_is_in_process_only(path: Path) -> None:
     public = {name for name in vars(Runtime) if not name.startswith("_")}
@@ -192,6 +193,7 @@ async def test_preview_revert_says_why_there_is_none(path: Path) -> None:
             await runtime.preview_revert(ThreadId("t1"), -1)
 
 
+@pytest.mark.lesson("L90")
 @pytest.mark.spec("R19")
 @pytest.mark.parametrize("failure", [RestoreRefused(Path("/w"), "x"), CaptureFailed("diff", Path("/w"), "x")])
 def test_fields_of_every_error_are_json(failure: OrchestrionError) -> None:

@@ -143,6 +143,7 @@ def test_options_have_ids_of_their_own_in_the_agents_order() -> None:
     assert max(len(offer.option.name) for offer in offers) == 500
 
 
+@pytest.mark.lesson("L89")
 def test_what_more_options_than_are_shown_offer_least_is_still_taken() -> None:
     wide = [(ALWAYS, f"bypass{number}", "Bypass permissions") for number in range(MAX_OPTIONS)]
     untold = [(ALWAYS, f"always{number}", "Always") for number in range(MAX_OPTIONS)]
@@ -156,6 +157,7 @@ def test_what_more_options_than_are_shown_offer_least_is_still_taken() -> None:
     assert [offer.agent_id for offer in offers][:2] == ["bypass0", "bypass1"]
 
 
+@pytest.mark.lesson("L89")
 def test_no_option_that_is_not_shown_is_taken() -> None:
     offers = offers_of(
         offered([(ALWAYS, f"bypass{number}", "Bypass permissions") for number in range(MAX_OPTIONS + 1)])
@@ -169,6 +171,7 @@ def test_no_option_that_is_not_shown_is_taken() -> None:
 @pytest.mark.parametrize(
     "own", ["option-{}", "\U0001f600" * 150 + "{}", '"' * 190 + "{}", "\ud83d{}", "x" * 300 + "{}"]
 )
+@pytest.mark.lesson("L89")
 def test_each_option_that_is_shown_can_be_named(own: str) -> None:
     offers = offers_of(offered([(NO, own.format(number), "n" * 600) for number in range(MAX_OPTIONS, 0, -1)]))
     asked = ApprovalRequested(

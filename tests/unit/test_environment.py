@@ -10,6 +10,8 @@ from orchestrion.actors.providers.claude import CLAUDE_ENVIRONMENT
 from orchestrion.actors.providers.codex import CODEX_ENVIRONMENT
 from orchestrion.actors.providers.environment import INHERITED, agent_environment
 
+pytestmark = pytest.mark.lesson("L88")
+
 LOOKS_LIKE_A_SECRET = re.compile(r"TOKEN|SECRET|KEY|PASS(?!IVE)|CREDENTIAL|AUTH(?!OR)|COOKIE|INDEX_URL|DATABASE")
 HARMLESS = {"SSH_AUTH_SOCK", "GIT_SSL_KEY"}
 """A socket and a path."""

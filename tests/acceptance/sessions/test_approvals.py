@@ -123,6 +123,7 @@ async def test_an_answer_that_fits_no_option_is_asked_for_again(tmp_path: Path) 
         assert (await it.thread()).pending_approvals == ()
 
 
+@pytest.mark.lesson("L89")
 async def test_a_client_names_the_last_of_64_options(tmp_path: Path) -> None:
     options = "*(option('allow_once', f'o{number}', f'Answer {number}') for number in range(64))"
     async with stage(tmp_path, providers=[_seen(tmp_path)]) as it:

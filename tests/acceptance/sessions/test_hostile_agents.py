@@ -10,9 +10,11 @@ import pytest
 
 from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.adapter import Provider
+from orchestrion.actors.providers.claude import ClaudeProvider
 from orchestrion.runtime.contracts.codec import to_json
 from orchestrion.runtime.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, MAX_ERROR_BYTES, MAX_MESSAGE_BYTES, Unset
-from tests.support import hostile_agent
+from tests.support import hostile_agent, hostile_claude
 from tests.support.stage import session_of, stage
 
 pytestmark = pytest.mark.anyio
@@ -28,14 +30,33 @@ SHARES = {
 """How much of each mode: enough to meet its bound."""
 
 
-@pytest.mark.lesson("L41")
-@pytest.mark.parametrize("mode", SHARES)
-async def test_what_a_hostile_agent_leaves_is_bounded_and_the_thread_goes_on(tmp_path: Path, mode: str) -> None:
+CLAUDE_SHARES = {
+    "claude-one-huge-delta": 0.3,
+    "claude-open-calls-with-large-input": 0.025,
+    "claude-wide-results": 0.1,
+    "claude-permissions-with-large-input": 0.25,
+    "claude-permissions-beyond-the-bound": 0.2,
+    "claude-result-beyond-the-bound": 1.0,
+}
+FAILING = {"huge-error", "claude-result-beyond-the-bound"}
+
+
+def provider_of(mode: str, directory: Path) -> Provider:
+    if mode in CLAUDE_SHARES:
+        pytest.importorskip("claude_agent_sdk", reason="make agents")
+        program = hostile_claude.program(directory, mode, CLAUDE_SHARES[mode])
+        return ClaudeProvider(cli_path=program, end_grace_seconds=0.2)
     command = [sys.executable, str(Path(hostile_agent.__file__)), mode, str(SHARES[mode])]
-    async with stage(tmp_path, providers=[AcpProvider(command, end_grace_seconds=0.2)]) as it:
+    return AcpProvider(command, end_grace_seconds=0.2)
+
+
+@pytest.mark.lesson("L41", "L91")
+@pytest.mark.parametrize("mode", [*SHARES, *CLAUDE_SHARES])
+async def test_what_a_hostile_agent_leaves_is_bounded_and_the_thread_goes_on(tmp_path: Path, mode: str) -> None:
+    async with stage(tmp_path, providers=[provider_of(mode, tmp_path)]) as it:
         for _ in range(2):
             ended = session_of(await it.perform("go"))
-            assert ended.status == ("error" if mode == "huge-error" else "ready")
+            assert ended.status == ("error" if mode in FAILING else "ready")
             assert len((ended.last_error or "").encode()) <= MAX_ERROR_BYTES
         thread = await it.thread()
         assert not isinstance(thread.messages, Unset)

@@ -68,6 +68,16 @@ async def test_a_command_is_asked_for_as_such_and_its_output_is_told(claude: Cla
         assert (ended.failed, ended.detail["output"]) == (False, "made")
 
 
+@pytest.mark.lesson("L91")
+async def test_a_large_file_is_written_whole_once_it_is_accepted(claude: ClaudeCase, workspace: Path) -> None:
+    content = "x" * 2 * 1024 * 1024
+    async with session(claude.provider, workspace) as read:
+        asked = await asked_for(read, claude.use("Write", file_path=str(workspace / "a.txt"), content=content))
+        await read.connection.respond(asked.request, "accept")
+        assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
+    assert await anyio.Path(workspace / "a.txt").read_text() == content
+
+
 @pytest.mark.parametrize("tool", ["Bash", "Write"])
 async def test_what_is_accepted_for_the_session_is_not_asked_again(
     claude: ClaudeCase, workspace: Path, tool: str

@@ -482,6 +482,15 @@ def test_a_message_is_cut_at_4_mib_and_its_end_says_how_much_was_cut() -> None:
     assert isinstance(completed, ThreadMessageAssistantComplete)
 
 
+@pytest.mark.lesson("L91")
+@pytest.mark.parametrize("size", [MAX_MESSAGE_BYTES - 5, MAX_MESSAGE_BYTES + 5])
+def test_a_message_that_is_cut_counts_what_its_pieces_lost_before(size: int) -> None:
+    said = given(RUNNING, MessageDelta(item=item(), text="x" * size + "... [cut: 1000 characters]"))
+    marker, _ = given(said.state, MessageCompleted(item=item())).commands
+    assert isinstance(marker, ThreadMessageAssistantDelta)
+    assert marker.delta == f"… [cut: {size - min(size, MAX_MESSAGE_BYTES) + 1000} characters]"
+
+
 @pytest.mark.lesson("L41")
 def test_the_oldest_of_too_many_open_messages_is_completed() -> None:
     state = RUNNING
