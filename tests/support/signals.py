@@ -1,7 +1,7 @@
 """Signals as a terminal's shell hands them to a program, wherever the tests run.
 
-A script's background job starts with SIGINT ignored, one under `nohup` with SIGHUP ignored, and both are inherited. Tests
-that send signals to the programs that they start would wait for what never comes.
+A script's background job starts with SIGINT ignored, one under `nohup` with SIGHUP ignored, and both are inherited.
+Tests that send signals to the programs that they start would wait for what never comes.
 """
 
 from __future__ import annotations
