@@ -160,7 +160,7 @@ class CommandGroup:
                     self._drop_reverted_diffs(plan.events)
                     insert_receipts(self._database, list(plan.receipts.values()))
                     crash_point("append.receipts-written")
-                    self._check_files()
+                    self.check_files()
                 crash_point("append.committed")
         except CommitOutcomeUnknown as error:
             self._resolve(plan, error)
@@ -172,7 +172,7 @@ class CommandGroup:
         batch = Batch(tuple(plan.events), sum(envelope.size for envelope in envelopes))
         return GroupOutcome(answers=tuple(plan.answers), batch=batch)
 
-    def _check_files(self) -> None:
+    def check_files(self) -> None:
         """Commit nothing into a file that was removed or replaced, or whose lock was.
 
         Raises:

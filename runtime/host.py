@@ -22,6 +22,7 @@ from ..actors.apart import insist
 from ..actors.caretaker import Caretaker
 from ..actors.dispatcher import Dispatcher
 from ..actors.event_log import EventLog
+from ..actors.file_watch import FileWatch
 from ..actors.last_errors import LastErrors
 from ..actors.projector import Projector
 from ..actors.projectors import Projectors
@@ -182,6 +183,7 @@ class _House:
             database=Path(prepared.writer.database),
         )
         self._caretaker = Caretaker(lane, log, errors)
+        self._file_watch = FileWatch(lane, prepared.group.check_files)
         self._stopping = False
         self._dispatcher_ended: anyio.Event | None = None
         self._projectors_ended: list[anyio.Event] = []
@@ -210,6 +212,7 @@ class _House:
             self._supervisor.start(projector.name, projector.run) for projector in self._projectors.all
         ]
         self._supervisor.start("caretaker", self._caretaker.run)
+        self._supervisor.start("file-watch", self._file_watch.run)
         self._providers.start(self._supervisor)
 
     async def stop(self) -> None:

@@ -9,8 +9,11 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
+from orchestrion.actors import file_watch
 from orchestrion.persistence.database import database_path, prepare
 from orchestrion.persistence.failures import translated
 from orchestrion.persistence.ownership import DatabaseLock, read_owner
@@ -19,6 +22,7 @@ from orchestrion.runtime.contracts.values import Instant
 from orchestrion.runtime.host import open_runtime
 from tests.support.builders import project_create
 from tests.support.command_line import orchestrion
+from tests.support.stage import SAFETY_NET_SECONDS
 
 NOW = Instant("2026-01-02T03:04:05.678Z")
 
@@ -48,6 +52,30 @@ async def test_nothing_is_acknowledged_into_a_file_that_is_gone(
         with pytest.raises(RuntimeFailed):
             await runtime.dispatch(project_create("p3"))
         assert "state.db" in str(runtime.health().failure)
+
+
+@pytest.mark.lesson("L95")
+@pytest.mark.parametrize("suffix", ["", ".lock", "-wal"])
+@pytest.mark.parametrize("happen", [removed, replaced])
+async def test_file_that_is_gone_is_noticed_without_a_command(
+    tmp_path: Path,
+    suffix: str,
+    happen: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    anyio_backend: str,
+) -> None:
+    monkeypatch.setattr(file_watch, "WATCH_SECONDS", 0.001)
+    path = tmp_path / "state.db"
+    with anyio.fail_after(SAFETY_NET_SECONDS):
+        async with open_runtime(path) as runtime:
+            await runtime.dispatch(project_create("p1"))
+            assert runtime.health().status == "running"
+            happen(Path(f"{path}{suffix}"))
+            while runtime.health().status == "running":
+                await anyio.lowlevel.checkpoint()
+            assert f"state.db{suffix} was" in str(runtime.health().failure)
+            with pytest.raises(RuntimeFailed):
+                await runtime.dispatch(project_create("p2"))
 
 
 @pytest.mark.lesson("L76")
