@@ -12,6 +12,7 @@ from .refs import RefKind, RefName, RefNames, baseline_ref, checkpoint_ref, pars
 from .restore import Foreseen, Restored, RestoreFailed
 from .scratch import CaptureLimits
 from .shadow import shadow_home
+from .shadow_sizes import ShadowStats, read_shadow_stats
 from .skipped import SkippedPaths
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "RestoreFailed",
     "RestoreRefused",
     "Restored",
+    "ShadowStats",
     "SkippedPaths",
     "WorkspaceDiff",
     "baseline_ref",
@@ -37,6 +39,7 @@ __all__ = [
     "deadline",
     "find_git",
     "parse_ref",
+    "read_shadow_stats",
     "safety_ref",
     "shadow_home",
     "thread_component",

@@ -50,7 +50,7 @@ _COPIED_SETTINGS: Final = r"^core\.(bigfilethreshold|sharedrepository)$"
 """What says how objects are written. How the file system behaves is looked at: `file_system.py`."""
 
 _LEFTOVER_AGE: Final = 24 * 60 * 60.0
-"""Seconds after which the scratch repository of a killed host is swept away."""
+"""Seconds after which what a killed host left is removed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -156,7 +156,7 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
 
 def _make(layout: Layout, user: Path | None, *, warm: bool) -> Path:
     layout.home.mkdir(exist_ok=True)
-    _sweep(layout.home)
+    remove_leftovers(layout.home, "capture-*")
     directory = Path(tempfile.mkdtemp(prefix="capture-", dir=layout.home))
     (directory / "refs").mkdir()
     (directory / "info").mkdir()
@@ -246,9 +246,10 @@ def keep_index(directory: Path, layout: Layout) -> None:
         (directory / "index").replace(layout.warm_index)
 
 
-def _sweep(home: Path) -> None:
+def remove_leftovers(home: Path, pattern: str) -> None:
+    """Remove what a killed host left unfinished below `home`, once it is a day old. Blocks."""
     oldest = time.time() - _LEFTOVER_AGE
-    for leftover in home.glob("capture-*"):
+    for leftover in home.glob(pattern):
         with suppress(OSError):
             if leftover.stat().st_mtime < oldest:
                 shutil.rmtree(leftover)

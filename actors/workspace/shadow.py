@@ -24,16 +24,25 @@ from ...persistence.own_names import own_names
 from ...persistence.threads import in_thread
 from ..shields import shield
 from .git import CaptureFailed, Git
-from .scratch import CaptureLimits, Layout
+from .scratch import CaptureLimits, Layout, remove_leftovers
 
 OBJECT_FORMAT: Final = "sha1"
 _NAMED_BY: Final = "workspace"
 _USED_FOR: Final = "directories"
+_ASIDE: Final = "making-"
 
 
 def shadow_home(database: Path) -> Path:
     """The directory of a database's shadow repositories."""
     return database.with_name(f"{database.name}.checkpoints")
+
+
+def workspace_of(place: Path) -> Path | None:
+    """The workspace that a shadow repository was made for; None where it does not say."""
+    try:
+        return Path(os.fsdecode((place / _NAMED_BY).read_bytes()))
+    except (OSError, ValueError):
+        return None
 
 
 def own_paths(database: Path, top: Path) -> tuple[bytes, ...]:
@@ -130,7 +139,8 @@ async def _make(git: Git, top: Path, place: Path) -> None:
 
 def _aside(place: Path) -> Path:
     place.parent.mkdir(mode=0o700, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="making-", dir=place.parent))
+    remove_leftovers(place.parent, f"{_ASIDE}*")
+    return Path(tempfile.mkdtemp(prefix=_ASIDE, dir=place.parent))
 
 
 def _move(aside: Path, place: Path) -> None:

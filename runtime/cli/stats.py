@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ...actors.workspace import ShadowStats, read_shadow_stats
 from ...persistence.identity import DatabaseCopy, copy_of, read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.stats import DatabaseStats, ThreadStats, read_stats
@@ -30,7 +32,7 @@ _THREADS = 20
 )
 @json_option
 def stats(database: Path, most_threads: int, as_json: bool) -> None:
-    """Show what takes the room in DB: its tables with their indexes, and its largest threads.
+    """Show what takes the room in DB: its tables with their indexes, its largest threads, and the captures beside it.
 
     Reads only, also while a runtime owns DB. Reads all of it.
     """
@@ -38,11 +40,20 @@ def stats(database: Path, most_threads: int, as_json: bool) -> None:
         opened.execute_sql("BEGIN")
         found = read_stats(opened, most_threads=most_threads)
         copy = copy_of(read_identity(opened, database))
+    shadows = read_shadow_stats(database)
     if as_json:
         threads = [_thread_json(thread) for thread in found.threads]
-        write_json({**to_json(found), "copy": to_json(copy), "threads": threads})
+        write_json(
+            {
+                **to_json(found),
+                "copy": to_json(copy),
+                "threads": threads,
+                "shadowRepositories": [to_json(one) for one in shadows],
+            }
+        )
     else:
         _print(found, copy)
+        _print_shadows(shadows)
 
 
 def _thread_json(thread: ThreadStats) -> dict[str, Any]:
@@ -77,6 +88,21 @@ def _print(found: DatabaseStats, copy: DatabaseCopy | None) -> None:
     )
     if found.threads_left_out:
         print_line(console, f"{found.threads_left_out} smaller threads are not shown: --threads N")
+
+
+def _print_shadows(found: Sequence[ShadowStats]) -> None:
+    console = stdout_console()
+    print_table(
+        console,
+        "Captures of workspaces without a repository",
+        ("workspace", "repository", "takes"),
+        (
+            (one.workspace if one.workspace_exists else f"{one.workspace} (gone)", one.name, _size(one.bytes))
+            for one in found
+        ),
+    )
+    if found:
+        print_line(console, f"{_size(sum(one.bytes for one in found))} in all")
 
 
 def _size(size: float) -> str:

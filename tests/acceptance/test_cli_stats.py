@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrion.actors.workspace import shadow_home
 from tests.support.command_line import dispatch_script, done, orchestrion
 
 
@@ -51,3 +52,16 @@ def test_a_database_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     ended = orchestrion("stats", tmp_path / "none.db")
     assert ended.returncode == 1
     assert "does not exist" in ended.stderr
+
+
+@pytest.mark.lesson("L87")
+def test_shadow_repositories_are_listed_with_their_bytes(database: Path) -> None:
+    assert json.loads(done("stats", database, "--json"))["shadowRepositories"] == []
+    assert "Captures of workspaces without a repository: none" in done("stats", database)
+    place = shadow_home(database) / "0123.git"
+    (place / "objects").mkdir(parents=True)
+    (place / "workspace").write_bytes(b"/no/such")
+    (place / "objects" / "pack").write_bytes(b"x" * 2000)
+    (shown,) = json.loads(done("stats", database, "--json"))["shadowRepositories"]
+    assert shown == {"name": "0123.git", "workspace": "/no/such", "workspaceExists": False, "bytes": 2008}
+    assert "/no/such (gone)" in done("stats", database)
