@@ -13,8 +13,6 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-import anyio
-
 from ..persistence.crash_points import crash_point
 from ..runtime.contracts.errors import AnswerRefused, ProviderError, SessionLost
 from ..runtime.contracts.events import PersistedEvent, ThreadApprovalResponseRequested
@@ -23,6 +21,7 @@ from ..runtime.contracts.values import UNSET, ApprovalDecision
 from .agent_life import AgentLife
 from .intent_notes import IntentNotes
 from .provider_calls import ProviderDefect
+from .served_time import served_scope
 from .thread_agent import ThreadAgent
 
 EXIT_SECONDS: Final = 2.0
@@ -78,7 +77,7 @@ class ApprovalAnswers:
             return
         _logger.warning("an approval request could not be closed: %s", failure, extra=life.ids())
         if isinstance(failure, SessionLost):
-            with anyio.move_on_after(EXIT_SECONDS):
+            with served_scope(EXIT_SECONDS):
                 await life.ended.wait()
         elif not isinstance(failure, ProviderDefect):
             await life.close_unanswered(own)

@@ -7,6 +7,7 @@ stream raises), when the session cuts them, and a while after its connection was
 
 from __future__ import annotations
 
+import math
 import types
 from collections import deque
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from ..runtime.contracts.provider_events import ProviderRuntimeEvent, RuntimeErr
 from .apart import Apart
 from .provider_calls import described
 from .providers.event_queue import EventQueue
+from .served_time import ServedScope, served_scope
 
 DRAIN_SECONDS: Final = 2.0
 """How long a closed connection may be silent before its events are taken to be over."""
@@ -36,11 +38,11 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
     def __init__(self, provider: str, events: ObjectReceiveStream[ProviderRuntimeEvent]) -> None:
         self._provider = provider
         self._told: deque[ProviderRuntimeEvent] = deque()
-        self._waiting: anyio.CancelScope | None = None
+        self._waiting: ServedScope | None = None
         self._is_closing = False
         self._is_cut = False
         self._has_exited = False
-        self._patience: float | None = None
+        self._patience = math.inf
         self._because: str | None = None
         self._pump: Apart[None] | None = None
         if isinstance(events, EventQueue):
@@ -84,7 +86,7 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
     def _drain(self) -> None:
         self._patience = DRAIN_SECONDS
         if self._waiting is not None:
-            self._waiting.deadline = anyio.current_time() + DRAIN_SECONDS
+            self._waiting.allow(DRAIN_SECONDS)
 
     async def receive(self) -> ProviderRuntimeEvent:
         """The next event.
@@ -110,7 +112,7 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
         if self._is_cut:
             return None
         try:
-            with anyio.move_on_after(self._patience) as self._waiting:
+            with served_scope(self._patience) as self._waiting:
                 return await self._events.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
             self._is_cut = True

@@ -8,6 +8,7 @@ and logged.
 When the runtime stops, `hurry` puts all deadlines before that of the stop.
 
 What blocks the event loop itself (`time.sleep` in a coroutine) blocks the host with it: no deadline can help there.
+That time does not count against any call (`served_time.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import anyio
 
 from ..runtime.contracts.errors import MailboxClosed, ProviderError, ProviderProtocolError
 from .apart import Apart, interruption_in
+from .served_time import ServedScope, served_scope
 from .shields import shield
 
 __all__ = ["ProviderCalls", "ProviderDefect", "described"]
@@ -46,7 +48,7 @@ class ProviderCalls:
     def __init__(self) -> None:
         self._until = math.inf
         self._is_hurried = False
-        self._waits: dict[anyio.CancelScope, bool] = {}
+        self._waits: dict[ServedScope, bool] = {}
 
     def hurry(self, until: float) -> None:
         """No call is waited for beyond that time of the event loop's clock, those under way included.
@@ -56,7 +58,7 @@ class ProviderCalls:
         self._until = until
         self._is_hurried = True
         for wait, yields in self._waits.items():
-            wait.deadline = min(wait.deadline, anyio.current_time() if yields else until)
+            wait.end_by(anyio.current_time() if yields else until)
 
     async def call(self, what: str, run: Callable[[], Awaitable[T]], *, seconds: float) -> T:
         """Run a method of a provider, named `what` in errors, and return its answer.
@@ -88,9 +90,8 @@ class ProviderCalls:
 
     async def wait(self, event: anyio.Event, *, seconds: float, yields: bool = False) -> bool:
         """Wait for an event of a call within its deadline; whether it came. What `yields` ends when a stop begins."""
-        now = anyio.current_time()
-        deadline = min(now + (0 if yields and self._is_hurried else seconds), self._until)
-        with anyio.CancelScope(deadline=deadline) as wait:
+        with served_scope(0 if yields and self._is_hurried else seconds) as wait:
+            wait.end_by(self._until)
             self._waits[wait] = yields
             try:
                 await event.wait()
@@ -104,7 +105,7 @@ class ProviderCalls:
         try:
             with shield():
                 if not await self.wait(call.ended, seconds=seconds):
-                    with anyio.move_on_after(min(seconds, CUT_SECONDS)):
+                    with served_scope(min(seconds, CUT_SECONDS)):
                         await call.ended.wait()
         except MailboxClosed:
             self._leave(call)

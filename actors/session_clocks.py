@@ -16,19 +16,15 @@ import math
 from typing import Final, Literal, Protocol, TypeAlias
 
 from ..runtime.contracts.ids import TurnId
+from .served_time import ServedTime, confirmation
 from .session_limits import SessionLimits
 
 Clock: TypeAlias = Literal["heartbeat", "escalation", "silence", "retirement"]
-
-LATE_SECONDS: Final = 0.05
-"""A wait that ends this much after its time was not served."""
 
 ESCALATIONS: Final = 3
 """How many interrupt deadlines an agent gets that still speaks while it ends its turn."""
 
 _CONFIRMED: Final[tuple[Clock, ...]] = ("escalation", "silence")
-_LONGEST_CONFIRMATION_SECONDS: Final = 1.0
-_CONFIRMATION_SHARE: Final = 4
 
 
 class TimedLife(Protocol):
@@ -57,8 +53,7 @@ class SessionClocks:
         self._limits = limits
         self._heartbeat_at = -math.inf
         self._interrupted_at: float | None = None
-        self._planned = math.inf
-        self._lost = 0.0
+        self._time = ServedTime()
         self._lost_before_interrupt = 0.0
         self._heard_at = -math.inf
         self._lost_before_heard = 0.0
@@ -76,7 +71,7 @@ class SessionClocks:
         """The running turn was asked to end. Asking again does not put its end off."""
         if self._interrupted_at is None:
             self._interrupted_at = now
-            self._lost_before_interrupt = self._lost
+            self._lost_before_interrupt = self._time.lost
 
     def turn_ended(self) -> None:
         self._interrupted_at = None
@@ -84,10 +79,7 @@ class SessionClocks:
 
     def served(self, now: float) -> None:
         """The session's wait has ended. What it ended late by is nobody's silence."""
-        late = now - self._planned
-        self._planned = math.inf
-        if late > LATE_SECONDS:
-            self._lost += late
+        if self._time.woke(now):
             self._passed.clear()
 
     def due(self, life: TimedLife, now: float) -> frozenset[Clock]:
@@ -102,18 +94,19 @@ class SessionClocks:
 
     def seconds_to_next(self, life: TimedLife | None, now: float) -> float:
         """How long until the next one runs out or is looked at again; without an agent there is none to wait for."""
-        self._planned = math.inf
         if life is None:
+            self._time.wait_until(math.inf)
             return math.inf
         deadlines = self._deadlines(life)
         again = {clock: self._passed[clock] + self._confirmation(clock) for clock in deadlines if clock in self._passed}
-        self._planned = max(now, min({**deadlines, **again}.values()))
-        return self._planned - now
+        planned = max(now, min({**deadlines, **again}.values()))
+        self._time.wait_until(planned)
+        return planned - now
 
     def _confirmation(self, clock: Clock) -> float:
         limits = self._limits
         deadline = limits.interrupt_deadline if clock == "escalation" else limits.inactivity_deadline
-        return min(_LONGEST_CONFIRMATION_SECONDS, deadline / _CONFIRMATION_SHARE)
+        return confirmation(deadline)
 
     def _deadlines(self, life: TimedLife) -> dict[Clock, float]:
         limits = self._limits
@@ -123,13 +116,13 @@ class SessionClocks:
                 deadlines["retirement"] = life.idle_since + limits.idle_timeout
             return deadlines
         if life.heard_at != self._heard_at:
-            self._heard_at, self._lost_before_heard = life.heard_at, self._lost
+            self._heard_at, self._lost_before_heard = life.heard_at, self._time.lost
         if self._interrupted_at is not None:
             asked = self._interrupted_at
             last = asked + ESCALATIONS * limits.interrupt_deadline
             ends = min(max(asked, life.heard_at) + limits.interrupt_deadline, last)
-            deadlines["escalation"] = ends + self._lost - self._lost_before_interrupt
+            deadlines["escalation"] = ends + self._time.lost - self._lost_before_interrupt
         if not life.waits_for_others:
-            lost = self._lost - self._lost_before_heard
+            lost = self._time.lost - self._lost_before_heard
             deadlines["silence"] = life.heard_at + limits.inactivity_deadline + lost
         return deadlines

@@ -26,6 +26,7 @@ from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailab
 from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionNotice, SessionStarted
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
+from ..served_time import served_clock, served_deadline
 from .acp_handshake import AgentFeatures, initialize, open_session
 from .acp_modes import cursor_of_mode, mode_notice, mode_to_set
 from .acp_options import CHOSEN_BY_TURNS, NOUNS, Category, Options, changed_mode, offered, setting
@@ -234,7 +235,7 @@ class _AcpConnection(StdioConnection):
         elif kind == "current_mode_update":
             self._options = changed_mode(update, self._options)
         elif self._replay is not None:
-            self._replay.heard(kind, anyio.current_time())
+            self._replay.heard(kind, served_clock().now())
         mode = self._options.get("mode")
         is_open = self._conversation is not None and not self._conversation.replaying
         if is_open and mode is not None and (before is None or before.current != mode.current):
@@ -247,16 +248,18 @@ class _AcpConnection(StdioConnection):
             ProviderUnavailable: the replay does not end.
             SessionLost: the agent is gone.
         """
-        replay = self._replay = Replay(anyio.current_time())
-        give_up_at = anyio.current_time() + _LONGEST_REPLAY_SECONDS
-        while (left := replay.seconds_left(anyio.current_time())) > 0:
-            if anyio.current_time() > give_up_at:
-                raise ProviderUnavailable(
-                    f"{self._process.program} was still replaying its history after {_LONGEST_REPLAY_SECONDS:g} s:"
-                    " start the turn again later",
-                    reason="unresponsive",
-                )
-            await anyio.sleep(left)
+        clock = served_clock()
+        try:
+            with served_deadline(_LONGEST_REPLAY_SECONDS):
+                replay = self._replay = Replay(clock.now())
+                while (left := replay.seconds_left(clock.now())) > 0:  # noqa: ASYNC110 - quiet is no event
+                    await anyio.sleep(left)
+        except TimeoutError:
+            raise ProviderUnavailable(
+                f"{self._process.program} was still replaying its history after {_LONGEST_REPLAY_SECONDS:g} s:"
+                " start the turn again later",
+                reason="unresponsive",
+            ) from None
         self._replay = None
         if self._over:
             raise SessionLost(f"{self._process.program} is gone")

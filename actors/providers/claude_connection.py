@@ -43,6 +43,7 @@ from ...runtime.contracts.provider_events import (
     TurnCompleted,
 )
 from ...runtime.contracts.values import ApprovalDecision, JsonObject
+from ..served_time import served_deadline
 from .acp_tools import object_of, text_of
 from .adapter import Capabilities, TurnRequest
 from .agent_process import AgentProcess
@@ -105,7 +106,7 @@ class ClaudeConnection(ProcessConnection):
         """Shake hands, as the SDK does. Raises as `Provider.connect` does."""
         program = self._process.program
         try:
-            with anyio.fail_after(start_deadline_seconds):
+            with served_deadline(start_deadline_seconds):
                 await self._client.connect()
         except TimeoutError as error:
             raise ProviderUnavailable(
@@ -296,7 +297,7 @@ class ClaudeConnection(ProcessConnection):
 
     async def _within_deadline(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
         try:
-            with anyio.fail_after(self._deadline_seconds):
+            with served_deadline(self._deadline_seconds):
                 await ask()
         except SessionLost:
             raise

@@ -30,6 +30,7 @@ from ...persistence.threads import in_thread
 from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ...runtime.contracts.ids import ProviderThreadId, TurnId
 from ...runtime.contracts.values import JsonObject
+from ..served_time import served_deadline
 from .acp_tools import object_of
 from .interpreter import find_python
 from .launch import Launch
@@ -144,7 +145,7 @@ async def read_messages(
     async def read(session_id: ProviderThreadId) -> list[str]:
         command = [python, "-P", "-c", _READ, session_id]
         try:
-            with anyio.fail_after(deadline_seconds):
+            with served_deadline(deadline_seconds):
                 done = await anyio.run_process(
                     command, stdin=subprocess.DEVNULL, cwd=workspace, env=launch.environment()
                 )

@@ -18,6 +18,7 @@ from claude_agent_sdk import CLIConnectionError, Transport
 
 from ...runtime.contracts.errors import SessionLost
 from ...runtime.contracts.values import JsonObject
+from ..served_time import served_deadline
 from .agent_process import AgentProcess
 
 __all__ = ["ProcessTransport"]
@@ -66,7 +67,7 @@ class ProcessTransport(Transport):
                 raise SessionLost(f"{program} cannot be written to: an earlier write was cut off")
             self._broken = True
             try:
-                with anyio.fail_after(self._deadline_seconds):
+                with served_deadline(self._deadline_seconds):
                     await self._process.stdin.send(data.encode())
             except TimeoutError:
                 raise SessionLost(f"{program} did not read its input for {self._deadline_seconds:g} s") from None

@@ -11,6 +11,8 @@ from typing import Final, TypeVar
 
 import anyio
 
+from ..served_time import served_scope
+
 __all__ = ["SET_UP_SECONDS", "FirstStart"]
 
 SET_UP_SECONDS: Final = 5.0
@@ -41,7 +43,7 @@ class FirstStart:
         return connection
 
     async def _may_set_up(self) -> bool:
-        with anyio.move_on_after(SET_UP_SECONDS):
+        with served_scope(SET_UP_SECONDS):
             await self._starting.acquire()
             return True
         return False

@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream
 
 from ...runtime.contracts.errors import ProviderProtocolError, SessionLost
+from ..served_time import served_clock, served_deadline, served_scope
 from .json_lines import Malformed
 from .jsonrpc_protocol import (
     Incoming,
@@ -112,6 +113,8 @@ class JsonRpcPeer:
         self._loss: str | None = None
         self.heard_at = anyio.current_time()
         """The event loop's time at which the other side's last bytes arrived."""
+        self._clock = served_clock()
+        self._heard_at = self._clock.now()
 
     async def run(self) -> None:
         """Read until the other side ends its output; then every pending reply is lost.
@@ -125,7 +128,7 @@ class JsonRpcPeer:
                     chunk = await self._incoming.receive()
                 except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                     return
-                self.heard_at = anyio.current_time()
+                self.heard_at, self._heard_at = anyio.current_time(), self._clock.now()
                 for message in self._protocol.feed(chunk):
                     await self._take(message)
         finally:
@@ -139,7 +142,7 @@ class JsonRpcPeer:
         """Ask and wait for the result.
 
         With `longest_seconds` the deadline counts silence: it begins anew with every byte of the other side, which may
-        take `longest_seconds` in the whole.
+        take `longest_seconds` in the whole. Only time in which the event loop was served counts.
 
         Raises:
             RequestRefused: the other side answered with an error.
@@ -147,17 +150,18 @@ class JsonRpcPeer:
             SessionLost: it is gone.
         """
         pending: PendingReply | None = None
-        asked_at = anyio.current_time()
-        last = asked_at + (deadline_seconds if longest_seconds is None else longest_seconds)
-        waits_until = asked_at + deadline_seconds
+        longest = deadline_seconds if longest_seconds is None else longest_seconds
         try:
-            with anyio.fail_after(deadline_seconds):
-                pending = await self.send_request(method, params)
-            while anyio.current_time() < waits_until:
-                with anyio.move_on_after(waits_until - anyio.current_time()):
-                    return await pending.value()
-                waits_until = min(last, self.heard_at + deadline_seconds)
-            raise ReplyOverdue(method, deadline_seconds)
+            with served_deadline(longest):
+                asked_at = self._clock.now()
+                with served_deadline(deadline_seconds):
+                    pending = await self.send_request(method, params)
+                left = asked_at + deadline_seconds - self._clock.now()
+                while left > 0:
+                    with served_scope(left):
+                        return await pending.value()
+                    left = self._heard_at + deadline_seconds - self._clock.now()
+            raise TimeoutError
         except TimeoutError:
             raise ReplyOverdue(method, deadline_seconds) from None
         finally:

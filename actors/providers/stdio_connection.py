@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
-import anyio
 import attrs
 
 from ...runtime.contracts.errors import ProviderError, ProviderUnavailable, SessionLost
@@ -24,6 +23,7 @@ from ...runtime.contracts.provider_events import (
 )
 from ...runtime.contracts.values import JsonObject
 from ...runtime.domain.event_bounds import bounded_event
+from ..served_time import served_deadline
 from .agent_process import AgentProcess
 from .json_lines import Malformed
 from .jsonrpc import JsonRpcPeer, ReplyOverdue
@@ -164,7 +164,7 @@ class StdioConnection(ProcessConnection):
     @contextmanager
     def _write_deadline(self) -> Iterator[None]:
         try:
-            with anyio.fail_after(self._deadline_seconds):
+            with served_deadline(self._deadline_seconds):
                 yield
         except TimeoutError:
             raise SessionLost(

@@ -22,6 +22,7 @@ from anyio.abc import ByteReceiveStream
 
 from ...persistence.threads import start_in_thread
 from ...runtime.contracts.errors import OrchestrionError
+from ..served_time import served_deadline
 from .child import Child, child_process
 from .git_environment import git_environment
 
@@ -161,13 +162,13 @@ async def _drain(stream: ByteReceiveStream, into: bytearray, keep: int | None = 
 
 @contextmanager
 def deadline(action: str, directory: Path, seconds: float) -> Iterator[None]:
-    """Ends what runs inside after `seconds`.
+    """Ends what runs inside after `seconds` in which the event loop was served.
 
     Raises:
         CaptureFailed: the deadline passed.
     """
     try:
-        with anyio.fail_after(seconds):
+        with served_deadline(seconds):
             yield
     except TimeoutError as fault:
         raise CaptureFailed(action, directory, f"it did not finish within {seconds:g} s") from fault

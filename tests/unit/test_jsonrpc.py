@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -171,6 +172,11 @@ class OtherSide:
         self._incoming.close()
 
 
+def block(seconds: float) -> None:
+    """What a host must not do on its event loop, and does."""
+    time.sleep(seconds)
+
+
 class Connected:
     def __init__(self, peer: JsonRpcPeer, other: OtherSide, handled: list[object]) -> None:
         self.peer = peer
@@ -242,6 +248,19 @@ class TestPeer:
             await end.other.write({"id": 0, "result": "late"}, {"id": 1, "result": "right"})
             assert await pending.value() == "right"
             assert end.handled == []
+
+    @pytest.mark.lesson("L81")
+    @pytest.mark.parametrize("longest", [None, 2.0])
+    async def test_blocked_host_does_not_make_a_reply_overdue(self, longest: float | None) -> None:
+        async with connected() as end, anyio.create_task_group() as tasks:
+
+            async def answer() -> None:
+                asked = await end.other.read()
+                block(2.5)
+                await end.other.write({"id": asked["id"], "result": 42})
+
+            tasks.start_soon(answer)
+            assert await end.peer.request("ask", None, deadline_seconds=1.0, longest_seconds=longest) == 42
 
     async def test_a_reply_is_taken_in_its_place_among_the_messages(self) -> None:
         async with connected() as end:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import peewee
 import pytest
 
 from orchestrion.actors import session_starter, thread_agent
+from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.providers.adapter import Capabilities, ProcessIdentity
+from orchestrion.actors.providers.jsonrpc import JsonRpcPeer, PendingReply
+from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.actors.session_limits import SessionLimits
 from orchestrion.actors.thread_session import ThreadSession
 from orchestrion.persistence.database import Durability
@@ -186,3 +191,26 @@ async def test_heartbeat_is_no_durable_commit(tmp_path: Path, monkeypatch: pytes
         assert set(durabilities[before:]) == {"normal"}
         await it.let_go("go")
         await it.ended(turn)
+
+
+@pytest.mark.lesson("L81")
+async def test_blocked_host_does_not_fail_the_start_of_an_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = AcpProvider(rehearsal_command(state=tmp_path / "state"), start_deadline_seconds=2.0)
+    write = JsonRpcPeer.send_request
+
+    async def write_and_block(peer: JsonRpcPeer, method: str, params: Any, **options: Any) -> PendingReply:
+        pending = await write(peer, method, params, **options)
+        if method == "initialize":
+            _block(2.5)
+        return pending
+
+    monkeypatch.setattr(JsonRpcPeer, "send_request", write_and_block)
+    async with stage(tmp_path, providers=[provider]) as it:
+        assert session_of(await it.perform("say well")).status == "ready"
+
+
+def _block(seconds: float) -> None:
+    """What a host must not do on its event loop, and does."""
+    time.sleep(seconds)
