@@ -11,14 +11,12 @@ from typing import Final, Literal
 
 import attrs
 
-from ..runtime.contracts.commands import ThreadActivityAppend
 from ..runtime.contracts.errors import OrchestrionError
-from ..runtime.contracts.events import EventMetadata
-from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, runtime_id
-from ..runtime.contracts.values import Activity, JsonObject, Label, Tone
-from ..runtime.domain.session_commands import IngestedCommand
+from ..runtime.contracts.ids import ThreadId, runtime_id
+from ..runtime.contracts.values import JsonObject, Tone
 from .minting import Mint
 from .session_voice import SessionVoice
+from .thread_lines import thread_line
 from .turn_workspace import TurnWorkspace
 from .workspace import GitUnavailable, SkippedPaths
 
@@ -119,23 +117,11 @@ class CaptureNotes:
     async def _append(
         self, turn: TurnWorkspace, key: str, *, kind: str, summary: str, payload: JsonObject, tone: Tone = "error"
     ) -> None:
-        now = self._mint.now()
-        activity = Activity(
-            id=ActivityId(key),
-            tone=tone,
-            kind=Label(kind),
-            summary=summary,
-            payload=payload,
-            turn_id=None,
-            created_at=now,
-        )
-        command = ThreadActivityAppend(
-            command_id=CommandId(key), thread_id=turn.thread_id, activity=activity, created_at=now
+        line = thread_line(
+            key, turn.thread_id, tone=tone, kind=kind, summary=summary, payload=payload, now=self._mint.now()
         )
         try:
-            await self._voice.send(
-                IngestedCommand(command=command, metadata=EventMetadata()), correlation_id=turn.correlation_id
-            )
+            await self._voice.send(line, correlation_id=turn.correlation_id)
         except OrchestrionError as failure:
             ids = {"thread_id": turn.thread_id, "command_id": key}
             _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure, extra=ids)

@@ -5,14 +5,15 @@ Command ids are derived from the intent, so an intent that is performed again af
 
 from __future__ import annotations
 
-from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
+from ..runtime.contracts.commands import ThreadSessionSet
 from ..runtime.contracts.events import NO_METADATA, PersistedEvent
-from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId, TurnId, runtime_id
-from ..runtime.contracts.values import Activity, FailureReason, Instant, JsonObject, Label, Session, Tone
+from ..runtime.contracts.ids import CommandId, ThreadId, TurnId, runtime_id
+from ..runtime.contracts.values import FailureReason, JsonObject, Session, Tone
 from ..runtime.domain.failures import TURN_FAILED, failure_payload
 from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint
 from .session_voice import SessionVoice
+from .thread_lines import thread_line
 
 
 class IntentNotes:
@@ -26,12 +27,11 @@ class IntentNotes:
         self, intent: PersistedEvent, turn_id: TurnId, kind: str, *, reason: FailureReason, error: str
     ) -> None:
         """The turn's agent could not be started or could not take it: why, then the settlement of the request."""
-        failed = _activity(
-            CommandId(f"{_settling(intent)}/failed"),
+        failed = thread_line(
+            f"{_settling(intent)}/failed",
             ThreadId(intent.stream_id),
-            "error",
-            TURN_FAILED,
-            error,
+            kind=TURN_FAILED,
+            summary=error,
             payload=failure_payload(turn_id, reason, error),
             now=self._mint.now(),
         )
@@ -101,35 +101,19 @@ class IntentNotes:
         await self._send(intent, IngestedCommand(command=command, metadata=NO_METADATA))
 
     async def _note(self, intent: PersistedEvent, tone: Tone, kind: str, summary: str, *, payload: JsonObject) -> None:
-        command_id, thread_id = _settling(intent), ThreadId(intent.stream_id)
-        noted = _activity(command_id, thread_id, tone, kind, summary, payload=payload, now=self._mint.now())
+        noted = thread_line(
+            _settling(intent),
+            ThreadId(intent.stream_id),
+            tone=tone,
+            kind=kind,
+            summary=summary,
+            payload=payload,
+            now=self._mint.now(),
+        )
         await self._send(intent, noted)
 
     async def _send(self, intent: PersistedEvent, command: IngestedCommand) -> None:
         await self._voice.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)
-
-
-def _activity(
-    command_id: CommandId,
-    thread_id: ThreadId,
-    tone: Tone,
-    kind: str,
-    summary: str,
-    *,
-    payload: JsonObject,
-    now: Instant,
-) -> IngestedCommand:
-    activity = Activity(
-        id=ActivityId(command_id),
-        tone=tone,
-        kind=Label(kind),
-        summary=summary,
-        payload=payload,
-        turn_id=None,
-        created_at=now,
-    )
-    command = ThreadActivityAppend(command_id=command_id, thread_id=thread_id, activity=activity, created_at=now)
-    return IngestedCommand(command=command, metadata=NO_METADATA)
 
 
 def _settling(intent: PersistedEvent) -> CommandId:

@@ -25,19 +25,20 @@ import attrs
 from ..persistence.crash_points import crash_point
 from ..persistence.readers import ReaderPool
 from ..persistence.revert_rows import RevertFacts, read_revert_facts
-from ..runtime.contracts.commands import ThreadActivityAppend, ThreadRevertComplete
+from ..runtime.contracts.commands import ThreadRevertComplete
 from ..runtime.contracts.errors import NotFound, OrchestrionError, ProviderError
 from ..runtime.contracts.events import NO_METADATA, PersistedEvent, ThreadCheckpointRevertRequested
-from ..runtime.contracts.ids import ActivityId, CheckpointRef, CommandId, ThreadId, TurnId, runtime_id
+from ..runtime.contracts.ids import CheckpointRef, CommandId, ThreadId, TurnId, runtime_id
 from ..runtime.contracts.read_model import ThreadView
 from ..runtime.contracts.revert_preview import SHOWN_PATHS, RevertPreview, undone_payload
-from ..runtime.contracts.values import Activity, Count, JsonObject, Label
+from ..runtime.contracts.values import Count, JsonObject
 from ..runtime.domain.session_commands import IngestedCommand
 from .intent_notes import IntentNotes
 from .minting import Mint
 from .others_work import UndoesOthers, find_target, others_work, state_of, touched_since
 from .session_voice import SessionVoice
 from .shields import shield
+from .thread_lines import thread_line
 from .workspace import (
     Capture,
     CaptureFailed,
@@ -354,22 +355,10 @@ class Reverter:
 
     async def _note(self, told: ThreadId, order: RevertOrder, kind: str, summary: str, payload: JsonObject) -> None:
         """Tell a thread. It does not settle the request: a crash after it leaves the revert to be done again."""
-        now = self._mint.now()
         about = () if told == order.thread.id else (hashlib.blake2b(told.encode(), digest_size=16).hexdigest(),)
         key = runtime_id("revert", "noted", order.intent.event_id, *about)
-        activity = Activity(
-            id=ActivityId(key),
-            tone="info",
-            kind=Label(kind),
-            summary=summary,
-            payload=payload,
-            turn_id=None,
-            created_at=now,
-        )
-        command = ThreadActivityAppend(command_id=CommandId(key), thread_id=told, activity=activity, created_at=now)
-        await self._voice.send(
-            IngestedCommand(command=command, metadata=NO_METADATA), correlation_id=order.intent.correlation_id
-        )
+        line = thread_line(key, told, tone="info", kind=kind, summary=summary, payload=payload, now=self._mint.now())
+        await self._voice.send(line, correlation_id=order.intent.correlation_id)
 
 
 def _ids(order: RevertOrder) -> dict[str, object]:

@@ -47,12 +47,13 @@ from ..served_time import served_deadline
 from .acp_tools import object_of, text_of
 from .adapter import Capabilities, TurnRequest
 from .agent_process import AgentProcess
-from .claude_failures import ClaudeFailure, claude_failure
+from .claude_failures import claude_failure
 from .claude_history import ClaudeSession, prompt_id
 from .claude_lines import REFUSED, claude_lines
 from .claude_permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room, offered, permission_result
 from .claude_protocol import Conversation, Step
 from .claude_transport import ProcessTransport
+from .failures import Failure
 from .json_lines import Malformed, loose_json
 from .process_connection import ProcessConnection
 from .redaction import plain
@@ -86,7 +87,7 @@ class ClaudeConnection(ProcessConnection):
         self._own_requests: dict[str, _OwnRequest] = {}
         self._own_request_count = 0
         self._tasks: TaskGroup | None = None
-        self._refusal: ClaudeFailure | None = None
+        self._refusal: Failure | None = None
         self._opened = False
         self._printed_first = ""
 

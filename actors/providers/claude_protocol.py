@@ -306,9 +306,8 @@ class Conversation:
         self._tools.clear()
         end = TurnCompleted(outcome=outcome)
         if outcome == "failed":
-            failure = claude_failure(result, error=self._error)
-            at = self._lifted_at if failure.reason == "rate_limited" else None
-            end = TurnCompleted(outcome=outcome, error=failure.text, reason=failure.reason, retry_at=at)
+            failure = claude_failure(result, error=self._error, limit_lifted_at=self._lifted_at)
+            end = TurnCompleted(outcome=outcome, error=failure.text, reason=failure.reason, retry_at=failure.retry_at)
         return (*self._end_blocks(), *unfinished, *self._drop_permissions(), end)
 
     def _outcome(self, result: JsonObject) -> TurnOutcome:

@@ -5,17 +5,14 @@ Source: `codex app-server generate-json-schema`, `CodexErrorInfo` and `RateLimit
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
-import attrs
-
-from ...runtime.contracts.values import FailureReason, Instant, JsonObject, instant
+from ...runtime.contracts.values import FailureReason, Instant, JsonObject
 from .acp_tools import object_of, text_of
-from .failures import failure_of
+from .failures import Failure, failure_of, instant_of, reason_of_status, with_login
 from .redaction import plain
 
-__all__ = ["LOGIN", "CodexFailure", "codex_failure", "resets_at", "with_login"]
+__all__ = ["LOGIN", "codex_failure", "resets_at"]
 
 LOGIN: Final = "codex login"
 
@@ -29,31 +26,18 @@ _BY_INFO: Final[dict[str, FailureReason]] = {
     "misalignmentPolicyViolation": "refused",
     "tooManyDenials": "refused",
 }
-_BY_STATUS: Final[dict[int, FailureReason]] = {401: "unauthenticated", 403: "unauthenticated", 429: "rate_limited"}
 
 
-@attrs.frozen(kw_only=True)
-class CodexFailure:
-    text: str
-    reason: FailureReason | None = None
-    retry_at: Instant | None = None
-
-
-def codex_failure(error: JsonObject, limits: JsonObject) -> CodexFailure:
+def codex_failure(error: JsonObject, limits: JsonObject) -> Failure:
     """What a `TurnError` tells. `limits` is the latest snapshot of the account's rate limits."""
     message, more = text_of(error.get("message")), text_of(error.get("additionalDetails"))
     said = failure_of(message or more or "the agent gave no reason", data=more if message else None)
     reason = _reason(error.get("codexErrorInfo")) or said.reason
-    return CodexFailure(
-        text=with_login(plain(said.text), reason),
+    return Failure(
+        text=with_login(plain(said.text), reason, LOGIN),
         reason=reason,
         retry_at=resets_at(limits) if reason == "rate_limited" else None,
     )
-
-
-def with_login(text: str, reason: FailureReason | None) -> str:
-    """A text that names the login command where a login is what is missing."""
-    return f"{text} (log in with: {LOGIN})" if reason == "unauthenticated" else text
 
 
 def resets_at(limits: JsonObject) -> Instant | None:
@@ -63,19 +47,16 @@ def resets_at(limits: JsonObject) -> Instant | None:
     if not reached and limits.get("rateLimitReachedType") is not None:
         reached = windows
     times = [seconds for window in reached if (seconds := _number(window.get("resetsAt"), 0)) > 0]
-    try:
-        return instant(datetime.fromtimestamp(max(times), UTC)) if times else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    return instant_of(max(times)) if times else None
 
 
 def _reason(info: Any) -> FailureReason | None:
     if isinstance(info, str):
         return _BY_INFO.get(info)
     for fields in object_of(info).values():
-        status = object_of(fields).get("httpStatusCode")
-        if status in _BY_STATUS:
-            return _BY_STATUS[status]
+        reason = reason_of_status(object_of(fields).get("httpStatusCode"))
+        if reason is not None:
+            return reason
     return None
 
 

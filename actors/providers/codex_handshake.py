@@ -17,7 +17,8 @@ from ...runtime.contracts.ids import ProviderThreadId, identifier_fault
 from ...runtime.contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .adapter import SessionRequest
-from .codex_failures import with_login
+from .codex_failures import LOGIN
+from .failures import with_login
 from .jsonrpc import JsonRpcPeer, RequestRefused
 from .redaction import plain
 
@@ -152,7 +153,7 @@ async def _resume(
 def _check_login(error: RequestRefused) -> None:
     """Raises: ProviderUnavailable: what is missing is a login."""
     if error.reason == "unauthenticated":
-        said = with_login(f"Codex wants a login: {plain(error.said)}", "unauthenticated")
+        said = with_login(f"Codex wants a login: {plain(error.said)}", "unauthenticated", LOGIN)
         raise ProviderUnavailable(said, reason="unauthenticated") from error
 
 

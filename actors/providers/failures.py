@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.values import FailureReason
+from ...runtime.contracts.values import FailureReason, Instant, instant
 from .json_lines import loose_json
 from .redaction import plain
 
-__all__ = ["Failure", "failure_of"]
+__all__ = ["Failure", "failure_of", "instant_of", "reason_of_status", "with_login"]
 
 _MAX_BYTES: Final = 4 * 1024
 _MAX_DEPTH: Final = 4
@@ -27,6 +28,7 @@ _AUTHENTICATION_REQUIRED: Final = -32000
 """The code of the Agent Client Protocol; other programs use it for any error of their own, so its text is looked at."""
 
 _BY_CODE: Final[dict[int, FailureReason]] = {401: "unauthenticated", 413: "context_full", 429: "rate_limited"}
+_BY_STATUS: Final[dict[Any, FailureReason]] = {401: "unauthenticated", 403: "unauthenticated", 429: "rate_limited"}
 _STATUS: Final = r"(?:http|status|code|error)\W{0,3}%s\b|^%s(?=\s*(?:$|[:;,.()]|too\b))"
 _WORDINGS: Final[dict[FailureReason, str]] = {
     "context_full": r"context[ _-]?(?:length|window|size|limit)|maximum context|(?:prompt|input) (?:is )?too long",
@@ -51,10 +53,14 @@ _BY_WORDING: Final = {reason: re.compile(wording, re.IGNORECASE) for reason, wor
 
 @attrs.frozen(kw_only=True)
 class Failure:
-    """`text` is for people, at most 4 KiB; `reason` for programs, None where it cannot be told."""
+    """`text` is for people, at most 4 KiB; `reason` for programs, None where it cannot be told.
+
+    `retry_at` is when a limit that was reached is lifted, where the agent says so.
+    """
 
     text: str
     reason: FailureReason | None = None
+    retry_at: Instant | None = None
 
 
 def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Failure:
@@ -72,6 +78,26 @@ def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Fa
     if reason is None and code == _AUTHENTICATION_REQUIRED and not _UNKNOWN.search(text):
         reason = "unauthenticated"
     return Failure(text=text, reason=reason)
+
+
+def reason_of_status(status: Any) -> FailureReason | None:
+    """What the status of a model's HTTP answer means."""
+    return _BY_STATUS.get(status) if isinstance(status, int) else None
+
+
+def with_login(text: str, reason: FailureReason | None, command: str) -> str:
+    """A text that names the command to log in where a login is what is missing."""
+    return f"{text} (log in with: {command})" if reason == "unauthenticated" else text
+
+
+def instant_of(seconds: Any) -> Instant | None:
+    """The instant that an agent gives as seconds since 1970; None where it is none."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    try:
+        return instant(datetime.fromtimestamp(seconds, UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _worded(text: str) -> FailureReason | None:
