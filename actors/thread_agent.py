@@ -123,6 +123,7 @@ class ThreadAgent:
                 raise
             self._life, self._place, self._saved = life, place, _worth_saving(life)
             self._has_had_a_turn = False
+            self._noted.clear()
             self._clocks.heartbeat_sent(anyio.current_time())
         return self._life
 
@@ -134,7 +135,7 @@ class ThreadAgent:
         return can_switch
 
     async def note_what_was_left_out(self) -> None:
-        """Say once in the turn's history that the agent uses its own model, not the thread's."""
+        """Say in the turn's history that the agent uses its own model, not the thread's: once per life and model."""
         model, self._left_out = self._left_out, None
         if self._life is not None and model is not None and model not in self._noted:
             self._noted.add(model)

@@ -1,8 +1,8 @@
 """How commands that run an event loop react to signals.
 
 - The first SIGINT, SIGTERM or SIGHUP cancels the command. Its runtime then stops cleanly, within its deadline.
-- A signal that arrives while the command stops ends the process at once. The database survives that: the next
-  start recovers, and each agent's guardian ends the agent.
+- A signal that arrives while the command stops ends the process at once, however busy its event loop is. The database
+  survives that: the next start recovers, and each agent's guardian ends the agent.
 - A command may handle signals itself first, see `run_until_signal`.
 
 A script's background job is started with SIGINT ignored. The command line handles SIGINT all the same, because it is
@@ -52,16 +52,21 @@ async def _run(main: Callable[[], Awaitable[T]], on_signal: Callable[[int], bool
     failure: Exception | None = None
     working = anyio.CancelScope()
 
+    numbers = (signal.SIGINT, signal.SIGTERM, *_hang_up())
+
     async def watch() -> None:
         nonlocal ended_by
         async for number in signals:
             if ended_by is not None:
-                os._exit(_STATUS_OF_SIGNALS + number)
+                _end_at_once(number)
             if on_signal is None or not on_signal(number):
                 ended_by = number
+                for following in numbers:
+                    signal.signal(following, _end_at_once)
                 working.cancel()
 
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *_hang_up()) as signals:
+    with anyio.open_signal_receiver(*numbers) as signals:
+        _tolerate_floods()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             try:
@@ -81,6 +86,17 @@ def _hang_up() -> tuple[signal.Signals, ...]:
     """SIGHUP, where the platform has it and the process was not started to ignore it."""
     number = getattr(signal, "SIGHUP", None)
     return () if number is None or signal.getsignal(number) is signal.SIG_IGN else (number,)
+
+
+def _tolerate_floods() -> None:
+    """Print no warning about more signals than the event loop can be woken for: the first of them wakes it."""
+    descriptor = signal.set_wakeup_fd(-1)
+    if descriptor != -1:
+        signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+
+
+def _end_at_once(number: int, _frame: FrameType | None = None) -> None:
+    os._exit(_STATUS_OF_SIGNALS + number)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
