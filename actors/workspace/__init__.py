@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .capture import Capture, GitWorkspace
+from .capture import Capture
 from .diff import DiffLimits, WorkspaceDiff
 from .git import CaptureFailed, deadline
 from .git_program import GitTooOld, GitUnavailable, find_git
+from .git_workspace import GitWorkspace
 from .kept import KeptRef
 from .obstacles import RestoreRefused
 from .refs import RefKind, RefName, RefNames, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
