@@ -262,10 +262,24 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="a capture of another place in the repository is no target of a revert",
-        file="actors/workspace/capture.py",
+        file="actors/workspace/git_workspace.py",
         old="        if target.place != self.place:",
         new="        if False:",
         test="tests/contract/workspace/test_restore.py::test_a_capture_of_another_place_in_the_repository_is_refused",
+    ),
+    Mutant(
+        guard="what the rules of a target's time ignored is not removed by a revert",
+        file="actors/workspace/target_rules.py",
+        old="        await in_thread(lay_out_rules, kept, directory)",
+        new="        pass",
+        test="tests/contract/workspace/test_exclude_rules.py::test_what_was_ignored_by_a_rule_that_is_gone_stays",
+    ),
+    Mutant(
+        guard="a private file is private while a revert writes it",
+        file="actors/workspace/writing.py",
+        old="_check_out(attrs.evolve(targeted, umask=_PRIVATE), private)",
+        new="_check_out(targeted, private)",
+        test="tests/contract/workspace/test_permissions.py::test_a_private_file_is_private_while_it_is_written",
     ),
     Mutant(
         guard="the safety refs of a revert that was cut off are not pruned",
