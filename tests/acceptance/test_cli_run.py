@@ -2,87 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
 
-_DEADLINE_SECONDS = 180
-
-
-@attrs.frozen(kw_only=True)
-class Desk:
-    """A database, a workspace, and where the agent keeps its sessions."""
-
-    directory: Path
-
-    @property
-    def database(self) -> Path:
-        return self.directory / "state.db"
-
-    @property
-    def workspace(self) -> Path:
-        return self.directory / "workspace"
-
-    def command(self, *arguments: str) -> list[str]:
-        agent = ("--agent", "rehearsal", "--workspace", str(self.workspace))
-        return [sys.executable, "-m", "orchestrion", "run", str(self.database), *agent, *arguments]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "XDG_STATE_HOME": str(self.directory / "state"), "PYTHONUNBUFFERED": "1"}
-
-    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=_DEADLINE_SECONDS,
-            env=self.environment,
-            check=False,
-        )
-
-    @contextmanager
-    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        process = subprocess.Popen(
-            self.command(*arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.communicate()
-
-    def thread(self, thread_id: str) -> Any:
-        return json.loads(self._look("snapshot", str(self.database), "--thread", thread_id, "--json"))["threads"][0]
-
-    def event_types(self) -> list[str]:
-        return [json.loads(line)["eventType"] for line in self._look("events", str(self.database)).splitlines()]
-
-    def _look(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "orchestrion", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_SECONDS, check=True).stdout
+from tests.support.desk import DEADLINE_SECONDS, Desk, new_desk
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    desk = Desk(directory=tmp_path)
-    desk.workspace.mkdir()
-    return desk
+    return new_desk(tmp_path)
 
 
 def test_turn_streams_to_standard_output_and_names_its_thread(desk: Desk) -> None:
@@ -124,7 +54,7 @@ def test_interrupt_ends_the_turn_and_keeps_the_thread(desk: Desk) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "Working\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(_DEADLINE_SECONDS) == 130
+        assert process.wait(DEADLINE_SECONDS) == 130
     assert [turn["status"] for turn in desk.thread("t1")["turns"]] == ["interrupted"]
     assert "I remember 1 turn" in desk.run("--thread", "t1", "recall").stdout
 
@@ -135,7 +65,7 @@ def test_interrupt_takes_an_open_question_back(desk: Desk) -> None:
         while "[y]es" not in process.stderr.readline():
             continue
         process.send_signal(signal.SIGINT)
-        assert process.wait(_DEADLINE_SECONDS) == 130
+        assert process.wait(DEADLINE_SECONDS) == 130
     thread = desk.thread("t1")
     assert thread["pendingApprovals"] == []
     assert [turn["status"] for turn in thread["turns"]] == ["interrupted"]
@@ -149,7 +79,7 @@ def test_second_interrupt_ends_the_host(desk: Desk) -> None:
         while "thread.turn-interrupt-requested" not in desk.event_types():
             continue
         process.send_signal(signal.SIGINT)
-        assert process.wait(_DEADLINE_SECONDS) == 130
+        assert process.wait(DEADLINE_SECONDS) == 130
     assert [turn["status"] for turn in desk.thread("t1")["turns"]] == ["interrupted"]
 
 

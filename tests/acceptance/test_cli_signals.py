@@ -7,17 +7,14 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import attrs
 import pytest
 
 from tests.support.command_line import orchestrion
+from tests.support.desk import DEADLINE_SECONDS, Desk, new_desk
 
-DEADLINE_SECONDS: Final = 120.0
-REHEARSAL: Final = "rehearsal"
 SIGINT_IGNORED: Final = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
 """As a shell without job control starts what it puts into the background."""
 
@@ -26,49 +23,12 @@ SIGNALS: Final = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 1
 pytestmark = pytest.mark.lesson("L74")
 
 
-@attrs.frozen(kw_only=True)
-class Desk:
-    """A directory with a workspace and a database, in which turns are run as processes."""
-
-    directory: Path
-
-    @property
-    def database(self) -> Path:
-        return self.directory / "state.db"
-
-    @property
-    def workspace(self) -> Path:
-        return self.directory / "workspace"
-
-    def started(self, *arguments: str, under: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
-        command = [*under, sys.executable, "-m", "orchestrion", "run", str(self.database), "--agent", REHEARSAL]
-        environment = {**os.environ, "XDG_STATE_HOME": str(self.directory / "state"), "PYTHONUNBUFFERED": "1"}
-        return subprocess.Popen(
-            [*command, "--workspace", str(self.workspace), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        )
-
-    def run(self, *arguments: str) -> tuple[int | None, str, str]:
-        process = self.started(*arguments)
-        output, errors = process.communicate(timeout=DEADLINE_SECONDS)
-        return process.returncode, output.decode(), errors.decode()
-
-    def turns(self) -> list[Any]:
-        document = json.loads(orchestrion("snapshot", self.database, "--json").stdout)
-        return [turn["status"] for thread in document["threads"] for turn in thread["turns"]]
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    desk = Desk(directory=tmp_path)
-    desk.workspace.mkdir()
-    return desk
+    return new_desk(tmp_path)
 
 
-def wait_for_output(process: subprocess.Popen[bytes], text: bytes) -> None:
+def wait_for_output(process: subprocess.Popen[str], text: bytes) -> None:
     assert process.stdout is not None
     seen = b""
     while text not in seen:
@@ -78,15 +38,15 @@ def wait_for_output(process: subprocess.Popen[bytes], text: bytes) -> None:
         seen += chunk
 
 
-def wait_for_file(process: subprocess.Popen[bytes], path: Path) -> None:
+def wait_for_file(process: subprocess.Popen[str], path: Path) -> None:
     while not path.exists():
         assert process.poll() is None, process.communicate()
 
 
-def ended(process: subprocess.Popen[bytes]) -> tuple[int | None, list[str]]:
+def ended(process: subprocess.Popen[str]) -> tuple[int | None, list[str]]:
     """The exit status and the lines of standard error of a process that ends by itself."""
     _, errors = process.communicate(timeout=DEADLINE_SECONDS)
-    return process.returncode, errors.decode().splitlines()
+    return process.returncode, errors.splitlines()
 
 
 def is_brief(lines: list[str]) -> bool:
@@ -104,7 +64,7 @@ def test_signal_during_a_turn_ends_it_with_the_documented_status(desk: Desk, num
         process.send_signal(number)
         code, lines = ended(process)
     assert (code, is_brief(lines)) == (status, True), lines
-    assert desk.turns() == ["interrupted"]
+    assert desk.turn_statuses() == ["interrupted"]
 
 
 @pytest.mark.parametrize("suffix", ["", ".lock", "-wal"])
@@ -132,7 +92,7 @@ def test_background_job_of_a_script_is_interrupted_too(desk: Desk) -> None:
         wait_for_output(process, b"Working")
         process.send_signal(signal.SIGINT)
         code, _ = ended(process)
-    assert (code, desk.turns()) == (130, ["interrupted"])
+    assert (code, desk.turn_statuses()) == (130, ["interrupted"])
 
 
 def test_reader_that_goes_away_ends_the_run_silently(desk: Desk) -> None:
@@ -141,10 +101,10 @@ def test_reader_that_goes_away_ends_the_run_silently(desk: Desk) -> None:
         assert process.stdout is not None
         process.stdout.close()
         assert process.stderr is not None
-        errors = process.stderr.read().decode()
+        errors = process.stderr.read()
         code = process.wait(DEADLINE_SECONDS)
     assert (code, is_brief(errors.splitlines())) == (1, True), errors
-    assert desk.turns() == ["interrupted"]
+    assert desk.turn_statuses() == ["interrupted"]
 
 
 @pytest.mark.parametrize(
@@ -160,17 +120,17 @@ def test_reader_that_goes_away_ends_the_run_silently(desk: Desk) -> None:
 def test_value_that_is_no_good_is_refused_before_anything_is_written(
     desk: Desk, arguments: list[str], status: int, says: str
 ) -> None:
-    code, output, errors = desk.run(*arguments)
-    assert (code, output) == (status, "")
-    assert says in errors
-    assert "Traceback" not in errors
+    finished = desk.run(*arguments)
+    assert (finished.returncode, finished.stdout) == (status, "")
+    assert says in finished.stderr
+    assert "Traceback" not in finished.stderr
     assert not desk.database.exists()
 
 
 def test_mode_that_the_agent_does_not_know_is_a_usage_error(desk: Desk) -> None:
     codex = ["--agent", "codex", "--mode", "reckless", "say hi"]
-    code, _, errors = desk.run(*codex)
-    assert (code, "read-only" in errors) == (2, True), errors
+    finished = desk.run(*codex)
+    assert (finished.returncode, "read-only" in finished.stderr) == (2, True), finished
 
 
 @pytest.mark.lesson("L75")
@@ -180,19 +140,19 @@ def test_thread_keeps_its_workspace(desk: Desk) -> None:
     elsewhere.mkdir()
     by_link = desk.directory / "link"
     by_link.symlink_to(desk.workspace)
-    assert desk.run("--thread", "t1", "exec echo 1 >> where.txt")[0] == 0
-    code, _, errors = desk.run("--thread", "t1", "--workspace", str(elsewhere), "exec echo 2 >> where.txt")
-    assert (code, len(errors.splitlines())) == (1, 1)
-    assert str(desk.workspace) in errors
-    assert desk.run("--thread", "t1", "--workspace", str(by_link), "exec echo 3 >> where.txt")[0] == 0
+    assert desk.run("--thread", "t1", "exec echo 1 >> where.txt").returncode == 0
+    finished = desk.run("--thread", "t1", "--workspace", str(elsewhere), "exec echo 2 >> where.txt")
+    assert (finished.returncode, len(finished.stderr.splitlines())) == (1, 1), finished
+    assert str(desk.workspace) in finished.stderr
+    assert desk.run("--thread", "t1", "--workspace", str(by_link), "exec echo 3 >> where.txt").returncode == 0
     assert (desk.workspace / "where.txt").read_text() == "1\n3\n"
     assert not (elsewhere / "where.txt").exists()
 
 
 def test_deleted_thread_is_refused_in_one_line(desk: Desk) -> None:
-    assert desk.run("--thread", "t1", "say hi")[0] == 0
+    assert desk.run("--thread", "t1", "say hi").returncode == 0
     delete = {"type": "thread.delete", "commandId": "d1", "threadId": "t1"}
     assert orchestrion("dispatch", desk.database, input=json.dumps(delete)).returncode == 0
-    code, _, errors = desk.run("--thread", "t1", "say hi")
-    assert (code, len(errors.splitlines())) == (1, 1), errors
-    assert "'t1' was deleted" in errors
+    finished = desk.run("--thread", "t1", "say hi")
+    assert (finished.returncode, len(finished.stderr.splitlines())) == (1, 1), finished
+    assert "'t1' was deleted" in finished.stderr

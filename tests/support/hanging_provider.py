@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import anyio
 from anyio.abc import ObjectReceiveStream
@@ -33,19 +33,7 @@ Method: TypeAlias = Literal[
     "provider_thread_id",
     "resume_cursor",
 ]
-METHODS: Final[tuple[Method, ...]] = (
-    "connect",
-    "disconnect",
-    "start_turn",
-    "interrupt",
-    "respond",
-    "close",
-    "events",
-    "capabilities",
-    "process",
-    "provider_thread_id",
-    "resume_cursor",
-)
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
 ASYNCHRONOUS: Final[tuple[Method, ...]] = METHODS[:6]
 
 Behaviour: TypeAlias = Literal["hangs", "is stubborn"] | BaseException
