@@ -43,13 +43,15 @@ class FileModes:
     @classmethod
     def look(cls, top: bytes, paths: Collection[bytes]) -> Self:
         """Look at the files at these paths below `top`, and at the directories that they lie in. Blocks."""
+        root = top.rstrip(b"/") + b"/"
         found: dict[_Kind, dict[bytes, int]] = {kind: {} for kind in _KINDS}
         for path in paths:
-            mode = _mode_at(os.path.join(top, path))
+            mode = _mode_at(root + path)
             if mode is not None and stat.S_ISREG(mode):
                 found["executable" if mode & stat.S_IXUSR else "file"][path] = mode & _PERMISSIONS
-        for parent in {parent for path in paths for parent in parents_of(path)}:
-            mode = _mode_at(os.path.join(top, parent))
+        directories = {path[: path.rfind(b"/") + 1] for path in paths}
+        for parent in {parent for directory in directories for parent in parents_of(directory)}:
+            mode = _mode_at(root + parent)
             if mode is not None and stat.S_ISDIR(mode):
                 found["directory"][parent + b"/"] = mode & _PERMISSIONS
         usual: dict[str, int] = {}
