@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.stops import drawn, faults, run, table
+from tests.support.stops import SIGNALS, Stop, drawn, faults, run, table
 
 SEED = 11
 
@@ -13,4 +13,14 @@ SEED = 11
 def test_hosts_cancelled_at_random_moments_end_in_time_and_leave_nothing() -> None:
     outcomes = list(run(drawn(24, SEED, ["rehearsal", "hanging"]), processes=1))
     assert len(outcomes) == 24
+    assert faults(outcomes) == [], table(outcomes)
+
+
+@pytest.mark.lesson("L82")
+def test_hosts_ended_by_signals_or_errors_leave_nothing() -> None:
+    means = [("asyncio", name) for name in (*SIGNALS, "sibling fails", "host raises")]
+    means += [("trio", "sibling fails"), ("trio", "host raises")]
+    stops = [Stop(backend, name, "rehearsal", SEED + number) for number, (backend, name) in enumerate(means)]
+    outcomes = list(run(stops, processes=1))
+    assert len(outcomes) == len(means)
     assert faults(outcomes) == [], table(outcomes)

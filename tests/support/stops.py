@@ -1,5 +1,6 @@
 """Stops: a host is cancelled at random moments, by every means there is, and its runtime has to end in time.
 
+Hosts are also ended by signals to a process of their own, by an error of a task beside them and by one of their own.
 `python -m tests.support.stops --times 500` (`make stops`) runs the long form and prints a table: for each means of
 cancellation, event loop and provider how often, the longest end in seconds, and what was left: locked (the database or
 its owner's file), alive (processes, threads, tasks), swallowed (the host did not get its cancellation). It exits 1 if
@@ -22,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.guardian import descendants, living_processes
 from orchestrion.actors.session_limits import SessionLimits
 from orchestrion.persistence.ownership import DatabaseLock
+from orchestrion.runtime.cli.signals import handle_signals, run_until_signal
 from orchestrion.runtime.contracts.errors import OrchestrionError
 from orchestrion.runtime.contracts.values import EPOCH
 from orchestrion.runtime.host import open_runtime
@@ -62,9 +64,23 @@ MEANS: Final = {
         "all tasks",
         "SIGINT",
         "SIGINT twice",
+        "SIGTERM",
+        "SIGTERM twice",
+        "SIGHUP",
+        "SIGTERM, SIGINT",
+        "sibling fails",
+        "host raises",
     ),
-    "trio": ("scope", "fail_after", "SIGINT", "SIGINT twice"),
+    "trio": ("scope", "fail_after", "SIGINT", "SIGINT twice", "sibling fails", "host raises"),
 }
+SIGNALS: Final[dict[str, tuple[signal.Signals, ...]]] = {
+    "SIGTERM": (signal.SIGTERM,),
+    "SIGTERM twice": (signal.SIGTERM, signal.SIGTERM),
+    "SIGHUP": (signal.SIGHUP,),
+    "SIGTERM, SIGINT": (signal.SIGTERM, signal.SIGINT),
+}
+"""What a process is sent whose host runs as the command line runs one. The second may come while the host stops."""
+
 CASES: Final[dict[str, Cases]] = {"rehearsal": rehearsal_case, "codex": codex_case, "claude": claude_case}
 SPANS: Final = {"rehearsal": 2.0, "hanging": 1.0, "codex": 4.0, "claude": 5.0}
 """Within how many seconds after the beginning of its opening a host is cancelled."""
@@ -93,6 +109,10 @@ class Outcome:
     swallowed: str = ""
 
 
+class HostFailed(Exception):
+    """An error of the host's own code."""
+
+
 @attrs.define
 class _Host:
     """A host with its moments, on the clock of the machine."""
@@ -105,6 +125,8 @@ class _Host:
     cancelled_at: float = 0.0
     ended_at: float = 0.0
     tasks: str = ""
+    raises: bool = False
+    """Whether its own code fails at some moment while the runtime serves."""
 
     async def run(self) -> None:
         try:
@@ -129,6 +151,8 @@ class _Host:
                     for _ in range(self.dice.randrange(1, 6)):
                         await anyio.sleep(self.dice.uniform(0, 0.3))
                         await self.dice.choice((runtime.get_snapshot, runtime.rebuild))()
+                    if self.raises:
+                        raise HostFailed
                     tasks.cancel_scope.cancel()
             finally:
                 self.left_at = time.monotonic()
@@ -143,11 +167,19 @@ class _Host:
 def perform(stop: Stop) -> Outcome:
     """Run one host, cancel it, and look at what is left."""
     outcome = Outcome(stop)
-    with tempfile.TemporaryDirectory(prefix="stops-", ignore_cleanup_errors=True) as made, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="stops-", ignore_cleanup_errors=True) as made:
         directory = Path(made)
-        dice = random.Random(stop.seed)
-        provider, prompts = stack.enter_context(_provided(stop, directory, dice))
-        host = _Host(directory, provider, prompts, dice)
+        if stop.means in SIGNALS:
+            _signal_process(outcome, directory)
+        else:
+            _cancel_host(outcome, directory)
+    return outcome
+
+
+def _cancel_host(outcome: Outcome, directory: Path) -> None:
+    stop, dice = outcome.stop, random.Random(outcome.stop.seed)
+    with _provided(stop, directory, dice) as (provider, prompts):
+        host = _Host(directory, provider, prompts, dice, raises=stop.means == "host raises")
         delay = dice.uniform(0, SPANS[stop.provider])
         ended = _cancelled(stop, host, delay)
         began = min((moment for moment in (host.left_at, host.cancelled_at) if moment), default=host.ended_at)
@@ -155,8 +187,57 @@ def perform(stop: Stop) -> Outcome:
         if host.cancelled_at and host.cancelled_at < host.ended_at and not ended:
             outcome.swallowed = f"seed {stop.seed}"
         outcome.locked = _locked(directory / "state.db")
-        outcome.alive = _alive(directory, host)
-    return outcome
+        outcome.alive = _alive(directory, host.tasks)
+
+
+def _signal_process(outcome: Outcome, directory: Path) -> None:
+    """Run a host in a process of its own, as the command line does, and send that its signals."""
+    stop, dice = outcome.stop, random.Random(outcome.stop.seed)
+    numbers = SIGNALS[stop.means]
+    command = [sys.executable, "-m", "tests.support.stops", "--host", str(directory)]
+    with subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(attrs.asdict(stop)) + "\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        _wait_for(process, dice.uniform(0, SPANS[stop.provider]))
+        began = time.monotonic()
+        for number in numbers:
+            process.send_signal(number)
+            _wait_for(process, dice.uniform(0, 0.5))
+        _wait_for(process, DEADLINE_SECONDS + GRACE_SECONDS + 2 * SLACK_SECONDS)
+        seconds = time.monotonic() - began
+        process.kill()
+        ended_at = process.stdout.readline()
+    was_running = not ended_at or float(ended_at) > began
+    outcome.seconds = seconds if was_running else 0.0
+    at_exit = [-number for number in numbers[1:]]  # it struck the interpreter's own end: the same to a shell
+    if was_running and process.returncode not in [*(128 + number for number in numbers), *at_exit]:
+        outcome.swallowed = f"seed {stop.seed}: status {process.returncode}"
+    outcome.locked = _locked(directory / "state.db", may_have_crashed=len(numbers) > 1)
+    outcome.alive = _alive(directory)
+
+
+def _wait_for(process: subprocess.Popen[str], seconds: float) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+def _serve_until_signal(directory: Path) -> None:
+    """The process of one host: it says when it opens its runtime, and at which moment that has ended."""
+    logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    handle_signals()
+    stop = Stop(**json.loads(sys.stdin.readline()))
+    dice = random.Random(stop.seed)
+    with _provided(stop, directory, dice) as (provider, prompts):
+        host = _Host(directory, provider, prompts, dice)
+        print("opens", flush=True)
+        try:
+            run_until_signal(host.run)
+        finally:
+            print(host.ended_at, flush=True)
 
 
 @contextmanager
@@ -187,13 +268,16 @@ def _cancelled(stop: Stop, host: _Host, delay: float) -> bool:
                 else:
                     trio.run(host.run)
             return False
+        if stop.means in ("sibling fails", "host raises"):
+            anyio.run(_failing_host, stop, host, delay, backend=stop.backend)
+            return False
         if stop.backend == "asyncio":
             return asyncio.run(_asyncio_host(stop, host, delay))
         return trio.run(_trio_host, stop, host, delay)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, HostFailed):
         return True
     except BaseExceptionGroup as group:
-        return group.subgroup(KeyboardInterrupt) is not None
+        return group.subgroup((KeyboardInterrupt, HostFailed)) is not None
 
 
 @contextmanager
@@ -220,6 +304,21 @@ def _interrupts(host: _Host, delay: float, times: int) -> Iterator[None]:
             with lock:
                 over.set()
             sender.join()
+
+
+async def _failing_host(stop: Stop, host: _Host, delay: float) -> None:
+    """Run the host beside a task that fails, or that fails itself."""
+
+    async def fail() -> None:
+        await anyio.sleep(delay)
+        _note_cancelled(host)
+        raise HostFailed
+
+    async with anyio.create_task_group() as tasks:
+        if stop.means == "sibling fails":
+            tasks.start_soon(fail)
+        await host.run()
+        tasks.cancel_scope.cancel()
 
 
 async def _asyncio_host(stop: Stop, host: _Host, delay: float) -> bool:
@@ -299,17 +398,18 @@ async def _trio_host(stop: Stop, host: _Host, delay: float) -> bool:
     return False
 
 
-def _locked(database: Path) -> str:
+def _locked(database: Path, *, may_have_crashed: bool = False) -> str:
+    """Why the database is not free; a process that was ended at once may leave its owner's file, but no lock."""
     lock = DatabaseLock(database, since=EPOCH)
     try:
         lock.acquire()
     except OrchestrionError as error:
         return str(error)
     lock.release()
-    return "owner" if Path(f"{database}.owner").exists() else ""
+    return "owner" if Path(f"{database}.owner").exists() and not may_have_crashed else ""
 
 
-def _alive(directory: Path, host: _Host) -> str:
+def _alive(directory: Path, tasks: str = "") -> str:
     deadline = time.monotonic() + LEFT_WITHIN_SECONDS
     while (left := _processes(directory)) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -317,7 +417,7 @@ def _alive(directory: Path, host: _Host) -> str:
     for pid in left:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    parts = {"processes": left, "threads": threads, "tasks": host.tasks}
+    parts = {"processes": left, "threads": threads, "tasks": tasks}
     return ", ".join(f"{name} {what}" for name, what in parts.items() if what)
 
 
@@ -417,7 +517,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--providers", default="rehearsal,hanging")
     parser.add_argument("--work", action="store_true")
+    parser.add_argument("--host", type=Path)
     chosen = parser.parse_args()
+    if chosen.host:
+        _serve_until_signal(chosen.host)
+        return
     if chosen.work:
         _work()
         return
