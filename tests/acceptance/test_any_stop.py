@@ -18,9 +18,18 @@ def test_hosts_cancelled_at_random_moments_end_in_time_and_leave_nothing() -> No
 
 @pytest.mark.lesson("L82")
 def test_hosts_ended_by_signals_or_errors_leave_nothing() -> None:
-    means = [("asyncio", name) for name in (*SIGNALS, "sibling fails", "host raises")]
+    means = [("asyncio", name) for name in (*SIGNALS, "sibling fails", "host raises") if name != "SIGINT thrice"]
     means += [("trio", "sibling fails"), ("trio", "host raises")]
     stops = [Stop(backend, name, "rehearsal", SEED + number) for number, (backend, name) in enumerate(means)]
     outcomes = list(run(stops, processes=1))
     assert len(outcomes) == len(means)
+    assert faults(outcomes) == [], table(outcomes)
+
+
+@pytest.mark.lesson("L83")
+def test_three_interrupts_of_a_host_in_a_task_group_leave_nothing() -> None:
+    backends = ["asyncio", "trio"] * 3
+    stops = [Stop(one, "SIGINT thrice", "rehearsal", SEED + number) for number, one in enumerate(backends)]
+    outcomes = list(run(stops, processes=1))
+    assert len(outcomes) == len(stops)
     assert faults(outcomes) == [], table(outcomes)

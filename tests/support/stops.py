@@ -31,6 +31,7 @@ import anyio
 import attrs
 import trio
 
+from orchestrion.actors.apart import interruption_in
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.guardian import descendants, living_processes
 from orchestrion.actors.session_limits import SessionLimits
@@ -68,18 +69,21 @@ MEANS: Final = {
         "SIGTERM twice",
         "SIGHUP",
         "SIGTERM, SIGINT",
+        "SIGINT thrice",
         "sibling fails",
         "host raises",
     ),
-    "trio": ("scope", "fail_after", "SIGINT", "SIGINT twice", "sibling fails", "host raises"),
+    "trio": ("scope", "fail_after", "SIGINT", "SIGINT twice", "SIGINT thrice", "sibling fails", "host raises"),
 }
 SIGNALS: Final[dict[str, tuple[signal.Signals, ...]]] = {
     "SIGTERM": (signal.SIGTERM,),
     "SIGTERM twice": (signal.SIGTERM, signal.SIGTERM),
     "SIGHUP": (signal.SIGHUP,),
     "SIGTERM, SIGINT": (signal.SIGTERM, signal.SIGINT),
+    "SIGINT thrice": (signal.SIGINT, signal.SIGINT, signal.SIGINT),
 }
-"""What a process is sent whose host runs as the command line runs one. The second may come while the host stops."""
+"""What a process is sent whose host runs as the command line runs one, or, for "SIGINT thrice", in a task group under
+the event loop's own handling of SIGINT. All but the first may come while the host stops."""
 
 CASES: Final[dict[str, Cases]] = {"rehearsal": rehearsal_case, "codex": codex_case, "claude": claude_case}
 SPANS: Final = {"rehearsal": 2.0, "hanging": 1.0, "codex": 4.0, "claude": 5.0}
@@ -219,6 +223,21 @@ def _signal_process(outcome: Outcome, directory: Path) -> None:
     outcome.alive = _alive(directory)
 
 
+def _run_in_group(host: _Host, backend: str) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            await host.run()
+            tasks.cancel_scope.cancel()
+
+    try:
+        anyio.run(main, backend=backend)
+    except BaseException as error:
+        if interruption_in(error) is None:
+            raise
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
 def _wait_for(process: subprocess.Popen[str], seconds: float) -> None:
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
@@ -235,7 +254,10 @@ def _serve_until_signal(directory: Path) -> None:
         host = _Host(directory, provider, prompts, dice)
         print("opens", flush=True)
         try:
-            run_until_signal(host.run)
+            if stop.means == "SIGINT thrice":
+                _run_in_group(host, stop.backend)
+            else:
+                run_until_signal(host.run)
         finally:
             print(host.ended_at, flush=True)
 
