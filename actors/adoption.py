@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..contracts.ids import ThreadId
 from ..persistence.checkpoint_rows import KnownCaptures, read_known_captures
 from ..persistence.lane import WriteLane
-from ..runtime.contracts.ids import ThreadId
 from .workspace import GitWorkspace, KeptRef, RefNames
 
 

@@ -20,10 +20,10 @@ import anyio
 import attrs
 from anyio.abc import TaskStatus
 
-from ..runtime.contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError, SessionLost
-from ..runtime.contracts.events import EventMetadata, PersistedEvent
-from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
-from ..runtime.contracts.provider_events import (
+from ..contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError, SessionLost
+from ..contracts.events import EventMetadata, PersistedEvent
+from ..contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
+from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     ProviderRuntimeEvent,
@@ -31,7 +31,7 @@ from ..runtime.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ..runtime.contracts.values import UNSET, TurnOrigin
+from ..contracts.values import UNSET, TurnOrigin
 from ..runtime.domain.event_bounds import bounded_event
 from ..runtime.domain.session_commands import (
     IngestState,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import anyio
 import attrs
 
-from ..runtime.contracts.ids import CommandId
-from ..runtime.contracts.provider_events import (
+from ..contracts.ids import CommandId
+from ..contracts.provider_events import (
     MessageDelta,
     ProviderRuntimeEvent,
     SessionExited,

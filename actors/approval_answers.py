@@ -13,11 +13,11 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from ..contracts.errors import AnswerRefused, ProviderError, SessionLost
+from ..contracts.events import PersistedEvent, ThreadApprovalResponseRequested
+from ..contracts.ids import ApprovalRequestId
+from ..contracts.values import UNSET, ApprovalDecision
 from ..persistence.crash_points import crash_point
-from ..runtime.contracts.errors import AnswerRefused, ProviderError, SessionLost
-from ..runtime.contracts.events import PersistedEvent, ThreadApprovalResponseRequested
-from ..runtime.contracts.ids import ApprovalRequestId
-from ..runtime.contracts.values import UNSET, ApprovalDecision
 from .agent_life import AgentLife
 from .intent_notes import IntentNotes
 from .provider_calls import ProviderDefect

@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 import attrs
 
-from ..runtime.contracts.errors import OrchestrionError
-from ..runtime.contracts.ids import ThreadId, runtime_id
-from ..runtime.contracts.values import JsonObject, Tone
+from ..contracts.errors import OrchestrionError
+from ..contracts.ids import ThreadId, runtime_id
+from ..contracts.values import JsonObject, Tone
 from .minting import Mint
 from .session_voice import SessionVoice
 from .thread_lines import thread_line

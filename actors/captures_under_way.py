@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import anyio
 import attrs
 
-from ..runtime.contracts.ids import ThreadId, TurnId
+from ..contracts.ids import ThreadId, TurnId
 from .turn_workspace import TurnWorkspace
 
 TurnEdge: TypeAlias = Literal["start", "end"]

@@ -13,9 +13,9 @@ from typing import Final
 import anyio
 import peewee
 
+from ..contracts.errors import MailboxClosed, StoreError
 from ..persistence.lane import WriteLane
 from ..persistence.maintenance import tidy
-from ..runtime.contracts.errors import MailboxClosed, StoreError
 from .event_log import EventLog
 from .last_errors import LastErrors
 

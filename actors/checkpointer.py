@@ -22,12 +22,12 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
+from ..contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
+from ..contracts.ids import ThreadId, TurnId
+from ..contracts.provider_events import CheckpointCaptured
+from ..contracts.values import CheckpointStatus, Count
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..runtime.contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
-from ..runtime.contracts.ids import ThreadId, TurnId
-from ..runtime.contracts.provider_events import CheckpointCaptured
-from ..runtime.contracts.values import CheckpointStatus, Count
 from ..runtime.domain.ingest import checkpoint_commands
 from .adoption import Adoption
 from .capture_notes import CaptureNotes

@@ -22,6 +22,19 @@ from typing import Final, TypeAlias
 import attrs
 import peewee
 
+from ..contracts.commands import INTERNAL_COMMANDS, Command, ThreadTurnStart
+from ..contracts.errors import (
+    CommandIdReused,
+    CommandRejected,
+    ConcurrencyConflict,
+    RuntimeFailed,
+    StoreError,
+)
+from ..contracts.event_codec import EventRow, decode_event, encode_event
+from ..contracts.events import NO_METADATA, EventMetadata, PersistedEvent, ThreadReverted
+from ..contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
+from ..contracts.read_model import DispatchResult
+from ..contracts.values import ActorKind, Instant, Label
 from ..persistence.crash_points import crash_point
 from ..persistence.database import Durability, reopen, write_transaction
 from ..persistence.decision_states import DecisionStates
@@ -30,19 +43,6 @@ from ..persistence.event_store import append_events, read_first_of_command, read
 from ..persistence.failures import CommitOutcomeUnknown, translated
 from ..persistence.open_files import OpenFiles
 from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
-from ..runtime.contracts.commands import INTERNAL_COMMANDS, Command, ThreadTurnStart
-from ..runtime.contracts.errors import (
-    CommandIdReused,
-    CommandRejected,
-    ConcurrencyConflict,
-    RuntimeFailed,
-    StoreError,
-)
-from ..runtime.contracts.event_codec import EventRow, decode_event, encode_event
-from ..runtime.contracts.events import NO_METADATA, EventMetadata, PersistedEvent, ThreadReverted
-from ..runtime.contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
-from ..runtime.contracts.read_model import DispatchResult
-from ..runtime.contracts.values import ActorKind, Instant, Label
 from ..runtime.domain.decide import aggregate_of, decide
 from ..runtime.domain.decide_internal import is_of_replaced_session
 from ..runtime.domain.decision import DecisionRequest, DraftEvent, Rejection

@@ -20,9 +20,7 @@ import anyio
 import attrs
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from ..persistence.crash_points import crash_point
-from ..persistence.lane import WriteLane
-from ..runtime.contracts.errors import (
+from ..contracts.errors import (
     CommandIdReused,
     CommandRejected,
     ConcurrencyConflict,
@@ -31,7 +29,9 @@ from ..runtime.contracts.errors import (
     RuntimeFailed,
     StoreError,
 )
-from ..runtime.contracts.read_model import DispatchResult
+from ..contracts.read_model import DispatchResult
+from ..persistence.crash_points import crash_point
+from ..persistence.lane import WriteLane
 from ..runtime.domain.decide import aggregate_of
 from .command_group import Answer, CommandEnvelope, CommandGroup
 from .event_log import EventLog

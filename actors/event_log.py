@@ -17,11 +17,11 @@ import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from ..contracts.errors import NotFound, SequenceAheadOfLog
+from ..contracts.events import LoggedEvent, PersistedEvent
+from ..contracts.ids import ThreadId
 from ..persistence.event_store import EventPage, ReadPage, StreamRequest, read_page, read_stream_position
 from ..persistence.readers import ReaderPool
-from ..runtime.contracts.errors import NotFound, SequenceAheadOfLog
-from ..runtime.contracts.events import LoggedEvent, PersistedEvent
-from ..runtime.contracts.ids import ThreadId
 
 
 @attrs.frozen

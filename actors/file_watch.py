@@ -11,8 +11,8 @@ from typing import Final
 
 import anyio
 
+from ..contracts.errors import MailboxClosed
 from ..persistence.lane import WriteLane
-from ..runtime.contracts.errors import MailboxClosed
 
 WATCH_SECONDS: Final = 2.0
 

@@ -18,7 +18,7 @@ import anyio
 import attrs
 from anyio.abc import ObjectReceiveStream
 
-from ..runtime.contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
+from ..contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
 from .apart import Apart
 from .provider_calls import described
 from .providers.event_queue import EventQueue

@@ -17,16 +17,16 @@ import anyio
 import attrs
 import orjson
 
-from ..runtime.contracts.errors import (
+from ..contracts.errors import (
     InvalidRequest,
     ProviderError,
     ProviderProtocolError,
     ProviderUnavailable,
     SessionLost,
 )
-from ..runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
-from ..runtime.contracts.provider_events import RuntimeErrorReported, TurnCompleted
-from ..runtime.contracts.values import ApprovalDecision, JsonObject
+from ..contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
+from ..contracts.provider_events import RuntimeErrorReported, TurnCompleted
+from ..contracts.values import ApprovalDecision, JsonObject
 from .apart import Apart, interruption_in
 from .guarded_events import GuardedEvents
 from .provider_calls import ProviderCalls, ProviderDefect, described

@@ -5,10 +5,10 @@ Command ids are derived from the intent, so an intent that is performed again af
 
 from __future__ import annotations
 
-from ..runtime.contracts.commands import ThreadSessionSet
-from ..runtime.contracts.events import NO_METADATA, PersistedEvent
-from ..runtime.contracts.ids import CommandId, ThreadId, TurnId, runtime_id
-from ..runtime.contracts.values import FailureReason, JsonObject, Session, Tone
+from ..contracts.commands import ThreadSessionSet
+from ..contracts.events import NO_METADATA, PersistedEvent
+from ..contracts.ids import CommandId, ThreadId, TurnId, runtime_id
+from ..contracts.values import FailureReason, JsonObject, Session, Tone
 from ..runtime.domain.failures import TURN_FAILED, failure_payload
 from ..runtime.domain.session_commands import IngestedCommand
 from .minting import Mint

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from ..runtime.contracts.values import EPOCH, Instant
+from ..contracts.values import EPOCH, Instant
 from .apart import interruption_in
 
 MOST_ACTORS: Final = 32

@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
+from ..contracts.errors import NotFound, OrchestrionError
+from ..contracts.ids import CheckpointRef, ThreadId, TurnId
+from ..contracts.revert_preview import OthersWork, RevertPreview
 from ..persistence.revert_rows import OthersTurn, RevertFacts
-from ..runtime.contracts.errors import NotFound, OrchestrionError
-from ..runtime.contracts.ids import CheckpointRef, ThreadId, TurnId
-from ..runtime.contracts.revert_preview import OthersWork, RevertPreview
 from .workspace import Capture, Foreseen, GitWorkspace, RefKind, RefNames
 
 _NAMED = 3

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import peewee
 
+from ..contracts.events import LoggedEvent, PersistedEvent
 from ..persistence.crash_points import crash_point
 from ..persistence.database import reopen, write_transaction
 from ..persistence.lane import Job
 from ..persistence.positions import PositionRow, read_position, write_position
 from ..persistence.projections import Projection
-from ..runtime.contracts.events import LoggedEvent, PersistedEvent
 from .replacement import Swap
 
 

@@ -19,12 +19,12 @@ from typing import Final
 
 import anyio
 
+from ..contracts.errors import MailboxClosed, ProjectionStalled, StoreError
+from ..contracts.events import LoggedEvent, PersistedEvent
 from ..persistence.failures import CommitOutcomeUnknown, is_of_a_value, is_transient
 from ..persistence.lane import Job
 from ..persistence.positions import PositionRow
 from ..persistence.projections import Projection
-from ..runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
-from ..runtime.contracts.events import LoggedEvent, PersistedEvent
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .last_errors import LastErrors

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 import anyio
 import attrs
 
-from ..runtime.contracts.events import LoggedEvent, UndecodableEvent
+from ..contracts.events import LoggedEvent, UndecodableEvent
 from .last_errors import LastErrors
 
 ProjectorStatus: TypeAlias = Literal["live", "retrying", "halted", "stopped"]

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import anyio
 
+from ..contracts.errors import InvalidRequest, MailboxClosed
 from ..persistence.readers import Pinned, ReaderPool
-from ..runtime.contracts.errors import InvalidRequest, MailboxClosed
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .projector import Projector

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 import anyio
 
-from ..runtime.contracts.errors import MailboxClosed, ProviderError, ProviderProtocolError
+from ..contracts.errors import MailboxClosed, ProviderError, ProviderProtocolError
 from .apart import Apart, interruption_in
 from .served_time import ServedScope, served_scope
 from .shields import shield

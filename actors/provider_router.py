@@ -17,14 +17,14 @@ import anyio
 import peewee
 from anyio.abc import TaskGroup
 
+from ..contracts.errors import MailboxClosed, RuntimeFailed, StoreError
+from ..contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
+from ..contracts.ids import EventId, ThreadId
 from ..persistence.crash_points import crash_point
 from ..persistence.event_store import read_open_intents
 from ..persistence.lane import WriteLane
 from ..persistence.positions import write_reactor_position
 from ..persistence.single_write import write_alone
-from ..runtime.contracts.errors import MailboxClosed, RuntimeFailed, StoreError
-from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
-from ..runtime.contracts.ids import EventId, ThreadId
 from .apart import is_cancelled
 from .event_log import EventLog, LogFollower
 from .last_errors import LastErrors

@@ -18,13 +18,13 @@ import anyio
 import anyio.lowlevel
 import peewee
 
+from ..contracts.errors import MailboxClosed
 from ..persistence.bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress, ReplayRequest, replay_to_head
 from ..persistence.database import open_reader
 from ..persistence.failures import translate_errors
 from ..persistence.projections import Projection
 from ..persistence.rebuild import replay_and_swap, scratch_database
 from ..persistence.threads import JobThread
-from ..runtime.contracts.errors import MailboxClosed
 from .apart import Apart, graver, outlast
 from .event_log import EventLog
 from .projector import Projector

@@ -22,16 +22,16 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import attrs
 
+from ..contracts.commands import ThreadRevertComplete
+from ..contracts.errors import NotFound, OrchestrionError, ProviderError
+from ..contracts.events import NO_METADATA, PersistedEvent, ThreadCheckpointRevertRequested
+from ..contracts.ids import CheckpointRef, CommandId, ThreadId, TurnId, runtime_id
+from ..contracts.read_model import ThreadView
+from ..contracts.revert_preview import SHOWN_PATHS, RevertPreview, undone_payload
+from ..contracts.values import Count, JsonObject
 from ..persistence.crash_points import crash_point
 from ..persistence.readers import ReaderPool
 from ..persistence.revert_rows import RevertFacts, read_revert_facts
-from ..runtime.contracts.commands import ThreadRevertComplete
-from ..runtime.contracts.errors import NotFound, OrchestrionError, ProviderError
-from ..runtime.contracts.events import NO_METADATA, PersistedEvent, ThreadCheckpointRevertRequested
-from ..runtime.contracts.ids import CheckpointRef, CommandId, ThreadId, TurnId, runtime_id
-from ..runtime.contracts.read_model import ThreadView
-from ..runtime.contracts.revert_preview import SHOWN_PATHS, RevertPreview, undone_payload
-from ..runtime.contracts.values import Count, JsonObject
 from ..runtime.domain.session_commands import IngestedCommand
 from .intent_notes import IntentNotes
 from .minting import Mint

@@ -19,11 +19,11 @@ import anyio
 import attrs
 import peewee
 
+from ..contracts.errors import MailboxClosed, StoreError
 from ..persistence.crash_points import crash_point
 from ..persistence.database import reopen, write_transaction
 from ..persistence.failures import CommitOutcomeUnknown
 from ..persistence.lane import Job, WriteLane
-from ..runtime.contracts.errors import MailboxClosed, StoreError
 from .shields import shield
 
 ROUND_INTERVAL_SECONDS: Final = 0.016

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import Final, Literal, Protocol, TypeAlias
 
-from ..runtime.contracts.ids import TurnId
+from ..contracts.ids import TurnId
 from .served_time import ServedTime, confirmation
 from .session_limits import SessionLimits
 

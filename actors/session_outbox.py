@@ -10,10 +10,10 @@ from collections import deque
 
 import attrs
 
-from ..runtime.contracts.commands import ThreadActivityAppend, ThreadSessionSet
-from ..runtime.contracts.errors import StoreError
-from ..runtime.contracts.events import PersistedEvent
-from ..runtime.contracts.ids import ApprovalRequestId, CommandId, EventId
+from ..contracts.commands import ThreadActivityAppend, ThreadSessionSet
+from ..contracts.errors import StoreError
+from ..contracts.events import PersistedEvent
+from ..contracts.ids import ApprovalRequestId, CommandId, EventId
 from ..runtime.domain.approvals import RESOLVED
 from ..runtime.domain.session_commands import IngestedCommand
 from .session_voice import SessionVoice

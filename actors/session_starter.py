@@ -17,6 +17,9 @@ import orjson
 import peewee
 from anyio.abc import TaskGroup
 
+from ..contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
+from ..contracts.ids import CommandId, ProviderSessionId, ThreadId
+from ..contracts.values import JsonObject, Label, RuntimeStatus
 from ..persistence.crash_points import crash_point
 from ..persistence.host_process import HostProcess
 from ..persistence.lane import WriteLane
@@ -29,9 +32,6 @@ from ..persistence.provider_runtime import (
     set_last_seen,
 )
 from ..persistence.single_write import write_alone
-from ..runtime.contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
-from ..runtime.contracts.ids import CommandId, ProviderSessionId, ThreadId
-from ..runtime.contracts.values import JsonObject, Label, RuntimeStatus
 from ..runtime.domain.session_commands import IngestState, identifier_or_none
 from .agent_life import AgentLife, TurnBegun
 from .apart import interruption_in

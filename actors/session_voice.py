@@ -17,12 +17,12 @@ from typing import Final
 import anyio
 import attrs
 
-from ..runtime.contracts.admission import AdmittedCommand, admit_own
-from ..runtime.contracts.commands import InternalCommand, ThreadActivityAppend
-from ..runtime.contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError, StoreError
-from ..runtime.contracts.ids import CommandId, EventId
-from ..runtime.contracts.read_model import DispatchResult
-from ..runtime.contracts.values import JsonObject
+from ..contracts.admission import AdmittedCommand, admit_own
+from ..contracts.commands import InternalCommand, ThreadActivityAppend
+from ..contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError, StoreError
+from ..contracts.ids import CommandId, EventId
+from ..contracts.read_model import DispatchResult
+from ..contracts.values import JsonObject
 from ..runtime.domain.session_commands import IngestedCommand
 from .command_group import CommandEnvelope, CommandSuperseded
 from .dispatcher import Dispatcher

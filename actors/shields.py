@@ -17,7 +17,7 @@ from contextvars import ContextVar
 
 import anyio
 
-from ..runtime.contracts.errors import MailboxClosed
+from ..contracts.errors import MailboxClosed
 
 __all__ = ["Shields", "shield"]
 

@@ -12,9 +12,9 @@ from typing import Self
 
 import anyio
 
-from ..runtime.contracts.errors import NotFound
-from ..runtime.contracts.events import LoggedEvent
-from ..runtime.contracts.ids import ThreadId
+from ..contracts.errors import NotFound
+from ..contracts.events import LoggedEvent
+from ..contracts.ids import ThreadId
 from .event_log import EventLog, LogFollower
 
 

@@ -17,7 +17,7 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
-from ..runtime.contracts.errors import RuntimeFailed
+from ..contracts.errors import RuntimeFailed
 from .apart import deliver
 from .last_errors import LastErrors
 

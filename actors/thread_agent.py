@@ -18,13 +18,13 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
+from ..contracts.errors import StoreError
+from ..contracts.events import PersistedEvent
+from ..contracts.ids import CommandId, ThreadId, TurnId
+from ..contracts.provider_events import RuntimeErrorReported, SessionNotice
+from ..contracts.values import FailureReason
 from ..persistence.crash_points import crash_point
 from ..persistence.threads import in_thread
-from ..runtime.contracts.errors import StoreError
-from ..runtime.contracts.events import PersistedEvent
-from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
-from ..runtime.contracts.provider_events import RuntimeErrorReported, SessionNotice
-from ..runtime.contracts.values import FailureReason
 from .agent_life import AgentLife
 from .backoff import Backoff
 from .checkpointer import Checkpointer

@@ -6,8 +6,8 @@ process at a time. The next turn resumes it.
 
 from __future__ import annotations
 
-from ..runtime.contracts.errors import ProviderError, ProviderProtocolError
-from ..runtime.contracts.ids import ProviderSessionId
+from ..contracts.errors import ProviderError, ProviderProtocolError
+from ..contracts.ids import ProviderSessionId
 from .providers.adapter import RollsBack, SessionRequest
 from .reverter import Following, RevertOrder
 from .session_starter import SessionStarter

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..runtime.contracts.commands import ThreadActivityAppend
-from ..runtime.contracts.events import NO_METADATA
-from ..runtime.contracts.ids import ActivityId, CommandId, ThreadId
-from ..runtime.contracts.values import Activity, Instant, JsonObject, Label, Tone
+from ..contracts.commands import ThreadActivityAppend
+from ..contracts.events import NO_METADATA
+from ..contracts.ids import ActivityId, CommandId, ThreadId
+from ..contracts.values import Activity, Instant, JsonObject, Label, Tone
 from ..runtime.domain.session_commands import IngestedCommand
 
 __all__ = ["thread_line"]

@@ -18,9 +18,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from ..persistence.crash_points import crash_point
-from ..persistence.event_store import read_open_intents_of
-from ..runtime.contracts.errors import (
+from ..contracts.errors import (
     MailboxClosed,
     ProviderError,
     ResumeRefused,
@@ -28,7 +26,7 @@ from ..runtime.contracts.errors import (
     SessionLost,
     StoreError,
 )
-from ..runtime.contracts.events import (
+from ..contracts.events import (
     LoggedEvent,
     PersistedEvent,
     ThreadApprovalResponseRequested,
@@ -37,8 +35,10 @@ from ..runtime.contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from ..runtime.contracts.ids import ThreadId, TurnId
-from ..runtime.contracts.provider_events import TurnCompleted
+from ..contracts.ids import ThreadId, TurnId
+from ..contracts.provider_events import TurnCompleted
+from ..persistence.crash_points import crash_point
+from ..persistence.event_store import read_open_intents_of
 from ..runtime.domain.failures import WAY_TO_START_AFRESH
 from .agent_life import AgentLife
 from .approval_answers import ApprovalAnswers

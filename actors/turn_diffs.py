@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 import peewee
 
+from ..contracts.ids import ThreadId
 from ..persistence.diff_blobs import DiffBlobRow, put_diff
 from ..persistence.lane import WriteLane
 from ..persistence.single_write import write_alone
-from ..runtime.contracts.ids import ThreadId
 from .minting import Mint
 from .workspace import Capture, GitWorkspace, RefNames, SkippedPaths, WorkspaceDiff
 

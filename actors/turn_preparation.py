@@ -13,9 +13,9 @@ from typing import Final, Literal, TypeAlias
 import attrs
 from anyio.abc import TaskGroup
 
+from ..contracts.events import PersistedEvent, ThreadTurnStartRequested
+from ..contracts.ids import ThreadId
 from ..persistence.crash_points import crash_point
-from ..runtime.contracts.events import PersistedEvent, ThreadTurnStartRequested
-from ..runtime.contracts.ids import ThreadId
 from .agent_life import AgentLife
 from .providers.adapter import TurnRequest
 from .session_parts import SessionParts

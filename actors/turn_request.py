@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import attrs
 
+from ..contracts.errors import ProviderError
+from ..contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
+from ..contracts.values import Unset
 from ..persistence.event_store import read_event
 from ..persistence.readers import ReaderPool
-from ..runtime.contracts.errors import ProviderError
-from ..runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
-from ..runtime.contracts.values import Unset
 from .providers.adapter import TurnRequest
 from .thread_agent import ThreadAgent
 from .thread_context import AGENTS_OWN_MODEL, ThreadContext

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 
-from ..runtime.contracts.ids import CommandId, ThreadId, TurnId
+from ..contracts.ids import CommandId, ThreadId, TurnId
 
 
 @attrs.frozen(kw_only=True)

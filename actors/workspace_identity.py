@@ -8,8 +8,8 @@ from pathlib import Path
 
 import attrs
 
+from ..contracts.errors import WorkspaceUnusable
 from ..persistence.threads import in_thread
-from ..runtime.contracts.errors import WorkspaceUnusable
 
 
 @attrs.frozen

@@ -17,10 +17,10 @@ from pathlib import Path
 import anyio
 import attrs
 
+from ..contracts.errors import OrchestrionError
+from ..contracts.ids import ThreadId
 from ..persistence.directory_place import DirectoryPlace
 from ..persistence.threads import in_thread
-from ..runtime.contracts.errors import OrchestrionError
-from ..runtime.contracts.ids import ThreadId
 
 
 class WorkspaceBusy(OrchestrionError):

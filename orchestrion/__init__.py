@@ -26,45 +26,45 @@ _NAMES = {
     ".actors.subscriptions": "Subscription",
     ".persistence.bootstrap": "ReplayProgress",
     ".persistence.identity": "DatabaseCopy",
-    ".runtime.contracts.admission": "command_json parse_command",
-    ".runtime.contracts.codec": "to_json",
-    ".runtime.contracts.commands": (
+    ".contracts.admission": "command_json parse_command",
+    ".contracts.codec": "to_json",
+    ".contracts.commands": (
         "ClientCommand Command InternalCommand ProjectCommand ProjectCreate ProjectDelete ProjectMetaUpdate "
         "ThreadActivityAppend ThreadApprovalRespond ThreadCheckpointRevert ThreadCreate ThreadDelete "
         "ThreadMessageAssistantComplete ThreadMessageAssistantDelta ThreadMetaUpdate ThreadRevertComplete "
         "ThreadSessionSet ThreadSessionStop ThreadTurnDiffComplete ThreadTurnInterrupt ThreadTurnStart"
     ),
-    ".runtime.contracts.errors": (
+    ".contracts.errors": (
         "AnswerRefused CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt DatabaseInUse "
         "DatabaseTooNew EventDecodeError ForeignDatabase InvalidCommand InvalidRequest MailboxClosed NotFound "
         "OrchestrionError Overloaded ProjectionStalled ProviderError ProviderProtocolError "
         "ProviderUnavailable ResumeRefused RuntimeFailed SequenceAheadOfLog SessionLost StoreError StoreFull "
         "TurnDiffNotFound WorkspaceUnusable"
     ),
-    ".runtime.contracts.event_codec": "event_json",
-    ".runtime.contracts.events": (
+    ".contracts.event_codec": "event_json",
+    ".contracts.events": (
         "EventMetadata EventPayload Intent LoggedEvent PersistedEvent ProjectCreated ProjectDeleted "
         "ProjectMetaUpdated ProjectPayload ThreadActivityAppended ThreadApprovalResponseRequested "
         "ThreadCheckpointRevertRequested ThreadCreated ThreadDeleted ThreadMessageSent ThreadMetaUpdated "
         "ThreadPayload ThreadReverted ThreadSessionSetEvent ThreadSessionStopRequested "
         "ThreadTurnDiffCompleted ThreadTurnInterruptRequested ThreadTurnStartRequested UndecodableEvent"
     ),
-    ".runtime.contracts.ids": (
+    ".contracts.ids": (
         "ActivityId ApprovalOptionId ApprovalRequestId CheckpointRef CommandId EventId MessageId ProjectId "
         "ProviderItemId ProviderSessionId ProviderThreadId ProviderTurnId ThreadId TurnId"
     ),
-    ".runtime.contracts.provider_events": (
+    ".contracts.provider_events": (
         "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted "
         "MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported "
         "SessionExited SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted ToolUpdated "
         "TurnCompleted TurnOutcome TurnStarted"
     ),
-    ".runtime.contracts.read_model": (
+    ".contracts.read_model": (
         "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView ReplayPage Snapshot "
         "SnapshotDetail ThreadView TurnDiff TurnFailure TurnView"
     ),
-    ".runtime.contracts.revert_preview": "OthersWork RevertPreview",
-    ".runtime.contracts.values": (
+    ".contracts.revert_preview": "OthersWork RevertPreview",
+    ".contracts.values": (
         "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
         "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FailureReason "
         "FileChangeKind ImageMimeType Instant JsonObject Label MessageRole MessageText OpenedTurn "

@@ -8,9 +8,9 @@ from __future__ import annotations
 import orjson
 import peewee
 
-from ..runtime.contracts.events import NO_METADATA
-from ..runtime.contracts.ids import ApprovalRequestId, ThreadId
-from ..runtime.contracts.values import Activity, Instant
+from ..contracts.events import NO_METADATA
+from ..contracts.ids import ApprovalRequestId, ThreadId
+from ..contracts.values import Activity, Instant
 from ..runtime.domain.approvals import REQUESTED, ApprovalDetails, details_of, request_id_of
 
 

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 import attrs
 import peewee
 
-from ..runtime.contracts.errors import ProjectionStalled
-from ..runtime.contracts.events import LoggedEvent, PersistedEvent
+from ..contracts.errors import ProjectionStalled
+from ..contracts.events import LoggedEvent, PersistedEvent
 from .crash_points import crash_point
 from .database import write_transaction
 from .event_store import EventPage, read_events, read_head

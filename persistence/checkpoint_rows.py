@@ -8,12 +8,12 @@ from typing import NamedTuple
 import attrs
 import peewee
 
-from ..runtime.contracts.events import (
+from ..contracts.events import (
     PersistedEvent,
     ThreadCheckpointRevertRequested,
     ThreadTurnStartRequested,
 )
-from ..runtime.contracts.ids import EventId, ThreadId, TurnId
+from ..contracts.ids import EventId, ThreadId, TurnId
 from .event_store import read_intents_of, read_open_intents
 
 _STARTS = ThreadTurnStartRequested.event_type

@@ -22,13 +22,13 @@ import peewee
 from peewee import SqliteDatabase
 
 from .. import migrations
-from ..runtime.contracts.errors import (
+from ..contracts.errors import (
     DatabaseCorrupt,
     DatabaseTooNew,
     ForeignDatabase,
     StoreError,
 )
-from ..runtime.contracts.values import Instant
+from ..contracts.values import Instant
 from .crash_points import crash_point
 from .failures import CommitOutcomeUnknown, translate_errors, translated
 

@@ -9,9 +9,9 @@ import attrs
 import orjson
 import peewee
 
-from ..runtime.contracts.events import PersistedEvent
-from ..runtime.contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
-from ..runtime.contracts.values import Session
+from ..contracts.events import PersistedEvent
+from ..contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
+from ..contracts.values import Session
 from ..runtime.domain.evolve import evolve_thread
 from ..runtime.domain.state import ApprovalFact, MessageFact, OwnerFact, ProjectState, ThreadState, TurnFact
 from .approval_details import read_approval_details

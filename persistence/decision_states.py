@@ -17,14 +17,14 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 import peewee
 
-from ..runtime.contracts.events import (
+from ..contracts.events import (
     PersistedEvent,
     ThreadCreated,
     ThreadDeleted,
     ThreadMessageSent,
     ThreadReverted,
 )
-from ..runtime.contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
+from ..contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
 from ..runtime.domain.evolve import approval_asked_by, evolve_message, evolve_project, evolve_thread, turn_opened_by
 from ..runtime.domain.state import MessageFact, OwnerFact, ProjectState, ThreadState
 from .decision_rows import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import peewee
 
-from ..runtime.contracts.events import UndecodableEvent
+from ..contracts.events import UndecodableEvent
 from .bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress
 from .event_store import EventPage, read_events, read_head, read_open_intents
 from .positions import read_positions

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import peewee
 
-from ..runtime.contracts.read_model import TurnDiffRequest
+from ..contracts.read_model import TurnDiffRequest
 
 
 class DiffBlobRow(NamedTuple):

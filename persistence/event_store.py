@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 import attrs
 import peewee
 
-from ..runtime.contracts.event_codec import EventRow, decode_event
-from ..runtime.contracts.events import INTENT_TYPES, LoggedEvent
-from ..runtime.contracts.ids import CommandId, EventId, ThreadId, TurnId
-from ..runtime.contracts.values import EPOCH, AggregateKind, Instant
+from ..contracts.event_codec import EventRow, decode_event
+from ..contracts.events import INTENT_TYPES, LoggedEvent
+from ..contracts.ids import CommandId, EventId, ThreadId, TurnId
+from ..contracts.values import EPOCH, AggregateKind, Instant
 
 _COLUMNS: Final = ", ".join(EventRow._fields)
 _INSERT: Final = f"INSERT INTO orchestration_events ({_COLUMNS}) VALUES ({', '.join('?' for _ in EventRow._fields)})"

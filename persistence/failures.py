@@ -14,7 +14,7 @@ from typing import Final
 
 import peewee
 
-from ..runtime.contracts.errors import DatabaseCorrupt, ForeignDatabase, StoreError, StoreFull
+from ..contracts.errors import DatabaseCorrupt, ForeignDatabase, StoreError, StoreFull
 
 _FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)

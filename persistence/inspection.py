@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 import peewee
 
-from ..runtime.contracts.values import EPOCH
+from ..contracts.values import EPOCH
 from .bootstrap import ProgressListener, ReplayRequest, check_positions, replay_to_head
 from .database import database_path, open_for_inspection, prepare
 from .event_store import read_head

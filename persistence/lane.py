@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import peewee
 
-from ..runtime.contracts.errors import MailboxClosed
+from ..contracts.errors import MailboxClosed
 from .threads import JobThread
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from typing import Any, Final, get_args
 import peewee
 from peewee import IntegerField, TextField
 
-from ..runtime.contracts.events import INTENT_TYPES
-from ..runtime.contracts.values import (
+from ..contracts.events import INTENT_TYPES
+from ..contracts.values import (
     ActorKind,
     AggregateKind,
     ApprovalDecision,

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ..runtime.contracts.errors import StoreError
+from ..contracts.errors import StoreError
 
 _Identity: TypeAlias = tuple[int, int]
 """Device and inode."""

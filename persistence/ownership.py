@@ -20,8 +20,8 @@ from typing import Self
 import attrs
 import filelock
 
-from ..runtime.contracts.errors import DatabaseInUse, StoreError
-from ..runtime.contracts.values import Instant
+from ..contracts.errors import DatabaseInUse, StoreError
+from ..contracts.values import Instant
 from .database import database_path, refuse_second_name
 from .failures import translate_errors
 from .host_process import HostProcess

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import peewee
 
-from ..runtime.contracts.errors import ProjectionStalled
-from ..runtime.contracts.values import Instant
+from ..contracts.errors import ProjectionStalled
+from ..contracts.values import Instant
 
 REACTOR_PREFIX: Final = "reactor."
 

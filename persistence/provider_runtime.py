@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import peewee
 
-from ..runtime.contracts.ids import ProviderSessionId, ThreadId
-from ..runtime.contracts.values import Instant, RuntimeStatus
+from ..contracts.ids import ProviderSessionId, ThreadId
+from ..contracts.values import Instant, RuntimeStatus
 
 FORGOTTEN: Final = "conversationForgotten"
 """In a row's payload: its thread's conversation was forgotten on request, so any provider may serve the thread."""

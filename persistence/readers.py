@@ -16,7 +16,7 @@ from typing import TypeVar
 import anyio
 import peewee
 
-from ..runtime.contracts.errors import MailboxClosed
+from ..contracts.errors import MailboxClosed
 from .database import open_reader
 from .failures import translate_errors
 from .lane import interrupt

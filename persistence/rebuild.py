@@ -15,7 +15,7 @@ from typing import Final
 import peewee
 
 from .. import migrations
-from ..runtime.contracts.values import EPOCH
+from ..contracts.values import EPOCH
 from .bootstrap import ReplayRequest, replay_to_head
 from .crash_points import crash_point
 from .database import write_transaction

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import orjson
 import peewee
 
-from ..runtime.contracts.ids import CommandId
+from ..contracts.ids import CommandId
 
 _COLUMNS: Final = "command_id, aggregate_kind, aggregate_id, accepted_at, result_sequence, status, error"
 _INSERT: Final = f"INSERT INTO orchestration_command_receipts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"

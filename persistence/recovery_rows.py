@@ -6,14 +6,14 @@ from collections import defaultdict
 
 import peewee
 
-from ..runtime.contracts.events import (
+from ..contracts.events import (
     PersistedEvent,
     ThreadApprovalResponseRequested,
     ThreadCheckpointRevertRequested,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from ..runtime.contracts.ids import ThreadId, TurnId
+from ..contracts.ids import ThreadId, TurnId
 from ..runtime.domain.recover import AbandonedThread, CopiedIntent, StreamingMessage, UndeliveredIntent
 from .decision_rows import read_session
 from .event_store import read_open_intents

@@ -8,8 +8,8 @@ import attrs
 import orjson
 import peewee
 
-from ..runtime.contracts.errors import NotFound
-from ..runtime.contracts.ids import ThreadId, TurnId
+from ..contracts.errors import NotFound
+from ..contracts.ids import ThreadId, TurnId
 from .directory_place import DirectoryPlace
 
 

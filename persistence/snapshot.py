@@ -14,10 +14,10 @@ import attrs
 import orjson
 import peewee
 
-from ..runtime.contracts.codec import read_leniently
-from ..runtime.contracts.errors import NotFound
-from ..runtime.contracts.ids import ThreadId
-from ..runtime.contracts.read_model import (
+from ..contracts.codec import read_leniently
+from ..contracts.errors import NotFound
+from ..contracts.ids import ThreadId
+from ..contracts.read_model import (
     CheckpointView,
     MessageView,
     PendingApprovalView,
@@ -28,7 +28,7 @@ from ..runtime.contracts.read_model import (
     TurnFailure,
     TurnView,
 )
-from ..runtime.contracts.values import UNSET, Activity, ChangedFile, Instant, ProjectScript, Session, Unset
+from ..contracts.values import UNSET, Activity, ChangedFile, Instant, ProjectScript, Session, Unset
 from ..runtime.domain.failures import TURN_FAILED, failure_of
 from .approval_details import read_approval_details
 from .positions import PositionRow, read_position

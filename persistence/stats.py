@@ -13,8 +13,8 @@ from typing import Final
 import attrs
 import peewee
 
-from ..runtime.contracts.errors import StoreError
-from ..runtime.contracts.ids import ThreadId
+from ..contracts.errors import StoreError
+from ..contracts.ids import ThreadId
 
 _CONTENTS: Final = (
     (

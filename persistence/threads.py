@@ -26,7 +26,7 @@ import anyio
 import attrs
 from anyio.lowlevel import RunVar, current_token
 
-from ..runtime.contracts.errors import MailboxClosed
+from ..contracts.errors import MailboxClosed
 
 THREADS: Final = 40
 """How many calls of `in_thread` run at once on one event loop; a further one waits."""

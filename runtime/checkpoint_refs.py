@@ -19,10 +19,10 @@ import attrs
 
 from ..actors.adoption import is_known
 from ..actors.workspace import Capture, GitWorkspace, KeptRef, RefNames, Restored, parse_ref, thread_component
+from ..contracts.errors import NotFound
+from ..contracts.ids import CheckpointRef, ThreadId
 from ..persistence.checkpoint_rows import ThreadWorkspaces
 from ..persistence.identity import DatabaseIdentity
-from .contracts.errors import NotFound
-from .contracts.ids import CheckpointRef, ThreadId
 
 Standing: TypeAlias = Literal["current", "reverted", "deleted", "safety", "journal", "former", "missing"]
 """`reverted`: of a turn that a revert removed. `deleted`: of a thread that is deleted, safety refs included. `journal`:

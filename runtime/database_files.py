@@ -14,6 +14,7 @@ import peewee
 
 from ..actors.apart import interruption_in
 from ..actors.command_group import CommandGroup
+from ..contracts.errors import MailboxClosed
 from ..persistence.bootstrap import ReplayProgress, ReplayRequest, check_positions, replay_to_head
 from ..persistence.database import database_path, prepare
 from ..persistence.decision_states import DECISION_PROJECTORS, DecisionStates
@@ -23,7 +24,6 @@ from ..persistence.ownership import DatabaseLock
 from ..persistence.positions import PositionRow, read_positions
 from ..persistence.projections import PROJECTIONS
 from ..persistence.rebuild import drop_left_scratch, outdated_projections, rebuild, record_versions
-from .contracts.errors import MailboxClosed
 from .options import RuntimeOptions
 
 

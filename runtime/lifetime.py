@@ -19,7 +19,7 @@ import anyio
 
 from ..actors.apart import Apart, gather_apart, graver, insist, interruption_in, outlast
 from ..actors.shields import Shields
-from .contracts.errors import MailboxClosed
+from ..contracts.errors import MailboxClosed
 from .runtime import Runtime
 
 GRACE_SECONDS: Final = 2.0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, get_a
 import attrs
 
 from ..actors.event_log import PAGE_EVENTS
-from .contracts.admission import parse_command
-from .contracts.codec import camel_case, read_strictly, to_json
-from .contracts.errors import InvalidCommand, InvalidRequest, OrchestrionError
-from .contracts.event_codec import event_json
-from .contracts.ids import ThreadId
-from .contracts.values import UNSET, Count, Unset
+from ..contracts.admission import parse_command
+from ..contracts.codec import camel_case, read_strictly, to_json
+from ..contracts.errors import InvalidCommand, InvalidRequest, OrchestrionError
+from ..contracts.event_codec import event_json
+from ..contracts.ids import ThreadId
+from ..contracts.values import UNSET, Count, Unset
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -17,19 +17,12 @@ from ..actors.rebuilder import Rebuilder
 from ..actors.snapshot_stream import SnapshotStream
 from ..actors.subscriptions import Subscription
 from ..actors.workspace import RefNames
-from ..persistence.bootstrap import ProgressListener
-from ..persistence.diff_blobs import find_diff
-from ..persistence.event_store import EventPage
-from ..persistence.identity import read_identity
-from ..persistence.readers import ReaderPool
-from ..persistence.revert_rows import read_revert_facts
-from ..persistence.snapshot import read_cut, read_outline, read_snapshot
-from .contracts.admission import admit
-from .contracts.commands import Command
-from .contracts.errors import InvalidRequest, ProjectionStalled, TurnDiffNotFound
-from .contracts.events import LoggedEvent
-from .contracts.ids import ThreadId
-from .contracts.read_model import (
+from ..contracts.admission import admit
+from ..contracts.commands import Command
+from ..contracts.errors import InvalidRequest, ProjectionStalled, TurnDiffNotFound
+from ..contracts.events import LoggedEvent
+from ..contracts.ids import ThreadId
+from ..contracts.read_model import (
     MAX_REPLAYED_EVENTS,
     DispatchResult,
     ReplayPage,
@@ -39,9 +32,16 @@ from .contracts.read_model import (
     TurnDiff,
     TurnDiffRequest,
 )
-from .contracts.revert_preview import RevertPreview
-from .contracts.scalars import MAX_JSON_INTEGER
-from .contracts.values import UNSET, ActorKind, Count, Unset
+from ..contracts.revert_preview import RevertPreview
+from ..contracts.scalars import MAX_JSON_INTEGER
+from ..contracts.values import UNSET, ActorKind, Count, Unset
+from ..persistence.bootstrap import ProgressListener
+from ..persistence.diff_blobs import find_diff
+from ..persistence.event_store import EventPage
+from ..persistence.identity import read_identity
+from ..persistence.readers import ReaderPool
+from ..persistence.revert_rows import read_revert_facts
+from ..persistence.snapshot import read_cut, read_outline, read_snapshot
 from .health import Health, HealthSource
 from .rpc import Method, handle
 

@@ -22,10 +22,10 @@ from typing import Final
 import anyio
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
-from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionNotice, SessionStarted
-from ...runtime.contracts.values import ApprovalDecision, JsonObject
+from ...contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
+from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
+from ...contracts.provider_events import ProviderRuntimeEvent, SessionNotice, SessionStarted
+from ...contracts.values import ApprovalDecision, JsonObject
 from ..served_time import served_clock, served_deadline
 from .acp_handshake import AgentFeatures, initialize, open_session
 from .acp_modes import cursor_of_mode, mode_notice, mode_to_set

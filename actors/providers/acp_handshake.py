@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderError, ProviderProtocolError, ProviderUnavailable, ResumeRefused
-from ...runtime.contracts.ids import ProviderThreadId, identifier_fault
-from ...runtime.contracts.values import JsonObject
+from ...contracts.errors import ProviderError, ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from ...contracts.ids import ProviderThreadId, identifier_fault
+from ...contracts.values import JsonObject
 from .acp_options import Options, offered
 from .acp_tools import list_of, object_of, text_of
 from .adapter import SessionRequest

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.values import JsonObject
+from ...contracts.values import JsonObject
 from .acp_tools import object_of, text_of
 
 __all__ = ["CommandOutput", "command_output", "parent_of", "speaker_of"]

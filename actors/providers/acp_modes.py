@@ -8,8 +8,8 @@ the mode that it was in.
 
 from __future__ import annotations
 
-from ...runtime.contracts.provider_events import SessionNotice
-from ...runtime.contracts.values import JsonObject
+from ...contracts.provider_events import SessionNotice
+from ...contracts.values import JsonObject
 from .acp_options import Option, Options
 from .acp_tools import text_of
 

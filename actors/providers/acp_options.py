@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
-from ...runtime.contracts.ids import ProviderThreadId
-from ...runtime.contracts.values import JsonObject
+from ...contracts.ids import ProviderThreadId
+from ...contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 
 __all__ = ["CHOSEN_BY_TURNS", "NOUNS", "Category", "Option", "Options", "Setting", "changed_mode", "offered", "setting"]

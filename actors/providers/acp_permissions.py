@@ -26,11 +26,11 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
-from ...runtime.contracts.errors import AnswerRefused
-from ...runtime.contracts.ids import MAX_IDENTIFIER_LENGTH, ApprovalOptionId, identifier_fault
-from ...runtime.contracts.provider_events import MAX_OPTIONS, ApprovalOption
-from ...runtime.contracts.text_repair import repaired
-from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
+from ...contracts.errors import AnswerRefused
+from ...contracts.ids import MAX_IDENTIFIER_LENGTH, ApprovalOptionId, identifier_fault
+from ...contracts.provider_events import MAX_OPTIONS, ApprovalOption
+from ...contracts.text_repair import repaired
+from ...contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
 from .acp_tools import list_of, object_of, text_of
 
 __all__ = ["Offer", "choose", "left_out", "offers_of"]

@@ -22,9 +22,9 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError
-from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderItemId, ProviderThreadId
-from ...runtime.contracts.provider_events import (
+from ...contracts.errors import ProviderProtocolError
+from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderItemId, ProviderThreadId
+from ...contracts.provider_events import (
     ApprovalKind,
     ApprovalRequested,
     ApprovalResolved,
@@ -39,7 +39,7 @@ from ...runtime.contracts.provider_events import (
     TurnCompleted,
     TurnOutcome,
 )
-from ...runtime.contracts.values import ApprovalDecision, FailureReason, JsonObject
+from ...contracts.values import ApprovalDecision, FailureReason, JsonObject
 from .acp_meta import speaker_of
 from .acp_permissions import Offer, choose, left_out, offers_of
 from .acp_tool_calls import ToolCalls

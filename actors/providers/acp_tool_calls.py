@@ -14,9 +14,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from ...runtime.contracts.ids import ProviderItemId
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent, TurnOutcome
-from ...runtime.contracts.values import JsonObject
+from ...contracts.ids import ProviderItemId
+from ...contracts.provider_events import ProviderRuntimeEvent, TurnOutcome
+from ...contracts.values import JsonObject
 from .acp_meta import command_output, parent_of
 from .acp_tools import ToolCall, text_of
 

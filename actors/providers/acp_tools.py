@@ -9,10 +9,10 @@ import hashlib
 import sys
 from typing import Any, Final
 
-from ...runtime.contracts.cut_markers import cut_text, entries_of
-from ...runtime.contracts.ids import ProviderItemId
-from ...runtime.contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated, TurnOutcome
-from ...runtime.contracts.values import JsonObject
+from ...contracts.cut_markers import cut_text, entries_of
+from ...contracts.ids import ProviderItemId
+from ...contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated, TurnOutcome
+from ...contracts.values import JsonObject
 from .json_lines import loose_json
 
 __all__ = ["ToolCall", "clipped", "content_text", "list_of", "object_of", "text_of"]

@@ -20,7 +20,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 from anyio.abc import ObjectReceiveStream
 
-from ...runtime.contracts.ids import (
+from ...contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
     ProviderSessionId,
@@ -28,8 +28,8 @@ from ...runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent
-from ...runtime.contracts.values import ApprovalDecision, Attachment, JsonObject
+from ...contracts.provider_events import ProviderRuntimeEvent
+from ...contracts.values import ApprovalDecision, Attachment, JsonObject
 
 
 @attrs.frozen(kw_only=True)

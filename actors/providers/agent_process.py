@@ -21,8 +21,8 @@ from typing import IO, Final
 
 import anyio
 
+from ...contracts.errors import ProviderUnavailable
 from ...persistence.threads import in_thread, start_in_thread
-from ...runtime.contracts.errors import ProviderUnavailable
 from ..shields import shield
 from .adapter import ProcessIdentity
 from .guardian import SHARED, guarded_command

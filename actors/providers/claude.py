@@ -17,10 +17,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from ...contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from ...contracts.ids import TurnId
+from ...contracts.values import JsonObject
 from ...persistence.threads import in_thread
-from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
-from ...runtime.contracts.ids import TurnId
-from ...runtime.contracts.values import JsonObject
 from .adapter import AgentConnection, SessionRequest
 from .claude_history import ClaudeSession, cut, read_messages
 from .environment import Environment, Inherited

@@ -27,22 +27,22 @@ from claude_agent_sdk import (
     ToolPermissionContext,
 )
 
-from ...runtime.contracts.errors import (
+from ...contracts.errors import (
     ProviderError,
     ProviderProtocolError,
     ProviderUnavailable,
     ResumeRefused,
     SessionLost,
 )
-from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
-from ...runtime.contracts.provider_events import (
+from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
+from ...contracts.provider_events import (
     RuntimeErrorReported,
     SessionNotice,
     SessionStarted,
     ThreadStarted,
     TurnCompleted,
 )
-from ...runtime.contracts.values import ApprovalDecision, JsonObject
+from ...contracts.values import ApprovalDecision, JsonObject
 from ..served_time import served_deadline
 from .acp_tools import object_of, text_of
 from .adapter import Capabilities, TurnRequest

@@ -26,10 +26,10 @@ import anyio
 import attrs
 import orjson
 
+from ...contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from ...contracts.ids import ProviderThreadId, TurnId
+from ...contracts.values import JsonObject
 from ...persistence.threads import in_thread
-from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
-from ...runtime.contracts.ids import ProviderThreadId, TurnId
-from ...runtime.contracts.values import JsonObject
 from ..served_time import served_deadline
 from .acp_tools import object_of
 from .interpreter import find_python

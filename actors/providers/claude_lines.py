@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ...runtime.contracts.values import JsonObject
+from ...contracts.values import JsonObject
 from .json_lines import JsonLines
 
 __all__ = ["REFUSED", "claude_lines", "refusal"]

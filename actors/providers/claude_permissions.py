@@ -10,10 +10,10 @@ import anyio
 from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny, PermissionUpdate
 from claude_agent_sdk.types import PermissionRuleValue
 
-from ...runtime.contracts.errors import AnswerRefused
-from ...runtime.contracts.ids import ApprovalOptionId
-from ...runtime.contracts.provider_events import ApprovalOption
-from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind
+from ...contracts.errors import AnswerRefused
+from ...contracts.ids import ApprovalOptionId
+from ...contracts.provider_events import ApprovalOption
+from ...contracts.values import ApprovalDecision, ApprovalOptionKind
 
 __all__ = ["NOBODY_TO_ASK", "TOO_MANY_OPEN", "PendingDecision", "has_room", "offered", "permission_result"]
 

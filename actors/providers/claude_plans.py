@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ...runtime.contracts.provider_events import PlanUpdated
-from ...runtime.contracts.values import JsonObject
+from ...contracts.provider_events import PlanUpdated
+from ...contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 
 __all__ = ["PLANNING_TOOLS", "Plan"]

@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError
-from ...runtime.contracts.ids import ApprovalRequestId, ProviderItemId
-from ...runtime.contracts.provider_events import (
+from ...contracts.errors import ProviderProtocolError
+from ...contracts.ids import ApprovalRequestId, ProviderItemId
+from ...contracts.provider_events import (
     ApprovalOption,
     ApprovalRequested,
     ApprovalResolved,
@@ -37,7 +37,7 @@ from ...runtime.contracts.provider_events import (
     TurnOutcome,
     TurnStarted,
 )
-from ...runtime.contracts.values import ApprovalDecision, Instant, JsonObject
+from ...contracts.values import ApprovalDecision, Instant, JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .claude_failures import claude_failure, lifted_at
 from .claude_plans import PLANNING_TOOLS, Plan

@@ -16,8 +16,8 @@ from typing import Any, Final
 import anyio
 from claude_agent_sdk import CLIConnectionError, Transport
 
-from ...runtime.contracts.errors import SessionLost
-from ...runtime.contracts.values import JsonObject
+from ...contracts.errors import SessionLost
+from ...contracts.values import JsonObject
 from ..served_time import served_deadline
 from .agent_process import AgentProcess
 

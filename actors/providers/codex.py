@@ -21,10 +21,10 @@ from typing import Any, Final
 import anyio
 import attrs
 
-from ...runtime.contracts.errors import ProviderError, ProviderProtocolError, ProviderUnavailable, SessionLost
-from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent, SessionStarted
-from ...runtime.contracts.values import ApprovalDecision, JsonObject
+from ...contracts.errors import ProviderError, ProviderProtocolError, ProviderUnavailable, SessionLost
+from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
+from ...contracts.provider_events import ProviderRuntimeEvent, SessionStarted
+from ...contracts.values import ApprovalDecision, JsonObject
 from .adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from .agent_command import checked_command
 from .agent_process import AgentProcess

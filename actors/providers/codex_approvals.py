@@ -13,10 +13,10 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.errors import AnswerRefused
-from ...runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId
-from ...runtime.contracts.provider_events import ApprovalKind, ApprovalOption
-from ...runtime.contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
+from ...contracts.errors import AnswerRefused
+from ...contracts.ids import ApprovalOptionId, ApprovalRequestId
+from ...contracts.provider_events import ApprovalKind, ApprovalOption
+from ...contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .jsonrpc_protocol import RequestId
 

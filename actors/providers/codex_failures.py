@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ...runtime.contracts.values import FailureReason, Instant, JsonObject
+from ...contracts.values import FailureReason, Instant, JsonObject
 from .acp_tools import object_of, text_of
 from .failures import Failure, failure_of, instant_of, reason_of_status, with_login
 from .redaction import plain

@@ -12,9 +12,9 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
-from ...runtime.contracts.ids import ProviderThreadId, identifier_fault
-from ...runtime.contracts.values import JsonObject
+from ...contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from ...contracts.ids import ProviderThreadId, identifier_fault
+from ...contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .adapter import SessionRequest
 from .codex_failures import LOGIN

@@ -13,8 +13,8 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.ids import ProviderThreadId, TurnId
-from ...runtime.contracts.values import JsonObject
+from ...contracts.ids import ProviderThreadId, TurnId
+from ...contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .jsonrpc import JsonRpcPeer
 

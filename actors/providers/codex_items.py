@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...runtime.contracts.ids import ProviderItemId
-from ...runtime.contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated
-from ...runtime.contracts.values import JsonObject
+from ...contracts.ids import ProviderItemId
+from ...contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated
+from ...contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .tool_fields import bounded_fields, with_output
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...runtime.contracts.provider_events import SessionNotice
-from ...runtime.contracts.values import JsonObject
+from ...contracts.provider_events import SessionNotice
+from ...contracts.values import JsonObject
 from .acp_tools import object_of, text_of
 from .redaction import plain
 

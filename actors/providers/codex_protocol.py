@@ -23,8 +23,8 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderProtocolError
-from ...runtime.contracts.ids import (
+from ...contracts.errors import ProviderProtocolError
+from ...contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
     ProviderItemId,
@@ -32,7 +32,7 @@ from ...runtime.contracts.ids import (
     ProviderTurnId,
     identifier_fault,
 )
-from ...runtime.contracts.provider_events import (
+from ...contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageCompleted,
@@ -45,7 +45,7 @@ from ...runtime.contracts.provider_events import (
     TurnOutcome,
     TurnStarted,
 )
-from ...runtime.contracts.values import ApprovalDecision, FailureReason, Instant, JsonObject
+from ...contracts.values import ApprovalDecision, FailureReason, Instant, JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .codex_approvals import KINDS, OpenRequest, open_request, summary_of, unanswerable
 from .codex_failures import codex_failure

@@ -11,8 +11,8 @@ from typing import Final
 
 import anyio
 
-from ...runtime.contracts.ids import ProviderThreadId
-from ...runtime.contracts.values import JsonObject
+from ...contracts.ids import ProviderThreadId
+from ...contracts.values import JsonObject
 from .acp_tools import list_of, object_of, text_of
 from .jsonrpc import JsonRpcPeer, RequestRefused
 from .jsonrpc_protocol import Notification, Request

@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import ObjectReceiveStream
 from anyio.lowlevel import checkpoint
 
-from ...runtime.contracts.provider_events import MessageDelta, ProviderRuntimeEvent, SessionExited
+from ...contracts.provider_events import MessageDelta, ProviderRuntimeEvent, SessionExited
 from ...runtime.domain.event_bounds import bounded_event, event_size
 
 __all__ = ["EventQueue"]

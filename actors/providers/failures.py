@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.values import FailureReason, Instant, instant
+from ...contracts.values import FailureReason, Instant, instant
 from .json_lines import loose_json
 from .redaction import plain
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...runtime.contracts.provider_events import SessionNotice
+from ...contracts.provider_events import SessionNotice
 
 __all__ = ["IgnoredFrames"]
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeGuard
 
-from ...runtime.contracts.errors import ProviderUnavailable
+from ...contracts.errors import ProviderUnavailable
 
 __all__ = ["OLDEST_PYTHON", "find_python", "forget_found"]
 

@@ -17,8 +17,8 @@ from typing import Any, Final, Generic, TypeVar
 import attrs
 import orjson
 
-from ...runtime.contracts.errors import ProviderProtocolError
-from ...runtime.contracts.values import JsonObject
+from ...contracts.errors import ProviderProtocolError
+from ...contracts.values import JsonObject
 from .long_lines import HEAD_BYTES, MAX_KEPT_ENTRIES, LongLine, shed_entries
 from .redaction import readable
 

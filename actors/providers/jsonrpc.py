@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream
 
-from ...runtime.contracts.errors import ProviderProtocolError, SessionLost
+from ...contracts.errors import ProviderProtocolError, SessionLost
 from ..served_time import served_clock, served_deadline, served_scope
 from .json_lines import Malformed
 from .jsonrpc_protocol import (

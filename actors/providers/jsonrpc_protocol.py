@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 import orjson
 
-from ...runtime.contracts.values import JsonObject
+from ...contracts.values import JsonObject
 from .failures import Failure, failure_of
 from .json_lines import JsonLines, Malformed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderUnavailable
+from ...contracts.errors import ProviderUnavailable
 from .adapter import SessionRequest
 from .environment import (
     INHERITED,

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import anyio
 from anyio.abc import ObjectReceiveStream
 
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
+from ...contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
 from .adapter import ProcessIdentity, SessionRequest
 from .agent_process import AgentProcess, agent_process
 from .event_queue import EventQueue

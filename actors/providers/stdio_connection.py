@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import attrs
 
-from ...runtime.contracts.errors import ProviderError, ProviderUnavailable, SessionLost
-from ...runtime.contracts.provider_events import (
+from ...contracts.errors import ProviderError, ProviderUnavailable, SessionLost
+from ...contracts.provider_events import (
     ProviderRuntimeEvent,
     RuntimeErrorReported,
     SessionNotice,
     SessionStarted,
 )
-from ...runtime.contracts.values import JsonObject
+from ...contracts.values import JsonObject
 from ...runtime.domain.event_bounds import bounded_event
 from ..served_time import served_deadline
 from .agent_process import AgentProcess

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from ...runtime.contracts.provider_events import ProviderRuntimeEvent
-from ...runtime.contracts.values import JsonObject
+from ...contracts.provider_events import ProviderRuntimeEvent
+from ...contracts.values import JsonObject
 from .jsonrpc_protocol import Notification, RequestId
 
 __all__ = ["Answer", "Call", "Step"]

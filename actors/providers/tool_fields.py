@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ...runtime.contracts.payload_bounds import bounded_payload
-from ...runtime.contracts.values import JsonObject
+from ...contracts.payload_bounds import bounded_payload
+from ...contracts.values import JsonObject
 from .json_lines import loose_json
 
 __all__ = ["MAX_OPEN_TOOLS", "bounded_fields", "with_output"]

@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.ids import CheckpointRef
+from ...contracts.ids import CheckpointRef
 from .details import CaptureDetails
 from .git import CaptureFailed, Git
 from .kept import KeptRef, commit_text, read_commit_text, read_details, read_skipped

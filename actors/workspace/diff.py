@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.values import ChangedFile, Count, FileChangeKind, Label
+from ...contracts.values import ChangedFile, Count, FileChangeKind, Label
 from .git import Git
 from .notes import find_notes
 

@@ -20,8 +20,8 @@ import anyio
 import attrs
 from anyio.abc import ByteReceiveStream
 
+from ...contracts.errors import OrchestrionError
 from ...persistence.threads import start_in_thread
-from ...runtime.contracts.errors import OrchestrionError
 from ..served_time import served_deadline
 from .child import Child, child_process
 from .git_environment import git_environment

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ...contracts.errors import OrchestrionError
 from ...persistence.threads import in_thread
-from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed
 from .git_environment import git_environment
 

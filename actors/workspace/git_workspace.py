@@ -22,8 +22,8 @@ from typing import Final, Self
 
 import attrs
 
+from ...contracts.ids import CheckpointRef, ThreadId
 from ...persistence.threads import in_thread
-from ...runtime.contracts.ids import CheckpointRef, ThreadId
 from .capture import Capture, CaptureRefs, capture_of_kept, own_ref, to_keep
 from .diff import DiffLimits, WorkspaceDiff, tree_diff
 from .git import CaptureFailed, Git, deadline

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.ids import CheckpointRef
+from ...contracts.ids import CheckpointRef
 from .details import CaptureDetails
 from .git import Git
 from .recording import Tree

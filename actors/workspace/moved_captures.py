@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.ids import CheckpointRef
+from ...contracts.ids import CheckpointRef
 from .git import CaptureFailed, Git
 from .kept import list_refs
 from .layouts import other_layouts

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.errors import OrchestrionError
+from ...contracts.errors import OrchestrionError
 from .own_files import OwnFiles
 from .scratch import Layout
 

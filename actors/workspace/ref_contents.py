@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from ...runtime.contracts.ids import CheckpointRef
+from ...contracts.ids import CheckpointRef
 from .git import Git
 
 _EXIT_FATAL: Final = 128

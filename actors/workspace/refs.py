@@ -22,7 +22,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from ...runtime.contracts.ids import CheckpointRef, ThreadId
+from ...contracts.ids import CheckpointRef, ThreadId
 
 NAMESPACE: Final = "refs/orchestrion/"
 """No ref outside it is ever written."""

@@ -23,9 +23,9 @@ from typing import Final
 
 import attrs
 
+from ...contracts.errors import OrchestrionError
 from ...persistence.crash_points import crash_point
 from ...persistence.threads import in_thread
-from ...runtime.contracts.errors import OrchestrionError
 from .git import CaptureFailed, Git
 from .ignoring import paths_of
 from .notes import find_notes

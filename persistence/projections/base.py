@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Protocol
 
 import peewee
 
-from ...runtime.contracts.events import PersistedEvent
+from ...contracts.events import PersistedEvent
 
 Row = Mapping[str, object]
 """Parameters of a statement by name; of an insert, by column."""

@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.codec import dump_json
-from ...runtime.contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
-from ...runtime.contracts.ids import ThreadId
+from ...contracts.codec import dump_json
+from ...contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
+from ...contracts.ids import ThreadId
 from ..models import ProjectionCheckpoint
 from .base import compiled, execute_many, parameter, upsert
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.codec import dump_json
-from ...runtime.contracts.events import (
+from ...contracts.codec import dump_json
+from ...contracts.events import (
     PersistedEvent,
     ThreadActivityAppended,
     ThreadApprovalResponseRequested,
@@ -21,7 +21,7 @@ from ...runtime.contracts.events import (
     ThreadReverted,
     ThreadSessionSetEvent,
 )
-from ...runtime.contracts.values import Activity, ApprovalDecision
+from ...contracts.values import Activity, ApprovalDecision
 from ...runtime.domain.approvals import REQUESTED, RESOLVED, decision_of, request_id_of
 from ..models import ProjectionPendingApproval as Approval
 from .base import compiled, insert_unless_present, listed, literal, parameter

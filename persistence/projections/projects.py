@@ -9,9 +9,9 @@ from typing import ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.codec import dump_json
-from ...runtime.contracts.events import PersistedEvent, ProjectCreated, ProjectDeleted, ProjectMetaUpdated
-from ...runtime.contracts.values import Unset
+from ...contracts.codec import dump_json
+from ...contracts.events import PersistedEvent, ProjectCreated, ProjectDeleted, ProjectMetaUpdated
+from ...contracts.values import Unset
 from ..models import ProjectionProject
 from .base import compiled, insert_unless_present, parameter
 

@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.codec import dump_json
-from ...runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
-from ...runtime.contracts.values import Activity
+from ...contracts.codec import dump_json
+from ...contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
+from ...contracts.values import Activity
 from ..models import ProjectionThreadActivity
 from .base import compiled, execute_many, listed, parameter, upsert
 

@@ -17,10 +17,10 @@ from typing import ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.codec import dump_json
-from ...runtime.contracts.cut_markers import cut_marker
-from ...runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadReverted
-from ...runtime.contracts.text_repair import first_bytes
+from ...contracts.codec import dump_json
+from ...contracts.cut_markers import cut_marker
+from ...contracts.events import PersistedEvent, ThreadMessageSent, ThreadReverted
+from ...contracts.text_repair import first_bytes
 from ..models import ProjectionThreadMessage as Message
 from .base import Row, compiled, execute_many, listed, parameter, upsert
 

@@ -8,8 +8,8 @@ from typing import ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.events import PersistedEvent, ThreadSessionSetEvent
-from ...runtime.contracts.values import Session
+from ...contracts.events import PersistedEvent, ThreadSessionSetEvent
+from ...contracts.values import Session
 from ..models import ProjectionThreadSession
 from .base import execute_many, upsert
 

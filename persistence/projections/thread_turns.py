@@ -12,14 +12,14 @@ from typing import ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.events import (
+from ...contracts.events import (
     PersistedEvent,
     ThreadDeleted,
     ThreadMessageSent,
     ThreadReverted,
     ThreadSessionSetEvent,
 )
-from ...runtime.contracts.values import OpenedTurn, SessionStatus, TurnStatus
+from ...contracts.values import OpenedTurn, SessionStatus, TurnStatus
 from ..models import ProjectionThreadTurn as Turn
 from .base import compiled, execute_many, insert_unless_present, literal, parameter
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 import attrs
 import peewee
 
-from ...runtime.contracts.events import (
+from ...contracts.events import (
     PersistedEvent,
     ThreadActivityAppended,
     ThreadCreated,
@@ -24,7 +24,7 @@ from ...runtime.contracts.events import (
     ThreadSessionSetEvent,
     ThreadTurnDiffCompleted,
 )
-from ...runtime.contracts.values import Unset
+from ...contracts.values import Unset
 from ..models import ProjectionThread
 from .base import Row, compiled, execute_many, insert_unless_present, parameter
 

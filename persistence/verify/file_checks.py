@@ -9,7 +9,7 @@ from typing import Final
 
 import peewee
 
-from ...runtime.contracts.errors import DatabaseCorrupt
+from ...contracts.errors import DatabaseCorrupt
 from ..failures import translated
 from .findings import Finding
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import peewee
 
-from ...runtime.contracts.values import EPOCH
+from ...contracts.values import EPOCH
 from ..event_store import LogHead
 from ..positions import REACTOR_PREFIX, PositionRow, read_positions
 from ..projections import PROJECTIONS

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 import peewee
 
-from ...runtime.contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
+from ...contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
 from ..bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress
 from ..event_store import EventPage, read_events, read_head
 from ..positions import read_positions

@@ -16,8 +16,8 @@ from typing import Final
 import peewee
 
 from ... import migrations
-from ...runtime.contracts.errors import DatabaseCorrupt
-from ...runtime.contracts.values import EPOCH
+from ...contracts.errors import DatabaseCorrupt
+from ...contracts.values import EPOCH
 from ..bootstrap import ProgressListener
 from ..database import open_writer
 from ..event_store import LogHead, read_head, read_open_intents

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from ..contracts.errors import OrchestrionError
+from ...contracts.errors import OrchestrionError
 from .backup import backup
 from .checkpoints import checkpoints
 from .demo import demo

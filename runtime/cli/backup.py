@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from ...contracts.errors import StoreError
 from ...persistence.crash_points import crash_point
 from ...persistence.event_store import read_head
 from ...persistence.failures import translate_errors
@@ -17,7 +18,6 @@ from ...persistence.host_process import lives
 from ...persistence.identity import detach_identity
 from ...persistence.inspection import copy_database, open_copy, open_read_only
 from ...persistence.provider_runtime import close_live_runtimes
-from ..contracts.errors import StoreError
 from .output import print_line, stdout_console
 from .parameters import database_argument
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ..contracts.values import Instant, instant
+from ...contracts.values import Instant, instant
 
 
 def now() -> Instant:

@@ -11,9 +11,9 @@ from typing import Final
 
 import anyio
 
+from ...contracts.errors import InvalidCommand
+from ...contracts.values import MAX_COMMAND_BYTES
 from ...persistence.threads import in_thread
-from ..contracts.errors import InvalidCommand
-from ..contracts.values import MAX_COMMAND_BYTES
 
 LONGEST_LINE: Final = 6 * MAX_COMMAND_BYTES
 """JSON may spell a character of one byte in six: `\\u0041`."""

@@ -24,11 +24,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from ...actors import dispatcher
 from ...actors.dispatcher import Submission
+from ...contracts.admission import parse_command
+from ...contracts.commands import INTERNAL_COMMANDS, Command
+from ...contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError
+from ...contracts.values import ActorKind
 from ...persistence.threads import in_thread
-from ..contracts.admission import parse_command
-from ..contracts.commands import INTERNAL_COMMANDS, Command
-from ..contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError
-from ..contracts.values import ActorKind
 from ..host import open_runtime
 from ..runtime import Runtime
 from .command_lines import CommandLines

@@ -10,11 +10,11 @@ import click
 import orjson
 import peewee
 
+from ...contracts.errors import NotFound, SequenceAheadOfLog
+from ...contracts.event_codec import event_json
+from ...contracts.ids import ThreadId
 from ...persistence.event_store import EventPage, StreamRequest, read_events, read_head, read_stream_position
 from ...persistence.inspection import open_read_only
-from ..contracts.errors import NotFound, SequenceAheadOfLog
-from ..contracts.event_codec import event_json
-from ..contracts.ids import ThreadId
 from .output import write_bytes
 from .parameters import database_argument
 

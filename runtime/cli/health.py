@@ -8,11 +8,11 @@ import attrs
 import click
 from rich.console import Console
 
+from ...contracts.codec import to_json
 from ...persistence.diagnosis import Diagnosis, diagnose
 from ...persistence.identity import DatabaseCopy, copy_of, read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.ownership import Owner, read_owner
-from ..contracts.codec import to_json
 from .output import print_copy, print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 from .progress import replay_progress

@@ -7,10 +7,10 @@ from pathlib import Path
 import attrs
 import click
 
+from ...contracts.codec import to_json
 from ...persistence.inspection import open_read_only
 from ...persistence.ownership import Owner, read_owner
 from ...persistence.provider_runtime import ProviderRuntimeRow, read_runtimes
-from ..contracts.codec import to_json
 from .output import print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 

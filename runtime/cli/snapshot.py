@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from ...contracts.codec import to_json
+from ...contracts.ids import ThreadId
+from ...contracts.read_model import SnapshotRequest
+from ...contracts.values import UNSET
 from ...persistence.inspection import open_at_one_cut
 from ...persistence.snapshot import read_snapshot
-from ..contracts.codec import to_json
-from ..contracts.ids import ThreadId
-from ..contracts.read_model import SnapshotRequest
-from ..contracts.values import UNSET
 from .output import stdout_console, write_json
 from .parameters import database_argument, json_option
 from .snapshot_tables import print_snapshot

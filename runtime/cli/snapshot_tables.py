@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from ..contracts.read_model import Snapshot, ThreadView
-from ..contracts.values import Unset
+from ...contracts.read_model import Snapshot, ThreadView
+from ...contracts.values import Unset
 from .output import excerpt, print_line, print_table
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from ...actors.workspace import ShadowStats, read_shadow_stats
+from ...contracts.codec import to_json
 from ...persistence.identity import DatabaseCopy, copy_of, read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.stats import DatabaseStats, ThreadStats, read_stats
-from ..contracts.codec import to_json
 from .output import print_copy, print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
+from ...contracts.codec import to_json
+from ...contracts.errors import TurnDiffNotFound
+from ...contracts.ids import ThreadId
+from ...contracts.read_model import TurnDiff, TurnDiffRequest
+from ...contracts.scalars import MAX_JSON_INTEGER
+from ...contracts.values import Count
 from ...persistence.diff_blobs import find_diff
 from ...persistence.inspection import open_read_only
-from ..contracts.codec import to_json
-from ..contracts.errors import TurnDiffNotFound
-from ..contracts.ids import ThreadId
-from ..contracts.read_model import TurnDiff, TurnDiffRequest
-from ..contracts.scalars import MAX_JSON_INTEGER
-from ..contracts.values import Count
 from .output import cell, stdout_console, write_bytes, write_json
 from .parameters import database_argument, json_option
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from ...contracts.codec import to_json
 from ...persistence.verify import VerifyReport, verify_database
-from ..contracts.codec import to_json
 from .output import print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 from .progress import replay_progress

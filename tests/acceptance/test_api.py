@@ -24,8 +24,8 @@ from orchestrion import (
     parse_command,
     to_json,
 )
-from orchestrion.runtime.contracts import errors
-from orchestrion.runtime.contracts.events import EVENT_PAYLOADS
+from orchestrion.contracts import errors
+from orchestrion.contracts.events import EVENT_PAYLOADS
 from tests.support import builders as make
 
 NOW = make.at(0)

@@ -11,7 +11,7 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
-from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.contracts.ids import ThreadId
 from orchestrion.runtime.host import open_runtime
 from tests.support.stage import SAFETY_NET_SECONDS, rehearsal, session_of, stage
 

@@ -21,9 +21,9 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from orchestrion.actors.minting import SystemMint
+from orchestrion.contracts.errors import MailboxClosed
+from orchestrion.contracts.values import EPOCH, Instant
 from orchestrion.persistence.ownership import DatabaseLock, read_owner
-from orchestrion.runtime.contracts.errors import MailboxClosed
-from orchestrion.runtime.contracts.values import EPOCH, Instant
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime

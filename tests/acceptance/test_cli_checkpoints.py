@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrion.runtime.contracts.events import ThreadCheckpointRevertRequested, ThreadReverted
+from orchestrion.contracts.events import ThreadCheckpointRevertRequested, ThreadReverted
 from orchestrion.runtime.host import open_runtime
 from tests.support.builders import checkpoint_revert, thread_delete
 from tests.support.command_line import done, orchestrion

@@ -11,8 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended
-from orchestrion.runtime.contracts.values import Activity
+from orchestrion.contracts.events import PersistedEvent, ThreadActivityAppended
+from orchestrion.contracts.values import Activity
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import checkpoint_revert
 from tests.support.command_line import done

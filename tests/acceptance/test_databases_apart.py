@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from orchestrion.actors.workspace import RefNames, parse_ref
-from orchestrion.runtime.contracts.events import ThreadReverted
-from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.contracts.events import ThreadReverted
+from orchestrion.contracts.ids import ThreadId
 from tests.support.builders import checkpoint_revert
 from tests.support.command_line import done
 from tests.support.git import Repository

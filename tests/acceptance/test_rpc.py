@@ -12,9 +12,9 @@ import pytest
 
 from orchestrion import ClientCommand, InvalidRequest, Runtime, ThreadId, command_json, event_json, open_runtime
 from orchestrion.actors.workspace import CaptureFailed, RestoreRefused
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.errors import OrchestrionError
 from orchestrion.persistence import event_store
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.errors import OrchestrionError
 from orchestrion.runtime.rpc import METHODS, error_json
 from tests.support import builders as make
 from tests.support.core import run_sql, write_log

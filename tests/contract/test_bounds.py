@@ -10,12 +10,12 @@ import pytest
 from orchestrion.actors import dispatcher, event_log
 from orchestrion.actors.dispatcher import Submission
 from orchestrion.actors.event_log import EventLog
+from orchestrion.contracts.commands import ProjectCreate
+from orchestrion.contracts.errors import Overloaded
+from orchestrion.contracts.events import LoggedEvent
+from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.persistence import event_store
 from orchestrion.persistence.event_store import EventPage, read_events
-from orchestrion.runtime.contracts.commands import ProjectCreate
-from orchestrion.runtime.contracts.errors import Overloaded
-from orchestrion.runtime.contracts.events import LoggedEvent
-from orchestrion.runtime.contracts.read_model import DispatchResult
 from orchestrion.runtime.host import open_runtime
 from tests.support import builders as make
 from tests.support.core import envelope, open_core

@@ -15,7 +15,7 @@ from orchestrion.actors.session_voice import SessionVoice
 from orchestrion.actors.turn_workspace import TurnWorkspace
 from orchestrion.actors.workspace import RefNames
 from orchestrion.actors.workspace_use import WorkspaceUse
-from orchestrion.runtime.contracts.ids import ThreadId, TurnId
+from orchestrion.contracts.ids import ThreadId, TurnId
 from tests.support.core import open_core
 
 pytestmark = pytest.mark.anyio

@@ -14,6 +14,8 @@ from pathlib import Path
 import peewee
 import pytest
 
+from orchestrion.contracts.errors import StoreError
+from orchestrion.contracts.values import Instant
 from orchestrion.persistence.database import (
     Durability,
     open_for_inspection,
@@ -24,8 +26,6 @@ from orchestrion.persistence.database import (
     write_transaction,
 )
 from orchestrion.persistence.failures import CommitOutcomeUnknown
-from orchestrion.runtime.contracts.errors import StoreError
-from orchestrion.runtime.contracts.values import Instant
 
 NOW = Instant("2026-01-02T03:04:05.678Z")
 LEVELS: dict[Durability, int] = {"normal": 1, "full": 2}
@@ -172,7 +172,7 @@ _UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
 from orchestrion.persistence.database import open_reader, open_writer
-from orchestrion.runtime.contracts.errors import StoreError
+from orchestrion.contracts.errors import StoreError
 if os.geteuid() == 0:  # permissions do not bind root
     os.setgroups([])
     os.setgid(65534)

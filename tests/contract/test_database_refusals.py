@@ -10,18 +10,18 @@ from pathlib import Path
 import peewee
 import pytest
 
-from orchestrion.migrations import migrate
-from orchestrion.migrations.runner import Migration, load
-from orchestrion.persistence.database import open_for_inspection, open_reader, open_writer, prepare, write_transaction
-from orchestrion.persistence.failures import translate_errors, translated
-from orchestrion.runtime.contracts.errors import (
+from orchestrion.contracts.errors import (
     DatabaseCorrupt,
     DatabaseTooNew,
     ForeignDatabase,
     StoreError,
     StoreFull,
 )
-from orchestrion.runtime.contracts.values import Instant
+from orchestrion.contracts.values import Instant
+from orchestrion.migrations import migrate
+from orchestrion.migrations.runner import Migration, load
+from orchestrion.persistence.database import open_for_inspection, open_reader, open_writer, prepare, write_transaction
+from orchestrion.persistence.failures import translate_errors, translated
 
 NOW = Instant("2026-01-02T03:04:05.678Z")
 

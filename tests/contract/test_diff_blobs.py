@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from orchestrion import InvalidRequest, RuntimeOptions, StoreError, ThreadId, TurnDiff, TurnDiffNotFound, open_runtime
+from orchestrion.contracts.read_model import TurnDiffRequest
+from orchestrion.contracts.values import Count
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.diff_blobs import DiffBlobRow, find_diff, put_diff
-from orchestrion.runtime.contracts.read_model import TurnDiffRequest
-from orchestrion.runtime.contracts.values import Count
 from tests.support import builders as make
 from tests.support.builders import at
 from tests.support.core import open_core, run_sql

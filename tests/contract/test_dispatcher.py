@@ -15,8 +15,8 @@ import pytest
 from orchestrion.actors import command_group
 from orchestrion.actors import dispatcher as dispatcher_module
 from orchestrion.actors.dispatcher import Submission
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.errors import (
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.errors import (
     CommandIdReused,
     CommandRejected,
     ConcurrencyConflict,
@@ -27,10 +27,10 @@ from orchestrion.runtime.contracts.errors import (
     StoreError,
     StoreFull,
 )
-from orchestrion.runtime.contracts.events import EventMetadata, LoggedEvent, PersistedEvent
-from orchestrion.runtime.contracts.ids import CommandId, EventId, ProviderSessionId
-from orchestrion.runtime.contracts.read_model import DispatchResult
-from orchestrion.runtime.contracts.values import Label
+from orchestrion.contracts.events import EventMetadata, LoggedEvent, PersistedEvent
+from orchestrion.contracts.ids import CommandId, EventId, ProviderSessionId
+from orchestrion.contracts.read_model import DispatchResult
+from orchestrion.contracts.values import Label
 from orchestrion.runtime.domain.decide import decide
 from orchestrion.runtime.domain.decision import Rejection
 from tests.support import builders as make

@@ -10,6 +10,10 @@ import attrs
 import peewee
 import pytest
 
+from orchestrion.contracts.event_codec import encode_event
+from orchestrion.contracts.events import INTENT_TYPES, PersistedEvent, ThreadDeleted, UndecodableEvent
+from orchestrion.contracts.ids import CommandId, EventId, ThreadId
+from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.database import open_reader, prepare, write_transaction
 from orchestrion.persistence.event_store import (
     EventPage,
@@ -25,10 +29,6 @@ from orchestrion.persistence.event_store import (
     read_rows,
     read_stream_position,
 )
-from orchestrion.runtime.contracts.event_codec import encode_event
-from orchestrion.runtime.contracts.events import INTENT_TYPES, PersistedEvent, ThreadDeleted, UndecodableEvent
-from orchestrion.runtime.contracts.ids import CommandId, EventId, ThreadId
-from orchestrion.runtime.contracts.values import EPOCH
 from tests.support.builders import at
 from tests.support.random_commands import random_log
 

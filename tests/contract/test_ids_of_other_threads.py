@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.runtime.contracts.errors import CommandRejected
+from orchestrion.contracts.errors import CommandRejected
 from tests.support import builders as make
 from tests.support.core import Core, open_core
 

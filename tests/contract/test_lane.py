@@ -13,9 +13,9 @@ import pytest
 from anyio.to_thread import run_sync
 from blockbuster import BlockingError
 
+from orchestrion.contracts.errors import MailboxClosed
 from orchestrion.persistence.database import open_writer
 from orchestrion.persistence.lane import WriteLane
-from orchestrion.runtime.contracts.errors import MailboxClosed
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrion.actors import event_log
 from orchestrion.actors.event_log import Batch
-from orchestrion.runtime.contracts.events import LoggedEvent
+from orchestrion.contracts.events import LoggedEvent
 from tests.support import builders as make
 from tests.support.core import open_core
 

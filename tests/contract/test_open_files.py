@@ -14,11 +14,11 @@ import anyio.lowlevel
 import pytest
 
 from orchestrion.actors import file_watch
+from orchestrion.contracts.errors import RuntimeFailed, StoreError
+from orchestrion.contracts.values import Instant
 from orchestrion.persistence.database import database_path, prepare
 from orchestrion.persistence.failures import translated
 from orchestrion.persistence.ownership import DatabaseLock, read_owner
-from orchestrion.runtime.contracts.errors import RuntimeFailed, StoreError
-from orchestrion.runtime.contracts.values import Instant
 from orchestrion.runtime.host import open_runtime
 from tests.support.builders import project_create
 from tests.support.command_line import orchestrion

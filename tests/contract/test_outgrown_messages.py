@@ -9,9 +9,9 @@ from typing import Any, Final
 import anyio
 import pytest
 
+from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.values import Unset
 from orchestrion.persistence.verify import verify_database
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.values import Unset
 from orchestrion.runtime.host import open_runtime
 from tests.support.builders import assistant_delta, project_create, thread_create, thread_meta_update
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrion.contracts.errors import DatabaseInUse, StoreError
+from orchestrion.contracts.values import Instant
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.inspection import open_read_only
 from orchestrion.persistence.ownership import DatabaseLock, Owner, read_owner
-from orchestrion.runtime.contracts.errors import DatabaseInUse, StoreError
-from orchestrion.runtime.contracts.values import Instant
 
 SINCE = Instant("2026-01-02T03:04:05.678Z")
 LATER = Instant("2026-01-02T04:00:00.000Z")

@@ -23,6 +23,7 @@ from orchestrion import (
     ThreadId,
     TurnId,
 )
+from orchestrion.contracts.read_model import SnapshotRequest, TurnDiffRequest
 from orchestrion.persistence import (
     bootstrap,
     decision_rows,
@@ -39,7 +40,6 @@ from orchestrion.persistence.database import prepare
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.event_store import EventPage, StreamRequest
 from orchestrion.persistence.projections import PROJECTIONS
-from orchestrion.runtime.contracts.read_model import SnapshotRequest, TurnDiffRequest
 
 THREAD = ThreadId("t1")
 OPEN_ONLY = {

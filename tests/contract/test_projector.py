@@ -15,12 +15,12 @@ import pytest
 from orchestrion.actors import projector as projector_module
 from orchestrion.actors import projector_condition
 from orchestrion.actors import projectors as projectors_module
+from orchestrion.contracts.errors import InvalidRequest, MailboxClosed, ProjectionStalled
+from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent
+from orchestrion.contracts.values import EPOCH, Label
 from orchestrion.persistence.bootstrap import ReplayRequest, replay_to_head
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.snapshot import read_cut
-from orchestrion.runtime.contracts.errors import InvalidRequest, MailboxClosed, ProjectionStalled
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadMessageSent
-from orchestrion.runtime.contracts.values import EPOCH, Label
 from tests.support import builders as make
 from tests.support.core import Core, open_core, run_sql, write_log
 from tests.support.projection_oracle import fold

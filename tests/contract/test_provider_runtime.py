@@ -8,6 +8,8 @@ from pathlib import Path
 import peewee
 import pytest
 
+from orchestrion.contracts.ids import ProviderSessionId, ThreadId
+from orchestrion.contracts.values import RuntimeStatus
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.provider_runtime import (
     ProviderRuntimeRow,
@@ -18,8 +20,6 @@ from orchestrion.persistence.provider_runtime import (
     read_runtimes,
     set_runtime_status,
 )
-from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId
-from orchestrion.runtime.contracts.values import RuntimeStatus
 from tests.support.builders import at
 
 pytestmark = pytest.mark.spec("W4")

@@ -8,8 +8,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.event_store import LogHead, read_head
-from orchestrion.runtime.contracts.values import EPOCH
 from tests.support.core import Core, open_core
 
 pytestmark = pytest.mark.anyio

@@ -24,6 +24,7 @@ from orchestrion import (
 )
 from orchestrion.actors import projector as projector_module
 from orchestrion.actors import rebuilder as rebuilder_module
+from orchestrion.contracts.events import LoggedEvent, PersistedEvent
 from orchestrion.persistence import database as database_module
 from orchestrion.persistence import rebuild as rebuild_module
 from orchestrion.persistence.bootstrap import ReplayProgress
@@ -31,7 +32,6 @@ from orchestrion.persistence.failures import CommitOutcomeUnknown
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.projections.projects import ProjectsProjection
 from orchestrion.persistence.verify import verify_database
-from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent
 from tests.support import builders as make
 from tests.support.core import run_sql, write_log
 from tests.support.random_commands import random_log

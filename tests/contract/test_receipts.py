@@ -9,9 +9,9 @@ from pathlib import Path
 import peewee
 import pytest
 
+from orchestrion.contracts.ids import CommandId
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.receipts import ReceiptRow, find_receipts, insert_receipts
-from orchestrion.runtime.contracts.ids import CommandId
 from tests.support.builders import at
 
 

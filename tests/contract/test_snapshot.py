@@ -21,10 +21,10 @@ from orchestrion import (
     open_runtime,
     to_json,
 )
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.read_model import SnapshotRequest
 from orchestrion.persistence.projections import PROJECTIONS
 from orchestrion.persistence.snapshot import read_cut, read_snapshot
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.read_model import SnapshotRequest
 from tests.support import builders as make
 from tests.support.core import ScriptedMint, envelopes_of, open_core, run_sql, write_log
 from tests.support.random_commands import random_log, random_run

@@ -19,10 +19,10 @@ from orchestrion import (
 )
 from orchestrion.actors import event_log
 from orchestrion.actors.subscriptions import Subscription
+from orchestrion.contracts.event_codec import EventRow, decode_event
+from orchestrion.contracts.values import Label
 from orchestrion.persistence import event_store
 from orchestrion.persistence.event_store import EventPage, read_page
-from orchestrion.runtime.contracts.event_codec import EventRow, decode_event
-from orchestrion.runtime.contracts.values import Label
 from tests.support import builders as make
 from tests.support.core import Core, open_core, run_sql, write_log
 from tests.support.random_commands import random_log

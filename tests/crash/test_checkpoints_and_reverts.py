@@ -8,14 +8,14 @@ import pytest
 from anyio import to_thread
 
 from orchestrion.actors.workspace import GitWorkspace
-from orchestrion.runtime.contracts.errors import TurnDiffNotFound
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.errors import TurnDiffNotFound
+from orchestrion.contracts.events import (
     ThreadActivityAppended,
     ThreadCheckpointRevertRequested,
     ThreadReverted,
     ThreadTurnDiffCompleted,
 )
-from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.contracts.ids import ThreadId
 from tests.support.git import Repository
 from tests.support.reverting_host import REVERT, die_at
 from tests.support.stage import Stage, activity, payload, stage

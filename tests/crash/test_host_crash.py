@@ -8,9 +8,8 @@ import orjson
 import pytest
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.persistence.crash_points import CrashPoint
-from orchestrion.runtime.contracts.commands import ClientCommand
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.commands import ClientCommand
+from orchestrion.contracts.events import (
     PersistedEvent,
     ThreadApprovalResponseRequested,
     ThreadSessionSetEvent,
@@ -18,8 +17,9 @@ from orchestrion.runtime.contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from orchestrion.runtime.contracts.ids import TurnId
-from orchestrion.runtime.contracts.values import Unset
+from orchestrion.contracts.ids import TurnId
+from orchestrion.contracts.values import Unset
+from orchestrion.persistence.crash_points import CrashPoint
 from tests.support.builders import (
     approval_respond,
     project_create,

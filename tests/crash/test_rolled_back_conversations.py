@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrion.runtime.contracts.events import ThreadActivityAppended, ThreadReverted
+from orchestrion.contracts.events import ThreadActivityAppended, ThreadReverted
 from tests.support.builders import checkpoint_revert
 from tests.support.claude_case import ClaudeCase, claude_case
 from tests.support.codex_case import CodexCase, codex_case

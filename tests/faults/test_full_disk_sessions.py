@@ -18,7 +18,7 @@ from orchestrion import (
     open_runtime,
 )
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.runtime.contracts.events import ThreadSessionSetEvent
+from orchestrion.contracts.events import ThreadSessionSetEvent
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.provider_session import all_have_ended
 from tests.support.session_host import session_host

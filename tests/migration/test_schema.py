@@ -15,11 +15,11 @@ import attrs
 import peewee
 import pytest
 
+from orchestrion.contracts.values import Instant
 from orchestrion.migrations import migrate
 from orchestrion.migrations.runner import load
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.models import ALL_MODELS
-from orchestrion.runtime.contracts.values import Instant
 
 NOW = Instant("2026-01-02T03:04:05.678Z")
 BOOKKEEPING = {"orchestrion_migrations", "orchestrion_projector_versions"}

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrion import open_runtime, to_json
+from orchestrion.contracts.events import PersistedEvent
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.verify import verify_database
-from orchestrion.runtime.contracts.events import PersistedEvent
 from orchestrion.runtime.domain.state import ProjectState, ThreadState
 from tests.support import builders as make
 from tests.support.examples import examples

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrion.actors.workspace import GitWorkspace, RestoreRefused, checkpoint_ref, safety_ref
-from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.contracts.ids import ThreadId
 from tests.support.git import Repository
 
 THREAD = ThreadId("thread")

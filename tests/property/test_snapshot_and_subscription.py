@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from orchestrion.actors import event_log
 from orchestrion.actors.subscriptions import Subscription
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.errors import CommandRejected
+from orchestrion.contracts.event_codec import event_json
+from orchestrion.contracts.read_model import SnapshotRequest
 from orchestrion.persistence.snapshot import read_cut, read_snapshot
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.errors import CommandRejected
-from orchestrion.runtime.contracts.event_codec import event_json
-from orchestrion.runtime.contracts.read_model import SnapshotRequest
 from tests.support.client_model import ClientModel
 from tests.support.core import Core, ScriptedMint, envelopes_of, open_core
 from tests.support.examples import examples

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from orchestrion.runtime.contracts.admission import AdmittedCommand, admit, admit_own
-from orchestrion.runtime.contracts.commands import Command, InternalCommand
-from orchestrion.runtime.contracts.ids import is_runtime_id
-from orchestrion.runtime.contracts.values import ActorKind
+from orchestrion.contracts.admission import AdmittedCommand, admit, admit_own
+from orchestrion.contracts.commands import Command, InternalCommand
+from orchestrion.contracts.ids import is_runtime_id
+from orchestrion.contracts.values import ActorKind
 
 
 def admitted(command: Command, actor: ActorKind) -> AdmittedCommand:

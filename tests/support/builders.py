@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
-from orchestrion.runtime.contracts.commands import (
+from orchestrion.contracts.commands import (
     ProjectCreate,
     ProjectDelete,
     ProjectMetaUpdate,
@@ -29,7 +29,7 @@ from orchestrion.runtime.contracts.commands import (
     ThreadTurnInterrupt,
     ThreadTurnStart,
 )
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.ids import (
     ActivityId,
     ApprovalOptionId,
     ApprovalRequestId,
@@ -42,7 +42,7 @@ from orchestrion.runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     UNSET,
     Activity,
     ApprovalDecision,

@@ -22,6 +22,12 @@ from orchestrion.actors.minting import Mint, SystemMint
 from orchestrion.actors.projector import Projector
 from orchestrion.actors.projectors import Projectors
 from orchestrion.actors.rounds import Rounds
+from orchestrion.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
+from orchestrion.contracts.event_codec import encode_event
+from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
+from orchestrion.contracts.ids import EventId
+from orchestrion.contracts.read_model import DispatchResult
+from orchestrion.contracts.values import ActorKind, Instant
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.event_store import EventPage, append_events, read_events
@@ -29,12 +35,6 @@ from orchestrion.persistence.lane import WriteLane
 from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
-from orchestrion.runtime.contracts.event_codec import encode_event
-from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
-from orchestrion.runtime.contracts.ids import EventId
-from orchestrion.runtime.contracts.read_model import DispatchResult
-from orchestrion.runtime.contracts.values import ActorKind, Instant
 from orchestrion.runtime.domain.decision import Rejection
 from tests.support.admitted import admitted
 from tests.support.builders import at

@@ -17,11 +17,11 @@ from typing import ClassVar
 import anyio
 import peewee
 
+from orchestrion.contracts.events import EVENT_PAYLOADS, PersistedEvent
+from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.event_store import read_events
 from orchestrion.persistence.positions import read_position
-from orchestrion.runtime.contracts.events import EVENT_PAYLOADS, PersistedEvent
-from orchestrion.runtime.contracts.values import EPOCH
 from tests.support import builders as make
 from tests.support.core import ALL_EVENTS, open_core
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.values import ActorKind, Label
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.values import ActorKind, Label
 from tests.support import builders as make
 
 WORKERS: Final = 8

@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts import events as contract
-from orchestrion.runtime.contracts.events import EventMetadata, EventPayload, PersistedEvent
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts import events as contract
+from orchestrion.contracts.events import EventMetadata, EventPayload, PersistedEvent
+from orchestrion.contracts.values import (
     UNSET,
     Activity,
     ApprovalDecision,

@@ -10,8 +10,8 @@ import anyio
 from anyio.abc import ObjectReceiveStream
 
 from orchestrion.actors.providers.adapter import Capabilities, ProcessIdentity, SessionRequest, TurnRequest
-from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     MessageCompleted,
     MessageDelta,

@@ -15,9 +15,9 @@ from orchestrion.actors.providers.adapter import (
     SessionRequest,
     TurnRequest,
 )
-from orchestrion.runtime.contracts.errors import ResumeRefused
-from orchestrion.runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderItemId, ProviderThreadId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import ResumeRefused
+from orchestrion.contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderItemId, ProviderThreadId
+from orchestrion.contracts.provider_events import (
     MessageCompleted,
     MessageDelta,
     ProviderRuntimeEvent,
@@ -25,7 +25,7 @@ from orchestrion.runtime.contracts.provider_events import (
     SessionStarted,
     TurnCompleted,
 )
-from orchestrion.runtime.contracts.values import ApprovalDecision, JsonObject
+from orchestrion.contracts.values import ApprovalDecision, JsonObject
 
 Answer = Callable[[TurnRequest], TurnCompleted | None]
 """How a turn ends; None: it does not."""

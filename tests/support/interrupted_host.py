@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadMessageSent
+from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.stage import stage
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import peewee
 
+from orchestrion.contracts.events import PersistedEvent
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.event_store import EventPage, read_events
 from orchestrion.persistence.positions import read_positions
 from orchestrion.persistence.projections import PROJECTIONS
-from orchestrion.runtime.contracts.events import PersistedEvent
 from tests.support.projection_oracle import fold
 from tests.support.projection_scenarios import rows_of
 

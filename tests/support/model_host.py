@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 import attrs
 
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.commands import CLIENT_COMMANDS, Command
+from orchestrion.contracts.events import (
     EventMetadata,
     LoggedEvent,
     PersistedEvent,
@@ -22,7 +22,7 @@ from orchestrion.runtime.contracts.events import (
     ThreadReverted,
     ThreadTurnStartRequested,
 )
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.ids import (
     ApprovalRequestId,
     CommandId,
     EventId,
@@ -31,7 +31,7 @@ from orchestrion.runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.runtime.contracts.values import ActorKind, AggregateKind, Label
+from orchestrion.contracts.values import ActorKind, AggregateKind, Label
 from orchestrion.runtime.domain.decide import aggregate_of, decide
 from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
 from orchestrion.runtime.domain.evolve import evolve_message, evolve_project, evolve_thread

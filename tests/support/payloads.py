@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.events import (
     ProjectCreated,
     ProjectDeleted,
     ProjectMetaUpdated,
@@ -22,7 +22,7 @@ from orchestrion.runtime.contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.ids import (
     ActivityId,
     ApprovalRequestId,
     CheckpointRef,
@@ -31,7 +31,7 @@ from orchestrion.runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     Activity,
     ApprovalDecision,
     ChangedFile,

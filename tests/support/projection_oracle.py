@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.events import (
     PersistedEvent,
     ProjectCreated,
     ProjectDeleted,
@@ -26,7 +26,7 @@ from orchestrion.runtime.contracts.events import (
     ThreadSessionSetEvent,
     ThreadTurnDiffCompleted,
 )
-from orchestrion.runtime.contracts.values import UNSET
+from orchestrion.contracts.values import UNSET
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]

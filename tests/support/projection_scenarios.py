@@ -10,9 +10,7 @@ from typing import Any
 import attrs
 import peewee
 
-from orchestrion.migrations import migrate
-from orchestrion.persistence.projections import PROJECTIONS, Projection
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.events import (
     EventMetadata,
     EventPayload,
     PersistedEvent,
@@ -20,8 +18,10 @@ from orchestrion.runtime.contracts.events import (
     ProjectDeleted,
     ProjectMetaUpdated,
 )
-from orchestrion.runtime.contracts.ids import EventId
-from orchestrion.runtime.contracts.values import EPOCH, Instant
+from orchestrion.contracts.ids import EventId
+from orchestrion.contracts.values import EPOCH, Instant
+from orchestrion.migrations import migrate
+from orchestrion.persistence.projections import PROJECTIONS, Projection
 
 _NO_METADATA = EventMetadata()
 

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 
 from orchestrion.actors.providers.adapter import Provider, TurnRequest
-from orchestrion.runtime.contracts.provider_events import MessageDelta
+from orchestrion.contracts.provider_events import MessageDelta
 from tests.support.provider_session import session
 
 __all__ = ["HostToKill"]

@@ -18,14 +18,14 @@ from orchestrion.actors.providers.adapter import (
     TurnRequest,
 )
 from orchestrion.actors.providers.process_table import processes_of
-from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId, TurnId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.ids import ProviderSessionId, ThreadId, TurnId
+from orchestrion.contracts.provider_events import (
     MessageDelta,
     ProviderRuntimeEvent,
     SessionExited,
     TurnCompleted,
 )
-from orchestrion.runtime.contracts.values import JsonObject
+from orchestrion.contracts.values import JsonObject
 
 __all__ = ["ReadSession", "all_have_ended", "session", "session_request"]
 

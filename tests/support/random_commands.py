@@ -17,10 +17,10 @@ from typing import Any, Final, Protocol, TypeVar, get_args
 import attrs
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.events import EventMetadata, PersistedEvent
-from orchestrion.runtime.contracts.ids import ProviderSessionId, ThreadId, TurnId
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.events import EventMetadata, PersistedEvent
+from orchestrion.contracts.ids import ProviderSessionId, ThreadId, TurnId
+from orchestrion.contracts.values import (
     UNSET,
     ApprovalDecision,
     CheckpointStatus,

@@ -19,8 +19,8 @@ from typing import Final
 import anyio
 
 from orchestrion.actors.providers.adapter import Provider
+from orchestrion.contracts.commands import ThreadCheckpointRevert
 from orchestrion.persistence.crash_points import VARIABLE
-from orchestrion.runtime.contracts.commands import ThreadCheckpointRevert
 from tests.support.builders import checkpoint_revert, next_command_id
 from tests.support.stage import activity, rehearsal, stage
 

@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 import attrs
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.events import EventMetadata, EventPayload, PersistedEvent
-from orchestrion.runtime.contracts.ids import ProviderSessionId
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.events import EventMetadata, EventPayload, PersistedEvent
+from orchestrion.contracts.ids import ProviderSessionId
 from orchestrion.runtime.domain.decision import Rejection
 from tests.support.model_host import NO_METADATA, ModelHost
 

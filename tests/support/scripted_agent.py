@@ -23,9 +23,9 @@ from orchestrion.actors.providers.adapter import (
     TurnRequest,
 )
 from orchestrion.actors.session_voice import SessionVoice
-from orchestrion.runtime.contracts.commands import INTERNAL_COMMANDS
-from orchestrion.runtime.contracts.errors import CommandRejected
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.commands import INTERNAL_COMMANDS
+from orchestrion.contracts.errors import CommandRejected
+from orchestrion.contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
     CommandId,
@@ -33,9 +33,9 @@ from orchestrion.runtime.contracts.ids import (
     ProviderThreadId,
     ThreadId,
 )
-from orchestrion.runtime.contracts.provider_events import ProviderRuntimeEvent, SessionExited
-from orchestrion.runtime.contracts.read_model import DispatchResult
-from orchestrion.runtime.contracts.values import ApprovalDecision, JsonObject, Label
+from orchestrion.contracts.provider_events import ProviderRuntimeEvent, SessionExited
+from orchestrion.contracts.read_model import DispatchResult
+from orchestrion.contracts.values import ApprovalDecision, JsonObject, Label
 from orchestrion.runtime.domain.decision import Rejection
 from orchestrion.runtime.domain.session_commands import IngestState
 from tests.support.model_host import ModelHost

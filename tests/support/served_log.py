@@ -11,9 +11,9 @@ from typing import Any
 
 import peewee
 
+from orchestrion.contracts.errors import CommandRejected
+from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.projections import PROJECTIONS
-from orchestrion.runtime.contracts.errors import CommandRejected
-from orchestrion.runtime.contracts.values import EPOCH
 from tests.support.core import ScriptedMint, envelopes_of, open_core
 from tests.support.projection_scenarios import rows_of
 from tests.support.random_commands import RandomRun

@@ -22,11 +22,11 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from orchestrion.actors.providers.adapter import Provider
+from orchestrion.contracts.admission import command_json, parse_command
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.commands import ClientCommand
+from orchestrion.contracts.events import PersistedEvent
 from orchestrion.persistence.crash_points import VARIABLE, CrashPoint
-from orchestrion.runtime.contracts.admission import command_json, parse_command
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.commands import ClientCommand
-from orchestrion.runtime.contracts.events import PersistedEvent
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.runtime import Runtime
 from tests.support.stage import SAFETY_NET_SECONDS, rehearsal

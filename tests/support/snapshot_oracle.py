@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import orjson
 
-from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent
-from orchestrion.runtime.contracts.values import EPOCH
+from orchestrion.contracts.events import LoggedEvent, PersistedEvent
+from orchestrion.contracts.values import EPOCH
 from tests.support.projection_oracle import fold
 
 _TABLES: Final = {

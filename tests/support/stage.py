@@ -14,19 +14,19 @@ from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.actors.session_limits import SessionLimits
-from orchestrion.persistence.database import open_reader
-from orchestrion.persistence.provider_runtime import ProviderRuntimeRow, read_runtimes
-from orchestrion.runtime.contracts.commands import ClientCommand
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.commands import ClientCommand
+from orchestrion.contracts.events import (
     PersistedEvent,
     ThreadActivityAppended,
     ThreadMessageSent,
     ThreadSessionSetEvent,
     ThreadTurnStartRequested,
 )
-from orchestrion.runtime.contracts.ids import ThreadId, TurnId
-from orchestrion.runtime.contracts.read_model import ThreadView
-from orchestrion.runtime.contracts.values import UNSET, Session, Unset
+from orchestrion.contracts.ids import ThreadId, TurnId
+from orchestrion.contracts.read_model import ThreadView
+from orchestrion.contracts.values import UNSET, Session, Unset
+from orchestrion.persistence.database import open_reader
+from orchestrion.persistence.provider_runtime import ProviderRuntimeRow, read_runtimes
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime

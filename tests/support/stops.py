@@ -35,10 +35,10 @@ from orchestrion.actors.apart import interruption_in
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.guardian import descendants, living_processes
 from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.contracts.errors import OrchestrionError
+from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.ownership import DatabaseLock
 from orchestrion.runtime.cli.signals import handle_signals, run_until_signal
-from orchestrion.runtime.contracts.errors import OrchestrionError
-from orchestrion.runtime.contracts.values import EPOCH
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.lifetime import GRACE_SECONDS
 from orchestrion.runtime.options import RuntimeOptions

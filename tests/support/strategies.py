@@ -10,10 +10,10 @@ from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_orig
 import attrs
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS, Command
-from orchestrion.runtime.contracts.events import EVENT_PAYLOADS, EventMetadata, EventPayload, PersistedEvent
-from orchestrion.runtime.contracts.ids import IDENTIFIERS, MAX_IDENTIFIER_LENGTH, CommandId, EventId
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS, Command
+from orchestrion.contracts.events import EVENT_PAYLOADS, EventMetadata, EventPayload, PersistedEvent
+from orchestrion.contracts.ids import IDENTIFIERS, MAX_IDENTIFIER_LENGTH, CommandId, EventId
+from orchestrion.contracts.values import (
     MAX_ATTACHMENT_BYTES,
     MAX_ATTACHMENT_NAME,
     UNSET,

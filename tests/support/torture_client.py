@@ -14,20 +14,20 @@ import anyio
 import attrs
 import orjson
 
-from orchestrion.runtime.contracts.admission import command_json, parse_command
-from orchestrion.runtime.contracts.commands import (
+from orchestrion.contracts.admission import command_json, parse_command
+from orchestrion.contracts.commands import (
     Command,
     ThreadApprovalRespond,
 )
-from orchestrion.runtime.contracts.errors import CommandRejected, OrchestrionError
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.errors import CommandRejected, OrchestrionError
+from orchestrion.contracts.events import (
     LoggedEvent,
     PersistedEvent,
     ThreadActivityAppended,
     ThreadSessionSetEvent,
     ThreadTurnStartRequested,
 )
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.ids import (
     ApprovalRequestId,
     CommandId,
     EventId,
@@ -35,7 +35,7 @@ from orchestrion.runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     ActorKind,
     Instant,
     Unset,

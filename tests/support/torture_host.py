@@ -16,9 +16,9 @@ import orjson
 from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.contracts.values import Unset
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.event_store import read_open_intents
-from orchestrion.runtime.contracts.values import Unset
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import attrs
 
-from orchestrion.runtime.contracts.commands import (
+from orchestrion.contracts.commands import (
     ProjectCreate,
     ThreadActivityAppend,
     ThreadCheckpointRevert,
@@ -22,7 +22,7 @@ from orchestrion.runtime.contracts.commands import (
     ThreadTurnInterrupt,
     ThreadTurnStart,
 )
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.ids import (
     ActivityId,
     CommandId,
     MessageId,
@@ -30,7 +30,7 @@ from orchestrion.runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     Activity,
     Count,
     Label,

@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio
 
-from orchestrion.runtime.contracts.events import ThreadActivityAppended
-from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.contracts.events import ThreadActivityAppended
+from orchestrion.contracts.ids import ThreadId
 from tests.support.builders import checkpoint_revert
 from tests.support.command_line import done
 from tests.support.git import Repository

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from orchestrion.actors.workspace import Capture, CaptureLimits, GitWorkspace, RefNames, checkpoint_ref
+from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.values import ChangedFile, Count, FileChangeKind, Label
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.identity import read_identity
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.values import ChangedFile, Count, FileChangeKind, Label
 
 THREAD: Final = ThreadId("thread-1")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrion.actors.providers.acp_options import Option, offered, setting
-from orchestrion.runtime.contracts.ids import ProviderThreadId
+from orchestrion.contracts.ids import ProviderThreadId
 
 S = ProviderThreadId("s")
 MODEL = {"id": "m", "category": "model", "type": "select", "currentValue": "small", "options": []}

@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from orchestrion.actors.providers.acp_permissions import choose, left_out, offers_of
-from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.ids import ApprovalOptionId, ApprovalRequestId
-from orchestrion.runtime.contracts.provider_events import MAX_OPTIONS, ApprovalRequested
-from orchestrion.runtime.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, ApprovalDecision
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.ids import ApprovalOptionId, ApprovalRequestId
+from orchestrion.contracts.provider_events import MAX_OPTIONS, ApprovalRequested
+from orchestrion.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, ApprovalDecision
 from orchestrion.runtime.domain.event_bounds import bounded_event
 
 pytestmark = pytest.mark.lesson("L50")

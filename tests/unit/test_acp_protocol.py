@@ -9,9 +9,9 @@ import pytest
 from orchestrion.actors.providers.acp_protocol import Conversation
 from orchestrion.actors.providers.jsonrpc_protocol import Notification, Refusal, Result
 from orchestrion.actors.providers.steps import Answer, Step
-from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageCompleted,
@@ -24,7 +24,7 @@ from orchestrion.runtime.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
 )
-from orchestrion.runtime.contracts.values import ApprovalDecision
+from orchestrion.contracts.values import ApprovalDecision
 
 CANCEL = Notification(method="session/cancel", params={"sessionId": "s"})
 CANCELLED = {"outcome": {"outcome": "cancelled"}}

@@ -12,8 +12,8 @@ from orchestrion.actors.providers.acp_protocol import Conversation
 from orchestrion.actors.providers.acp_tool_calls import MAX_KEPT_BYTES, MAX_OPEN
 from orchestrion.actors.providers.acp_tools import clipped
 from orchestrion.actors.providers.jsonrpc_protocol import Result
-from orchestrion.runtime.contracts.ids import ProviderThreadId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.ids import ProviderThreadId
+from orchestrion.contracts.provider_events import (
     ApprovalResolved,
     MessageCompleted,
     MessageDelta,

@@ -13,12 +13,12 @@ import orjson
 import pytest
 from hypothesis import given
 
-from orchestrion.runtime.contracts.admission import admit, command_json, parse_command
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS, Command, ThreadActivityAppend
-from orchestrion.runtime.contracts.errors import InvalidCommand
-from orchestrion.runtime.contracts.ids import CommandId, ThreadId, is_runtime_id
-from orchestrion.runtime.contracts.new_names import new_names
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.admission import admit, command_json, parse_command
+from orchestrion.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS, Command, ThreadActivityAppend
+from orchestrion.contracts.errors import InvalidCommand
+from orchestrion.contracts.ids import CommandId, ThreadId, is_runtime_id
+from orchestrion.contracts.new_names import new_names
+from orchestrion.contracts.values import (
     MAX_ATTACHMENT_BYTES,
     MAX_COMMAND_BYTES,
     MAX_MESSAGE_TEXT,

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from orchestrion.actors.providers.claude_history import ClaudeSession, cut, prompt_id
-from orchestrion.runtime.contracts.errors import ResumeRefused
-from orchestrion.runtime.contracts.ids import TurnId
+from orchestrion.contracts.errors import ResumeRefused
+from orchestrion.contracts.ids import TurnId
 
 ONE, TWO, THREE = TurnId("one"), TurnId("two"), TurnId("three")
 SAID = [str(uuid4()) for _ in range(4)]

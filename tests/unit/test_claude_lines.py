@@ -9,7 +9,7 @@ import pytest
 
 from orchestrion.actors.providers.claude_lines import REFUSED, claude_lines, refusal
 from orchestrion.actors.providers.json_lines import Malformed
-from orchestrion.runtime.contracts.cut_markers import uncut
+from orchestrion.contracts.cut_markers import uncut
 
 pytestmark = pytest.mark.lesson("L91")
 

@@ -8,9 +8,9 @@ import pytest
 
 from orchestrion.actors.providers.claude_protocol import Conversation, Step
 from orchestrion.actors.providers.claude_tools import approval_kind, tool_title
-from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageCompleted,
@@ -25,7 +25,7 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import ApprovalDecision
+from orchestrion.contracts.values import ApprovalDecision
 
 PROMPT = "prompt-1"
 INIT: dict[str, Any] = {"type": "system", "subtype": "init"}

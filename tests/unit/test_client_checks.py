@@ -9,11 +9,11 @@ from typing import Any
 import attrs
 import pytest
 
-from orchestrion.runtime.contracts.admission import admit
-from orchestrion.runtime.contracts.codec import read_leniently, to_json
-from orchestrion.runtime.contracts.commands import Command, ProjectCreate
-from orchestrion.runtime.contracts.errors import InvalidCommand
-from orchestrion.runtime.contracts.values import Attachment, AttachmentSize, DataUrl, Label
+from orchestrion.contracts.admission import admit
+from orchestrion.contracts.codec import read_leniently, to_json
+from orchestrion.contracts.commands import Command, ProjectCreate
+from orchestrion.contracts.errors import InvalidCommand
+from orchestrion.contracts.values import Attachment, AttachmentSize, DataUrl, Label
 from tests.support.builders import (
     PIXEL,
     image,

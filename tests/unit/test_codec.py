@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts.admission import command_json, parse_command
-from orchestrion.runtime.contracts.codec import camel_case, dump_json, read_leniently, read_strictly, to_json
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.errors import InvalidCommand
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.admission import command_json, parse_command
+from orchestrion.contracts.codec import camel_case, dump_json, read_leniently, read_strictly, to_json
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.errors import InvalidCommand
+from orchestrion.contracts.events import (
     EventMetadata,
     EventPayload,
     ProjectDeleted,
     ThreadSessionSetEvent,
 )
-from orchestrion.runtime.contracts.ids import ProviderSessionId, identifier_fault
-from orchestrion.runtime.contracts.values import UNSET, Activity, Session, instant, normalised_instant
+from orchestrion.contracts.ids import ProviderSessionId, identifier_fault
+from orchestrion.contracts.values import UNSET, Activity, Session, instant, normalised_instant
 from tests.support.builders import activity, at, project_meta_update, session, session_set
 from tests.support.strategies import commands, identifiers, payloads
 

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrion.actors.providers.codex_history import Found, find_first
 from orchestrion.actors.providers.jsonrpc import JsonRpcPeer
-from orchestrion.runtime.contracts.ids import ProviderThreadId, TurnId
+from orchestrion.contracts.ids import ProviderThreadId, TurnId
 
 pytestmark = pytest.mark.anyio
 

@@ -9,15 +9,15 @@ import pytest
 from orchestrion.actors.providers.codex_protocol import Conversation
 from orchestrion.actors.providers.jsonrpc_protocol import Refusal, Result
 from orchestrion.actors.providers.steps import Answer, Call, Step
-from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
     ProviderItemId,
     ProviderThreadId,
     ProviderTurnId,
 )
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageCompleted,
@@ -33,7 +33,7 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import ApprovalDecision
+from orchestrion.contracts.values import ApprovalDecision
 
 FIRST = ApprovalRequestId("approval-1")
 COMMAND = {"type": "commandExecution", "id": "c", "command": "make", "status": "inProgress"}

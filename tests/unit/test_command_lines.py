@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrion.contracts.errors import InvalidCommand
 from orchestrion.runtime.cli.command_lines import CommandLines
-from orchestrion.runtime.contracts.errors import InvalidCommand
 
 pytestmark = pytest.mark.anyio
 

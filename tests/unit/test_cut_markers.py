@@ -9,10 +9,10 @@ import pytest
 
 from orchestrion.actors.providers.acp_tools import clipped
 from orchestrion.actors.providers.json_lines import JsonLines
-from orchestrion.runtime.contracts.cut_markers import cut_marker, cut_text, entries_of, uncut
-from orchestrion.runtime.contracts.payload_bounds import fitting_payload
-from orchestrion.runtime.contracts.text_repair import bounded_text
-from orchestrion.runtime.contracts.values import JsonObject
+from orchestrion.contracts.cut_markers import cut_marker, cut_text, entries_of, uncut
+from orchestrion.contracts.payload_bounds import fitting_payload
+from orchestrion.contracts.text_repair import bounded_text
+from orchestrion.contracts.values import JsonObject
 
 pytestmark = pytest.mark.lesson("L91")
 

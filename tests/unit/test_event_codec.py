@@ -9,17 +9,17 @@ import orjson
 import pytest
 from hypothesis import given
 
-from orchestrion.runtime.contracts.errors import EventDecodeError
-from orchestrion.runtime.contracts.event_codec import EventRow, decode_event, encode_event, event_json
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.errors import EventDecodeError
+from orchestrion.contracts.event_codec import EventRow, decode_event, encode_event, event_json
+from orchestrion.contracts.events import (
     EVENT_PAYLOADS,
     EventMetadata,
     PersistedEvent,
     ProjectDeleted,
     UndecodableEvent,
 )
-from orchestrion.runtime.contracts.ids import EventId, ProjectId, ProviderSessionId
-from orchestrion.runtime.contracts.values import Instant, Label
+from orchestrion.contracts.ids import EventId, ProjectId, ProviderSessionId
+from orchestrion.contracts.values import Instant, Label
 from tests.support.builders import at, project_create, session_set, thread_create, turn_start
 from tests.support.scenario import given as given_steps
 from tests.support.strategies import persisted_events

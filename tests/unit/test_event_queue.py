@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from orchestrion.actors.providers.event_queue import EventQueue
-from orchestrion.runtime.contracts.ids import ProviderItemId
-from orchestrion.runtime.contracts.provider_events import MessageDelta, SessionExited, ToolStarted
+from orchestrion.contracts.ids import ProviderItemId
+from orchestrion.contracts.provider_events import MessageDelta, SessionExited, ToolStarted
 
 pytestmark = pytest.mark.anyio
 

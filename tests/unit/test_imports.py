@@ -146,7 +146,7 @@ def test_every_folder_is_read() -> None:
         ("persistence.models", "from ..runtime.host import open_runtime"),
         ("persistence.models", "def late():\n    from ..actors import dispatcher"),
         ("actors.dispatcher", "from ..runtime.options import Options"),
-        ("actors.dispatcher", "from orchestrion.runtime.contracts import ids"),
+        ("actors.dispatcher", "from orchestrion.contracts import ids"),
         ("runtime.host", "import orchestrion"),
         ("runtime.host", "from .. import version"),
         ("migrations.runner", "from ..persistence import models"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrion.actors.providers.json_lines import JsonLines, Malformed
-from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.values import JsonObject
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.values import JsonObject
 
 
 def read(message: JsonObject) -> JsonObject | Malformed:

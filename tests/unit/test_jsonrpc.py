@@ -24,7 +24,7 @@ from orchestrion.actors.providers.jsonrpc_protocol import (
     Result,
 )
 from orchestrion.actors.providers.pipes import PipeReceiveStream, PipeSendStream
-from orchestrion.runtime.contracts.errors import ProviderProtocolError, SessionLost
+from orchestrion.contracts.errors import ProviderProtocolError, SessionLost
 
 SAFETY_NET_SECONDS = 180
 

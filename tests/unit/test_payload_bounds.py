@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts.payload_bounds import bounded_payload, fitting_payload
-from orchestrion.runtime.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES
+from orchestrion.contracts.payload_bounds import bounded_payload, fitting_payload
+from orchestrion.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES
 from tests.support.strategies import json_objects
 
 MARKER = re.compile(r"(.*)… \[cut: (\d+) characters\]", re.DOTALL)

@@ -9,10 +9,10 @@ from typing import get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS
-from orchestrion.runtime.contracts.event_codec import decode_event, encode_event
-from orchestrion.runtime.contracts.events import EVENT_PAYLOADS, PersistedEvent, ThreadSessionSetEvent
-from orchestrion.runtime.contracts.values import SessionStatus
+from orchestrion.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS
+from orchestrion.contracts.event_codec import decode_event, encode_event
+from orchestrion.contracts.events import EVENT_PAYLOADS, PersistedEvent, ThreadSessionSetEvent
+from orchestrion.contracts.values import SessionStatus
 from orchestrion.runtime.domain.decision import Rejection
 from tests.support.model_host import ModelHost
 from tests.support.random_commands import KINDS, RandomRun, RunWriter, random_log, random_run, runs

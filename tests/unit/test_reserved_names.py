@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from orchestrion.runtime.contracts.admission import admit, admit_own
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.errors import InvalidCommand
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.admission import admit, admit_own
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.errors import InvalidCommand
+from orchestrion.contracts.ids import (
     ActivityId,
     ApprovalRequestId,
     CommandId,
@@ -17,7 +17,7 @@ from orchestrion.runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.runtime.contracts.values import ActorKind, Label, ProjectScript
+from orchestrion.contracts.values import ActorKind, Label, ProjectScript
 from tests.support.builders import (
     activity,
     activity_append,

@@ -10,10 +10,10 @@ from typing import Any, Final, Literal, get_args, get_origin
 import pytest
 
 from orchestrion.actors.workspace.skipped import SkipReason
+from orchestrion.contracts import provider_events, read_model, values
+from orchestrion.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS
+from orchestrion.contracts.events import EVENT_PAYLOADS
 from orchestrion.runtime.checkpoint_refs import Standing
-from orchestrion.runtime.contracts import provider_events, read_model, values
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS
-from orchestrion.runtime.contracts.events import EVENT_PAYLOADS
 from tests.support.marks import ROOT
 
 SPEC: Final = (ROOT / "SPEC.md").read_text(encoding="utf-8")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from ...contracts.events import PersistedEvent
-from ...contracts.read_model import ThreadView, TurnView
-from ...contracts.values import Unset
+from ....contracts.events import PersistedEvent
+from ....contracts.read_model import ThreadView, TurnView
+from ....contracts.values import Unset
 from ..output import excerpt
 from .script import PROMPTS
 from .story import Story

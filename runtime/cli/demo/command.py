@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ...contracts.codec import to_json
-from ...contracts.event_codec import event_json
+from ....contracts.codec import to_json
+from ....contracts.event_codec import event_json
 from ..output import print_line, print_table, stderr_console, stdout_console, write_bytes, write_json
 from ..parameters import json_option
 from ..signals import run_until_signal

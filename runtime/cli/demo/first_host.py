@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from ...contracts.commands import Command
+from ....contracts.commands import Command
 from ...host import open_runtime
 from ...runtime import Runtime
 from ..clock import now

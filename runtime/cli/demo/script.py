@@ -10,10 +10,10 @@ import attrs
 
 from ....actors.providers.acp import AcpProvider
 from ....actors.providers.rehearsal import rehearsal_command
-from ...contracts.commands import Command, ProjectCreate, ThreadApprovalRespond, ThreadCreate, ThreadTurnStart
-from ...contracts.events import LoggedEvent, PersistedEvent, ThreadActivityAppended
-from ...contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
-from ...contracts.values import Instant, Label, MessageText, UserMessage
+from ....contracts.commands import Command, ProjectCreate, ThreadApprovalRespond, ThreadCreate, ThreadTurnStart
+from ....contracts.events import LoggedEvent, PersistedEvent, ThreadActivityAppended
+from ....contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
+from ....contracts.values import Instant, Label, MessageText, UserMessage
 
 PROJECT: Final = ProjectId("demo-project")
 THREAD: Final = ThreadId("demo-thread")

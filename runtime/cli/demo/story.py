@@ -15,11 +15,11 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from ....actors.providers.adapter import ProcessIdentity
 from ....actors.providers.interpreter import find_python
 from ....actors.providers.process_table import processes_of, start_time
+from ....contracts.errors import CommandRejected, OrchestrionError
+from ....contracts.events import LoggedEvent
+from ....contracts.read_model import DispatchResult, Snapshot, TurnDiff
 from ....persistence.threads import in_thread
 from ....persistence.verify import Finding, verify_database
-from ...contracts.errors import CommandRejected, OrchestrionError
-from ...contracts.events import LoggedEvent
-from ...contracts.read_model import DispatchResult, Snapshot, TurnDiff
 from ...host import open_runtime
 from ...runtime import Runtime
 from ..clock import now

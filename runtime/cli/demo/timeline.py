@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...contracts.events import (
+from ....contracts.events import (
     LoggedEvent,
     PersistedEvent,
     ProjectCreated,
@@ -13,7 +13,7 @@ from ...contracts.events import (
     ThreadSessionSetEvent,
     ThreadTurnDiffCompleted,
 )
-from ...contracts.values import Session
+from ....contracts.values import Session
 from ..output import excerpt
 
 

@@ -16,18 +16,18 @@ import attrs
 import click
 
 from ....actors.providers.adapter import Provider
-from ...contracts.admission import admit
-from ...contracts.commands import (
+from ....contracts.admission import admit
+from ....contracts.commands import (
     ProjectCreate,
     ThreadApprovalRespond,
     ThreadCreate,
     ThreadTurnInterrupt,
     ThreadTurnStart,
 )
-from ...contracts.errors import CommandRejected, InvalidRequest, NotFound
-from ...contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
-from ...contracts.read_model import Snapshot, ThreadView
-from ...contracts.values import UNSET, Label, MessageText, UserMessage
+from ....contracts.errors import CommandRejected, InvalidRequest, NotFound
+from ....contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
+from ....contracts.read_model import Snapshot, ThreadView
+from ....contracts.values import UNSET, Label, MessageText, UserMessage
 from ...host import open_runtime
 from ...runtime import Runtime
 from ..agents import AgentChoice, AgentParameter

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import anyio
 
-from ...contracts.values import ApprovalDecision
+from ....contracts.values import ApprovalDecision
 from ..command_lines import CommandLines
 from ..output import print_line, stderr_console
 

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ...contracts.events import (
+from ....contracts.events import (
     LoggedEvent,
     PersistedEvent,
     ThreadActivityAppended,
@@ -14,7 +14,7 @@ from ...contracts.events import (
     ThreadSessionSetEvent,
     ThreadTurnStartRequested,
 )
-from ...contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
+from ....contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
 
 Outcome: TypeAlias = Literal["completed", "interrupted", "error"]
 

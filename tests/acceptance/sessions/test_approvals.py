@@ -10,9 +10,9 @@ import pytest
 
 from orchestrion.actors.agent_life import MAX_ASKED_AGAIN
 from orchestrion.actors.providers.acp import AcpProvider
-from orchestrion.runtime.contracts.errors import CommandRejected
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended
-from orchestrion.runtime.contracts.values import ApprovalDecision
+from orchestrion.contracts.errors import CommandRejected
+from orchestrion.contracts.events import PersistedEvent, ThreadActivityAppended
+from orchestrion.contracts.values import ApprovalDecision
 from tests.support.builders import approval_respond, session_stop, thread_delete, turn_interrupt
 from tests.support.stage import Asked, Stage, activity, error_of, request_of, session, session_of, stage
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.workspace import CaptureLimits
-from orchestrion.runtime.contracts.errors import TurnDiffNotFound
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.values import Unset
+from orchestrion.contracts.errors import TurnDiffNotFound
+from orchestrion.contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
+from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.values import Unset
 from tests.support.builders import approval_respond, checkpoint_revert
 from tests.support.git import Repository
 from tests.support.stage import Stage, activity, payload, request_of, session_of, stage

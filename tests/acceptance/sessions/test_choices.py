@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.runtime.contracts.errors import InvalidRequest
-from orchestrion.runtime.contracts.read_model import ProjectView, ThreadView
+from orchestrion.contracts.errors import InvalidRequest
+from orchestrion.contracts.read_model import ProjectView, ThreadView
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import session_stop
 from tests.support.stage import activity, error_of, rehearsal, session_of, stage

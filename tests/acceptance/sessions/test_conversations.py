@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.adapter import Capabilities, TurnRequest
-from orchestrion.runtime.contracts.events import ThreadActivityAppended
-from orchestrion.runtime.contracts.provider_events import TurnCompleted
+from orchestrion.contracts.events import ThreadActivityAppended
+from orchestrion.contracts.provider_events import TurnCompleted
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import session_stop
 from tests.support.inside_provider import InsideProvider

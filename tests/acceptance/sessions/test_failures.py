@@ -11,7 +11,7 @@ import pytest
 
 from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.session_limits import SessionLimits
-from orchestrion.runtime.contracts.values import Unset
+from orchestrion.contracts.values import Unset
 from tests.support.builders import session_stop, turn_interrupt
 from tests.support.stage import activity, error_of, rehearsal, session, session_of, stage
 

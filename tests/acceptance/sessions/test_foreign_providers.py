@@ -16,10 +16,10 @@ from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.session_limits import SessionLimits
 from orchestrion.actors.thread_session import ThreadSession
+from orchestrion.contracts.errors import CommandRejected, InvalidRequest, ProviderProtocolError, SessionLost
+from orchestrion.contracts.provider_events import MessageDelta, ToolStarted
+from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.ownership import DatabaseLock
-from orchestrion.runtime.contracts.errors import CommandRejected, InvalidRequest, ProviderProtocolError, SessionLost
-from orchestrion.runtime.contracts.provider_events import MessageDelta, ToolStarted
-from orchestrion.runtime.contracts.values import EPOCH
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import approval_respond, turn_interrupt

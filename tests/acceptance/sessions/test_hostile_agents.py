@@ -12,8 +12,8 @@ from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.claude import ClaudeProvider
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, MAX_ERROR_BYTES, MAX_MESSAGE_BYTES, Unset
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, MAX_ERROR_BYTES, MAX_MESSAGE_BYTES, Unset
 from tests.support import hostile_agent, hostile_claude
 from tests.support.stage import session_of, stage
 

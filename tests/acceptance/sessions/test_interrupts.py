@@ -8,8 +8,8 @@ import pytest
 
 from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.session_limits import SessionLimits
-from orchestrion.runtime.contracts.errors import CommandRejected
-from orchestrion.runtime.contracts.events import ThreadMessageSent
+from orchestrion.contracts.errors import CommandRejected
+from orchestrion.contracts.events import ThreadMessageSent
 from tests.support.builders import turn_interrupt
 from tests.support.stage import activity, payload, session, session_of, stage
 

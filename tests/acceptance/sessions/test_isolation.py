@@ -9,10 +9,10 @@ import pytest
 
 from orchestrion.actors.provider_router import REACTOR
 from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.contracts.errors import ProviderProtocolError, SessionLost
+from orchestrion.contracts.events import ThreadMessageSent
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.positions import read_positions
-from orchestrion.runtime.contracts.errors import ProviderProtocolError, SessionLost
-from orchestrion.runtime.contracts.events import ThreadMessageSent
 from tests.support.builders import approval_respond, turn_interrupt
 from tests.support.faulty_provider import FaultyProvider, raising
 from tests.support.stage import activity, error_of, payload, rehearsal, request_of, session_of, stage

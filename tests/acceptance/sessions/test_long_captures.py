@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.captures_under_way import CaptureBudget
-from orchestrion.runtime.contracts.events import ThreadTurnDiffCompleted
+from orchestrion.contracts.events import ThreadTurnDiffCompleted
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.git import Repository
 from tests.support.held_git import HeldGit

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.adapter import Capabilities
-from orchestrion.runtime.contracts.events import ThreadActivityAppended
-from orchestrion.runtime.contracts.values import Unset
+from orchestrion.contracts.events import ThreadActivityAppended
+from orchestrion.contracts.values import Unset
 from tests.support.builders import thread_create, thread_meta_update
 from tests.support.inside_provider import InsideProvider
 from tests.support.stage import Stage, stage

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.acp import AcpProvider
-from orchestrion.runtime.contracts.events import ThreadActivityAppended
-from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.contracts.events import ThreadActivityAppended
+from orchestrion.contracts.ids import ThreadId
 from tests.support.builders import checkpoint_revert
 from tests.support.stage import Stage, activity, payload, session, session_of, stage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.runtime.contracts.events import ThreadReverted
+from orchestrion.contracts.events import ThreadReverted
 from tests.support.builders import checkpoint_revert, project_meta_update
 from tests.support.stage import Stage, activity, stage
 

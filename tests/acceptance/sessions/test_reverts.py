@@ -13,10 +13,10 @@ import pytest
 
 from orchestrion.actors.providers.adapter import AgentConnection, Provider, SessionRequest
 from orchestrion.actors.workspace import GitWorkspace, find_git
-from orchestrion.runtime.contracts.errors import CommandRejected, ProviderProtocolError, SessionLost, TurnDiffNotFound
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
-from orchestrion.runtime.contracts.ids import ThreadId, TurnId
-from orchestrion.runtime.contracts.values import JsonObject, Unset
+from orchestrion.contracts.errors import CommandRejected, ProviderProtocolError, SessionLost, TurnDiffNotFound
+from orchestrion.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
+from orchestrion.contracts.ids import ThreadId, TurnId
+from orchestrion.contracts.values import JsonObject, Unset
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import checkpoint_revert, thread_meta_update
 from tests.support.git import Repository

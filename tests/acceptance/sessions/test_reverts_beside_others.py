@@ -8,11 +8,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.revert_preview import OthersWork, undone_payload
-from orchestrion.runtime.contracts.values import JsonObject
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
+from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.revert_preview import OthersWork, undone_payload
+from orchestrion.contracts.values import JsonObject
 from tests.support.builders import checkpoint_revert
 from tests.support.command_line import done
 from tests.support.git import Repository

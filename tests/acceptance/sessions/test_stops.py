@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from orchestrion.actors.providers.acp import AcpProvider
-from orchestrion.runtime.contracts.events import ThreadMessageSent
+from orchestrion.contracts.events import ThreadMessageSent
 from tests.support.builders import session_stop
 from tests.support.stage import activity, payload, session, session_of, stage
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.acp import AcpProvider
-from orchestrion.runtime.contracts.events import ThreadMessageSent, ThreadSessionSetEvent
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.values import Unset
+from orchestrion.contracts.events import ThreadMessageSent, ThreadSessionSetEvent
+from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.values import Unset
 from tests.support.builders import thread_delete, thread_meta_update
 from tests.support.stage import Stage, activity, payload, rehearsal, session, session_of, stage
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.events import (
     PersistedEvent,
     ThreadMessageSent,
     ThreadSessionSetEvent,
     ThreadTurnDiffCompleted,
 )
-from orchestrion.runtime.contracts.ids import ProviderItemId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.ids import ProviderItemId
+from orchestrion.contracts.provider_events import (
     MessageDelta,
     SessionStarted,
     ToolCompleted,
@@ -23,7 +23,7 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import OpenedTurn, Unset
+from orchestrion.contracts.values import OpenedTurn, Unset
 from tests.support.builders import turn_interrupt
 from tests.support.scripted_agent import ScriptedAgent, ScriptedProvider
 from tests.support.stage import Asked, Stage, activity, payload, session_of, stage

@@ -17,16 +17,16 @@ from orchestrion.actors.providers.acp_protocol import Conversation
 from orchestrion.actors.providers.adapter import SignsOfLife, TurnRequest
 from orchestrion.actors.providers.codex import CodexProvider
 from orchestrion.actors.providers.steps import Step
-from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
-from orchestrion.runtime.contracts.ids import ApprovalOptionId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from orchestrion.contracts.ids import ApprovalOptionId
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     MessageDelta,
     SessionNotice,
     ToolCompleted,
     TurnCompleted,
 )
-from orchestrion.runtime.contracts.values import ApprovalDecision, JsonObject
+from orchestrion.contracts.values import ApprovalDecision, JsonObject
 from tests.support.provider_session import ReadSession, session
 
 pytestmark = pytest.mark.anyio

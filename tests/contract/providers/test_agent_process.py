@@ -23,7 +23,7 @@ from orchestrion.actors.providers.environment import INHERITED, agent_environmen
 from orchestrion.actors.providers.interpreter import find_python
 from orchestrion.actors.providers.launch import Launch
 from orchestrion.actors.providers.process_table import processes_of, start_time
-from orchestrion.runtime.contracts.errors import ProviderUnavailable
+from orchestrion.contracts.errors import ProviderUnavailable
 from tests.support.git import Repository
 from tests.support.provider_session import all_have_ended
 

@@ -12,9 +12,9 @@ import pytest
 
 from orchestrion.actors.providers.adapter import SessionRequest, TurnRequest
 from orchestrion.actors.providers.claude import ClaudeProvider
-from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
-from orchestrion.runtime.contracts.ids import ApprovalOptionId, ProviderSessionId, ThreadId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from orchestrion.contracts.ids import ApprovalOptionId, ProviderSessionId, ThreadId
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageDelta,
@@ -26,7 +26,7 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     Attachment,
     AttachmentName,
     AttachmentSize,

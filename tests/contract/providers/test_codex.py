@@ -14,8 +14,8 @@ from anyio import to_thread
 from orchestrion.actors.providers import first_start
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.actors.providers.codex import CodexProvider
-from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ReasoningCompleted,
     ToolCompleted,
@@ -23,7 +23,7 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     ApprovalDecision,
     Attachment,
     AttachmentName,

@@ -13,8 +13,8 @@ from anyio import to_thread
 
 from orchestrion.actors.providers.adapter import ProcessIdentity, TurnRequest
 from orchestrion.actors.providers.process_table import commands_of, start_time
-from orchestrion.runtime.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused, SessionLost
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused, SessionLost
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageCompleted,
@@ -25,7 +25,7 @@ from orchestrion.runtime.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
 )
-from orchestrion.runtime.contracts.values import ApprovalDecision
+from orchestrion.contracts.values import ApprovalDecision
 from tests.support.orphans import started_by_this_test
 from tests.support.provider_case import ModelFailure, ProviderCase
 from tests.support.provider_session import SAFETY_NET_SECONDS, ReadSession, all_have_ended, session

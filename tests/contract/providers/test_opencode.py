@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.adapter import TurnRequest
-from orchestrion.runtime.contracts.provider_events import TurnCompleted
+from orchestrion.contracts.provider_events import TurnCompleted
 from tests.support.opencode_case import OpencodeCase, opencode_case
 from tests.support.provider_session import session
 

@@ -11,12 +11,12 @@ import pytest
 from orchestrion.actors.providers.acp import AcpProvider
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.actors.providers.rehearsal import rehearsal_command
-from orchestrion.runtime.contracts.errors import (
+from orchestrion.contracts.errors import (
     ProviderProtocolError,
     ProviderUnavailable,
     ResumeRefused,
 )
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     MessageDelta,
     PlanUpdated,
@@ -26,7 +26,7 @@ from orchestrion.runtime.contracts.provider_events import (
     ToolCompleted,
     TurnCompleted,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     Attachment,
     AttachmentName,
     AttachmentSize,

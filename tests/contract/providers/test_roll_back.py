@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.adapter import RollsBack, TurnRequest
-from orchestrion.runtime.contracts.errors import ProviderError
-from orchestrion.runtime.contracts.ids import TurnId
-from orchestrion.runtime.contracts.provider_events import MessageDelta, TurnCompleted
-from orchestrion.runtime.contracts.values import JsonObject
+from orchestrion.contracts.errors import ProviderError
+from orchestrion.contracts.ids import TurnId
+from orchestrion.contracts.provider_events import MessageDelta, TurnCompleted
+from orchestrion.contracts.values import JsonObject
 from tests.support.provider_case import ProviderCase
 from tests.support.provider_session import ReadSession, session, session_request
 

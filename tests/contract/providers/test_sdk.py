@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from orchestrion.actors.providers.adapter import TurnRequest
-from orchestrion.runtime.contracts.errors import ProviderProtocolError
-from orchestrion.runtime.contracts.provider_events import TurnCompleted
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.provider_events import TurnCompleted
 from tests.support.provider_session import session
 from tests.support.sdk_case import SdkCase
 

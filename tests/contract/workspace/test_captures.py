@@ -16,7 +16,7 @@ from orchestrion.actors.workspace import (
     checkpoint_ref,
     find_git,
 )
-from orchestrion.runtime.contracts.ids import CheckpointRef
+from orchestrion.contracts.ids import CheckpointRef
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, captured, opened
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.workspace import CaptureFailed, checkpoint_ref, safety_ref
-from orchestrion.runtime.contracts.ids import CheckpointRef, EventId
+from orchestrion.contracts.ids import CheckpointRef, EventId
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, captured, opened
 

@@ -11,7 +11,7 @@ from orchestrion.actors.workspace import (
     baseline_ref,
     checkpoint_ref,
 )
-from orchestrion.runtime.contracts.ids import ThreadId, identifier_fault
+from orchestrion.contracts.ids import ThreadId, identifier_fault
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, changed, opened
 

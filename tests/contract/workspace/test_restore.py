@@ -20,7 +20,7 @@ from orchestrion.actors.workspace import (
     shadow_home,
     thread_component,
 )
-from orchestrion.runtime.contracts.ids import CheckpointRef
+from orchestrion.contracts.ids import CheckpointRef
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, captured, opened
 

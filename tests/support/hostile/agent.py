@@ -17,14 +17,14 @@ from orchestrion.actors.providers.adapter import (
     SessionRequest,
     TurnRequest,
 )
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
     ProviderItemId,
     ProviderThreadId,
     ThreadId,
 )
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageCompleted,
@@ -35,7 +35,7 @@ from orchestrion.runtime.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
 )
-from orchestrion.runtime.contracts.values import ApprovalDecision, JsonObject
+from orchestrion.contracts.values import ApprovalDecision, JsonObject
 
 NO_PROCESS = ProcessIdentity(pid=2**30, started_at=None)
 

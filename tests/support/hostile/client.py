@@ -9,8 +9,8 @@ from typing import Any, Final
 import attrs
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.event_codec import event_json
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.event_codec import event_json
 from orchestrion.runtime.runtime import Runtime
 
 OWN_PROJECT: Final = "mine"

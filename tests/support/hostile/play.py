@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import orjson
 
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.event_codec import event_json
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadReverted
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.values import Instant
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.event_codec import event_json
+from orchestrion.contracts.events import PersistedEvent, ThreadReverted
+from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.values import Instant
 from tests.support.builders import approval_respond, checkpoint_revert, project_create, thread_create, turn_start
 from tests.support.hostile.agent import PlainProvider
 from tests.support.hostile.client import OWN_PROJECT, OWN_THREAD, HostileClient, Move

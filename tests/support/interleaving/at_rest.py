@@ -10,13 +10,13 @@ from typing import Final
 import attrs
 import peewee
 
+from orchestrion.contracts.events import LoggedEvent, PersistedEvent
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.event_store import EventPage, read_events
 from orchestrion.persistence.positions import read_positions
 from orchestrion.persistence.projections import PROJECTIONS
 from orchestrion.persistence.receipts import ReceiptRow
 from orchestrion.persistence.verify import verify_database
-from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent
 from tests.support.builders import at
 from tests.support.interleaving.journal import Journal
 from tests.support.projection_oracle import fold

@@ -11,10 +11,10 @@ import attrs
 import orjson
 import pytest
 
-from orchestrion.runtime.contracts.admission import command_json
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.errors import (
+from orchestrion.contracts.admission import command_json
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.errors import (
     CommandIdReused,
     CommandRejected,
     ConcurrencyConflict,
@@ -24,10 +24,10 @@ from orchestrion.runtime.contracts.errors import (
     RuntimeFailed,
     StoreError,
 )
-from orchestrion.runtime.contracts.events import LoggedEvent
-from orchestrion.runtime.contracts.ids import ThreadId
-from orchestrion.runtime.contracts.read_model import DispatchResult
-from orchestrion.runtime.contracts.values import UNSET, Label
+from orchestrion.contracts.events import LoggedEvent
+from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.read_model import DispatchResult
+from orchestrion.contracts.values import UNSET, Label
 from orchestrion.runtime.domain.decide import aggregate_of
 from orchestrion.runtime.runtime import Runtime
 from tests.support import builders as make

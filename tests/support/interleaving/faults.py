@@ -16,10 +16,10 @@ import peewee
 import pytest
 
 from orchestrion.actors import command_group, dispatcher, event_log, projector, projector_condition, rebuilder
+from orchestrion.contracts.errors import StoreError
+from orchestrion.contracts.events import PersistedEvent
 from orchestrion.persistence import bootstrap, crash_points, database, event_store, receipts
 from orchestrion.persistence.projections import PROJECTIONS, Projection
-from orchestrion.runtime.contracts.errors import StoreError
-from orchestrion.runtime.contracts.events import PersistedEvent
 from tests.support.interleaving.program import CommitEnd
 
 NAMES: Final = tuple(one.name for one in PROJECTIONS)

@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from orchestrion.contracts.commands import CLIENT_COMMANDS, Command
+from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
+from orchestrion.contracts.ids import CommandId, TurnId
+from orchestrion.contracts.values import ActorKind, Instant
 from orchestrion.persistence.receipts import ReceiptRow
-from orchestrion.runtime.contracts.commands import CLIENT_COMMANDS, Command
-from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
-from orchestrion.runtime.contracts.ids import CommandId, TurnId
-from orchestrion.runtime.contracts.values import ActorKind, Instant
 from orchestrion.runtime.domain.decide import aggregate_of, decide
 from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
 from tests.support.admitted import admitted

@@ -8,10 +8,10 @@ from typing import Any
 import anyio
 
 from orchestrion.actors.subscriptions import Subscription
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.errors import ProjectionStalled
-from orchestrion.runtime.contracts.event_codec import event_json
-from orchestrion.runtime.contracts.events import LoggedEvent, PersistedEvent
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.errors import ProjectionStalled
+from orchestrion.contracts.event_codec import event_json
+from orchestrion.contracts.events import LoggedEvent, PersistedEvent
 from orchestrion.runtime.runtime import Runtime
 from tests.support.client_model import ClientModel
 

@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 
 from orchestrion.actors.providers.adapter import AgentConnection, SessionRequest
-from orchestrion.runtime.contracts.errors import ProviderUnavailable
-from orchestrion.runtime.contracts.values import Instant, Unset
+from orchestrion.contracts.errors import ProviderUnavailable
+from orchestrion.contracts.values import Instant, Unset
 from orchestrion.runtime.runtime import Runtime
 from tests.support.builders import at
 from tests.support.model_host import ModelHost

@@ -17,7 +17,7 @@ import anyio
 import orjson
 import pytest
 
-from orchestrion.runtime.contracts.admission import command_json, parse_command
+from orchestrion.contracts.admission import command_json, parse_command
 from tests.support.interleaving import program as program_module
 from tests.support.interleaving.journal import Answer, Entry, Journal, Told
 from tests.support.interleaving.program import Program

@@ -19,10 +19,10 @@ from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from orchestrion.actors.providers.adapter import Provider
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
+from orchestrion.contracts.events import LoggedEvent
 from orchestrion.persistence.decision_states import DECISION_PROJECTORS
-from orchestrion.runtime.contracts.codec import to_json
-from orchestrion.runtime.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
-from orchestrion.runtime.contracts.events import LoggedEvent
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime

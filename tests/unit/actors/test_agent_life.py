@@ -11,10 +11,10 @@ import pytest
 
 from orchestrion.actors.agent_life import AgentLife
 from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
-from orchestrion.runtime.contracts.errors import SessionLost, StoreError, StoreFull
-from orchestrion.runtime.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
-from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.errors import SessionLost, StoreError, StoreFull
+from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     MessageCompleted,
     MessageDelta,

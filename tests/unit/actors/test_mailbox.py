@@ -7,7 +7,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from orchestrion.actors.mailbox import Mailbox
-from orchestrion.runtime.contracts.errors import MailboxClosed, Overloaded
+from orchestrion.contracts.errors import MailboxClosed, Overloaded
 
 pytestmark = pytest.mark.anyio
 

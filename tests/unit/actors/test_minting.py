@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrion.actors.minting import SystemMint
-from orchestrion.runtime.contracts.values import instant, normalised_instant
+from orchestrion.contracts.values import instant, normalised_instant
 
 MILLISECOND = 1_000_000
 MOMENTS = st.integers(0, 253_402_300_799_999)

@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from orchestrion.actors.open_calls import MAX_HELD_BYTES, MAX_OPEN_APPROVALS, MAX_OPEN_TOOLS, UPDATE_SECONDS, OpenCalls
-from orchestrion.runtime.contracts.ids import ApprovalRequestId, ProviderItemId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId
+from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageDelta,

@@ -22,7 +22,7 @@ from orchestrion.actors.served_time import (
     served_scope,
 )
 from orchestrion.actors.workspace.git import CaptureFailed, Git, deadline
-from orchestrion.runtime.contracts.provider_events import ProviderRuntimeEvent, SessionExited, SessionStarted
+from orchestrion.contracts.provider_events import ProviderRuntimeEvent, SessionExited, SessionStarted
 
 pytestmark = pytest.mark.lesson("L81")
 

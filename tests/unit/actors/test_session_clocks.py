@@ -9,7 +9,7 @@ import pytest
 
 from orchestrion.actors.session_clocks import Clock, SessionClocks
 from orchestrion.actors.session_limits import SessionLimits
-from orchestrion.runtime.contracts.ids import TurnId
+from orchestrion.contracts.ids import TurnId
 
 LIMITS = SessionLimits(interrupt_deadline=10, inactivity_deadline=100, idle_timeout=1000, heartbeat_interval=10_000)
 

@@ -8,10 +8,10 @@ import anyio
 import attrs
 import pytest
 
-from orchestrion.runtime.contracts.commands import InternalCommand
-from orchestrion.runtime.contracts.errors import CommandIdReused, MailboxClosed, StoreError, StoreFull
-from orchestrion.runtime.contracts.events import EventMetadata, ThreadActivityAppended
-from orchestrion.runtime.contracts.ids import CommandId, ProviderSessionId, runtime_id
+from orchestrion.contracts.commands import InternalCommand
+from orchestrion.contracts.errors import CommandIdReused, MailboxClosed, StoreError, StoreFull
+from orchestrion.contracts.events import EventMetadata, ThreadActivityAppended
+from orchestrion.contracts.ids import CommandId, ProviderSessionId, runtime_id
 from orchestrion.runtime.domain.session_commands import IngestedCommand
 from tests.support.builders import (
     activity,

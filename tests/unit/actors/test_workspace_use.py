@@ -10,7 +10,7 @@ import pytest
 from anyio.abc import TaskStatus
 
 from orchestrion.actors.workspace_use import WorkspaceBusy, WorkspaceUse
-from orchestrion.runtime.contracts.ids import ThreadId
+from orchestrion.contracts.ids import ThreadId
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrion.runtime.contracts.ids import ProviderItemId
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.ids import ProviderItemId
+from orchestrion.contracts.provider_events import (
     MessageCompleted,
     MessageDelta,
     ProviderRuntimeEvent,

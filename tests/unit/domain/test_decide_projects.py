@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.events import ProjectCreated, ProjectDeleted, ProjectMetaUpdated
-from orchestrion.runtime.contracts.ids import ProjectId
-from orchestrion.runtime.contracts.values import Label
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.events import ProjectCreated, ProjectDeleted, ProjectMetaUpdated
+from orchestrion.contracts.ids import ProjectId
+from orchestrion.contracts.values import Label
 from tests.support.builders import (
     at,
     project_create,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.events import (
     ThreadCheckpointRevertRequested,
     ThreadReverted,
     ThreadTurnDiffCompleted,
 )
-from orchestrion.runtime.contracts.ids import CheckpointRef, MessageId, ThreadId, TurnId
-from orchestrion.runtime.contracts.values import Count
+from orchestrion.contracts.ids import CheckpointRef, MessageId, ThreadId, TurnId
+from orchestrion.contracts.values import Count
 from tests.support.builders import (
     approval_requested,
     approval_respond,

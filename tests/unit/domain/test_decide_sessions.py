@@ -5,16 +5,16 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.events import (
     EventMetadata,
     ThreadActivityAppended,
     ThreadApprovalResponseRequested,
     ThreadMessageSent,
     ThreadSessionSetEvent,
 )
-from orchestrion.runtime.contracts.ids import ApprovalRequestId, MessageId, ThreadId, TurnId
-from orchestrion.runtime.contracts.values import ApprovalDecision, SessionStatus
+from orchestrion.contracts.ids import ApprovalRequestId, MessageId, ThreadId, TurnId
+from orchestrion.contracts.values import ApprovalDecision, SessionStatus
 from tests.support.builders import (
     activity,
     activity_append,

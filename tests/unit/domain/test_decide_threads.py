@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.events import (
     ThreadCreated,
     ThreadDeleted,
     ThreadMetaUpdated,
     ThreadSessionSetEvent,
     ThreadSessionStopRequested,
 )
-from orchestrion.runtime.contracts.ids import ProjectId, ThreadId
-from orchestrion.runtime.contracts.values import ApprovalDecision, Label, SessionStatus
+from orchestrion.contracts.ids import ProjectId, ThreadId
+from orchestrion.contracts.values import ApprovalDecision, Label, SessionStatus
 from tests.support.builders import (
     activity_append,
     approval_requested,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrion.runtime.contracts.events import (
+from orchestrion.contracts.events import (
     ThreadMessageSent,
     ThreadSessionSetEvent,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from orchestrion.runtime.contracts.ids import MessageId, ThreadId, TurnId
-from orchestrion.runtime.contracts.values import UNSET, Count, Label, OpenedTurn, SessionStatus, Unset
+from orchestrion.contracts.ids import MessageId, ThreadId, TurnId
+from orchestrion.contracts.values import UNSET, Count, Label, OpenedTurn, SessionStatus, Unset
 from tests.support.builders import (
     activity,
     activity_append,

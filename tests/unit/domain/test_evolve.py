@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from orchestrion.runtime.contracts.commands import Command
-from orchestrion.runtime.contracts.ids import MessageId, ProjectId, ThreadId
-from orchestrion.runtime.contracts.values import SessionStatus
+from orchestrion.contracts.commands import Command
+from orchestrion.contracts.ids import MessageId, ProjectId, ThreadId
+from orchestrion.contracts.values import SessionStatus
 from orchestrion.runtime.domain.evolve import evolve_project, evolve_thread
 from orchestrion.runtime.domain.state import ThreadState
 from tests.support.builders import (

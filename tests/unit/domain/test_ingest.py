@@ -8,8 +8,8 @@ import attrs
 import orjson
 import pytest
 
-from orchestrion.runtime.contracts.admission import admit_own
-from orchestrion.runtime.contracts.commands import (
+from orchestrion.contracts.admission import admit_own
+from orchestrion.contracts.commands import (
     InternalCommand,
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
@@ -17,8 +17,8 @@ from orchestrion.runtime.contracts.commands import (
     ThreadSessionSet,
     ThreadTurnDiffComplete,
 )
-from orchestrion.runtime.contracts.events import EventMetadata
-from orchestrion.runtime.contracts.ids import (
+from orchestrion.contracts.events import EventMetadata
+from orchestrion.contracts.ids import (
     MAX_IDENTIFIER_LENGTH,
     ApprovalOptionId,
     ApprovalRequestId,
@@ -30,7 +30,7 @@ from orchestrion.runtime.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.runtime.contracts.provider_events import (
+from orchestrion.contracts.provider_events import (
     ApprovalOption,
     ApprovalRequested,
     ApprovalResolved,
@@ -52,7 +52,7 @@ from orchestrion.runtime.contracts.provider_events import (
     TurnOutcome,
     TurnStarted,
 )
-from orchestrion.runtime.contracts.values import (
+from orchestrion.contracts.values import (
     MAX_ACTIVITY_PAYLOAD_BYTES,
     MAX_ERROR_BYTES,
     MAX_MESSAGE_BYTES,

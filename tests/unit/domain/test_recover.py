@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrion.runtime.contracts.admission import admit_own
-from orchestrion.runtime.contracts.commands import (
+from orchestrion.contracts.admission import admit_own
+from orchestrion.contracts.commands import (
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
     ThreadSessionSet,
 )
-from orchestrion.runtime.contracts.events import ThreadApprovalResponseRequested, ThreadTurnInterruptRequested
-from orchestrion.runtime.contracts.ids import CommandId, EventId, MessageId, ThreadId, TurnId
-from orchestrion.runtime.contracts.values import UNSET, SessionStatus
+from orchestrion.contracts.events import ThreadApprovalResponseRequested, ThreadTurnInterruptRequested
+from orchestrion.contracts.ids import CommandId, EventId, MessageId, ThreadId, TurnId
+from orchestrion.contracts.values import UNSET, SessionStatus
 from orchestrion.runtime.domain.recover import (
     AbandonedThread,
     CopiedIntent,

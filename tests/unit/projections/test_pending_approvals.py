@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrion.contracts.events import EventMetadata, EventPayload
+from orchestrion.contracts.ids import ApprovalRequestId
+from orchestrion.contracts.values import ApprovalDecision
 from orchestrion.persistence.models import ProjectionPendingApproval
-from orchestrion.runtime.contracts.events import EventMetadata, EventPayload
-from orchestrion.runtime.contracts.ids import ApprovalRequestId
-from orchestrion.runtime.contracts.values import ApprovalDecision
 from tests.support.payloads import (
     OTHER_THREAD,
     THREAD,

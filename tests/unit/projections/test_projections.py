@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrion.contracts.events import EVENT_PAYLOADS
 from orchestrion.persistence.models import ALL_MODELS, ProjectionState
 from orchestrion.persistence.projections import PROJECTIONS
-from orchestrion.runtime.contracts.events import EVENT_PAYLOADS
 from tests.support.projection_scenarios import projection_database
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrion.contracts.values import SessionStatus, TurnStatus
 from orchestrion.persistence.models import ProjectionThreadTurn
-from orchestrion.runtime.contracts.values import SessionStatus, TurnStatus
 from tests.support.payloads import (
     OTHER_THREAD,
     THREAD,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrion.contracts.events import EventPayload
 from orchestrion.persistence.models import ProjectionThread
-from orchestrion.runtime.contracts.events import EventPayload
 from tests.support.payloads import (
     activity,
     approval_response,
