@@ -32,8 +32,8 @@ from ..contracts.provider_events import (
     TurnStarted,
 )
 from ..contracts.values import UNSET, TurnOrigin
-from ..runtime.domain.event_bounds import bounded_event
-from ..runtime.domain.session_commands import (
+from ..domain.event_bounds import bounded_event
+from ..domain.session_commands import (
     IngestState,
     ask_again,
     asked_id,

@@ -16,10 +16,10 @@ from ..contracts.provider_events import (
     SessionStarted,
     TurnCompleted,
 )
-from ..runtime.domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
-from ..runtime.domain.coalesce import HeldText, hold, release
-from ..runtime.domain.ingest import ingest
-from ..runtime.domain.session_commands import IngestState
+from ..domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
+from ..domain.coalesce import HeldText, hold, release
+from ..domain.ingest import ingest
+from ..domain.session_commands import IngestState
 from .failure_reasons import reason_of
 from .minting import Mint
 from .open_calls import OpenCalls

@@ -26,9 +26,9 @@ from ..contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
 from ..contracts.ids import ThreadId, TurnId
 from ..contracts.provider_events import CheckpointCaptured
 from ..contracts.values import CheckpointStatus, Count
+from ..domain.ingest import checkpoint_commands
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..runtime.domain.ingest import checkpoint_commands
 from .adoption import Adoption
 from .capture_notes import CaptureNotes
 from .captures_under_way import CaptureBudget, CaptureHealth, CapturesUnderWay

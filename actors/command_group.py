@@ -35,6 +35,10 @@ from ..contracts.events import NO_METADATA, EventMetadata, PersistedEvent, Threa
 from ..contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
 from ..contracts.read_model import DispatchResult
 from ..contracts.values import ActorKind, Instant, Label
+from ..domain.decide import aggregate_of, decide
+from ..domain.decide_internal import is_of_replaced_session
+from ..domain.decision import DecisionRequest, DraftEvent, Rejection
+from ..domain.state import ThreadState
 from ..persistence.crash_points import crash_point
 from ..persistence.database import Durability, reopen, write_transaction
 from ..persistence.decision_states import DecisionStates
@@ -43,10 +47,6 @@ from ..persistence.event_store import append_events, read_first_of_command, read
 from ..persistence.failures import CommitOutcomeUnknown, translated
 from ..persistence.open_files import OpenFiles
 from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
-from ..runtime.domain.decide import aggregate_of, decide
-from ..runtime.domain.decide_internal import is_of_replaced_session
-from ..runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
-from ..runtime.domain.state import ThreadState
 from .event_log import NOTHING, Batch, joined
 from .minting import Mint
 

@@ -30,9 +30,9 @@ from ..contracts.errors import (
     StoreError,
 )
 from ..contracts.read_model import DispatchResult
+from ..domain.decide import aggregate_of
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from ..runtime.domain.decide import aggregate_of
 from .command_group import Answer, CommandEnvelope, CommandGroup
 from .event_log import EventLog
 from .last_errors import LastErrors

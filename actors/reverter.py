@@ -29,10 +29,10 @@ from ..contracts.ids import CheckpointRef, CommandId, ThreadId, TurnId, runtime_
 from ..contracts.read_model import ThreadView
 from ..contracts.revert_preview import SHOWN_PATHS, RevertPreview, undone_payload
 from ..contracts.values import Count, JsonObject
+from ..domain.session_commands import IngestedCommand
 from ..persistence.crash_points import crash_point
 from ..persistence.readers import ReaderPool
 from ..persistence.revert_rows import RevertFacts, read_revert_facts
-from ..runtime.domain.session_commands import IngestedCommand
 from .intent_notes import IntentNotes
 from .minting import Mint
 from .others_work import UndoesOthers, find_target, others_work, state_of, touched_since

@@ -14,8 +14,8 @@ from ..contracts.commands import ThreadActivityAppend, ThreadSessionSet
 from ..contracts.errors import StoreError
 from ..contracts.events import PersistedEvent
 from ..contracts.ids import ApprovalRequestId, CommandId, EventId
-from ..runtime.domain.approvals import RESOLVED
-from ..runtime.domain.session_commands import IngestedCommand
+from ..domain.approvals import RESOLVED
+from ..domain.session_commands import IngestedCommand
 from .session_voice import SessionVoice
 
 

@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup
 from ..contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
 from ..contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ..contracts.values import JsonObject, Label, RuntimeStatus
+from ..domain.session_commands import IngestState, identifier_or_none
 from ..persistence.crash_points import crash_point
 from ..persistence.host_process import HostProcess
 from ..persistence.lane import WriteLane
@@ -32,7 +33,6 @@ from ..persistence.provider_runtime import (
     set_last_seen,
 )
 from ..persistence.single_write import write_alone
-from ..runtime.domain.session_commands import IngestState, identifier_or_none
 from .agent_life import AgentLife, TurnBegun
 from .apart import interruption_in
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost

@@ -23,7 +23,7 @@ from ..contracts.errors import CommandIdReused, CommandRejected, InvalidCommand,
 from ..contracts.ids import CommandId, EventId
 from ..contracts.read_model import DispatchResult
 from ..contracts.values import JsonObject
-from ..runtime.domain.session_commands import IngestedCommand
+from ..domain.session_commands import IngestedCommand
 from .command_group import CommandEnvelope, CommandSuperseded
 from .dispatcher import Dispatcher
 from .last_errors import LastErrors

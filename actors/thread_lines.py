@@ -6,7 +6,7 @@ from ..contracts.commands import ThreadActivityAppend
 from ..contracts.events import NO_METADATA
 from ..contracts.ids import ActivityId, CommandId, ThreadId
 from ..contracts.values import Activity, Instant, JsonObject, Label, Tone
-from ..runtime.domain.session_commands import IngestedCommand
+from ..domain.session_commands import IngestedCommand
 
 __all__ = ["thread_line"]
 

@@ -37,9 +37,9 @@ from ..contracts.events import (
 )
 from ..contracts.ids import ThreadId, TurnId
 from ..contracts.provider_events import TurnCompleted
+from ..domain.failures import WAY_TO_START_AFRESH
 from ..persistence.crash_points import crash_point
 from ..persistence.event_store import read_open_intents_of
-from ..runtime.domain.failures import WAY_TO_START_AFRESH
 from .agent_life import AgentLife
 from .approval_answers import ApprovalAnswers
 from .failure_reasons import reason_of

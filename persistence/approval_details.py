@@ -11,7 +11,7 @@ import peewee
 from ..contracts.events import NO_METADATA
 from ..contracts.ids import ApprovalRequestId, ThreadId
 from ..contracts.values import Activity, Instant
-from ..runtime.domain.approvals import REQUESTED, ApprovalDetails, details_of, request_id_of
+from ..domain.approvals import REQUESTED, ApprovalDetails, details_of, request_id_of
 
 
 def read_approval_details(

@@ -12,8 +12,8 @@ import peewee
 from ..contracts.events import PersistedEvent
 from ..contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
 from ..contracts.values import Session
-from ..runtime.domain.evolve import evolve_thread
-from ..runtime.domain.state import ApprovalFact, MessageFact, OwnerFact, ProjectState, ThreadState, TurnFact
+from ..domain.evolve import evolve_thread
+from ..domain.state import ApprovalFact, MessageFact, OwnerFact, ProjectState, ThreadState, TurnFact
 from .approval_details import read_approval_details
 from .event_store import (
     EventPage,

@@ -25,8 +25,8 @@ from ..contracts.events import (
     ThreadReverted,
 )
 from ..contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
-from ..runtime.domain.evolve import approval_asked_by, evolve_message, evolve_project, evolve_thread, turn_opened_by
-from ..runtime.domain.state import MessageFact, OwnerFact, ProjectState, ThreadState
+from ..domain.evolve import approval_asked_by, evolve_message, evolve_project, evolve_thread, turn_opened_by
+from ..domain.state import MessageFact, OwnerFact, ProjectState, ThreadState
 from .decision_rows import (
     load_message,
     load_owner_of_approval,

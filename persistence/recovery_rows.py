@@ -14,7 +14,7 @@ from ..contracts.events import (
     ThreadTurnStartRequested,
 )
 from ..contracts.ids import ThreadId, TurnId
-from ..runtime.domain.recover import AbandonedThread, CopiedIntent, StreamingMessage, UndeliveredIntent
+from ..domain.recover import AbandonedThread, CopiedIntent, StreamingMessage, UndeliveredIntent
 from .decision_rows import read_session
 from .event_store import read_open_intents
 from .provider_runtime import read_live_runtimes

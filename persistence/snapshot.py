@@ -29,7 +29,7 @@ from ..contracts.read_model import (
     TurnView,
 )
 from ..contracts.values import UNSET, Activity, ChangedFile, Instant, ProjectScript, Session, Unset
-from ..runtime.domain.failures import TURN_FAILED, failure_of
+from ..domain.failures import TURN_FAILED, failure_of
 from .approval_details import read_approval_details
 from .positions import PositionRow, read_position
 from .projections import PROJECTIONS

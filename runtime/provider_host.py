@@ -37,6 +37,7 @@ from ..actors.workspace_use import WorkspaceUse
 from ..contracts.admission import admit_own
 from ..contracts.errors import CommandRejected, InvalidRequest
 from ..contracts.ids import ProviderSessionId
+from ..domain.recover import RecoveryCommand, recover
 from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
 from ..persistence.crash_points import crash_point
 from ..persistence.identity import DatabaseCopy, DatabaseIdentity, copy_of, read_identity, renew_identity
@@ -45,7 +46,6 @@ from ..persistence.provider_runtime import ProviderRuntimeRow, read_live_runtime
 from ..persistence.readers import ReaderPool
 from ..persistence.recovery_rows import read_abandoned_threads
 from ..persistence.single_write import write_alone
-from .domain.recover import RecoveryCommand, recover
 from .options import RuntimeOptions
 from .orphans import end_orphan
 

@@ -17,7 +17,7 @@ from anyio.abc import ObjectReceiveStream
 from anyio.lowlevel import checkpoint
 
 from ...contracts.provider_events import MessageDelta, ProviderRuntimeEvent, SessionExited
-from ...runtime.domain.event_bounds import bounded_event, event_size
+from ...domain.event_bounds import bounded_event, event_size
 
 __all__ = ["EventQueue"]
 

@@ -22,7 +22,7 @@ from ...contracts.provider_events import (
     SessionStarted,
 )
 from ...contracts.values import JsonObject
-from ...runtime.domain.event_bounds import bounded_event
+from ...domain.event_bounds import bounded_event
 from ..served_time import served_deadline
 from .agent_process import AgentProcess
 from .json_lines import Malformed

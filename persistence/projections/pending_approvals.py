@@ -22,7 +22,7 @@ from ...contracts.events import (
     ThreadSessionSetEvent,
 )
 from ...contracts.values import Activity, ApprovalDecision
-from ...runtime.domain.approvals import REQUESTED, RESOLVED, decision_of, request_id_of
+from ...domain.approvals import REQUESTED, RESOLVED, decision_of, request_id_of
 from ..models import ProjectionPendingApproval as Approval
 from .base import compiled, insert_unless_present, listed, literal, parameter
 

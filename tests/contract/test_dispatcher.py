@@ -31,8 +31,8 @@ from orchestrion.contracts.events import EventMetadata, LoggedEvent, PersistedEv
 from orchestrion.contracts.ids import CommandId, EventId, ProviderSessionId
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import Label
-from orchestrion.runtime.domain.decide import decide
-from orchestrion.runtime.domain.decision import Rejection
+from orchestrion.domain.decide import decide
+from orchestrion.domain.decision import Rejection
 from tests.support import builders as make
 from tests.support.core import Core, ScriptedMint, envelope, envelopes_of, open_core
 from tests.support.random_commands import random_run

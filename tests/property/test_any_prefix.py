@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from orchestrion import open_runtime, to_json
 from orchestrion.contracts.events import PersistedEvent
+from orchestrion.domain.state import ProjectState, ThreadState
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.verify import verify_database
-from orchestrion.runtime.domain.state import ProjectState, ThreadState
 from tests.support import builders as make
 from tests.support.examples import examples
 from tests.support.interleaving.surroundings import NoAgent, check_owned, wait_until_settled

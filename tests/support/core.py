@@ -28,6 +28,7 @@ from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurn
 from orchestrion.contracts.ids import EventId
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import ActorKind, Instant
+from orchestrion.domain.decision import Rejection
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.event_store import EventPage, append_events, read_events
@@ -35,7 +36,6 @@ from orchestrion.persistence.lane import WriteLane
 from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
-from orchestrion.runtime.domain.decision import Rejection
 from tests.support.admitted import admitted
 from tests.support.builders import at
 from tests.support.model_host import actor_of

@@ -131,7 +131,7 @@ FAULT_MUTANTS: Final = (
     ),
     Mutant(
         guard="streamed text is held and joined",
-        file="runtime/domain/coalesce.py",
+        file="orchestrion/domain/coalesce.py",
         old="MOST_HELD_BYTES: Final = 4096",
         new="MOST_HELD_BYTES: Final = 16",
         test="tests/unit/domain/test_coalesce.py::test_l06_tokens_become_events_by_the_second_and_not_one_by_one",

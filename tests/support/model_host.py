@@ -32,10 +32,10 @@ from orchestrion.contracts.ids import (
     TurnId,
 )
 from orchestrion.contracts.values import ActorKind, AggregateKind, Label
-from orchestrion.runtime.domain.decide import aggregate_of, decide
-from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
-from orchestrion.runtime.domain.evolve import evolve_message, evolve_project, evolve_thread
-from orchestrion.runtime.domain.state import MessageFact, ProjectState, ThreadState
+from orchestrion.domain.decide import aggregate_of, decide
+from orchestrion.domain.decision import DecisionRequest, DraftEvent, Rejection
+from orchestrion.domain.evolve import evolve_message, evolve_project, evolve_thread
+from orchestrion.domain.state import MessageFact, ProjectState, ThreadState
 from tests.support.admitted import admitted
 from tests.support.builders import at
 

@@ -30,8 +30,8 @@ from orchestrion.contracts.values import (
     TurnOrigin,
     Unset,
 )
-from orchestrion.runtime.domain.decision import Rejection
-from orchestrion.runtime.domain.state import ThreadState
+from orchestrion.domain.decision import Rejection
+from orchestrion.domain.state import ThreadState
 from tests.support import builders as make
 from tests.support.model_host import NO_METADATA, ModelHost
 

@@ -9,7 +9,7 @@ import attrs
 from orchestrion.contracts.commands import Command
 from orchestrion.contracts.events import EventMetadata, EventPayload, PersistedEvent
 from orchestrion.contracts.ids import ProviderSessionId
-from orchestrion.runtime.domain.decision import Rejection
+from orchestrion.domain.decision import Rejection
 from tests.support.model_host import NO_METADATA, ModelHost
 
 

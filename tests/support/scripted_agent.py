@@ -36,8 +36,8 @@ from orchestrion.contracts.ids import (
 from orchestrion.contracts.provider_events import ProviderRuntimeEvent, SessionExited
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import ApprovalDecision, JsonObject, Label
-from orchestrion.runtime.domain.decision import Rejection
-from orchestrion.runtime.domain.session_commands import IngestState
+from orchestrion.domain.decision import Rejection
+from orchestrion.domain.session_commands import IngestState
 from tests.support.model_host import ModelHost
 
 

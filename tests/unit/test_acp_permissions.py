@@ -13,7 +13,7 @@ from orchestrion.contracts.errors import ProviderProtocolError
 from orchestrion.contracts.ids import ApprovalOptionId, ApprovalRequestId
 from orchestrion.contracts.provider_events import MAX_OPTIONS, ApprovalRequested
 from orchestrion.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, ApprovalDecision
-from orchestrion.runtime.domain.event_bounds import bounded_event
+from orchestrion.domain.event_bounds import bounded_event
 
 pytestmark = pytest.mark.lesson("L50")
 

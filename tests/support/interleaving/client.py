@@ -28,7 +28,7 @@ from orchestrion.contracts.events import LoggedEvent
 from orchestrion.contracts.ids import ThreadId
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import UNSET, Label
-from orchestrion.runtime.domain.decide import aggregate_of
+from orchestrion.domain.decide import aggregate_of
 from orchestrion.runtime.runtime import Runtime
 from tests.support import builders as make
 from tests.support.interleaving.at_rest import LogRead

@@ -15,9 +15,9 @@ from orchestrion.contracts.commands import CLIENT_COMMANDS, Command
 from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
 from orchestrion.contracts.ids import CommandId, TurnId
 from orchestrion.contracts.values import ActorKind, Instant
+from orchestrion.domain.decide import aggregate_of, decide
+from orchestrion.domain.decision import DecisionRequest, DraftEvent, Rejection
 from orchestrion.persistence.receipts import ReceiptRow
-from orchestrion.runtime.domain.decide import aggregate_of, decide
-from orchestrion.runtime.domain.decision import DecisionRequest, DraftEvent, Rejection
 from tests.support.admitted import admitted
 from tests.support.builders import at
 from tests.support.model_host import ModelHost

@@ -12,7 +12,7 @@ from orchestrion.contracts.commands import InternalCommand
 from orchestrion.contracts.errors import CommandIdReused, MailboxClosed, StoreError, StoreFull
 from orchestrion.contracts.events import EventMetadata, ThreadActivityAppended
 from orchestrion.contracts.ids import CommandId, ProviderSessionId, runtime_id
-from orchestrion.runtime.domain.session_commands import IngestedCommand
+from orchestrion.domain.session_commands import IngestedCommand
 from tests.support.builders import (
     activity,
     activity_append,

@@ -16,7 +16,7 @@ from orchestrion.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
 )
-from orchestrion.runtime.domain.coalesce import HOLD_SHARE_OF_AGE, MOST_HELD_BYTES, HeldText, hold, release
+from orchestrion.domain.coalesce import HOLD_SHARE_OF_AGE, MOST_HELD_BYTES, HeldText, hold, release
 
 NOTHING = HeldText()
 

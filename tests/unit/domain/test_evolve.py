@@ -10,8 +10,8 @@ import pytest
 from orchestrion.contracts.commands import Command
 from orchestrion.contracts.ids import MessageId, ProjectId, ThreadId
 from orchestrion.contracts.values import SessionStatus
-from orchestrion.runtime.domain.evolve import evolve_project, evolve_thread
-from orchestrion.runtime.domain.state import ThreadState
+from orchestrion.domain.evolve import evolve_project, evolve_thread
+from orchestrion.domain.state import ThreadState
 from tests.support.builders import (
     activity,
     activity_append,

@@ -61,10 +61,10 @@ from orchestrion.contracts.values import (
     Label,
     SessionStatus,
 )
-from orchestrion.runtime.domain.agent_messages import MAX_OPEN_MESSAGES
-from orchestrion.runtime.domain.event_bounds import bounded_event
-from orchestrion.runtime.domain.ingest import ingest
-from orchestrion.runtime.domain.session_commands import IngestedCommand, IngestState, message_id, request_id
+from orchestrion.domain.agent_messages import MAX_OPEN_MESSAGES
+from orchestrion.domain.event_bounds import bounded_event
+from orchestrion.domain.ingest import ingest
+from orchestrion.domain.session_commands import IngestedCommand, IngestState, message_id, request_id
 from tests.support.builders import at, changed_file
 
 SESSION = ProviderSessionId("s1")

@@ -13,7 +13,7 @@ from orchestrion.contracts.commands import (
 from orchestrion.contracts.events import ThreadApprovalResponseRequested, ThreadTurnInterruptRequested
 from orchestrion.contracts.ids import CommandId, EventId, MessageId, ThreadId, TurnId
 from orchestrion.contracts.values import UNSET, SessionStatus
-from orchestrion.runtime.domain.recover import (
+from orchestrion.domain.recover import (
     AbandonedThread,
     CopiedIntent,
     RecoveryCommand,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, assert_never
 
 import attrs
 
-from ...contracts.events import (
+from ..contracts.events import (
     PersistedEvent,
     ProjectCreated,
     ProjectDeleted,
@@ -27,8 +27,8 @@ from ...contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from ...contracts.ids import ApprovalRequestId, TurnId
-from ...contracts.values import UNSET, OpenedTurn
+from ..contracts.ids import ApprovalRequestId, TurnId
+from ..contracts.values import UNSET, OpenedTurn
 from .approvals import REQUESTED, RESOLVED, details_of, request_id_of
 from .state import ApprovalFact, IntentKind, MessageFact, OpenIntent, ProjectState, ThreadState, TurnFact
 

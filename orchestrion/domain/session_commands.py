@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 
 import attrs
 
-from ...contracts.commands import InternalCommand, ThreadActivityAppend, ThreadSessionSet
-from ...contracts.events import EventMetadata
-from ...contracts.ids import (
+from ..contracts.commands import InternalCommand, ThreadActivityAppend, ThreadSessionSet
+from ..contracts.events import EventMetadata
+from ..contracts.ids import (
     MAX_IDENTIFIER_LENGTH,
     ActivityId,
     ApprovalRequestId,
@@ -30,8 +30,8 @@ from ...contracts.ids import (
     identifier_fault,
     runtime_id,
 )
-from ...contracts.text_repair import bounded_text, repaired
-from ...contracts.values import (
+from ..contracts.text_repair import bounded_text, repaired
+from ..contracts.values import (
     MAX_ERROR_BYTES,
     UNSET,
     Activity,

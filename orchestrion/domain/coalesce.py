@@ -11,9 +11,9 @@ from typing import Final
 
 import attrs
 
-from ...contracts.ids import ProviderItemId
-from ...contracts.provider_events import MessageDelta, ProviderRuntimeEvent
-from ...contracts.text_repair import ends_with_half
+from ..contracts.ids import ProviderItemId
+from ..contracts.provider_events import MessageDelta, ProviderRuntimeEvent
+from ..contracts.text_repair import ends_with_half
 
 LEAST_HOLD_SECONDS: Final = 0.05
 MOST_HOLD_SECONDS: Final = 1.0

@@ -10,10 +10,10 @@ from typing import Final, assert_never
 
 import attrs
 
-from ...contracts.commands import ThreadActivityAppend, ThreadTurnDiffComplete
-from ...contracts.events import EventMetadata
-from ...contracts.ids import ActivityId, CommandId, ThreadId, TurnId, runtime_id
-from ...contracts.provider_events import (
+from ..contracts.commands import ThreadActivityAppend, ThreadTurnDiffComplete
+from ..contracts.events import EventMetadata
+from ..contracts.ids import ActivityId, CommandId, ThreadId, TurnId, runtime_id
+from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     CheckpointCaptured,
@@ -33,8 +33,8 @@ from ...contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ...contracts.text_repair import bounded_text
-from ...contracts.values import (
+from ..contracts.text_repair import bounded_text
+from ..contracts.values import (
     MAX_ERROR_BYTES,
     Activity,
     FailureReason,

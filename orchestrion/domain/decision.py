@@ -6,10 +6,10 @@ from typing import TypeAlias
 
 import attrs
 
-from ...contracts.commands import Command
-from ...contracts.events import EventMetadata, EventPayload
-from ...contracts.ids import EventId, TurnId
-from ...contracts.values import Instant
+from ..contracts.commands import Command
+from ..contracts.events import EventMetadata, EventPayload
+from ..contracts.ids import EventId, TurnId
+from ..contracts.values import Instant
 
 
 @attrs.frozen(kw_only=True)

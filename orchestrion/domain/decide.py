@@ -7,7 +7,7 @@ only record it.
 
 from __future__ import annotations
 
-from ...contracts.commands import (
+from ..contracts.commands import (
     Command,
     InternalCommand,
     ProjectCommand,
@@ -17,8 +17,8 @@ from ...contracts.commands import (
     ThreadCreate,
     ThreadSessionSet,
 )
-from ...contracts.events import ProjectCreated, ProjectDeleted, ProjectMetaUpdated, ThreadCreated
-from ...contracts.values import UNSET, AggregateKind
+from ..contracts.events import ProjectCreated, ProjectDeleted, ProjectMetaUpdated, ThreadCreated
+from ..contracts.values import UNSET, AggregateKind
 from .decide_internal import decide_internal
 from .decide_thread import ThreadClientCommand, decide_thread
 from .decision import Decision, DecisionRequest, Rejection, one

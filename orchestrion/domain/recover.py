@@ -13,14 +13,14 @@ from typing import Final
 
 import attrs
 
-from ...contracts.commands import (
+from ..contracts.commands import (
     InternalCommand,
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
     ThreadSessionSet,
 )
-from ...contracts.ids import ActivityId, CommandId, EventId, MessageId, ThreadId, TurnId, runtime_id
-from ...contracts.values import UNSET, Activity, Instant, JsonObject, Label, Session, SessionStatus
+from ..contracts.ids import ActivityId, CommandId, EventId, MessageId, ThreadId, TurnId, runtime_id
+from ..contracts.values import UNSET, Activity, Instant, JsonObject, Label, Session, SessionStatus
 
 COPIED_DATABASE: Final = "copied_database"
 """The reason in the payload of what closes a request that the original of a copy may have performed."""

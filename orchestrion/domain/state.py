@@ -11,9 +11,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
-from ...contracts.ids import ApprovalRequestId, CommandId, EventId, MessageId, ProjectId, ThreadId, TurnId
-from ...contracts.provider_events import ApprovalOption
-from ...contracts.values import MessageRole, Session
+from ..contracts.ids import ApprovalRequestId, CommandId, EventId, MessageId, ProjectId, ThreadId, TurnId
+from ..contracts.provider_events import ApprovalOption
+from ..contracts.values import MessageRole, Session
 
 IntentKind: TypeAlias = Literal[
     "turn-start", "turn-interrupt", "approval-response", "checkpoint-revert", "session-stop"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, assert_never
 
-from ...contracts.commands import (
+from ..contracts.commands import (
     ThreadApprovalRespond,
     ThreadCheckpointRevert,
     ThreadDelete,
@@ -13,7 +13,7 @@ from ...contracts.commands import (
     ThreadTurnInterrupt,
     ThreadTurnStart,
 )
-from ...contracts.events import (
+from ..contracts.events import (
     ThreadApprovalResponseRequested,
     ThreadCheckpointRevertRequested,
     ThreadDeleted,
@@ -23,7 +23,7 @@ from ...contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from ...contracts.values import UNSET
+from ..contracts.values import UNSET
 from .approvals import contradiction
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
 from .state import ApprovalFact, DecisionState, ThreadState

@@ -13,12 +13,12 @@ from typing import Final
 
 import attrs
 
-from ...contracts.commands import ThreadMessageAssistantComplete, ThreadMessageAssistantDelta
-from ...contracts.cut_markers import cut_marker, uncut
-from ...contracts.ids import MessageId, ProviderItemId
-from ...contracts.provider_events import MessageDelta
-from ...contracts.text_repair import first_bytes, repaired
-from ...contracts.values import MAX_MESSAGE_BYTES, UNSET, Instant
+from ..contracts.commands import ThreadMessageAssistantComplete, ThreadMessageAssistantDelta
+from ..contracts.cut_markers import cut_marker, uncut
+from ..contracts.ids import MessageId, ProviderItemId
+from ..contracts.provider_events import MessageDelta
+from ..contracts.text_repair import first_bytes, repaired
+from ..contracts.values import MAX_MESSAGE_BYTES, UNSET, Instant
 from .session_commands import (
     IngestedCommand,
     IngestState,

@@ -10,7 +10,7 @@ from typing import assert_never
 
 import attrs
 
-from ...contracts.commands import (
+from ..contracts.commands import (
     InternalCommand,
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
@@ -19,7 +19,7 @@ from ...contracts.commands import (
     ThreadSessionSet,
     ThreadTurnDiffComplete,
 )
-from ...contracts.events import (
+from ..contracts.events import (
     EventMetadata,
     ThreadActivityAppended,
     ThreadMessageSent,
@@ -27,8 +27,8 @@ from ...contracts.events import (
     ThreadSessionSetEvent,
     ThreadTurnDiffCompleted,
 )
-from ...contracts.ids import EventId, MessageId
-from ...contracts.values import UNSET, Count, OpenedTurn
+from ..contracts.ids import EventId, MessageId
+from ..contracts.values import UNSET, Count, OpenedTurn
 from .approvals import REQUESTED, request_id_of
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
 from .state import DecisionState, MessageFact, OpenIntent, ThreadState

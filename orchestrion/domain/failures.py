@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
-from ...contracts.ids import TurnId
-from ...contracts.read_model import TurnFailure
-from ...contracts.values import FailureReason, Instant, JsonObject
+from ..contracts.ids import TurnId
+from ..contracts.read_model import TurnFailure
+from ..contracts.values import FailureReason, Instant, JsonObject
 
 TURN_FAILED: Final = "turn.failed"
 """The kind of the activity: one for each turn that failed, whether it opened or not."""

@@ -7,10 +7,10 @@ from typing import Final, cast, get_args
 
 import attrs
 
-from ...contracts.events import EventMetadata
-from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, identifier_fault
-from ...contracts.provider_events import ApprovalOption
-from ...contracts.values import Activity, ApprovalDecision, ApprovalOptionKind
+from ..contracts.events import EventMetadata
+from ..contracts.ids import ApprovalOptionId, ApprovalRequestId, identifier_fault
+from ..contracts.provider_events import ApprovalOption
+from ..contracts.values import Activity, ApprovalDecision, ApprovalOptionKind
 
 
 @attrs.frozen(kw_only=True)

@@ -14,9 +14,9 @@ from typing import Final, get_args
 import attrs
 import orjson
 
-from ...contracts.ids import MAX_IDENTIFIER_LENGTH, ProviderItemId, identifier_fault
-from ...contracts.payload_bounds import fitting_payload
-from ...contracts.provider_events import (
+from ..contracts.ids import MAX_IDENTIFIER_LENGTH, ProviderItemId, identifier_fault
+from ..contracts.payload_bounds import fitting_payload
+from ..contracts.provider_events import (
     MAX_OPTIONS,
     ApprovalOption,
     ApprovalRequested,
@@ -34,8 +34,8 @@ from ...contracts.provider_events import (
     ToolUpdated,
     TurnCompleted,
 )
-from ...contracts.text_repair import bounded_text, repaired
-from ...contracts.values import MAX_ERROR_BYTES, JsonObject
+from ..contracts.text_repair import bounded_text, repaired
+from ..contracts.values import MAX_ERROR_BYTES, JsonObject
 
 MAX_DETAIL_BYTES: Final = 56 * 1024
 """Of an event's detail as JSON, so that an activity has room for what the runtime adds."""
