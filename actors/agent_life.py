@@ -23,6 +23,7 @@ from anyio.abc import TaskStatus
 from ..contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError, SessionLost
 from ..contracts.events import EventMetadata, PersistedEvent
 from ..contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
+from ..contracts.mint import Mint
 from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -42,7 +43,6 @@ from ..domain.session_commands import (
     times_asked_again,
 )
 from .agent_reports import AgentReports
-from .minting import Mint
 from .providers.adapter import AgentConnection, Provider, SessionRequest
 from .session_voice import SessionVoice
 

@@ -9,6 +9,7 @@ import anyio
 import attrs
 
 from ..contracts.ids import CommandId
+from ..contracts.mint import Mint
 from ..contracts.provider_events import (
     MessageDelta,
     ProviderRuntimeEvent,
@@ -21,7 +22,6 @@ from ..domain.coalesce import HeldText, hold, release
 from ..domain.ingest import ingest
 from ..domain.session_commands import IngestState
 from .failure_reasons import reason_of
-from .minting import Mint
 from .open_calls import OpenCalls
 from .session_outbox import SessionOutbox
 from .session_voice import SessionVoice

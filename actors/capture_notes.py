@@ -13,8 +13,8 @@ import attrs
 
 from ..contracts.errors import OrchestrionError
 from ..contracts.ids import ThreadId, runtime_id
+from ..contracts.mint import Mint
 from ..contracts.values import JsonObject, Tone
-from .minting import Mint
 from .session_voice import SessionVoice
 from .thread_lines import thread_line
 from .turn_workspace import TurnWorkspace

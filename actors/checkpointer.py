@@ -24,6 +24,7 @@ from anyio.abc import TaskGroup
 
 from ..contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
 from ..contracts.ids import ThreadId, TurnId
+from ..contracts.mint import Mint
 from ..contracts.provider_events import CheckpointCaptured
 from ..contracts.values import CheckpointStatus, Count
 from ..domain.ingest import checkpoint_commands
@@ -32,7 +33,6 @@ from ..persistence.lane import WriteLane
 from .adoption import Adoption
 from .capture_notes import CaptureNotes
 from .captures_under_way import CaptureBudget, CaptureHealth, CapturesUnderWay
-from .minting import Mint
 from .session_voice import SessionVoice
 from .turn_diffs import TurnChanges, TurnDiffs
 from .turn_workspace import TurnWorkspace

@@ -31,9 +31,9 @@ from ..contracts.errors import (
 )
 from ..contracts.read_model import DispatchResult
 from ..domain.decide import aggregate_of
+from ..persistence.command_group import Answer, CommandEnvelope, CommandGroup
 from ..persistence.crash_points import crash_point
 from ..persistence.lane import WriteLane
-from .command_group import Answer, CommandEnvelope, CommandGroup
 from .event_log import EventLog
 from .last_errors import LastErrors
 from .mailbox import Mailbox

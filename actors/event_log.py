@@ -9,7 +9,7 @@ Only the dispatcher publishes. A follower belongs to one task.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -20,26 +20,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from ..contracts.errors import NotFound, SequenceAheadOfLog
 from ..contracts.events import LoggedEvent, PersistedEvent
 from ..contracts.ids import ThreadId
+from ..persistence.batches import NOTHING, Batch
 from ..persistence.event_store import EventPage, ReadPage, StreamRequest, read_page, read_stream_position
 from ..persistence.readers import ReaderPool
-
-
-@attrs.frozen
-class Batch:
-    """Events that were committed together, and about how many bytes they have."""
-
-    events: Sequence[PersistedEvent]
-    size: int
-
-
-NOTHING: Final = Batch((), 0)
-
-
-def joined(batches: Iterable[Batch]) -> Batch:
-    """Batches that follow on each other, as one."""
-    ordered = list(batches)
-    return Batch(tuple(event for batch in ordered for event in batch.events), sum(batch.size for batch in ordered))
-
 
 CHANNEL_BATCHES: Final = 256
 CHANNEL_BYTES: Final = 8 * 1024 * 1024

@@ -21,6 +21,15 @@ import anyio
 
 from ..contracts.errors import MailboxClosed, ProjectionStalled, StoreError
 from ..contracts.events import LoggedEvent, PersistedEvent
+from ..persistence.apply_projection import (
+    Swap,
+    bring_rows,
+    bring_rows_unless_brought,
+    handled_by,
+    look_up,
+    stands_at,
+    take_rows,
+)
 from ..persistence.failures import CommitOutcomeUnknown, is_of_a_value, is_transient
 from ..persistence.lane import Job
 from ..persistence.positions import PositionRow
@@ -28,9 +37,8 @@ from ..persistence.projections import Projection
 from .barrier import PATIENCE_SECONDS, Barrier
 from .event_log import EventLog
 from .last_errors import LastErrors
-from .projection_jobs import bring_rows, bring_rows_unless_brought, handled_by, look_up, stands_at, take_rows
 from .projector_condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
-from .replacement import Replacement, Swap
+from .replacement import Replacement
 from .rounds import Rounds
 from .waiting_readers import WaitingReaders
 

@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup
 from ..contracts.errors import MailboxClosed, RuntimeFailed, StoreError
 from ..contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
 from ..contracts.ids import EventId, ThreadId
+from ..contracts.mint import Mint
 from ..persistence.crash_points import crash_point
 from ..persistence.event_store import read_open_intents
 from ..persistence.lane import WriteLane
@@ -28,7 +29,6 @@ from ..persistence.single_write import write_alone
 from .apart import is_cancelled
 from .event_log import EventLog, LogFollower
 from .last_errors import LastErrors
-from .minting import Mint
 from .session_health import SessionHealth
 from .session_parts import SessionParts
 from .thread_session import OVERTAKING, ThreadSession

@@ -7,15 +7,10 @@ reads what the one who asked holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import anyio
-import peewee
 
+from ..persistence.apply_projection import Swap
 from .shields import shield
-
-Swap = Callable[[peewee.SqliteDatabase, int], None]
-"""Brings the new rows up to a sequence, and swaps them in with the writing connection."""
 
 
 class Replacement:

@@ -26,6 +26,7 @@ from ..contracts.commands import ThreadRevertComplete
 from ..contracts.errors import NotFound, OrchestrionError, ProviderError
 from ..contracts.events import NO_METADATA, PersistedEvent, ThreadCheckpointRevertRequested
 from ..contracts.ids import CheckpointRef, CommandId, ThreadId, TurnId, runtime_id
+from ..contracts.mint import Mint
 from ..contracts.read_model import ThreadView
 from ..contracts.revert_preview import SHOWN_PATHS, RevertPreview, undone_payload
 from ..contracts.values import Count, JsonObject
@@ -34,7 +35,6 @@ from ..persistence.crash_points import crash_point
 from ..persistence.readers import ReaderPool
 from ..persistence.revert_rows import RevertFacts, read_revert_facts
 from .intent_notes import IntentNotes
-from .minting import Mint
 from .others_work import UndoesOthers, find_target, others_work, state_of, touched_since
 from .session_voice import SessionVoice
 from .shields import shield

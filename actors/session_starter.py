@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from ..contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
 from ..contracts.ids import CommandId, ProviderSessionId, ThreadId
+from ..contracts.mint import Mint
 from ..contracts.values import JsonObject, Label, RuntimeStatus
 from ..domain.session_commands import IngestState, identifier_or_none
 from ..persistence.crash_points import crash_point
@@ -36,7 +37,6 @@ from ..persistence.single_write import write_alone
 from .agent_life import AgentLife, TurnBegun
 from .apart import interruption_in
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
-from .minting import Mint
 from .provider_calls import described
 from .providers.adapter import Provider, SessionRequest, own_process
 from .session_voice import SessionVoice

@@ -24,7 +24,7 @@ from ..contracts.ids import CommandId, EventId
 from ..contracts.read_model import DispatchResult
 from ..contracts.values import JsonObject
 from ..domain.session_commands import IngestedCommand
-from .command_group import CommandEnvelope, CommandSuperseded
+from ..persistence.command_group import CommandEnvelope, CommandSuperseded
 from .dispatcher import Dispatcher
 from .last_errors import LastErrors
 

@@ -6,10 +6,10 @@ import attrs
 import peewee
 
 from ..contracts.ids import ThreadId
+from ..contracts.mint import Mint
 from ..persistence.diff_blobs import DiffBlobRow, put_diff
 from ..persistence.lane import WriteLane
 from ..persistence.single_write import write_alone
-from .minting import Mint
 from .workspace import Capture, GitWorkspace, RefNames, SkippedPaths, WorkspaceDiff
 
 

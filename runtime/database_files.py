@@ -13,9 +13,9 @@ import attrs
 import peewee
 
 from ..actors.apart import interruption_in
-from ..actors.command_group import CommandGroup
 from ..contracts.errors import MailboxClosed
 from ..persistence.bootstrap import ReplayProgress, ReplayRequest, check_positions, replay_to_head
+from ..persistence.command_group import CommandGroup
 from ..persistence.database import database_path, prepare
 from ..persistence.decision_states import DECISION_PROJECTORS, DecisionStates
 from ..persistence.failures import translate_errors

@@ -9,12 +9,13 @@ import attrs
 
 from ..actors.captures_under_way import CaptureBudget
 from ..actors.conversation_loss import ResumePolicy
-from ..actors.minting import Mint, SystemMint
 from ..actors.reverter import RevertPolicy
 from ..actors.session_limits import SessionLimits
 from ..actors.thread_context import ChooseProvider
+from ..contracts.mint import Mint
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.database import Durability
+from .system_mint import SystemMint
 
 CopyPolicy: TypeAlias = Literal["cancel", "perform"]
 

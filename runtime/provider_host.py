@@ -14,9 +14,8 @@ import peewee
 
 from ..actors.captures_under_way import CaptureHealth
 from ..actors.checkpointer import Checkpointer
-from ..actors.command_group import CommandEnvelope, CommandGroup, GroupOutcome
 from ..actors.dispatcher import Dispatcher
-from ..actors.event_log import NOTHING, EventLog
+from ..actors.event_log import EventLog
 from ..actors.guarded_provider import guarded
 from ..actors.intent_notes import IntentNotes
 from ..actors.last_errors import LastErrors
@@ -38,7 +37,9 @@ from ..contracts.admission import admit_own
 from ..contracts.errors import CommandRejected, InvalidRequest
 from ..contracts.ids import ProviderSessionId
 from ..domain.recover import RecoveryCommand, recover
+from ..persistence.batches import NOTHING
 from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
+from ..persistence.command_group import CommandEnvelope, CommandGroup, GroupOutcome
 from ..persistence.crash_points import crash_point
 from ..persistence.identity import DatabaseCopy, DatabaseIdentity, copy_of, read_identity, renew_identity
 from ..persistence.lane import WriteLane

@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import attrs
 
-from ..actors.command_group import CommandEnvelope
 from ..actors.dispatcher import Dispatcher, Submission
 from ..actors.event_log import PAGE_EVENTS, EventLog
 from ..actors.others_work import preview_revert
@@ -36,6 +35,7 @@ from ..contracts.revert_preview import RevertPreview
 from ..contracts.scalars import MAX_JSON_INTEGER
 from ..contracts.values import UNSET, ActorKind, Count, Unset
 from ..persistence.bootstrap import ProgressListener
+from ..persistence.command_group import CommandEnvelope
 from ..persistence.diff_blobs import find_diff
 from ..persistence.event_store import EventPage
 from ..persistence.identity import read_identity

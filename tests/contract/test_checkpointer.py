@@ -10,12 +10,12 @@ import pytest
 from orchestrion.actors.captures_under_way import CaptureBudget
 from orchestrion.actors.checkpointer import Checkpointer
 from orchestrion.actors.last_errors import LastErrors
-from orchestrion.actors.minting import SystemMint
 from orchestrion.actors.session_voice import SessionVoice
 from orchestrion.actors.turn_workspace import TurnWorkspace
 from orchestrion.actors.workspace import RefNames
 from orchestrion.actors.workspace_use import WorkspaceUse
 from orchestrion.contracts.ids import ThreadId, TurnId
+from orchestrion.runtime.system_mint import SystemMint
 from tests.support.core import open_core
 
 pytestmark = pytest.mark.anyio

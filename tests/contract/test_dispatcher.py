@@ -12,7 +12,6 @@ import attrs
 import peewee
 import pytest
 
-from orchestrion.actors import command_group
 from orchestrion.actors import dispatcher as dispatcher_module
 from orchestrion.actors.dispatcher import Submission
 from orchestrion.contracts.commands import Command
@@ -33,6 +32,7 @@ from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import Label
 from orchestrion.domain.decide import decide
 from orchestrion.domain.decision import Rejection
+from orchestrion.persistence import command_group
 from tests.support import builders as make
 from tests.support.core import Core, ScriptedMint, envelope, envelopes_of, open_core
 from tests.support.random_commands import random_run
@@ -308,7 +308,7 @@ async def test_a_commit_whose_outcome_cannot_be_found_out_ends_the_dispatcher(
     async with open_core(path, starts=[]) as core:
         commit = await _commit_of(core, monkeypatch)
         commit.fails = "after"
-        monkeypatch.setattr("orchestrion.actors.command_group.reopen", fail)
+        monkeypatch.setattr("orchestrion.persistence.command_group.reopen", fail)
         submissions = [await core.dispatcher.submit(envelope(make.project_create(one))) for one in ("p1", "p2")]
         with pytest.raises(RuntimeFailed, match="the file is gone"):
             await core.dispatcher.run()

@@ -26,8 +26,8 @@ from orchestrion import (
     to_json,
 )
 from orchestrion.actors import projector as projector_module
-from orchestrion.actors.command_group import CommandGroup
 from orchestrion.persistence import bootstrap
+from orchestrion.persistence.command_group import CommandGroup
 from orchestrion.persistence.projections import PROJECTIONS
 from orchestrion.persistence.projections.thread_messages import ThreadMessagesProjection
 from orchestrion.persistence.verify import verify_database

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from orchestrion.actors import event_log
-from orchestrion.actors.event_log import Batch
 from orchestrion.contracts.events import LoggedEvent
+from orchestrion.persistence.batches import Batch
 from tests.support import builders as make
 from tests.support.core import open_core
 

@@ -14,11 +14,9 @@ import peewee
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
-from orchestrion.actors.command_group import CommandEnvelope, CommandGroup
 from orchestrion.actors.dispatcher import Dispatcher
 from orchestrion.actors.event_log import EventLog
 from orchestrion.actors.last_errors import LastErrors
-from orchestrion.actors.minting import Mint, SystemMint
 from orchestrion.actors.projector import Projector
 from orchestrion.actors.projectors import Projectors
 from orchestrion.actors.rounds import Rounds
@@ -26,9 +24,11 @@ from orchestrion.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnS
 from orchestrion.contracts.event_codec import encode_event
 from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
 from orchestrion.contracts.ids import EventId
+from orchestrion.contracts.mint import Mint
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import ActorKind, Instant
 from orchestrion.domain.decision import Rejection
+from orchestrion.persistence.command_group import CommandEnvelope, CommandGroup
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.event_store import EventPage, append_events, read_events
@@ -36,6 +36,7 @@ from orchestrion.persistence.lane import WriteLane
 from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
+from orchestrion.runtime.system_mint import SystemMint
 from tests.support.admitted import admitted
 from tests.support.builders import at
 from tests.support.model_host import actor_of

@@ -9,7 +9,7 @@ from tests.support.mutant import Mutant
 FAULT_MUTANTS: Final = (
     Mutant(
         guard="a counter that is killed between its rows and its position counts once",
-        file="actors/projection_jobs.py",
+        file="persistence/apply_projection.py",
         old="""
         write_position(database, position)
         crash_point("projector.position-written")

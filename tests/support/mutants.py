@@ -44,7 +44,7 @@ _REVERTS: Final = "tests/crash/test_checkpoints_and_reverts.py"
 _CORE_MUTANTS: Final = (
     Mutant(
         guard="the receipt stands in the transaction of its events",
-        file="actors/command_group.py",
+        file="persistence/command_group.py",
         old="""
                     insert_receipts(self._database, list(plan.receipts.values()))
 """,
@@ -63,42 +63,42 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="receipts are looked up before anything is decided",
-        file="actors/command_group.py",
+        file="persistence/command_group.py",
         old="known = find_receipts(self._database, [envelope.command.command_id for envelope in envelopes])",
         new="known: dict[str, ReceiptRow] = {}",
         test=f"{_DISPATCHER}::test_the_same_command_again_answers_the_same_and_appends_nothing",
     ),
     Mutant(
         guard="a command that stands in the group already is not decided again",
-        file="actors/command_group.py",
+        file="persistence/command_group.py",
         old="receipt = plan.receipts.get(command_id) or known.get(command_id)",
         new="receipt = known.get(command_id)",
         test=f"{_DISPATCHER}::test_an_id_reused_within_one_group_is_told_apart_by_content",
     ),
     Mutant(
         guard="an id that is used for other content is refused",
-        file="actors/command_group.py",
+        file="persistence/command_group.py",
         old="if first != envelope.fingerprint:",
         new="if False:",
         test=f"{_DISPATCHER}::test_an_id_reused_within_one_group_is_told_apart_by_content",
     ),
     Mutant(
         guard="after a failed group the commands are decided one by one",
-        file="actors/command_group.py",
+        file="persistence/command_group.py",
         old="if len(envelopes) == 1:",
         new="if True:",
         test=f"{_DISPATCHER}::test_a_failed_statement_harms_its_own_command_alone",
     ),
     Mutant(
         guard="what was staged for a group that failed is dropped",
-        file="actors/command_group.py",
+        file="persistence/command_group.py",
         old="        except BaseException:\n            self._states.discard()\n",
         new="        except BaseException:\n            self._states.adopt()\n",
         test=f"{_DISPATCHER}::test_two_events_whose_second_fails_leave_nothing_and_the_next_command_works",
     ),
     Mutant(
         guard="a commit of unknown outcome is answered from the receipts",
-        file="actors/command_group.py",
+        file="persistence/command_group.py",
         old="        if len(written) != len(plan.receipts):\n",
         new="        if True:\n",
         test=f"{_DISPATCHER}::test_a_failed_commit_that_took_place_is_answered_from_the_receipts",
@@ -140,7 +140,7 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="the position moves in the transaction of the rows",
-        file="actors/projection_jobs.py",
+        file="persistence/apply_projection.py",
         old="""
         write_position(database, position)
         crash_point("projector.position-written")

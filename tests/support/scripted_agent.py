@@ -10,10 +10,8 @@ from typing import cast
 import anyio
 
 from orchestrion.actors.agent_life import AgentLife
-from orchestrion.actors.command_group import CommandEnvelope, CommandSuperseded, is_superseded
 from orchestrion.actors.dispatcher import Dispatcher
 from orchestrion.actors.last_errors import LastErrors
-from orchestrion.actors.minting import SystemMint
 from orchestrion.actors.providers.adapter import (
     AgentConnection,
     Capabilities,
@@ -38,6 +36,8 @@ from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import ApprovalDecision, JsonObject, Label
 from orchestrion.domain.decision import Rejection
 from orchestrion.domain.session_commands import IngestState
+from orchestrion.persistence.command_group import CommandEnvelope, CommandSuperseded, is_superseded
+from orchestrion.runtime.system_mint import SystemMint
 from tests.support.model_host import ModelHost
 
 

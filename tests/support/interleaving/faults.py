@@ -15,10 +15,10 @@ from typing import Any, Final
 import peewee
 import pytest
 
-from orchestrion.actors import command_group, dispatcher, event_log, projector, projector_condition, rebuilder
+from orchestrion.actors import dispatcher, event_log, projector, projector_condition, rebuilder
 from orchestrion.contracts.errors import StoreError
 from orchestrion.contracts.events import PersistedEvent
-from orchestrion.persistence import bootstrap, crash_points, database, event_store, receipts
+from orchestrion.persistence import bootstrap, command_group, crash_points, database, event_store, receipts
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from tests.support.interleaving.program import CommitEnd
 

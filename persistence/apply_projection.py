@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import peewee
 
 from ..contracts.events import LoggedEvent, PersistedEvent
-from ..persistence.crash_points import crash_point
-from ..persistence.database import reopen, write_transaction
-from ..persistence.lane import Job
-from ..persistence.positions import PositionRow, read_position, write_position
-from ..persistence.projections import Projection
-from .replacement import Swap
+from .crash_points import crash_point
+from .database import reopen, write_transaction
+from .lane import Job
+from .positions import PositionRow, read_position, write_position
+from .projections import Projection
+
+Swap: TypeAlias = Callable[[peewee.SqliteDatabase, int], None]
+"""Brings rows that were made anew up to a sequence, and swaps them in with the writing connection."""
 
 
 def handled_by(projection: Projection, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:

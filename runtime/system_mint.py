@@ -1,4 +1,4 @@
-"""Time and ids from outside: what the pure domain is given as data."""
+"""The machine's clock, and new ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from random import Random
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from ..contracts.values import EPOCH, Instant, instant
 
@@ -17,14 +17,6 @@ _DIGIT_OF_BYTE: Final = _DIGITS * 8
 _TIME_DIGITS: Final = 10
 _RANDOM_DIGITS: Final = 14
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Mint(Protocol):
-    """Where ids and instants come from. Ids are time-ordered, so that indexes grow at their end."""
-
-    def now(self) -> Instant: ...
-
-    def new_id(self) -> str: ...
 
 
 class SystemMint:

@@ -33,22 +33,22 @@ from ..contracts.errors import (
 from ..contracts.event_codec import EventRow, decode_event, encode_event
 from ..contracts.events import NO_METADATA, EventMetadata, PersistedEvent, ThreadReverted
 from ..contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
+from ..contracts.mint import Mint
 from ..contracts.read_model import DispatchResult
 from ..contracts.values import ActorKind, Instant, Label
 from ..domain.decide import aggregate_of, decide
 from ..domain.decide_internal import is_of_replaced_session
 from ..domain.decision import DecisionRequest, DraftEvent, Rejection
 from ..domain.state import ThreadState
-from ..persistence.crash_points import crash_point
-from ..persistence.database import Durability, reopen, write_transaction
-from ..persistence.decision_states import DecisionStates
-from ..persistence.diff_blobs import drop_diffs_above
-from ..persistence.event_store import append_events, read_first_of_command, read_head
-from ..persistence.failures import CommitOutcomeUnknown, translated
-from ..persistence.open_files import OpenFiles
-from ..persistence.receipts import ReceiptRow, find_receipts, insert_receipts
-from .event_log import NOTHING, Batch, joined
-from .minting import Mint
+from .batches import NOTHING, Batch, joined
+from .crash_points import crash_point
+from .database import Durability, reopen, write_transaction
+from .decision_states import DecisionStates
+from .diff_blobs import drop_diffs_above
+from .event_store import append_events, read_first_of_command, read_head
+from .failures import CommitOutcomeUnknown, translated
+from .open_files import OpenFiles
+from .receipts import ReceiptRow, find_receipts, insert_receipts
 
 
 class CommandSuperseded(CommandRejected):
