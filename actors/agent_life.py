@@ -43,8 +43,8 @@ from ..domain.session_commands import (
     times_asked_again,
 )
 from .agent_reports import AgentReports
+from .log.command_sender import SessionVoice
 from .providers.adapter import AgentConnection, Provider, SessionRequest
-from .session_voice import SessionVoice
 
 _logger = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from ..domain.coalesce import HeldText, hold, release
 from ..domain.ingest import ingest
 from ..domain.session_commands import IngestState
 from .failure_reasons import reason_of
+from .log.command_sender import SessionVoice
 from .open_calls import OpenCalls
 from .session_outbox import SessionOutbox
-from .session_voice import SessionVoice
 
 
 class AgentReports:

@@ -19,7 +19,7 @@ from ..contracts.ids import ApprovalRequestId
 from ..contracts.values import UNSET, ApprovalDecision
 from ..persistence.crash_points import crash_point
 from .agent_life import AgentLife
-from .intent_notes import IntentNotes
+from .log.intent_notes import IntentNotes
 from .provider_calls import ProviderDefect
 from .served_time import served_scope
 from .thread_agent import ThreadAgent

@@ -15,8 +15,8 @@ from ..contracts.errors import OrchestrionError
 from ..contracts.ids import ThreadId, runtime_id
 from ..contracts.mint import Mint
 from ..contracts.values import JsonObject, Tone
-from .session_voice import SessionVoice
-from .thread_lines import thread_line
+from .log.command_sender import SessionVoice
+from .log.thread_lines import thread_line
 from .turn_workspace import TurnWorkspace
 from .workspace import GitUnavailable, SkippedPaths
 

@@ -33,7 +33,7 @@ from ..persistence.lane import WriteLane
 from .adoption import Adoption
 from .capture_notes import CaptureNotes
 from .captures_under_way import CaptureBudget, CaptureHealth, CapturesUnderWay
-from .session_voice import SessionVoice
+from .log.command_sender import SessionVoice
 from .turn_diffs import TurnChanges, TurnDiffs
 from .turn_workspace import TurnWorkspace
 from .workspace import (

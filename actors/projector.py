@@ -35,8 +35,8 @@ from ..persistence.lane import Job
 from ..persistence.positions import PositionRow
 from ..persistence.projections import Projection
 from .barrier import PATIENCE_SECONDS, Barrier
-from .event_log import EventLog
 from .last_errors import LastErrors
+from .log.event_log import EventLog
 from .projector_condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
 from .replacement import Replacement
 from .rounds import Rounds

@@ -11,7 +11,7 @@ import anyio
 from ..contracts.errors import InvalidRequest, MailboxClosed
 from ..persistence.readers import Pinned, ReaderPool
 from .barrier import PATIENCE_SECONDS, Barrier
-from .event_log import EventLog
+from .log.event_log import EventLog
 from .projector import Projector
 
 T = TypeVar("T")

@@ -27,8 +27,8 @@ from ..persistence.lane import WriteLane
 from ..persistence.positions import write_reactor_position
 from ..persistence.single_write import write_alone
 from .apart import is_cancelled
-from .event_log import EventLog, LogFollower
 from .last_errors import LastErrors
+from .log.event_log import EventLog, LogFollower
 from .session_health import SessionHealth
 from .session_parts import SessionParts
 from .thread_session import OVERTAKING, ThreadSession

@@ -26,7 +26,7 @@ from ..persistence.projections import Projection
 from ..persistence.rebuild import replay_and_swap, scratch_database
 from ..persistence.threads import JobThread
 from .apart import Apart, graver, outlast
-from .event_log import EventLog
+from .log.event_log import EventLog
 from .projector import Projector
 from .projectors import Projectors
 from .shields import shield

@@ -34,11 +34,11 @@ from ..domain.session_commands import IngestedCommand
 from ..persistence.crash_points import crash_point
 from ..persistence.readers import ReaderPool
 from ..persistence.revert_rows import RevertFacts, read_revert_facts
-from .intent_notes import IntentNotes
+from .log.command_sender import SessionVoice
+from .log.intent_notes import IntentNotes
+from .log.thread_lines import thread_line
 from .others_work import UndoesOthers, find_target, others_work, state_of, touched_since
-from .session_voice import SessionVoice
 from .shields import shield
-from .thread_lines import thread_line
 from .workspace import (
     Capture,
     CaptureFailed,

@@ -16,7 +16,7 @@ from ..contracts.events import PersistedEvent
 from ..contracts.ids import ApprovalRequestId, CommandId, EventId
 from ..domain.approvals import RESOLVED
 from ..domain.session_commands import IngestedCommand
-from .session_voice import SessionVoice
+from .log.command_sender import SessionVoice
 
 
 @attrs.frozen

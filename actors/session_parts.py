@@ -6,7 +6,7 @@ import attrs
 
 from ..persistence.readers import ReaderPool
 from .checkpointer import Checkpointer
-from .intent_notes import IntentNotes
+from .log.intent_notes import IntentNotes
 from .projectors import Projectors
 from .reverter import Reverter
 from .session_limits import SessionLimits

@@ -37,9 +37,9 @@ from ..persistence.single_write import write_alone
 from .agent_life import AgentLife, TurnBegun
 from .apart import interruption_in
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
+from .log.command_sender import SessionVoice
 from .provider_calls import described
 from .providers.adapter import Provider, SessionRequest, own_process
-from .session_voice import SessionVoice
 from .shields import shield
 from .thread_context import ChooseProvider, ThreadContext
 

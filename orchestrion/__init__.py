@@ -10,7 +10,7 @@ from typing import Any
 
 _NAMES = {
     ".actors.captures_under_way": "CaptureBudget CaptureHealth",
-    ".actors.dispatcher": "Submission",
+    ".actors.log.dispatcher": "Submission",
     ".actors.last_errors": "LastError",
     ".actors.projector_condition": "ProjectorHealth",
     ".actors.providers.acp": "AcpProvider",
@@ -23,7 +23,7 @@ _NAMES = {
     ".actors.session_health": "SessionHealth",
     ".actors.session_limits": "SessionLimits",
     ".actors.snapshot_stream": "SnapshotStream",
-    ".actors.subscriptions": "Subscription",
+    ".actors.log.subscriptions": "Subscription",
     ".persistence.bootstrap": "ReplayProgress",
     ".persistence.identity": "DatabaseCopy",
     ".contracts.admission": "command_json parse_command",

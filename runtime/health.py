@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ..actors.captures_under_way import CaptureHealth
-from ..actors.dispatcher import Dispatcher
-from ..actors.event_log import EventLog
 from ..actors.last_errors import LastError, LastErrors
+from ..actors.log.dispatcher import Dispatcher
+from ..actors.log.event_log import EventLog
 from ..actors.projector_condition import ProjectorHealth
 from ..actors.projectors import Projectors
 from ..actors.session_health import SessionHealth

@@ -19,11 +19,11 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..actors.apart import insist
-from ..actors.caretaker import Caretaker
-from ..actors.dispatcher import Dispatcher
-from ..actors.event_log import EventLog
-from ..actors.file_watch import FileWatch
 from ..actors.last_errors import LastErrors
+from ..actors.log.caretaker import Caretaker
+from ..actors.log.dispatcher import Dispatcher
+from ..actors.log.event_log import EventLog
+from ..actors.log.file_watch import FileWatch
 from ..actors.projector import Projector
 from ..actors.projectors import Projectors
 from ..actors.provider_calls import ProviderCalls

@@ -14,11 +14,12 @@ import peewee
 
 from ..actors.captures_under_way import CaptureHealth
 from ..actors.checkpointer import Checkpointer
-from ..actors.dispatcher import Dispatcher
-from ..actors.event_log import EventLog
 from ..actors.guarded_provider import guarded
-from ..actors.intent_notes import IntentNotes
 from ..actors.last_errors import LastErrors
+from ..actors.log.command_sender import SessionVoice
+from ..actors.log.dispatcher import Dispatcher
+from ..actors.log.event_log import EventLog
+from ..actors.log.intent_notes import IntentNotes
 from ..actors.projectors import Projectors
 from ..actors.provider_calls import ProviderCalls
 from ..actors.provider_router import ProviderRouter
@@ -28,7 +29,6 @@ from ..actors.session_health import SessionHealth
 from ..actors.session_limits import SessionLimits
 from ..actors.session_parts import SessionParts
 from ..actors.session_starter import SessionStarter
-from ..actors.session_voice import SessionVoice
 from ..actors.supervisor import OFTEN, Supervisor
 from ..actors.turn_workspace import TurnWorkspace
 from ..actors.workspace import RefNames

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, get_a
 
 import attrs
 
-from ..actors.event_log import PAGE_EVENTS
+from ..actors.log.event_log import PAGE_EVENTS
 from ..contracts.admission import parse_command
 from ..contracts.codec import camel_case, read_strictly, to_json
 from ..contracts.errors import InvalidCommand, InvalidRequest, OrchestrionError

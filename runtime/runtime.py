@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 import attrs
 
-from ..actors.dispatcher import Dispatcher, Submission
-from ..actors.event_log import PAGE_EVENTS, EventLog
+from ..actors.log.dispatcher import Dispatcher, Submission
+from ..actors.log.event_log import PAGE_EVENTS, EventLog
+from ..actors.log.subscriptions import Subscription
 from ..actors.others_work import preview_revert
 from ..actors.projectors import Projectors
 from ..actors.rebuilder import Rebuilder
 from ..actors.snapshot_stream import SnapshotStream
-from ..actors.subscriptions import Subscription
 from ..actors.workspace import RefNames
 from ..contracts.admission import admit
 from ..contracts.commands import Command

@@ -22,8 +22,8 @@ import click
 import orjson
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ...actors import dispatcher
-from ...actors.dispatcher import Submission
+from ...actors.log import dispatcher
+from ...actors.log.dispatcher import Submission
 from ...contracts.admission import parse_command
 from ...contracts.commands import INTERNAL_COMMANDS, Command
 from ...contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError

@@ -7,9 +7,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.actors import dispatcher, event_log
-from orchestrion.actors.dispatcher import Submission
-from orchestrion.actors.event_log import EventLog
+from orchestrion.actors.log import dispatcher, event_log
+from orchestrion.actors.log.dispatcher import Submission
+from orchestrion.actors.log.event_log import EventLog
 from orchestrion.contracts.commands import ProjectCreate
 from orchestrion.contracts.errors import Overloaded
 from orchestrion.contracts.events import LoggedEvent

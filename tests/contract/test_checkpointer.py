@@ -10,7 +10,7 @@ import pytest
 from orchestrion.actors.captures_under_way import CaptureBudget
 from orchestrion.actors.checkpointer import Checkpointer
 from orchestrion.actors.last_errors import LastErrors
-from orchestrion.actors.session_voice import SessionVoice
+from orchestrion.actors.log.command_sender import SessionVoice
 from orchestrion.actors.turn_workspace import TurnWorkspace
 from orchestrion.actors.workspace import RefNames
 from orchestrion.actors.workspace_use import WorkspaceUse

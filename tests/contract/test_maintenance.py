@@ -11,8 +11,8 @@ import pytest
 from anyio.to_thread import run_sync
 
 from orchestrion import EPOCH, open_runtime
-from orchestrion.actors.caretaker import Caretaker
 from orchestrion.actors.last_errors import LastErrors
+from orchestrion.actors.log.caretaker import Caretaker
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.maintenance import tidy
 from orchestrion.runtime.system_mint import SystemMint

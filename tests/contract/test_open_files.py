@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from orchestrion.actors import file_watch
+from orchestrion.actors.log import file_watch
 from orchestrion.contracts.errors import RuntimeFailed, StoreError
 from orchestrion.contracts.values import Instant
 from orchestrion.persistence.database import database_path, prepare

@@ -96,7 +96,7 @@ async def test_a_command_without_room_leaves_nothing_and_goes_through_once_there
         with pytest.raises(StoreFull):
             await runtime.dispatch(second)
         assert (runtime.health().status, runtime.health().head) == ("running", 2)
-        told = [vars(record) for record in caplog.records if record.name == "orchestrion.actors.dispatcher"]
+        told = [vars(record) for record in caplog.records if record.name == "orchestrion.actors.log.dispatcher"]
         assert [(one["command_id"], one["thread_id"]) for one in told] == [("turn-0", "t1"), ("turn-1", "t1")]
         assert last_error(runtime, "dispatcher").times == 2
         assert [event.sequence for event in await log_of(runtime)] == [1, 2]

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrion.actors import event_log
-from orchestrion.actors.subscriptions import Subscription
+from orchestrion.actors.log import event_log
+from orchestrion.actors.log.subscriptions import Subscription
 from orchestrion.contracts.codec import to_json
 from orchestrion.contracts.errors import CommandRejected
 from orchestrion.contracts.event_codec import event_json

@@ -14,9 +14,9 @@ import peewee
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
-from orchestrion.actors.dispatcher import Dispatcher
-from orchestrion.actors.event_log import EventLog
 from orchestrion.actors.last_errors import LastErrors
+from orchestrion.actors.log.dispatcher import Dispatcher
+from orchestrion.actors.log.event_log import EventLog
 from orchestrion.actors.projector import Projector
 from orchestrion.actors.projectors import Projectors
 from orchestrion.actors.rounds import Rounds

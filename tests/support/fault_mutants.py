@@ -99,10 +99,10 @@ FAULT_MUTANTS: Final = (
     ),
     Mutant(
         guard="what the store refuses a session is sent again",
-        file="actors/session_voice.py",
+        file="actors/log/command_sender.py",
         old="                if anyio.current_time() + backoff > give_up_at:\n",
         new="                if True:\n",
-        test="tests/unit/actors/test_session_voice.py::test_what_the_store_refuses_is_sent_again_until_it_is_taken",
+        test="tests/unit/log/test_command_sender.py::test_what_the_store_refuses_is_sent_again_until_it_is_taken",
     ),
     Mutant(
         guard="a cancellation of the host's code does not reach the actors",

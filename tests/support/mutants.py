@@ -36,7 +36,7 @@ Outcome: TypeAlias = Literal["caught", "caught by its deadline", "SURVIVED", "NO
 CAUGHT: Final = ("caught", "caught by its deadline")
 
 _CRASH: Final = "tests/crash/test_crash_points.py::test_a_host_that_dies_here_loses_nothing"
-_DISPATCHER: Final = "tests/contract/test_dispatcher.py"
+_DISPATCHER: Final = "tests/contract/log/test_dispatcher.py"
 _PROJECTOR: Final = "tests/contract/test_projector.py"
 _REVERTS: Final = "tests/crash/test_checkpoints_and_reverts.py"
 
@@ -108,21 +108,21 @@ _CORE_MUTANTS: Final = (
         file="persistence/decision_states.py",
         old="for key, value in self.adopted.items() if value.last_sequence <= projected)",
         new="for key in self.adopted)",
-        test="tests/contract/test_eviction.py::test_a_thread_is_kept_for_as_long_as_the_projections_lack_its_events",
+        test="tests/contract/persistence/test_eviction.py::test_a_thread_is_kept_for_as_long_as_the_projections_lack_its_events",
     ),
     Mutant(
         guard="events are published before the caller is answered",
-        file="actors/dispatcher.py",
+        file="actors/log/dispatcher.py",
         old="        self._log.publish(outcome.batch)\n",
         new="",
         test=f"{_DISPATCHER}::test_events_are_published_before_the_caller_is_answered",
     ),
     Mutant(
         guard="a follower takes a batch only when it continues its position",
-        file="actors/event_log.py",
+        file="actors/log/event_log.py",
         old="if first > position + 1:",
         new="if False:",
-        test="tests/contract/test_log_follower.py::test_a_batch_behind_a_gap_is_not_taken_before_the_gap_was_read",
+        test="tests/contract/log/test_log_follower.py::test_a_batch_behind_a_gap_is_not_taken_before_the_gap_was_read",
     ),
     Mutant(
         guard="a snapshot's transaction is pinned by its first read while all projectors stand still",

@@ -11,13 +11,13 @@ _PREFIX: Final = "tests/property/test_any_prefix.py::test_a_host_goes_on_from_an
 _REPLAY: Final = (
     "tests/property/test_rebuild_equals_live.py::test_a_replay_cut_anywhere_gives_the_rows_that_were_projected_live"
 )
-_DISPATCHER: Final = "tests/contract/test_dispatcher.py"
+_DISPATCHER: Final = "tests/contract/log/test_dispatcher.py"
 _PROJECTOR: Final = "tests/contract/test_projector.py"
 
 PROPERTY_MUTANTS: Final = (
     Mutant(
         guard="nobody is answered before the commit",
-        file="actors/dispatcher.py",
+        file="actors/log/dispatcher.py",
         old="        positions = self._positions()\n        try:\n",
         new="        positions = self._positions()\n        for one in group:\n"
         "            one.answer(DispatchResult(sequence=self._log.head + 1, duplicate=False))\n        try:\n",
@@ -53,7 +53,7 @@ PROPERTY_MUTANTS: Final = (
     ),
     Mutant(
         guard="of a batch that overlaps what was read, the rest alone is taken",
-        file="actors/event_log.py",
+        file="actors/log/event_log.py",
         old="events.extend(batch.events[position + 1 - first :])",
         new="events.extend(batch.events)",
         test=_ANY,
@@ -82,7 +82,7 @@ PROPERTY_MUTANTS: Final = (
     ),
     Mutant(
         guard="commands leave the mailbox in the order in which they came",
-        file="actors/mailbox.py",
+        file="actors/log/mailbox.py",
         old="        self._held.append((item, size))\n",
         new="        self._held.appendleft((item, size))\n",
         test=_ANY,

@@ -10,8 +10,9 @@ from typing import cast
 import anyio
 
 from orchestrion.actors.agent_life import AgentLife
-from orchestrion.actors.dispatcher import Dispatcher
 from orchestrion.actors.last_errors import LastErrors
+from orchestrion.actors.log.command_sender import SessionVoice
+from orchestrion.actors.log.dispatcher import Dispatcher
 from orchestrion.actors.providers.adapter import (
     AgentConnection,
     Capabilities,
@@ -20,7 +21,6 @@ from orchestrion.actors.providers.adapter import (
     SessionRequest,
     TurnRequest,
 )
-from orchestrion.actors.session_voice import SessionVoice
 from orchestrion.contracts.commands import INTERNAL_COMMANDS
 from orchestrion.contracts.errors import CommandRejected
 from orchestrion.contracts.ids import (

@@ -15,7 +15,8 @@ from typing import Any, Final
 import peewee
 import pytest
 
-from orchestrion.actors import dispatcher, event_log, projector, projector_condition, rebuilder
+from orchestrion.actors import projector, projector_condition, rebuilder
+from orchestrion.actors.log import dispatcher, event_log
 from orchestrion.contracts.errors import StoreError
 from orchestrion.contracts.events import PersistedEvent
 from orchestrion.persistence import bootstrap, command_group, crash_points, database, event_store, receipts

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from orchestrion.actors.subscriptions import Subscription
+from orchestrion.actors.log.subscriptions import Subscription
 from orchestrion.contracts.codec import to_json
 from orchestrion.contracts.errors import ProjectionStalled
 from orchestrion.contracts.event_codec import event_json

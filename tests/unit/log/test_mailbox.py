@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from orchestrion.actors.mailbox import Mailbox
+from orchestrion.actors.log.mailbox import Mailbox
 from orchestrion.contracts.errors import MailboxClosed, Overloaded
 
 pytestmark = pytest.mark.anyio

@@ -17,8 +17,8 @@ from orchestrion import (
     UndecodableEvent,
     open_runtime,
 )
-from orchestrion.actors import event_log
-from orchestrion.actors.subscriptions import Subscription
+from orchestrion.actors.log import event_log
+from orchestrion.actors.log.subscriptions import Subscription
 from orchestrion.contracts.event_codec import EventRow, decode_event
 from orchestrion.contracts.values import Label
 from orchestrion.persistence import event_store

@@ -12,8 +12,8 @@ import attrs
 import peewee
 import pytest
 
-from orchestrion.actors import dispatcher as dispatcher_module
-from orchestrion.actors.dispatcher import Submission
+from orchestrion.actors.log import dispatcher as dispatcher_module
+from orchestrion.actors.log.dispatcher import Submission
 from orchestrion.contracts.commands import Command
 from orchestrion.contracts.errors import (
     CommandIdReused,
@@ -522,7 +522,7 @@ async def test_what_was_committed_is_published_and_answered_though_telling_of_a_
         raise LookupError("a host's filter")
 
     make_deciding_defective(monkeypatch)
-    logger = logging.getLogger("orchestrion.actors.dispatcher")
+    logger = logging.getLogger("orchestrion.actors.log.dispatcher")
     logger.addFilter(refuse)
     submitted: list[Submission] = []
     heads: list[int] = []

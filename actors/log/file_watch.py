@@ -11,8 +11,8 @@ from typing import Final
 
 import anyio
 
-from ..contracts.errors import MailboxClosed
-from ..persistence.lane import WriteLane
+from ...contracts.errors import MailboxClosed
+from ...persistence.lane import WriteLane
 
 WATCH_SECONDS: Final = 2.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.actors import event_log
+from orchestrion.actors.log import event_log
 from orchestrion.contracts.events import LoggedEvent
 from orchestrion.persistence.batches import Batch
 from tests.support import builders as make

@@ -17,12 +17,12 @@ import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ..contracts.errors import NotFound, SequenceAheadOfLog
-from ..contracts.events import LoggedEvent, PersistedEvent
-from ..contracts.ids import ThreadId
-from ..persistence.batches import NOTHING, Batch
-from ..persistence.event_store import EventPage, ReadPage, StreamRequest, read_page, read_stream_position
-from ..persistence.readers import ReaderPool
+from ...contracts.errors import NotFound, SequenceAheadOfLog
+from ...contracts.events import LoggedEvent, PersistedEvent
+from ...contracts.ids import ThreadId
+from ...persistence.batches import NOTHING, Batch
+from ...persistence.event_store import EventPage, ReadPage, StreamRequest, read_page, read_stream_position
+from ...persistence.readers import ReaderPool
 
 CHANNEL_BATCHES: Final = 256
 CHANNEL_BYTES: Final = 8 * 1024 * 1024

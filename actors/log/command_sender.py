@@ -17,16 +17,16 @@ from typing import Final
 import anyio
 import attrs
 
-from ..contracts.admission import AdmittedCommand, admit_own
-from ..contracts.commands import InternalCommand, ThreadActivityAppend
-from ..contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError, StoreError
-from ..contracts.ids import CommandId, EventId
-from ..contracts.read_model import DispatchResult
-from ..contracts.values import JsonObject
-from ..domain.session_commands import IngestedCommand
-from ..persistence.command_group import CommandEnvelope, CommandSuperseded
+from ...contracts.admission import AdmittedCommand, admit_own
+from ...contracts.commands import InternalCommand, ThreadActivityAppend
+from ...contracts.errors import CommandIdReused, CommandRejected, InvalidCommand, OrchestrionError, StoreError
+from ...contracts.ids import CommandId, EventId
+from ...contracts.read_model import DispatchResult
+from ...contracts.values import JsonObject
+from ...domain.session_commands import IngestedCommand
+from ...persistence.command_group import CommandEnvelope, CommandSuperseded
+from ..last_errors import LastErrors
 from .dispatcher import Dispatcher
-from .last_errors import LastErrors
 
 _FIRST_BACKOFF_SECONDS: Final = 0.05
 _LAST_BACKOFF_SECONDS: Final = 1.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..contracts.commands import ThreadActivityAppend
-from ..contracts.events import NO_METADATA
-from ..contracts.ids import ActivityId, CommandId, ThreadId
-from ..contracts.values import Activity, Instant, JsonObject, Label, Tone
-from ..domain.session_commands import IngestedCommand
+from ...contracts.commands import ThreadActivityAppend
+from ...contracts.events import NO_METADATA
+from ...contracts.ids import ActivityId, CommandId, ThreadId
+from ...contracts.values import Activity, Instant, JsonObject, Label, Tone
+from ...domain.session_commands import IngestedCommand
 
 __all__ = ["thread_line"]
 

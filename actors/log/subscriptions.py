@@ -12,9 +12,9 @@ from typing import Self
 
 import anyio
 
-from ..contracts.errors import NotFound
-from ..contracts.events import LoggedEvent
-from ..contracts.ids import ThreadId
+from ...contracts.errors import NotFound
+from ...contracts.events import LoggedEvent
+from ...contracts.ids import ThreadId
 from .event_log import EventLog, LogFollower
 
 

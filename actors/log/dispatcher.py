@@ -20,7 +20,7 @@ import anyio
 import attrs
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from ..contracts.errors import (
+from ...contracts.errors import (
     CommandIdReused,
     CommandRejected,
     ConcurrencyConflict,
@@ -29,15 +29,15 @@ from ..contracts.errors import (
     RuntimeFailed,
     StoreError,
 )
-from ..contracts.read_model import DispatchResult
-from ..domain.decide import aggregate_of
-from ..persistence.command_group import Answer, CommandEnvelope, CommandGroup
-from ..persistence.crash_points import crash_point
-from ..persistence.lane import WriteLane
+from ...contracts.read_model import DispatchResult
+from ...domain.decide import aggregate_of
+from ...persistence.command_group import Answer, CommandEnvelope, CommandGroup
+from ...persistence.crash_points import crash_point
+from ...persistence.lane import WriteLane
+from ..last_errors import LastErrors
+from ..shields import shield
 from .event_log import EventLog
-from .last_errors import LastErrors
 from .mailbox import Mailbox
-from .shields import shield
 
 MAILBOX_COMMANDS: Final = 1024
 MAILBOX_BYTES: Final = 32 * 1024 * 1024

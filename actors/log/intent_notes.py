@@ -5,14 +5,14 @@ Command ids are derived from the intent, so an intent that is performed again af
 
 from __future__ import annotations
 
-from ..contracts.commands import ThreadSessionSet
-from ..contracts.events import NO_METADATA, PersistedEvent
-from ..contracts.ids import CommandId, ThreadId, TurnId, runtime_id
-from ..contracts.mint import Mint
-from ..contracts.values import FailureReason, JsonObject, Session, Tone
-from ..domain.failures import TURN_FAILED, failure_payload
-from ..domain.session_commands import IngestedCommand
-from .session_voice import SessionVoice
+from ...contracts.commands import ThreadSessionSet
+from ...contracts.events import NO_METADATA, PersistedEvent
+from ...contracts.ids import CommandId, ThreadId, TurnId, runtime_id
+from ...contracts.mint import Mint
+from ...contracts.values import FailureReason, JsonObject, Session, Tone
+from ...domain.failures import TURN_FAILED, failure_payload
+from ...domain.session_commands import IngestedCommand
+from .command_sender import SessionVoice
 from .thread_lines import thread_line
 
 

@@ -15,7 +15,7 @@ import anyio
 import attrs
 from anyio.lowlevel import checkpoint
 
-from ..contracts.errors import MailboxClosed, Overloaded
+from ...contracts.errors import MailboxClosed, Overloaded
 
 T = TypeVar("T")
 

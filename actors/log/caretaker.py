@@ -13,11 +13,11 @@ from typing import Final
 import anyio
 import peewee
 
-from ..contracts.errors import MailboxClosed, StoreError
-from ..persistence.lane import WriteLane
-from ..persistence.maintenance import tidy
+from ...contracts.errors import MailboxClosed, StoreError
+from ...persistence.lane import WriteLane
+from ...persistence.maintenance import tidy
+from ..last_errors import LastErrors
 from .event_log import EventLog
-from .last_errors import LastErrors
 
 QUIET_SECONDS: Final = 2.0
 
