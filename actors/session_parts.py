@@ -7,7 +7,7 @@ import attrs
 from ..persistence.readers import ReaderPool
 from .checkpointer import Checkpointer
 from .log.intent_notes import IntentNotes
-from .projectors import Projectors
+from .projecting.projectors import Projectors
 from .reverter import Reverter
 from .session_limits import SessionLimits
 from .session_starter import SessionStarter

@@ -3,7 +3,8 @@ from .actors.captures_under_way import CaptureHealth as CaptureHealth
 from .actors.last_errors import LastError as LastError
 from .actors.log.dispatcher import Submission as Submission
 from .actors.log.subscriptions import Subscription as Subscription
-from .actors.projector_condition import ProjectorHealth as ProjectorHealth
+from .actors.projecting.condition import ProjectorHealth as ProjectorHealth
+from .actors.projecting.snapshot_stream import SnapshotStream as SnapshotStream
 from .actors.providers.acp import AcpProvider as AcpProvider
 from .actors.providers.adapter import AgentConnection as AgentConnection
 from .actors.providers.adapter import Capabilities as Capabilities
@@ -18,7 +19,6 @@ from .actors.providers.codex import CodexProvider as CodexProvider
 from .actors.providers.environment import INHERITED as INHERITED
 from .actors.session_health import SessionHealth as SessionHealth
 from .actors.session_limits import SessionLimits as SessionLimits
-from .actors.snapshot_stream import SnapshotStream as SnapshotStream
 from .contracts.admission import command_json as command_json
 from .contracts.admission import parse_command as parse_command
 from .contracts.codec import to_json as to_json

@@ -11,8 +11,8 @@ from ..actors.captures_under_way import CaptureHealth
 from ..actors.last_errors import LastError, LastErrors
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
-from ..actors.projector_condition import ProjectorHealth
-from ..actors.projectors import Projectors
+from ..actors.projecting.condition import ProjectorHealth
+from ..actors.projecting.projectors import Projectors
 from ..actors.session_health import SessionHealth
 from ..actors.supervisor import Supervisor
 from ..persistence.identity import DatabaseCopy

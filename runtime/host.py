@@ -24,13 +24,13 @@ from ..actors.log.caretaker import Caretaker
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.log.file_watch import FileWatch
-from ..actors.projector import Projector
-from ..actors.projectors import Projectors
+from ..actors.projecting.projector import Projector
+from ..actors.projecting.projectors import Projectors
+from ..actors.projecting.rebuilder import Rebuilder
+from ..actors.projecting.rounds import Rounds
 from ..actors.provider_calls import ProviderCalls
 from ..actors.provider_router import REACTOR
 from ..actors.providers.adapter import Provider
-from ..actors.rebuilder import Rebuilder
-from ..actors.rounds import Rounds
 from ..actors.supervisor import Supervisor
 from ..persistence.lane import LANE_THREAD, WriteLane
 from ..persistence.positions import PositionRow

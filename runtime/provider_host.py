@@ -20,7 +20,7 @@ from ..actors.log.command_sender import SessionVoice
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.log.intent_notes import IntentNotes
-from ..actors.projectors import Projectors
+from ..actors.projecting.projectors import Projectors
 from ..actors.provider_calls import ProviderCalls
 from ..actors.provider_router import ProviderRouter
 from ..actors.providers.adapter import Provider

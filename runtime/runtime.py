@@ -12,9 +12,9 @@ from ..actors.log.dispatcher import Dispatcher, Submission
 from ..actors.log.event_log import PAGE_EVENTS, EventLog
 from ..actors.log.subscriptions import Subscription
 from ..actors.others_work import preview_revert
-from ..actors.projectors import Projectors
-from ..actors.rebuilder import Rebuilder
-from ..actors.snapshot_stream import SnapshotStream
+from ..actors.projecting.projectors import Projectors
+from ..actors.projecting.rebuilder import Rebuilder
+from ..actors.projecting.snapshot_stream import SnapshotStream
 from ..actors.workspace import RefNames
 from ..contracts.admission import admit
 from ..contracts.commands import Command

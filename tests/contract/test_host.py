@@ -25,7 +25,7 @@ from orchestrion import (
     open_runtime,
     to_json,
 )
-from orchestrion.actors import projector as projector_module
+from orchestrion.actors.projecting import projector as projector_module
 from orchestrion.persistence import bootstrap
 from orchestrion.persistence.command_group import CommandGroup
 from orchestrion.persistence.projections import PROJECTIONS

@@ -22,8 +22,8 @@ from orchestrion import (
     open_runtime,
     to_json,
 )
-from orchestrion.actors import projector as projector_module
-from orchestrion.actors import projectors as projectors_module
+from orchestrion.actors.projecting import projector as projector_module
+from orchestrion.actors.projecting import projectors as projectors_module
 from orchestrion.persistence.verify import verify_database
 from tests.support import builders as make
 from tests.support.core import write_log

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrion.actors import projector as projector_module
+from orchestrion.actors.projecting import projector as projector_module
 from orchestrion.persistence import bootstrap
 from orchestrion.persistence.bootstrap import ReplayRequest, replay_to_head
 from orchestrion.persistence.database import open_writer, reopen

@@ -17,9 +17,9 @@ from anyio.to_thread import run_sync
 from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.log.dispatcher import Dispatcher
 from orchestrion.actors.log.event_log import EventLog
-from orchestrion.actors.projector import Projector
-from orchestrion.actors.projectors import Projectors
-from orchestrion.actors.rounds import Rounds
+from orchestrion.actors.projecting.projector import Projector
+from orchestrion.actors.projecting.projectors import Projectors
+from orchestrion.actors.projecting.rounds import Rounds
 from orchestrion.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
 from orchestrion.contracts.event_codec import encode_event
 from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested

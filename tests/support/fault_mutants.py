@@ -138,10 +138,10 @@ FAULT_MUTANTS: Final = (
     ),
     Mutant(
         guard="whoever waits for a projector is woken by it",
-        file="actors/projector.py",
+        file="actors/projecting/projector.py",
         old="            await self._waiting.wait(sequence)\n",
         new="            await anyio.sleep(0.1)\n",
-        test="tests/contract/test_projector.py::test_l22_a_waiter_is_woken_by_the_projector_and_looks_at_no_clock",
+        test="tests/contract/projecting/test_projector.py::test_l22_a_waiter_is_woken_by_the_projector_and_looks_at_no_clock",
     ),
     Mutant(
         guard="a command's size is that of its content",

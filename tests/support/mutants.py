@@ -37,7 +37,7 @@ CAUGHT: Final = ("caught", "caught by its deadline")
 
 _CRASH: Final = "tests/crash/test_crash_points.py::test_a_host_that_dies_here_loses_nothing"
 _DISPATCHER: Final = "tests/contract/log/test_dispatcher.py"
-_PROJECTOR: Final = "tests/contract/test_projector.py"
+_PROJECTOR: Final = "tests/contract/projecting/test_projector.py"
 _REVERTS: Final = "tests/crash/test_checkpoints_and_reverts.py"
 
 
@@ -126,7 +126,7 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="a snapshot's transaction is pinned by its first read while all projectors stand still",
-        file="actors/projectors.py",
+        file="actors/projecting/projectors.py",
         old="            await self._completed(barrier)\n",
         new="",
         test="tests/contract/test_snapshot.py::test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log",
@@ -155,42 +155,42 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="a projector's write that fails fails alone",
-        file="actors/rounds.py",
+        file="actors/projecting/rounds.py",
         old="may_go_on = has_begun and",
         new="may_go_on = False and",
-        test="tests/contract/test_rounds.py::test_a_write_that_fails_fails_alone_and_leaves_nothing",
+        test="tests/contract/projecting/test_rounds.py::test_a_write_that_fails_fails_alone_and_leaves_nothing",
     ),
     Mutant(
         guard="after a round's failed commit what it wrote is not written again",
-        file="actors/rounds.py",
+        file="actors/projecting/rounds.py",
         old="            if write.is_there(database):\n",
         new="            if False:\n",
-        test="tests/contract/test_rounds.py::test_after_a_failed_commit_each_write_that_is_not_there_is_done_alone",
+        test="tests/contract/projecting/test_rounds.py::test_after_a_failed_commit_each_write_that_is_not_there_is_done_alone",
     ),
     Mutant(
         guard="a projector that is waited for asks for a round again",
-        file="actors/projector.py",
+        file="actors/projecting/projector.py",
         old="        return bool(self._waiting) or ",
         new="        return False and ",
         test=f"{_PROJECTOR}::test_whoever_waits_for_rows_does_not_wait_for_the_interval_of_rounds",
     ),
     Mutant(
         guard="a position that lags lazily is stored at a clean end",
-        file="actors/projector.py",
+        file="actors/projecting/projector.py",
         old='            if self.status != "halted":\n                await self._save_position()\n',
         new="            pass\n",
         test="tests/contract/test_host.py::test_a_clean_stop_leaves_no_log_of_sqlite_and_every_position_stored",
     ),
     Mutant(
         guard="an event that does not decode is skipped and counted",
-        file="actors/projector_condition.py",
+        file="actors/projecting/condition.py",
         old="        self._quarantined += 1\n",
         new="        raise ValueError(fault)\n",
         test=f"{_PROJECTOR}::test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted",
     ),
     Mutant(
         guard="a projector looks a commit of unknown outcome up before it tries again",
-        file="actors/projector.py",
+        file="actors/projecting/projector.py",
         old="write = partial(self._rounds.run_job, bring_rows_unless_brought(self._projection, events, position))",
         new="pass",
         test=f"{_PROJECTOR}::test_a_commit_of_unknown_outcome_is_applied_once",

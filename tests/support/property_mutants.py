@@ -12,7 +12,7 @@ _REPLAY: Final = (
     "tests/property/test_rebuild_equals_live.py::test_a_replay_cut_anywhere_gives_the_rows_that_were_projected_live"
 )
 _DISPATCHER: Final = "tests/contract/log/test_dispatcher.py"
-_PROJECTOR: Final = "tests/contract/test_projector.py"
+_PROJECTOR: Final = "tests/contract/projecting/test_projector.py"
 
 PROPERTY_MUTANTS: Final = (
     Mutant(
@@ -60,14 +60,14 @@ PROPERTY_MUTANTS: Final = (
     ),
     Mutant(
         guard="a batch is cut where the barrier stands",
-        file="actors/projector.py",
+        file="actors/projecting/projector.py",
         old="                cut = max(0, self._barrier.target - self.position)\n",
         new="                pass\n",
         test=_ANY,
     ),
     Mutant(
         guard="a projector that stops tells whoever waits for it to arrive",
-        file="actors/projector.py",
+        file="actors/projecting/projector.py",
         old="            if self._barrier is not None:\n                self._barrier.fail(self.obstacle())\n"
         "            self._waiting.release()\n",
         new="            self._waiting.release()\n",

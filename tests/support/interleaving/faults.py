@@ -15,8 +15,9 @@ from typing import Any, Final
 import peewee
 import pytest
 
-from orchestrion.actors import projector, projector_condition, rebuilder
 from orchestrion.actors.log import dispatcher, event_log
+from orchestrion.actors.projecting import condition as projector_condition
+from orchestrion.actors.projecting import projector, rebuilder
 from orchestrion.contracts.errors import StoreError
 from orchestrion.contracts.events import PersistedEvent
 from orchestrion.persistence import bootstrap, command_group, crash_points, database, event_store, receipts

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from orchestrion import Label, open_runtime, to_json
-from orchestrion.actors.snapshot_stream import THREADS_AT_ONCE
+from orchestrion.actors.projecting.snapshot_stream import THREADS_AT_ONCE
 from tests.support import builders as make
 from tests.support.core import write_log
 from tests.support.random_commands import random_log

@@ -16,7 +16,7 @@ import peewee
 import pytest
 from anyio.to_thread import run_sync
 
-from orchestrion.actors.rounds import Rounds
+from orchestrion.actors.projecting.rounds import Rounds
 from orchestrion.persistence.database import open_writer
 from orchestrion.persistence.failures import CommitOutcomeUnknown
 from orchestrion.persistence.lane import Job, WriteLane

@@ -19,12 +19,12 @@ import anyio
 import attrs
 import peewee
 
-from ..contracts.errors import MailboxClosed, StoreError
-from ..persistence.crash_points import crash_point
-from ..persistence.database import reopen, write_transaction
-from ..persistence.failures import CommitOutcomeUnknown
-from ..persistence.lane import Job, WriteLane
-from .shields import shield
+from ...contracts.errors import MailboxClosed, StoreError
+from ...persistence.crash_points import crash_point
+from ...persistence.database import reopen, write_transaction
+from ...persistence.failures import CommitOutcomeUnknown
+from ...persistence.lane import Job, WriteLane
+from ..shields import shield
 
 ROUND_INTERVAL_SECONDS: Final = 0.016
 """Rows that nobody waits for are so old at most. Half of it costs 64 callers a tenth of their throughput; twice as much

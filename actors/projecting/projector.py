@@ -19,9 +19,9 @@ from typing import Final
 
 import anyio
 
-from ..contracts.errors import MailboxClosed, ProjectionStalled, StoreError
-from ..contracts.events import LoggedEvent, PersistedEvent
-from ..persistence.apply_projection import (
+from ...contracts.errors import MailboxClosed, ProjectionStalled, StoreError
+from ...contracts.events import LoggedEvent, PersistedEvent
+from ...persistence.apply_projection import (
     Swap,
     bring_rows,
     bring_rows_unless_brought,
@@ -30,14 +30,14 @@ from ..persistence.apply_projection import (
     stands_at,
     take_rows,
 )
-from ..persistence.failures import CommitOutcomeUnknown, is_of_a_value, is_transient
-from ..persistence.lane import Job
-from ..persistence.positions import PositionRow
-from ..persistence.projections import Projection
+from ...persistence.failures import CommitOutcomeUnknown, is_of_a_value, is_transient
+from ...persistence.lane import Job
+from ...persistence.positions import PositionRow
+from ...persistence.projections import Projection
+from ..last_errors import LastErrors
+from ..log.event_log import EventLog
 from .barrier import PATIENCE_SECONDS, Barrier
-from .last_errors import LastErrors
-from .log.event_log import EventLog
-from .projector_condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
+from .condition import ProjectorCondition, ProjectorHealth, ProjectorStatus
 from .replacement import Replacement
 from .rounds import Rounds
 from .waiting_readers import WaitingReaders

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import anyio
 
-from ..contracts.errors import InvalidRequest, MailboxClosed
-from ..persistence.readers import Pinned, ReaderPool
+from ...contracts.errors import InvalidRequest, MailboxClosed
+from ...persistence.readers import Pinned, ReaderPool
+from ..log.event_log import EventLog
 from .barrier import PATIENCE_SECONDS, Barrier
-from .log.event_log import EventLog
 from .projector import Projector
 
 T = TypeVar("T")

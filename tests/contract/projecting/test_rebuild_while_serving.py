@@ -22,8 +22,8 @@ from orchestrion import (
     open_runtime,
     to_json,
 )
-from orchestrion.actors import projector as projector_module
-from orchestrion.actors import rebuilder as rebuilder_module
+from orchestrion.actors.projecting import projector as projector_module
+from orchestrion.actors.projecting import rebuilder as rebuilder_module
 from orchestrion.contracts.events import LoggedEvent, PersistedEvent
 from orchestrion.persistence import database as database_module
 from orchestrion.persistence import rebuild as rebuild_module

@@ -18,18 +18,18 @@ import anyio
 import anyio.lowlevel
 import peewee
 
-from ..contracts.errors import MailboxClosed
-from ..persistence.bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress, ReplayRequest, replay_to_head
-from ..persistence.database import open_reader
-from ..persistence.failures import translate_errors
-from ..persistence.projections import Projection
-from ..persistence.rebuild import replay_and_swap, scratch_database
-from ..persistence.threads import JobThread
-from .apart import Apart, graver, outlast
-from .log.event_log import EventLog
+from ...contracts.errors import MailboxClosed
+from ...persistence.bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress, ReplayRequest, replay_to_head
+from ...persistence.database import open_reader
+from ...persistence.failures import translate_errors
+from ...persistence.projections import Projection
+from ...persistence.rebuild import replay_and_swap, scratch_database
+from ...persistence.threads import JobThread
+from ..apart import Apart, graver, outlast
+from ..log.event_log import EventLog
+from ..shields import shield
 from .projector import Projector
 from .projectors import Projectors
-from .shields import shield
 
 LAST_EVENTS: Final = 200
 """How many published events may be left to replay on the write lane, where commands wait for them."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from ..contracts.errors import MailboxClosed, ProjectionStalled
+from ...contracts.errors import MailboxClosed, ProjectionStalled
 
 PATIENCE_SECONDS: Final = 2.0
 

@@ -11,11 +11,11 @@ from typing import Final
 
 import peewee
 
-from ..contracts.ids import ThreadId
-from ..contracts.read_model import ProjectView, ThreadView
-from ..contracts.values import Instant
-from ..persistence.readers import Pinned
-from ..persistence.snapshot import SnapshotOutline, read_thread
+from ...contracts.ids import ThreadId
+from ...contracts.read_model import ProjectView, ThreadView
+from ...contracts.values import Instant
+from ...persistence.readers import Pinned
+from ...persistence.snapshot import SnapshotOutline, read_thread
 
 THREADS_AT_ONCE: Final = 16
 """How many threads one read brings."""

@@ -12,9 +12,9 @@ import attrs
 import peewee
 import pytest
 
-from orchestrion.actors import projector as projector_module
-from orchestrion.actors import projector_condition
-from orchestrion.actors import projectors as projectors_module
+from orchestrion.actors.projecting import condition as projector_condition
+from orchestrion.actors.projecting import projector as projector_module
+from orchestrion.actors.projecting import projectors as projectors_module
 from orchestrion.contracts.errors import InvalidRequest, MailboxClosed, ProjectionStalled
 from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent
 from orchestrion.contracts.values import EPOCH, Label

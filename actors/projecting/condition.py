@@ -13,8 +13,8 @@ from typing import Final, Literal, TypeAlias
 import anyio
 import attrs
 
-from ..contracts.events import LoggedEvent, UndecodableEvent
-from .last_errors import LastErrors
+from ...contracts.events import LoggedEvent, UndecodableEvent
+from ..last_errors import LastErrors
 
 ProjectorStatus: TypeAlias = Literal["live", "retrying", "halted", "stopped"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from orchestrion.actors.waiting_readers import WaitingReaders
+from orchestrion.actors.projecting.waiting_readers import WaitingReaders
 
 pytestmark = pytest.mark.anyio
 

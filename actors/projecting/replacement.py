@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import anyio
 
-from ..persistence.apply_projection import Swap
-from .shields import shield
+from ...persistence.apply_projection import Swap
+from ..shields import shield
 
 
 class Replacement:
