@@ -5,10 +5,10 @@ from __future__ import annotations
 import attrs
 
 from ..persistence.readers import ReaderPool
-from .checkpointer import Checkpointer
+from .checkpoints.checkpointer import Checkpointer
+from .checkpoints.reverter import Reverter
 from .log.intent_notes import IntentNotes
 from .projecting.projectors import Projectors
-from .reverter import Reverter
 from .session_limits import SessionLimits
 from .session_starter import SessionStarter
 

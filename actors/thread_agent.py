@@ -27,7 +27,9 @@ from ..persistence.crash_points import crash_point
 from ..persistence.threads import in_thread
 from .agent_life import AgentLife
 from .backoff import Backoff
-from .checkpointer import Checkpointer
+from .checkpoints.checkpointer import Checkpointer
+from .checkpoints.turn_workspace import TurnWorkspace
+from .checkpoints.workspace_identity import WorkspaceIdentity, still_leads_to
 from .conversation_loss import conversation_lost
 from .providers.adapter import SignsOfLife, own_process
 from .providers.process_table import commands_of
@@ -36,8 +38,6 @@ from .session_health import SessionHealth
 from .session_limits import SessionLimits
 from .session_starter import SessionStarter
 from .thread_context import ThreadContext
-from .turn_workspace import TurnWorkspace
-from .workspace_identity import WorkspaceIdentity, still_leads_to
 
 _logger = logging.getLogger(__name__)
 

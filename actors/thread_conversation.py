@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ..contracts.errors import ProviderError, ProviderProtocolError
 from ..contracts.ids import ProviderSessionId
+from .checkpoints.reverter import Following, RevertOrder
 from .providers.adapter import RollsBack, SessionRequest
-from .reverter import Following, RevertOrder
 from .session_starter import SessionStarter
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext

@@ -42,9 +42,9 @@ from ..persistence.crash_points import crash_point
 from ..persistence.event_store import read_open_intents_of
 from .agent_life import AgentLife
 from .approval_answers import ApprovalAnswers
+from .checkpoints.reverter import RevertOrder
 from .failure_reasons import reason_of
 from .providers.adapter import TurnRequest
-from .reverter import RevertOrder
 from .session_health import SessionHealth
 from .session_parts import SessionParts
 from .shields import shield

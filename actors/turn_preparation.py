@@ -17,13 +17,13 @@ from ..contracts.events import PersistedEvent, ThreadTurnStartRequested
 from ..contracts.ids import ThreadId
 from ..persistence.crash_points import crash_point
 from .agent_life import AgentLife
+from .checkpoints.turn_workspace import TurnWorkspace
+from .checkpoints.workspace_identity import identify
 from .providers.adapter import TurnRequest
 from .session_parts import SessionParts
 from .thread_agent import ThreadAgent
 from .thread_context import ThreadContext
 from .turn_request import read_turn_request, with_model
-from .turn_workspace import TurnWorkspace
-from .workspace_identity import identify
 
 NotPrepared: TypeAlias = Literal["later", "never"]
 """`later`: prepare the turn again when the session looks again. `never`: its thread is gone."""

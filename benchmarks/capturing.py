@@ -28,8 +28,8 @@ from orchestrion import (
     open_runtime,
     parse_command,
 )
+from orchestrion.actors.checkpoints.git import Capture, GitWorkspace, checkpoint_ref
 from orchestrion.actors.providers.rehearsal import rehearsal_command
-from orchestrion.actors.workspace import Capture, GitWorkspace, checkpoint_ref
 
 from .figures import Figure
 from .workload import AT, Workload

@@ -9,7 +9,7 @@ from importlib import import_module as _import_module
 from typing import Any
 
 _NAMES = {
-    ".actors.captures_under_way": "CaptureBudget CaptureHealth",
+    ".actors.checkpoints.captures_under_way": "CaptureBudget CaptureHealth",
     ".actors.log.dispatcher": "Submission",
     ".actors.last_errors": "LastError",
     ".actors.projecting.condition": "ProjectorHealth",

@@ -1,5 +1,5 @@
-from .actors.captures_under_way import CaptureBudget as CaptureBudget
-from .actors.captures_under_way import CaptureHealth as CaptureHealth
+from .actors.checkpoints.captures_under_way import CaptureBudget as CaptureBudget
+from .actors.checkpoints.captures_under_way import CaptureHealth as CaptureHealth
 from .actors.last_errors import LastError as LastError
 from .actors.log.dispatcher import Submission as Submission
 from .actors.log.subscriptions import Subscription as Subscription

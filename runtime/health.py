@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ..actors.captures_under_way import CaptureHealth
+from ..actors.checkpoints.captures_under_way import CaptureHealth
 from ..actors.last_errors import LastError, LastErrors
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ..actors.captures_under_way import CaptureBudget
+from ..actors.checkpoints.captures_under_way import CaptureBudget
+from ..actors.checkpoints.reverter import RevertPolicy
 from ..actors.conversation_loss import ResumePolicy
-from ..actors.reverter import RevertPolicy
 from ..actors.session_limits import SessionLimits
 from ..actors.thread_context import ChooseProvider
 from ..contracts.mint import Mint

@@ -12,8 +12,12 @@ from typing import Final
 import anyio
 import peewee
 
-from ..actors.captures_under_way import CaptureHealth
-from ..actors.checkpointer import Checkpointer
+from ..actors.checkpoints.captures_under_way import CaptureHealth
+from ..actors.checkpoints.checkpointer import Checkpointer
+from ..actors.checkpoints.git import RefNames
+from ..actors.checkpoints.reverter import Reverter
+from ..actors.checkpoints.turn_workspace import TurnWorkspace
+from ..actors.checkpoints.workspace_use import WorkspaceUse
 from ..actors.guarded_provider import guarded
 from ..actors.last_errors import LastErrors
 from ..actors.log.command_sender import SessionVoice
@@ -24,15 +28,11 @@ from ..actors.projecting.projectors import Projectors
 from ..actors.provider_calls import ProviderCalls
 from ..actors.provider_router import ProviderRouter
 from ..actors.providers.adapter import Provider
-from ..actors.reverter import Reverter
 from ..actors.session_health import SessionHealth
 from ..actors.session_limits import SessionLimits
 from ..actors.session_parts import SessionParts
 from ..actors.session_starter import SessionStarter
 from ..actors.supervisor import OFTEN, Supervisor
-from ..actors.turn_workspace import TurnWorkspace
-from ..actors.workspace import RefNames
-from ..actors.workspace_use import WorkspaceUse
 from ..contracts.admission import admit_own
 from ..contracts.errors import CommandRejected, InvalidRequest
 from ..contracts.ids import ProviderSessionId

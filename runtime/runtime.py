@@ -8,14 +8,14 @@ from typing import Any, get_args
 
 import attrs
 
+from ..actors.checkpoints.git import RefNames
+from ..actors.checkpoints.others_work import preview_revert
 from ..actors.log.dispatcher import Dispatcher, Submission
 from ..actors.log.event_log import PAGE_EVENTS, EventLog
 from ..actors.log.subscriptions import Subscription
-from ..actors.others_work import preview_revert
 from ..actors.projecting.projectors import Projectors
 from ..actors.projecting.rebuilder import Rebuilder
 from ..actors.projecting.snapshot_stream import SnapshotStream
-from ..actors.workspace import RefNames
 from ..contracts.admission import admit
 from ..contracts.commands import Command
 from ..contracts.errors import InvalidRequest, ProjectionStalled, TurnDiffNotFound

@@ -12,7 +12,8 @@ from typing import Final
 import attrs
 import click
 
-from ...actors.others_work import preview_revert
+from ...actors.checkpoints.database_refs import RefOwner, ThreadRef, go_back, list_thread_refs, prune
+from ...actors.checkpoints.others_work import preview_revert
 from ...contracts.codec import to_json
 from ...contracts.errors import NotFound
 from ...contracts.ids import ThreadId
@@ -22,7 +23,6 @@ from ...persistence.identity import read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.ownership import DatabaseLock
 from ...persistence.revert_rows import read_revert_facts
-from ..checkpoint_refs import RefOwner, ThreadRef, go_back, list_thread_refs, prune
 from .output import counted, print_line, print_table, stdout_console, write_json
 from .parameters import database_argument, json_option
 from .signals import run_until_signal

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ...actors.workspace import ShadowStats, read_shadow_stats
+from ...actors.checkpoints.git import ShadowStats, read_shadow_stats
 from ...contracts.codec import to_json
 from ...persistence.identity import DatabaseCopy, copy_of, read_identity
 from ...persistence.inspection import open_read_only

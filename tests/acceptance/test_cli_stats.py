@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.workspace import shadow_home
+from orchestrion.actors.checkpoints.git import shadow_home
 from tests.support.command_line import dispatch_script, done, orchestrion
 
 

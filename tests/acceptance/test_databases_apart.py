@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.actors.workspace import RefNames, parse_ref
+from orchestrion.actors.checkpoints.git import RefNames, parse_ref
 from orchestrion.contracts.events import ThreadReverted
 from orchestrion.contracts.ids import ThreadId
 from tests.support.builders import checkpoint_revert

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from orchestrion import ClientCommand, InvalidRequest, Runtime, ThreadId, command_json, event_json, open_runtime
-from orchestrion.actors.workspace import CaptureFailed, RestoreRefused
+from orchestrion.actors.checkpoints.git import CaptureFailed, RestoreRefused
 from orchestrion.contracts.commands import Command
 from orchestrion.contracts.errors import OrchestrionError
 from orchestrion.persistence import event_store

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.workspace import GitWorkspace
+from orchestrion.actors.checkpoints.git import GitWorkspace
 from orchestrion.contracts.errors import TurnDiffNotFound
 from orchestrion.contracts.events import (
     ThreadActivityAppended,

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from orchestrion.actors.workspace import GitWorkspace, RestoreRefused, checkpoint_ref, safety_ref
+from orchestrion.actors.checkpoints.git import GitWorkspace, RestoreRefused, checkpoint_ref, safety_ref
 from orchestrion.contracts.ids import ThreadId
 from tests.support.git import Repository
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from orchestrion.actors.workspace import Capture, RestoreRefused, safety_ref
+from orchestrion.actors.checkpoints.git import Capture, RestoreRefused, safety_ref
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, captured, opened
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from orchestrion.actors.workspace import Capture, CaptureLimits, GitWorkspace, RefNames, checkpoint_ref
+from orchestrion.actors.checkpoints.git import Capture, CaptureLimits, GitWorkspace, RefNames, checkpoint_ref
 from orchestrion.contracts.ids import ThreadId
 from orchestrion.contracts.values import ChangedFile, Count, FileChangeKind, Label
 from orchestrion.persistence.database import open_reader

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import pytest
 
-from orchestrion.actors.workspace.skipped import SkipReason
+from orchestrion.actors.checkpoints.database_refs import Standing
+from orchestrion.actors.checkpoints.git.skipped import SkipReason
 from orchestrion.contracts import provider_events, read_model, values
 from orchestrion.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS
 from orchestrion.contracts.events import EVENT_PAYLOADS
-from orchestrion.runtime.checkpoint_refs import Standing
 from tests.support.marks import ROOT
 
 SPEC: Final = (ROOT / "SPEC.md").read_text(encoding="utf-8")

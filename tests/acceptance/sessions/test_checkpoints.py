@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.workspace import CaptureLimits
+from orchestrion.actors.checkpoints.git import CaptureLimits
 from orchestrion.contracts.errors import TurnDiffNotFound
 from orchestrion.contracts.events import PersistedEvent, ThreadReverted, ThreadTurnDiffCompleted
 from orchestrion.contracts.ids import ThreadId

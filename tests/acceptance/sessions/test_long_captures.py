@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.captures_under_way import CaptureBudget
+from orchestrion.actors.checkpoints.captures_under_way import CaptureBudget
 from orchestrion.contracts.events import ThreadTurnDiffCompleted
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.git import Repository

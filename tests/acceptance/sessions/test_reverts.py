@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
+from orchestrion.actors.checkpoints.git import GitWorkspace, find_git
 from orchestrion.actors.providers.adapter import AgentConnection, Provider, SessionRequest
-from orchestrion.actors.workspace import GitWorkspace, find_git
 from orchestrion.contracts.errors import CommandRejected, ProviderProtocolError, SessionLost, TurnDiffNotFound
 from orchestrion.contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
 from orchestrion.contracts.ids import ThreadId, TurnId

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from orchestrion.actors.checkpoints.git.git import CaptureFailed, Git, deadline
 from orchestrion.actors.guarded_events import GuardedEvents
 from orchestrion.actors.provider_calls import ProviderCalls, ProviderDefect
 from orchestrion.actors.served_time import (
@@ -21,7 +22,6 @@ from orchestrion.actors.served_time import (
     served_deadline,
     served_scope,
 )
-from orchestrion.actors.workspace.git import CaptureFailed, Git, deadline
 from orchestrion.contracts.provider_events import ProviderRuntimeEvent, SessionExited, SessionStarted
 
 pytestmark = pytest.mark.lesson("L81")
