@@ -20,7 +20,7 @@ from ..contracts.values import UNSET, ApprovalDecision
 from ..persistence.crash_points import crash_point
 from .agent_life import AgentLife
 from .log.intent_notes import IntentNotes
-from .provider_calls import ProviderDefect
+from .providers.provider_calls import ProviderDefect
 from .served_time import served_scope
 from .thread_agent import ThreadAgent
 

@@ -16,8 +16,8 @@ import math
 from typing import Final, Literal, Protocol, TypeAlias
 
 from ..contracts.ids import TurnId
+from .providers.session_limits import SessionLimits
 from .served_time import ServedTime, confirmation
-from .session_limits import SessionLimits
 
 Clock: TypeAlias = Literal["heartbeat", "escalation", "silence", "retirement"]
 

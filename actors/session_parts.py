@@ -9,7 +9,7 @@ from .checkpoints.checkpointer import Checkpointer
 from .checkpoints.reverter import Reverter
 from .log.intent_notes import IntentNotes
 from .projecting.projectors import Projectors
-from .session_limits import SessionLimits
+from .providers.session_limits import SessionLimits
 from .session_starter import SessionStarter
 
 

@@ -38,8 +38,8 @@ from .agent_life import AgentLife, TurnBegun
 from .apart import interruption_in
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
 from .log.command_sender import SessionVoice
-from .provider_calls import described
 from .providers.adapter import Provider, SessionRequest, own_process
+from .providers.provider_calls import described
 from .shields import shield
 from .thread_context import ChooseProvider, ThreadContext
 

@@ -32,10 +32,10 @@ from .checkpoints.turn_workspace import TurnWorkspace
 from .checkpoints.workspace_identity import WorkspaceIdentity, still_leads_to
 from .conversation_loss import conversation_lost
 from .providers.adapter import SignsOfLife, own_process
-from .providers.process_table import commands_of
+from .providers.process.process_table import commands_of
+from .providers.session_limits import SessionLimits
 from .session_clocks import SessionClocks
 from .session_health import SessionHealth
-from .session_limits import SessionLimits
 from .session_starter import SessionStarter
 from .thread_context import ThreadContext
 

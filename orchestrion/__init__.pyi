@@ -5,7 +5,7 @@ from .actors.log.dispatcher import Submission as Submission
 from .actors.log.subscriptions import Subscription as Subscription
 from .actors.projecting.condition import ProjectorHealth as ProjectorHealth
 from .actors.projecting.snapshot_stream import SnapshotStream as SnapshotStream
-from .actors.providers.acp import AcpProvider as AcpProvider
+from .actors.providers.acp.provider import AcpProvider as AcpProvider
 from .actors.providers.adapter import AgentConnection as AgentConnection
 from .actors.providers.adapter import Capabilities as Capabilities
 from .actors.providers.adapter import ProcessIdentity as ProcessIdentity
@@ -14,11 +14,11 @@ from .actors.providers.adapter import RollsBack as RollsBack
 from .actors.providers.adapter import SessionRequest as SessionRequest
 from .actors.providers.adapter import SignsOfLife as SignsOfLife
 from .actors.providers.adapter import TurnRequest as TurnRequest
-from .actors.providers.claude import ClaudeProvider as ClaudeProvider
-from .actors.providers.codex import CodexProvider as CodexProvider
-from .actors.providers.environment import INHERITED as INHERITED
+from .actors.providers.claude.provider import ClaudeProvider as ClaudeProvider
+from .actors.providers.codex.provider import CodexProvider as CodexProvider
+from .actors.providers.process.environment import INHERITED as INHERITED
+from .actors.providers.session_limits import SessionLimits as SessionLimits
 from .actors.session_health import SessionHealth as SessionHealth
-from .actors.session_limits import SessionLimits as SessionLimits
 from .contracts.admission import command_json as command_json
 from .contracts.admission import parse_command as parse_command
 from .contracts.codec import to_json as to_json

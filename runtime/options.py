@@ -10,7 +10,7 @@ import attrs
 from ..actors.checkpoints.captures_under_way import CaptureBudget
 from ..actors.checkpoints.reverter import RevertPolicy
 from ..actors.conversation_loss import ResumePolicy
-from ..actors.session_limits import SessionLimits
+from ..actors.providers.session_limits import SessionLimits
 from ..actors.thread_context import ChooseProvider
 from ..contracts.mint import Mint
 from ..persistence.bootstrap import ProgressListener

@@ -18,18 +18,19 @@ from ..actors.checkpoints.git import RefNames
 from ..actors.checkpoints.reverter import Reverter
 from ..actors.checkpoints.turn_workspace import TurnWorkspace
 from ..actors.checkpoints.workspace_use import WorkspaceUse
-from ..actors.guarded_provider import guarded
 from ..actors.last_errors import LastErrors
 from ..actors.log.command_sender import SessionVoice
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.log.intent_notes import IntentNotes
 from ..actors.projecting.projectors import Projectors
-from ..actors.provider_calls import ProviderCalls
 from ..actors.provider_router import ProviderRouter
 from ..actors.providers.adapter import Provider
+from ..actors.providers.guarded_provider import guarded
+from ..actors.providers.process.orphans import end_orphan
+from ..actors.providers.provider_calls import ProviderCalls
+from ..actors.providers.session_limits import SessionLimits
 from ..actors.session_health import SessionHealth
-from ..actors.session_limits import SessionLimits
 from ..actors.session_parts import SessionParts
 from ..actors.session_starter import SessionStarter
 from ..actors.supervisor import OFTEN, Supervisor
@@ -48,7 +49,6 @@ from ..persistence.readers import ReaderPool
 from ..persistence.recovery_rows import read_abandoned_threads
 from ..persistence.single_write import write_alone
 from .options import RuntimeOptions
-from .orphans import end_orphan
 
 RECORDING_SECONDS: Final = 2.0
 """How much of a stop's deadline is left to record how sessions ended."""

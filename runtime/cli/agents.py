@@ -13,7 +13,7 @@ from typing import Final, cast, get_args
 import attrs
 import click
 
-from ...actors.providers.acp import AcpProvider
+from ...actors.providers.acp.provider import AcpProvider
 from ...actors.providers.adapter import Provider
 from ...actors.providers.rehearsal import rehearsal_command
 
@@ -62,8 +62,8 @@ def _words(command_line: str) -> list[str]:
 
 
 def _codex(mode: str | None) -> Provider:
-    from ...actors.providers.codex import CodexProvider
-    from ...actors.providers.codex_handshake import SandboxMode
+    from ...actors.providers.codex.handshake import SandboxMode
+    from ...actors.providers.codex.provider import CodexProvider
 
     if mode is None:
         return CodexProvider(inherit_env="all")
@@ -71,7 +71,7 @@ def _codex(mode: str | None) -> Provider:
 
 
 def _claude(mode: str | None) -> Provider:
-    from ...actors.providers.claude import ClaudeProvider, PermissionMode
+    from ...actors.providers.claude.provider import ClaudeProvider, PermissionMode
 
     if mode is None:
         return ClaudeProvider(inherit_env="all")

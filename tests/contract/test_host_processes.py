@@ -13,10 +13,10 @@ import orjson
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers.process_table import start_time
+from orchestrion.actors.providers.process.orphans import end_orphan
+from orchestrion.actors.providers.process.process_table import start_time
 from orchestrion.persistence.host_process import HostProcess
 from orchestrion.persistence.provider_runtime import ProviderRuntimeRow
-from orchestrion.runtime.orphans import end_orphan
 
 IDLE = "import signal; print('up', flush=True); signal.pause()"
 

@@ -33,14 +33,14 @@ AGENT_MUTANTS: Final = (
     ),
     Mutant(
         guard="Codex is given its sandbox again when it resumes",
-        file="actors/providers/codex_handshake.py",
+        file="actors/providers/codex/handshake.py",
         old='{"threadId": thread_id, **where, "excludeTurns": True}',
         new='{"threadId": thread_id, "cwd": where["cwd"], "excludeTurns": True}',
         test="tests/contract/providers/test_codex.py::test_the_sandbox_is_the_same_after_a_resume[asyncio]",
     ),
     Mutant(
         guard="an ACP agent is given its mode again when it resumes",
-        file="actors/providers/acp.py",
+        file="actors/providers/acp/provider.py",
         old="if wanted is not None:",
         new="if wanted is not None and is_new:",
         test="tests/contract/providers/test_sdk.py"

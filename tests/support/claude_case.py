@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrion.actors.providers.claude import ClaudeProvider
+from orchestrion.actors.providers.claude.provider import ClaudeProvider
 from tests.support.fakes.anthropic import AnthropicHandler
 from tests.support.fakes.model_core import FakeModel, serving
 from tests.support.provider_case import ModelFailure, late_program

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrion.actors.providers.codex import ApprovalPolicy, CodexProvider, SandboxMode
+from orchestrion.actors.providers.codex.provider import ApprovalPolicy, CodexProvider, SandboxMode
 from tests.support.fakes.model_core import FakeModel, serving
 from tests.support.fakes.openai_responses import ResponsesHandler
 from tests.support.provider_case import ModelFailure, late_program

@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent
 from orchestrion.runtime.options import RuntimeOptions

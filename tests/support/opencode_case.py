@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from tests.support.fakes.model_core import FakeModel, serving
 from tests.support.fakes.openai_chat import ChatHandler
 from tests.support.provider_case import ModelFailure, late_program

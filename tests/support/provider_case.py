@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 

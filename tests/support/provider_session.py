@@ -17,7 +17,7 @@ from orchestrion.actors.providers.adapter import (
     SessionRequest,
     TurnRequest,
 )
-from orchestrion.actors.providers.process_table import processes_of
+from orchestrion.actors.providers.process.process_table import processes_of
 from orchestrion.contracts.ids import ProviderSessionId, ThreadId, TurnId
 from orchestrion.contracts.provider_events import (
     MessageDelta,

@@ -21,7 +21,7 @@ from uuid import uuid4
 import acp
 from acp import schema
 
-from orchestrion.actors.providers.jsonrpc_protocol import METHOD_NOT_FOUND
+from orchestrion.actors.providers.jsonrpc.protocol import METHOD_NOT_FOUND
 
 _OPTIONS: Final = [
     schema.PermissionOption(option_id="yes", name="Yes", kind="allow_once"),

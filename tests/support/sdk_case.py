@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from tests.support.provider_case import ModelFailure, late_program
 
 __all__ = ["SdkCase", "sdk_case"]

@@ -10,10 +10,10 @@ from typing import Final
 import anyio
 import attrs
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
-from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.contracts.commands import ClientCommand
 from orchestrion.contracts.events import (
     PersistedEvent,

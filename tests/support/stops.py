@@ -33,8 +33,8 @@ import trio
 
 from orchestrion.actors.apart import interruption_in
 from orchestrion.actors.providers.adapter import Provider
-from orchestrion.actors.providers.guardian import descendants, living_processes
-from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.actors.providers.process.guardian import descendants, living_processes
+from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.contracts.errors import OrchestrionError
 from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.ownership import DatabaseLock

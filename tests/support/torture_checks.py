@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 import attrs
 import orjson
 
-from orchestrion.actors.providers.process_table import start_time
+from orchestrion.actors.providers.process.process_table import start_time
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.event_store import read_head, read_open_intents
 from orchestrion.persistence.verify import verify_database

@@ -13,9 +13,9 @@ from typing import Final
 import anyio
 import orjson
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
-from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.contracts.values import Unset
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.event_store import read_open_intents

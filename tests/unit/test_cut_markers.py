@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.acp_tools import clipped
+from orchestrion.actors.providers.acp.tool_call import clipped
 from orchestrion.actors.providers.json_lines import JsonLines
 from orchestrion.contracts.cut_markers import cut_marker, cut_text, entries_of, uncut
 from orchestrion.contracts.payload_bounds import fitting_payload

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrion.actors.providers.guardian import living_processes
+from orchestrion.actors.providers.process.guardian import living_processes
 
 ROOT = Path(__file__).parents[2]
 

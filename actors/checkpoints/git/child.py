@@ -16,7 +16,7 @@ from typing import IO, Final
 import anyio
 
 from ....persistence.threads import start_in_thread
-from ...providers.pipes import PipeReceiveStream
+from ...pipes import PipeReceiveStream
 from ...shields import shield
 
 __all__ = ["Child", "child_process"]

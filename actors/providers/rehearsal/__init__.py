@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from ..interpreter import find_python
+from ..process.interpreter import find_python
 
 __all__ = ["rehearsal_command"]
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from ....actors.providers.acp import AcpProvider
+from ....actors.providers.acp.provider import AcpProvider
 from ....actors.providers.rehearsal import rehearsal_command
 from ....contracts.commands import Command, ProjectCreate, ThreadApprovalRespond, ThreadCreate, ThreadTurnStart
 from ....contracts.events import LoggedEvent, PersistedEvent, ThreadActivityAppended

@@ -13,8 +13,8 @@ import orjson
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from ....actors.providers.adapter import ProcessIdentity
-from ....actors.providers.interpreter import find_python
-from ....actors.providers.process_table import processes_of, start_time
+from ....actors.providers.process.interpreter import find_python
+from ....actors.providers.process.process_table import processes_of, start_time
 from ....contracts.errors import CommandRejected, OrchestrionError
 from ....contracts.events import LoggedEvent
 from ....contracts.read_model import DispatchResult, Snapshot, TurnDiff

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
-from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.actors.providers.acp.provider import AcpProvider
+from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.contracts.values import Unset
 from tests.support.builders import session_stop, turn_interrupt
 from tests.support.stage import activity, error_of, rehearsal, session, session_of, stage

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.actors.providers.process_table import end_process_group, start_time
+from orchestrion.actors.providers.process.process_table import end_process_group, start_time
 from tests.support.inside_provider import InsideProvider
 from tests.support.stage import session_of, stage
 

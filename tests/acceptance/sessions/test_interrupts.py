@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
-from orchestrion.actors.session_limits import SessionLimits
+from orchestrion.actors.providers.acp.provider import AcpProvider
+from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.contracts.errors import CommandRejected
 from orchestrion.contracts.events import ThreadMessageSent
 from tests.support.builders import turn_interrupt

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.contracts.events import ThreadActivityAppended
 from orchestrion.contracts.ids import ThreadId
 from tests.support.builders import checkpoint_revert

@@ -8,10 +8,10 @@ from typing import Final
 
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
-from orchestrion.actors.providers.claude import ClaudeProvider
-from orchestrion.actors.providers.codex import CodexProvider
+from orchestrion.actors.providers.claude.provider import ClaudeProvider
+from orchestrion.actors.providers.codex.provider import CodexProvider
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.stage import rehearsal, session_of, stage

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.contracts.events import ThreadMessageSent
 from tests.support.builders import session_stop
 from tests.support.stage import activity, payload, session, session_of, stage

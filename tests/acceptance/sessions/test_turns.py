@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.contracts.events import ThreadMessageSent, ThreadSessionSetEvent
 from orchestrion.contracts.ids import ThreadId
 from orchestrion.contracts.values import Unset

@@ -11,12 +11,13 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers import acp, first_start
-from orchestrion.actors.providers.acp import AcpProvider
-from orchestrion.actors.providers.acp_protocol import Conversation
+from orchestrion.actors.providers.acp import provider as acp
+from orchestrion.actors.providers.acp.protocol import Conversation
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import SignsOfLife, TurnRequest
-from orchestrion.actors.providers.codex import CodexProvider
-from orchestrion.actors.providers.steps import Step
+from orchestrion.actors.providers.codex.provider import CodexProvider
+from orchestrion.actors.providers.jsonrpc.steps import Step
+from orchestrion.actors.providers.process import first_start
 from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from orchestrion.contracts.ids import ApprovalOptionId
 from orchestrion.contracts.provider_events import (

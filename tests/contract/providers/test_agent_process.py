@@ -15,14 +15,14 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers import interpreter
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.actors.providers.agent_process import agent_process, end_process_group
-from orchestrion.actors.providers.codex import CODEX_ENVIRONMENT, CodexProvider
-from orchestrion.actors.providers.environment import INHERITED, agent_environment
-from orchestrion.actors.providers.interpreter import find_python
-from orchestrion.actors.providers.launch import Launch
-from orchestrion.actors.providers.process_table import processes_of, start_time
+from orchestrion.actors.providers.codex.provider import CODEX_ENVIRONMENT, CodexProvider
+from orchestrion.actors.providers.process import interpreter
+from orchestrion.actors.providers.process.agent_process import agent_process, end_process_group
+from orchestrion.actors.providers.process.environment import INHERITED, agent_environment
+from orchestrion.actors.providers.process.interpreter import find_python
+from orchestrion.actors.providers.process.launch import Launch
+from orchestrion.actors.providers.process.process_table import processes_of, start_time
 from orchestrion.contracts.errors import ProviderUnavailable
 from tests.support.git import Repository
 from tests.support.provider_session import all_have_ended

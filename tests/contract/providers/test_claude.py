@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from orchestrion.actors.providers.adapter import SessionRequest, TurnRequest
-from orchestrion.actors.providers.claude import ClaudeProvider
+from orchestrion.actors.providers.claude.provider import ClaudeProvider
 from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from orchestrion.contracts.ids import ApprovalOptionId, ProviderSessionId, ThreadId
 from orchestrion.contracts.provider_events import (

@@ -11,9 +11,9 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers import first_start
 from orchestrion.actors.providers.adapter import TurnRequest
-from orchestrion.actors.providers.codex import CodexProvider
+from orchestrion.actors.providers.codex.provider import CodexProvider
+from orchestrion.actors.providers.process import first_start
 from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,

@@ -12,7 +12,7 @@ import pytest
 from anyio import to_thread
 
 from orchestrion.actors.providers.adapter import ProcessIdentity, TurnRequest
-from orchestrion.actors.providers.process_table import commands_of, start_time
+from orchestrion.actors.providers.process.process_table import commands_of, start_time
 from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused, SessionLost
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,

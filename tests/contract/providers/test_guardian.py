@@ -15,8 +15,13 @@ from typing import Final
 import pytest
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.actors.providers.guardian import SHARED, guarded_command, living_processes
-from orchestrion.actors.providers.process_table import end_process_group, kill_processes, processes_of, start_time
+from orchestrion.actors.providers.process.guardian import SHARED, guarded_command, living_processes
+from orchestrion.actors.providers.process.process_table import (
+    end_process_group,
+    kill_processes,
+    processes_of,
+    start_time,
+)
 
 RESERVED_SIGNALS: Final = 0b11 << 31
 """Signals 32 and 33, which the C library keeps for itself: no program can reset them."""
@@ -30,7 +35,7 @@ TREES = pytest.mark.parametrize("tree", [IN_ITS_OWN_SESSION, STUBBORN, DAEMON], 
 
 HOST = """
 import subprocess, sys
-from orchestrion.actors.providers.guardian import SHARED, guarded_command, living_processes
+from orchestrion.actors.providers.process.guardian import SHARED, guarded_command, living_processes
 import os
 end, host = os.pipe()
 lifeline = end if sys.argv[1] == "lifeline" else None

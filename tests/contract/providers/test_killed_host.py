@@ -13,7 +13,7 @@ import pytest
 from anyio import to_thread
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.actors.providers.codex import CodexProvider
+from orchestrion.actors.providers.codex.provider import CodexProvider
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.codex_case import CodexCase, codex_case
 from tests.support.git import Repository

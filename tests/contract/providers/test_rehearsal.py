@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.actors.providers.acp import AcpProvider
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.contracts.errors import (

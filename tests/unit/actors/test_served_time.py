@@ -12,8 +12,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from orchestrion.actors.checkpoints.git.git import CaptureFailed, Git, deadline
-from orchestrion.actors.guarded_events import GuardedEvents
-from orchestrion.actors.provider_calls import ProviderCalls, ProviderDefect
+from orchestrion.actors.providers.guarded_events import GuardedEvents
+from orchestrion.actors.providers.provider_calls import ProviderCalls, ProviderDefect
 from orchestrion.actors.served_time import (
     LATE_SECONDS,
     ServedTime,

@@ -1,0 +1,348 @@
+"""One living Claude Code process behind the SDK's client.
+
+A `ClaudeConnection` joins four parts: the process, the SDK's client over our transport, the `Conversation` that knows
+the messages, and the queue of events. What the agent says is handled in its order by the one task that reads (`run`);
+the SDK answers and awaits control requests in tasks of its own, which it ends with `disconnect`. The conversation
+lives on one event loop and is changed between awaits only.
+
+The id of a new session is chosen by us, so that its resume cursor is known before the first turn. The agent writes its
+transcript late: one that is killed in the first seconds of its first turn may have none, and refuses to resume.
+Importing this module needs the extra `claude`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import anyio
+from anyio.abc import TaskGroup
+from claude_agent_sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    ToolPermissionContext,
+)
+
+from ....contracts.errors import (
+    ProviderError,
+    ProviderProtocolError,
+    ProviderUnavailable,
+    ResumeRefused,
+    SessionLost,
+)
+from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
+from ....contracts.provider_events import (
+    RuntimeErrorReported,
+    SessionNotice,
+    SessionStarted,
+    ThreadStarted,
+    TurnCompleted,
+)
+from ....contracts.values import ApprovalDecision, JsonObject
+from ...served_time import served_deadline
+from ..adapter import Capabilities, TurnRequest
+from ..failures import Failure
+from ..json_lines import Malformed, loose_json
+from ..loose_json import object_of, text_of
+from ..process.agent_process import AgentProcess
+from ..process.connection import ProcessConnection
+from ..redaction import plain
+from .failures import claude_failure
+from .history import ClaudeSession, prompt_id
+from .lines import REFUSED, claude_lines
+from .permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room, offered, permission_result
+from .protocol import Conversation, Step
+from .transport import ProcessTransport
+
+__all__ = ["ClaudeConnection"]
+
+_CONTROL: Final = frozenset({"control_request", "control_response", "control_cancel_request"})
+_MAX_PRINTED_BYTES: Final = 2048
+_OWN_REQUESTS: Final = "orchestrion-"
+
+
+class ClaudeConnection(ProcessConnection):
+    def __init__(
+        self,
+        process: AgentProcess,
+        *,
+        session: ClaudeSession,
+        resumes: bool,
+        model: str | None,
+        deadline_seconds: float,
+    ) -> None:
+        super().__init__(process, deadline_seconds=deadline_seconds)
+        self._session = session
+        self._resumes = resumes
+        self._default_model = self._model = model
+        self._effort: str | None = None
+        self._transport = ProcessTransport(process, deadline_seconds=deadline_seconds)
+        self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._ask), transport=self._transport)
+        self._conversation = Conversation()
+        self._decisions: dict[ApprovalRequestId, PendingDecision] = {}
+        self._own_requests: dict[str, _OwnRequest] = {}
+        self._own_request_count = 0
+        self._tasks: TaskGroup | None = None
+        self._refusal: Failure | None = None
+        self._opened = False
+        self._printed_first = ""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(resume=True, approvals=True, model_switch=True)
+
+    @property
+    def provider_thread_id(self) -> ProviderThreadId | None:
+        return self._session.session_id
+
+    @property
+    def resume_cursor(self) -> JsonObject | None:
+        return self._session.cursor()
+
+    async def open(self, start_deadline_seconds: float) -> None:
+        """Shake hands, as the SDK does. Raises as `Provider.connect` does."""
+        program = self._process.program
+        try:
+            with served_deadline(start_deadline_seconds):
+                await self._client.connect()
+        except TimeoutError as error:
+            raise ProviderUnavailable(
+                f"{program} did not come up: no answer within {start_deadline_seconds:g} s"
+            ) from error
+        except Exception as error:
+            if not self._over and not isinstance(error, SessionLost):
+                raise ProviderProtocolError(
+                    f"{program} does not speak as the Claude Agent SDK does: {error}"
+                ) from error
+            await self._process.end()
+            await self._process.stderr_drained()
+            refusal = self._refusal
+            if refusal is not None and refusal.reason == "unauthenticated":
+                raise ProviderUnavailable(f"{program} wants a login: {refusal.text}", reason=refusal.reason) from error
+            if self._resumes and refusal is not None:
+                named = self._session.branch_of or self._session.session_id
+                raise ResumeRefused(f"the agent does not resume {named!r}: {refusal.text}") from error
+            said = refusal.text if refusal is not None else self._process.stderr_tail.strip()
+            if self._printed_first:
+                said = f"{said or 'it wrote nothing to standard error'}; its output begins: {self._printed_first}"
+            because = f"exited with code {self._process.exit_code} before it was ready"
+            raise ProviderUnavailable(
+                f"{program} {because}: {said or 'it wrote nothing to standard error'}",
+                reason="agent_crashed" if refusal is None else refusal.reason,
+            ) from error
+        self._opened = True
+        self._events.put_nowait(SessionStarted(provider_thread_id=self._session.session_id))
+
+    async def start_turn(self, turn: TurnRequest) -> None:
+        self._not_over()
+        prompt = _prompt(turn)
+        self._conversation.begin_turn(prompt["uuid"])
+        try:
+            await self._switch(turn.model or self._default_model, turn.effort)
+            await self._client.query(_only(prompt))
+        except BaseException:
+            self._conversation.cut_off()
+            raise
+
+    async def interrupt(self) -> None:
+        self._not_over()
+        self._perform_nowait(self._conversation.interrupted())
+
+    async def respond(
+        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+    ) -> None:
+        self._not_over()
+        pending = self._decisions.get(request)
+        if pending is not None:
+            pending.check(decision, option)
+        step = self._conversation.decided(request, decision)
+        self._decisions[request].make(decision, option)
+        self._perform_nowait(step)
+
+    async def close(self) -> None:
+        self._note_that_it_was_asked()
+        await self._client.disconnect()
+        await self._process.end()
+
+    async def _read(self) -> None:
+        async with anyio.create_task_group() as self._tasks:
+            await self._read_messages()
+            self._tasks.cancel_scope.cancel()
+
+    async def _read_messages(self) -> None:
+        lines = claude_lines()
+        try:
+            async for chunk in self._process.stdout:
+                for message in lines.feed(chunk):
+                    await self._handle(message)
+        except ProviderError as error:
+            await self._events.put(RuntimeErrorReported(message=str(error), fatal=True))
+        except anyio.ClosedResourceError:
+            pass
+        finally:
+            self._printed_first = plain(lines.printed_first, max_bytes=_MAX_PRINTED_BYTES)
+            self._over = True
+            self._conversation.cut_off()
+            self._transport.end()
+            for own in self._own_requests.values():
+                own.settle({"subtype": "error", "error": "the agent is gone"})
+
+    async def _handle(self, message: JsonObject | Malformed) -> None:
+        if isinstance(message, Malformed):
+            await self._report_malformed(message)
+        elif message.get("type") == REFUSED:
+            assert self._tasks is not None, "a connection reads in its own tasks"
+            self._tasks.start_soon(self._send_soon, object_of(message.get("answer")))
+        elif message.get("type") in _CONTROL:
+            response = object_of(message.get("response"))
+            own = self._own_requests.get(str(response.get("request_id")))
+            if own is None:
+                await self._transport.pass_on(message)
+            else:
+                own.settle(response)
+        elif not self._opened and message.get("type") == "result" and message.get("is_error") is True:
+            self._refusal = claude_failure(message)
+        else:
+            step = self._conversation.received(message)
+            if any(isinstance(event, TurnCompleted) for event in step.events):
+                self._session = self._session.written()
+                await self._follow(text_of(message.get("session_id")))
+            for event in step.events:
+                await self._events.put(event)
+            if step.interrupt:
+                self._interrupt_soon()
+
+    async def _follow(self, session_id: str) -> None:
+        """A turn that has ended is written in the session that its result names: the conversation's from now on."""
+        followed = self._session.followed(session_id)
+        if followed is None:
+            return
+        was, self._session = self._session.session_id, followed
+        await self._events.put(ThreadStarted(provider_thread_id=followed.session_id))
+        summary = "The agent goes on in another session; what it remembers of this conversation may be gone"
+        detail: JsonObject = {"from": was, "to": followed.session_id}
+        await self._events.put(SessionNotice(kind="session.notice", summary=summary, detail=detail))
+
+    async def _ask(
+        self, tool_name: str, given: dict[str, Any], context: ToolPermissionContext
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        """The SDK's question, answered by `respond`; the SDK cancels it when the agent does not wait any more."""
+        options = offered(context.suggestions)
+        size = len(loose_json(given))
+        if not has_room(self._decisions.values(), size):
+            return PermissionResultDeny(message=TOO_MANY_OPEN)
+        request, step = self._conversation.permission_asked(
+            tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason, options=options
+        )
+        if request is None:
+            return PermissionResultDeny(message=NOBODY_TO_ASK)
+        decision = self._decisions[request] = PendingDecision(options, size)
+        for event in step.events:
+            self._events.put_nowait(event)
+        try:
+            value, option = await decision.made()
+            return permission_result(value, tool_name, context.suggestions, option)
+        finally:
+            del self._decisions[request]
+            for event in self._conversation.withdrawn(request).events:
+                self._events.put_nowait(event)
+
+    async def _send_soon(self, message: JsonObject) -> None:
+        """In a task of its own: the task that reads never waits for the agent to read."""
+        with suppress(SessionLost):
+            await self._transport.write(json.dumps(message) + "\n")
+
+    def _perform_nowait(self, step: Step) -> None:
+        for event in step.events:
+            self._events.put_nowait(event)
+        if step.interrupt:
+            self._interrupt_soon()
+
+    def _interrupt_soon(self) -> None:
+        """In a task of its own: its answer is read by the task that reads, which may be the one that asks."""
+        assert self._tasks is not None, "a connection is handed out while it reads"
+        self._tasks.start_soon(self._interrupt)
+
+    async def _interrupt(self) -> None:
+        try:
+            await self._within_deadline("interrupt", self._client.interrupt)
+        except SessionLost:
+            return
+        except ProviderError as error:
+            self._events.put_nowait(RuntimeErrorReported(message=str(error)))
+
+    async def _switch(self, model: str | None, effort: str | None) -> None:
+        if model != self._model:
+            await self._within_deadline(f"model {model!r}", lambda: self._client.set_model(model))
+            self._model = model
+        if effort != self._effort:
+            await self._within_deadline(f"effort {effort!r}", lambda: self._set_effort(effort))
+            self._effort = effort
+
+    async def _set_effort(self, effort: str | None) -> None:
+        """A control request that the SDK's client has no method for."""
+        self._own_request_count += 1
+        request_id = f"{_OWN_REQUESTS}{self._own_request_count}"
+        own = self._own_requests[request_id] = _OwnRequest()
+        request = {"subtype": "apply_flag_settings", "settings": {"effortLevel": effort}}
+        message = {"type": "control_request", "request_id": request_id, "request": request}
+        try:
+            await self._transport.write(json.dumps(message) + "\n")
+            await own.answered()
+        finally:
+            del self._own_requests[request_id]
+
+    async def _within_deadline(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with served_deadline(self._deadline_seconds):
+                await ask()
+        except SessionLost:
+            raise
+        except TimeoutError:
+            raise ProviderProtocolError(
+                f"the agent did not answer within {self._deadline_seconds:g} s: {what}"
+            ) from None
+        except Exception as error:  # the SDK raises a plain Exception for what the agent refuses
+            self._not_over()
+            raise ProviderProtocolError(f"the agent refused {what}: {error}") from error
+
+    def _not_over(self) -> None:
+        if self._over or self._asked:
+            raise SessionLost(f"{self._process.program} is gone")
+
+
+class _OwnRequest:
+    def __init__(self) -> None:
+        self._settled = anyio.Event()
+        self._response: JsonObject = {}
+
+    def settle(self, response: JsonObject) -> None:
+        self._response = response
+        self._settled.set()
+
+    async def answered(self) -> None:
+        """Raises: ProviderProtocolError: the agent refused the request."""
+        await self._settled.wait()
+        if self._response.get("subtype") == "error":
+            raise ProviderProtocolError(str(self._response.get("error")))
+
+
+def _prompt(turn: TurnRequest) -> JsonObject:
+    images = [
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": image.mime_type, "data": image.data_url.partition(",")[2]},
+        }
+        for image in turn.attachments
+    ]
+    content = [*images, {"type": "text", "text": turn.text}]
+    message = {"role": "user", "content": content}
+    return {"type": "user", "uuid": prompt_id(turn.turn_id), "message": message, "parent_tool_use_id": None}
+
+
+async def _only(message: JsonObject) -> AsyncIterator[JsonObject]:
+    yield message

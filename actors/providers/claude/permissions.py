@@ -1,0 +1,135 @@
+"""A user's decision in the words of the Claude Agent SDK. Importing this module needs the extra `claude`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+import anyio
+from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny, PermissionUpdate
+from claude_agent_sdk.types import PermissionRuleValue
+
+from ....contracts.errors import AnswerRefused
+from ....contracts.ids import ApprovalOptionId
+from ....contracts.provider_events import ApprovalOption
+from ....contracts.values import ApprovalDecision, ApprovalOptionKind
+
+__all__ = ["NOBODY_TO_ASK", "TOO_MANY_OPEN", "PendingDecision", "has_room", "offered", "permission_result"]
+
+NOBODY_TO_ASK: Final = "No turn is running that this could belong to."
+TOO_MANY_OPEN: Final = "Too many requests for permission are open, or their inputs are too large. Wait for answers."
+
+_DECLINED: Final = "The user declined this. Do not try it in another way; go on without it."
+
+_MAX_OPEN_DECISIONS: Final = 64
+_MAX_OPEN_DECISION_BYTES: Final = 8 * 1024 * 1024
+_MAX_SUGGESTIONS: Final = 16
+_MAX_NAME: Final = 500
+_DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] = (
+    ("accept", "Yes", "allow_once"),
+    ("acceptForSession", "Yes, and do not ask again in this session", "allow_always"),
+    ("decline", "No, and go on without it", "reject_once"),
+    ("cancel", "No, and end the turn", "other"),
+)
+
+
+class PendingDecision:
+    """A user's decision, awaited by the one task that asks. `size` is that of the tool's input, which is held."""
+
+    def __init__(self, options: tuple[ApprovalOption, ...], size: int = 0) -> None:
+        self.size = size
+        self._options = {option.id: option.kind for option in options}
+        self._made = anyio.Event()
+        self._value: ApprovalDecision = "cancel"
+        self._option: ApprovalOptionId | None = None
+
+    def check(self, value: ApprovalDecision, option: ApprovalOptionId | None) -> None:
+        """Raises: AnswerRefused: the option is none of the request's, or contradicts the decision."""
+        if option is None:
+            return
+        kind = self._options.get(option)
+        if kind is None:
+            raise AnswerRefused(f"the approval request has no option {option!r}")
+        allows = option not in ("decline", "cancel")
+        if allows != (value in ("accept", "acceptForSession")):
+            raise AnswerRefused(f"the option {option!r} ({kind}) contradicts the decision {value}")
+
+    def make(self, value: ApprovalDecision, option: ApprovalOptionId | None = None) -> None:
+        self._value, self._option = value, option
+        self._made.set()
+
+    async def made(self) -> tuple[ApprovalDecision, ApprovalOptionId | None]:
+        await self._made.wait()
+        return self._value, self._option
+
+
+def has_room(held: Collection[PendingDecision], size: int) -> bool:
+    """Whether one more request may be open, with an input of `size` bytes. The first one always may."""
+    return not held or (
+        len(held) < _MAX_OPEN_DECISIONS and size + sum(one.size for one in held) <= _MAX_OPEN_DECISION_BYTES
+    )
+
+
+def offered(suggestions: list[PermissionUpdate]) -> tuple[ApprovalOption, ...]:
+    """What may be answered: the decisions, and each change that the agent suggests, taken only where it is named."""
+    named = tuple(ApprovalOption(id=ApprovalOptionId(id_), name=name, kind=kind) for id_, name, kind in _DECISIONS)
+    changes = tuple(
+        ApprovalOption(id=_suggestion_id(number), name=_described(one), kind=_kind(one))
+        for number, one in enumerate(suggestions[:_MAX_SUGGESTIONS], start=1)
+    )
+    return (*named, *changes)
+
+
+def permission_result(
+    decision: ApprovalDecision,
+    tool_name: str,
+    suggestions: list[PermissionUpdate],
+    option: ApprovalOptionId | None = None,
+) -> PermissionResultAllow | PermissionResultDeny:
+    """The decision in the SDK's words. `suggestions` is what the agent would have allowed from now on."""
+    if option is not None:
+        for number, suggestion in enumerate(suggestions[:_MAX_SUGGESTIONS], start=1):
+            if option == _suggestion_id(number):
+                return PermissionResultAllow(updated_permissions=[suggestion])
+        decision = next(one for one, _, _ in _DECISIONS if one == option)
+    match decision:
+        case "accept":
+            return PermissionResultAllow()
+        case "acceptForSession":
+            return PermissionResultAllow(updated_permissions=_for_session(tool_name, suggestions))
+        case "decline":
+            return PermissionResultDeny(message=_DECLINED)
+        case "cancel":
+            return PermissionResultDeny(message=_DECLINED, interrupt=True)
+
+
+def _for_session(tool_name: str, suggestions: list[PermissionUpdate]) -> list[PermissionUpdate]:
+    """The rules that the agent suggests to allow, else the whole tool; for this session, and in the mode as it is."""
+    allowed = [one for one in suggestions if _allows(one)]
+    if not any(one.type == "addRules" for one in allowed):
+        rules = [PermissionRuleValue(tool_name=tool_name)]
+        allowed.append(PermissionUpdate(type="addRules", rules=rules, behavior="allow"))
+    return [replace(one, destination="session") for one in allowed]
+
+
+def _allows(one: PermissionUpdate) -> bool:
+    """Whether a suggestion allows something and changes nothing else: no mode, no rule that is there."""
+    return one.type == "addDirectories" or (one.type == "addRules" and one.behavior == "allow")
+
+
+def _suggestion_id(number: int) -> ApprovalOptionId:
+    return ApprovalOptionId(f"suggestion-{number}")
+
+
+def _kind(one: PermissionUpdate) -> ApprovalOptionKind:
+    return "allow_always" if _allows(one) else "other"
+
+
+def _described(one: PermissionUpdate) -> str:
+    kept = one.destination or "session"
+    rules = ", ".join(
+        rule.tool_name + (f"({rule.rule_content})" if rule.rule_content else "") for rule in one.rules or ()
+    )
+    what = rules or one.mode or ", ".join(one.directories or ())
+    return f"Yes, and {one.type} {one.behavior or ''} {what} ({kept})".replace("  ", " ")[:_MAX_NAME]

@@ -1,0 +1,206 @@
+"""Claude Code through the Claude Agent SDK.
+
+The SDK's package brings the program and the client. The process is started as every agent's is, not by the SDK, so
+that it has an identity, its end can be forced, and nothing of it is left. What the user configured for Claude Code
+holds: its settings, instructions, skills and MCP servers. Its tool for asking the user questions is turned off: here
+a question ends the turn.
+Source: https://docs.claude.com/en/api/agent-sdk/python
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from ....contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
+from ....contracts.ids import TurnId
+from ....contracts.values import JsonObject
+from ....persistence.threads import in_thread
+from ..adapter import AgentConnection, SessionRequest
+from ..process.connection import connected
+from ..process.environment import Environment, Inherited
+from ..process.launch import launched
+from .history import ClaudeSession, cut, read_messages
+
+if TYPE_CHECKING:
+    from .connection import ClaudeConnection
+
+__all__ = ["CLAUDE_ENVIRONMENT", "ClaudeProvider", "PermissionMode"]
+
+PermissionMode: TypeAlias = Literal["default", "acceptEdits", "plan", "bypassPermissions", "dontAsk"]
+
+_SPEAKS: Final = (
+    *("--output-format", "stream-json", "--input-format", "stream-json", "--verbose"),
+    "--include-partial-messages",
+    *("--permission-prompt-tool", "stdio"),
+    *("--disallowedTools", "AskUserQuestion"),
+)
+CLAUDE_ENVIRONMENT: Final = (
+    *("ANTHROPIC_*", "CLAUDE_*", "DISABLE_*", "ENABLE_*", "BASH_*", "MCP_*", "MAX_THINKING_TOKENS", "API_TIMEOUT_MS"),
+    *("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_BEARER_TOKEN_BEDROCK", "CLOUD_ML_REGION", "VERTEX_*"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "USE_BUILTIN_RIPGREP"),
+)
+"""What Claude Code itself reads of its environment. Keys of a cloud are named by the host that wants them passed."""
+
+_ENVIRONMENT: Final = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py", "CLAUDECODE": ""}
+_INSTALL: Final = "pip install 'orchestrion[claude]'"
+
+
+class ClaudeProvider:
+    """Starts the program at `cli_path` for each session, by default the SDK's own, else the `claude` of the PATH.
+
+    Of the host's environment passes what `inherit_env` names, by default `INHERITED` and `CLAUDE_ENVIRONMENT`; `env` is
+    laid over it, where None removes a variable. `shared_programs` are the command lines, with `*` and `?`, of daemons
+    that the agents share: they are not ended with the agent that started them.
+
+    `permission_mode` says what the agent asks for, `model` is what turns run on that name none. Deadlines are in
+    seconds: `start_deadline_seconds` bounds the start up to the agent's answer to the SDK, `request_deadline_seconds`
+    every later request and every write, `end_grace_seconds` each step of ending the process.
+    """
+
+    keeps_deadlines: Final = True
+
+    def __init__(
+        self,
+        *,
+        name: str = "claude",
+        cli_path: str | Path | None = None,
+        env: Environment | None = None,
+        inherit_env: Inherited | None = None,
+        shared_programs: Sequence[str] = (),
+        permission_mode: PermissionMode = "default",
+        model: str | None = None,
+        start_deadline_seconds: float = 30.0,
+        request_deadline_seconds: float = 30.0,
+        end_grace_seconds: float = 2.0,
+    ) -> None:
+        self._name = name
+        self._cli_path = cli_path
+        self._launch = launched(
+            env={**_ENVIRONMENT, **(env or {})},
+            inherit_env=inherit_env,
+            own_env=CLAUDE_ENVIRONMENT,
+            shared_programs=shared_programs,
+            start_deadline_seconds=start_deadline_seconds,
+            end_grace_seconds=end_grace_seconds,
+        )
+        self._permission_mode = permission_mode
+        self._model = model
+        self._request_deadline_seconds = request_deadline_seconds
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def adapter_key(self) -> str:
+        return "claude"
+
+    def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
+        """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
+        return self._connected(request)
+
+    async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
+        """As `RollsBack.can_forget`."""
+        _, messages = await self._read_messages(request)
+        return cut(messages, turns).is_certain
+
+    async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
+        """As `RollsBack.forget`. What is left is a new session; the old one stays as it is."""
+        session, messages = await self._read_messages(request)
+        found = cut(messages, turns)
+        if not found.is_certain:
+            raise ProviderProtocolError("the agent cannot tell which turns it is to forget")
+        if not found.is_needed:
+            return request.resume_cursor
+        return session.branched_after(found.kept[-1]).cursor() if found.kept else None
+
+    async def _read_messages(self, request: SessionRequest) -> tuple[ClaudeSession, tuple[str, ...]]:
+        await in_thread(_load_sdk)
+        session = ClaudeSession.of_cursor(request.resume_cursor or {})
+        return await read_messages(
+            session,
+            workspace=request.workspace,
+            launch=self._launch.for_session(request),
+            deadline_seconds=self._request_deadline_seconds,
+        )
+
+    @asynccontextmanager
+    async def _connected(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
+        cursor = request.resume_cursor
+        session = ClaudeSession.new() if cursor is None else ClaudeSession.of_cursor(cursor)
+        async with AsyncExitStack() as stack:
+            if session.branch_of is not None:
+                try:
+                    opening = self._opened(request, session.written(), resumes=True)
+                    connection = await stack.enter_async_context(opening)
+                except ResumeRefused:
+                    session = session.begun_anew()  # the branch had no turn yet, or none that was written
+                else:
+                    yield connection
+                    return
+            yield await stack.enter_async_context(self._opened(request, session, resumes=cursor is not None))
+
+    @asynccontextmanager
+    async def _opened(
+        self, request: SessionRequest, session: ClaudeSession, *, resumes: bool
+    ) -> AsyncGenerator[AgentConnection]:
+        connection_type, bundled = await in_thread(_load_sdk)
+        command = self._command(request, bundled, session, resumes=resumes)
+        async with connected(
+            command,
+            request=request,
+            launch=self._launch,
+            connection_over=lambda process: connection_type(
+                process,
+                session=session,
+                resumes=resumes,
+                model=request.model or self._model,
+                deadline_seconds=self._request_deadline_seconds,
+            ),
+        ) as connection:
+            yield connection
+
+    def _command(self, request: SessionRequest, bundled: Path, session: ClaudeSession, *, resumes: bool) -> list[str]:
+        program = self._cli_path or (
+            bundled if bundled.is_file() else shutil.which("claude", path=self._launch.environment().get("PATH"))
+        )
+        if program is None:
+            raise ProviderUnavailable(
+                "the Claude Agent SDK brings no program for this platform: install Claude Code, or give cli_path"
+            )
+        model = request.model or self._model
+        return [
+            str(program),
+            *_SPEAKS,
+            *("--permission-mode", self._permission_mode),
+            *(() if model is None else (f"--model={model}",)),
+            *_conversation_options(session, resumes=resumes),
+        ]
+
+
+def _conversation_options(session: ClaudeSession, *, resumes: bool) -> tuple[str, ...]:
+    """What opens a new session, one that the agent keeps, or a branch of one."""
+    named = f"--session-id={session.session_id}"
+    if not resumes:
+        return (named,)
+    if session.branch_of is None:
+        return (f"--resume={session.session_id}",)
+    return (f"--resume={session.branch_of}", f"--resume-session-at={session.branch_at}", "--fork-session", named)
+
+
+def _load_sdk() -> tuple[type[ClaudeConnection], Path]:
+    """The connection's class, and where the SDK's own program stands. Imports for half a second: not for the loop."""
+    try:
+        sdk = import_module("claude_agent_sdk")
+    except ImportError as error:
+        raise ProviderUnavailable(f"the Claude Agent SDK is not installed: {_INSTALL}") from error
+    from .connection import ClaudeConnection
+
+    program = "claude.exe" if sys.platform == "win32" else "claude"
+    return ClaudeConnection, Path(str(sdk.__file__)).parent / "_bundled" / program

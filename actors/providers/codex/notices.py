@@ -1,0 +1,72 @@
+"""Codex's notifications by what becomes of them: the session's notices, and those that are known and say nothing here.
+
+Source: `codex app-server generate-json-schema`, `ServerNotification`
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ....contracts.provider_events import SessionNotice
+from ....contracts.values import JsonObject
+from ..loose_json import object_of, text_of
+from ..redaction import plain
+
+__all__ = ["KNOWN", "notice_of"]
+
+_MAX_SUMMARY_BYTES: Final = 1024
+
+_OF_TURNS: Final = (
+    *("turn/started", "turn/completed", "turn/plan/updated", "error", "serverRequest/resolved", "item/started"),
+    *("item/completed", "item/agentMessage/delta", "item/commandExecution/outputDelta", "item/fileChange/outputDelta"),
+    *("item/fileChange/patchUpdated", "item/mcpToolCall/progress", "thread/status/changed"),
+)
+_SILENT: Final = (
+    *("thread/started", "thread/readState/changed", "thread/archived", "thread/unarchived", "thread/closed"),
+    *("thread/deleted", "thread/reverted", "skills/changed", "thread/name/updated", "thread/attachment/updated"),
+    *("thread/goal/updated", "thread/goal/cleared", "thread/prediction/updated", "thread/queue/changed"),
+    *("project/changed", "thread/project/updated", "thread/environment/connected", "thread/environment/disconnected"),
+    *("thread/settings/updated", "thread/tokenUsage/updated", "hook/started", "hook/completed", "turn/diff/updated"),
+    *(
+        "item/autoApprovalReview/started",
+        "item/autoApprovalReview/completed",
+        "autoApprovalReview/strictReviewRequired",
+    ),
+    *("item/plan/delta", "command/exec/outputDelta", "process/outputDelta", "process/exited"),
+    *("item/commandExecution/terminalInteraction", "mcpServer/oauthLogin/completed", "mcpServer/startupStatus/updated"),
+    *("mcpServer/event/stream/notification", "account/updated", "account/gatewayOAuth/changed"),
+    *("account/rateLimits/updated", "app/list/updated", "remoteControl/status/changed", "fs/changed"),
+    *("externalAgentConfig/import/progress", "externalAgentConfig/import/completed", "account/login/completed"),
+    *("item/reasoning/summaryTextDelta", "item/reasoning/summaryPartAdded", "item/reasoning/textDelta"),
+    *("model/verification", "modelProvider/authRecoveryStarted", "modelProvider/authRecoveryCompleted"),
+    *("turn/moderationMetadata", "model/safetyBuffering/updated", "rawResponseItem/completed", "rawResponse/completed"),
+    *("fuzzyFileSearch/sessionUpdated", "fuzzyFileSearch/sessionCompleted", "deprecationNotice"),
+    *("windows/worldWritableWarning", "windowsSandbox/setupCompleted"),
+)
+KNOWN: Final = frozenset((*_OF_TURNS, *_SILENT, "thread/compacted", "model/rerouted"))
+"""The methods that are known; any other is counted."""
+
+
+def notice_of(method: str, message: JsonObject) -> SessionNotice | None:
+    """What a host shows beside the turns, or None where a notification is no such thing."""
+    match method:
+        case "thread/compacted":
+            return _notice("The agent compacted its conversation", message)
+        case "warning" | "guardianWarning":
+            return _notice(text_of(message.get("message")), message)
+        case "configWarning":
+            return _notice(text_of(message.get("summary")), message)
+        case "model/rerouted":
+            models = f"{text_of(message.get('fromModel'))} to {text_of(message.get('toModel'))}"
+            return _notice(f"The agent changed its model from {models}", message)
+        case "item/completed" if object_of(message.get("item")).get("type") == "contextCompaction":
+            return _notice("The agent compacted its conversation", {})
+        case _:
+            return None
+
+
+def _notice(summary: str, message: JsonObject) -> SessionNotice:
+    told = {key: value for key, value in message.items() if key not in ("threadId", "turnId") and value is not None}
+    detail = {key: plain(value) if isinstance(value, str) else value for key, value in told.items()}
+    summary = plain(summary, max_bytes=_MAX_SUMMARY_BYTES) or "The agent has a notice"
+    return SessionNotice(kind="session.notice", summary=summary, detail=detail)

@@ -1,0 +1,37 @@
+"""What follows from an input to a conversation over JSON-RPC, as plain values."""
+
+from __future__ import annotations
+
+import attrs
+
+from ....contracts.provider_events import ProviderRuntimeEvent
+from ....contracts.values import JsonObject
+from .protocol import Notification, RequestId
+
+__all__ = ["Answer", "Call", "Step"]
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """The result to send for a request of the agent."""
+
+    id: RequestId
+    value: JsonObject
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A request to send to the agent."""
+
+    method: str
+    params: JsonObject
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """Events for the runtime; then, for the agent, notifications, answers and calls, in this order."""
+
+    events: tuple[ProviderRuntimeEvent, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    calls: tuple[Call, ...] = ()

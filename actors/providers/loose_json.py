@@ -1,0 +1,19 @@
+"""Careful access to JSON of which nothing is known: an agent's fields as objects, lists and text, whatever they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...contracts.values import JsonObject
+
+
+def object_of(value: Any) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def text_of(value: Any) -> str:
+    return value if isinstance(value, str) else ""

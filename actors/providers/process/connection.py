@@ -1,0 +1,128 @@
+"""A connection to an agent process, whatever it speaks: its reader, its events, its end.
+
+What the agent says is handled in its order by the one task that reads (`run`). `SessionExited` is the last event,
+whatever happened.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+import anyio
+from anyio.abc import ObjectReceiveStream
+
+from ....contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
+from ..adapter import ProcessIdentity, SessionRequest
+from ..event_queue import EventQueue
+from ..json_lines import Malformed
+from .agent_process import AgentProcess, agent_process
+from .launch import Launch
+
+__all__ = ["ProcessConnection", "connected"]
+
+_EVENT_CAPACITY: Final = 64
+_MALFORMED_REPORTS: Final = 5
+
+C = TypeVar("C", bound="ProcessConnection")
+
+
+@asynccontextmanager
+async def connected(
+    command: Sequence[str],
+    *,
+    request: SessionRequest,
+    launch: Launch,
+    connection_over: Callable[[AgentProcess], C],
+) -> AsyncGenerator[C]:
+    """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
+    failure: Exception | None = None
+    async with (
+        agent_process(command, workspace=request.workspace, launch=launch.for_session(request)) as process,
+        anyio.create_task_group() as tasks,
+    ):
+        connection = connection_over(process)
+        tasks.start_soon(connection.run)
+        try:
+            await connection.open(launch.start_deadline_seconds)
+            yield connection
+        except Exception as error:
+            failure = error
+        finally:
+            await connection.close()
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+class ProcessConnection(ABC):
+    """One agent process. Its state lives on one event loop and is changed between awaits only."""
+
+    def __init__(self, process: AgentProcess, *, deadline_seconds: float) -> None:
+        self._process = process
+        self._deadline_seconds = deadline_seconds
+        self._events = EventQueue(_EVENT_CAPACITY)
+        self._malformed_reports = 0
+        self._asked = False
+        self._over = False
+
+    @property
+    def process(self) -> ProcessIdentity:
+        return self._process.identity
+
+    @property
+    def heard_at(self) -> float:
+        """As `SignsOfLife.heard_at`."""
+        return self._process.stdout.heard_at
+
+    @property
+    def events(self) -> ObjectReceiveStream[ProviderRuntimeEvent]:
+        return self._events
+
+    @abstractmethod
+    async def open(self, start_deadline_seconds: float) -> None:
+        """Agree on the protocol and open the conversation. Raises as `Provider.connect` does."""
+
+    @abstractmethod
+    async def _read(self) -> None:
+        """Read the agent to its end, or to where it breaks its protocol, and report what of its turn is left to tell.
+
+        Sets `_over`. An agent that breaks its protocol is a fatal error to report, not to raise.
+        """
+
+    async def run(self) -> None:
+        """Read the agent to its end, end what is left of it, and report its exit last."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._process.watch)
+                await self._read()
+                await self._process.end()
+        finally:
+            self._events.end(
+                SessionExited(
+                    asked=self._asked,
+                    exit_code=self._process.exit_code,
+                    stderr_tail=self._process.stderr_tail,
+                )
+            )
+
+    async def close(self) -> None:
+        self._note_that_it_was_asked()
+        await self._process.end()
+
+    def _note_that_it_was_asked(self) -> None:
+        """The end of an agent that lives is one that was asked for."""
+        if not self._over and self._process.exit_code is None:
+            self._asked = True
+
+    async def _report_malformed(self, line: Malformed) -> None:
+        self._malformed_reports += 1
+        if self._malformed_reports <= _MALFORMED_REPORTS:
+            await self._events.put(
+                RuntimeErrorReported(
+                    message=f"{self._process.program} sent a line that is no message: {line.fault}",
+                    detail={"excerpt": line.excerpt},
+                )
+            )

@@ -1,0 +1,49 @@
+"""The first start of a provider's agents: one after the other until one has come up.
+
+An agent whose home is new sets it up as it starts, and several that do so at once fail. Nobody waits long for another,
+which may hang.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Final, TypeVar
+
+import anyio
+
+from ...served_time import served_scope
+
+__all__ = ["SET_UP_SECONDS", "FirstStart"]
+
+SET_UP_SECONDS: Final = 5.0
+"""How long a start waits for another that may be setting up the agent's home."""
+
+C = TypeVar("C")
+
+
+class FirstStart:
+    """Owned by one provider."""
+
+    def __init__(self) -> None:
+        self._has_started = False
+        self._starting = anyio.Lock()
+
+    async def entered(self, opening: AbstractAsyncContextManager[C], stack: AsyncExitStack) -> C:
+        """Enter `opening`, to be left by `stack`, once no other first start is under way. Raises what it raises."""
+        if not self._has_started and await self._may_set_up():
+            try:
+                if not self._has_started:
+                    connection = await stack.enter_async_context(opening)
+                    self._has_started = True
+                    return connection
+            finally:
+                self._starting.release()
+        connection = await stack.enter_async_context(opening)
+        self._has_started = True
+        return connection
+
+    async def _may_set_up(self) -> bool:
+        with served_scope(SET_UP_SECONDS):
+            await self._starting.acquire()
+            return True
+        return False

@@ -1,0 +1,101 @@
+"""How a provider starts its agents, whatever they speak: environment, interpreter, program, bounds of time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from ....contracts.errors import ProviderUnavailable
+from ..adapter import SessionRequest
+from .environment import (
+    INHERITED,
+    Environment,
+    Inherited,
+    agent_environment,
+    checked_environment,
+    checked_names,
+)
+
+__all__ = ["Launch", "launched", "program_path"]
+
+
+@attrs.frozen(kw_only=True)
+class Launch:
+    """What holds for every agent that a provider starts.
+
+    `own_env` names variables that this provider's agents read, beside what `inherit_env` names. `python` is the
+    interpreter that runs the guardian, None for one that is found. `shared_programs` are the command lines, as `*` and
+    `?` match them, of processes that outlive the agent which started them.
+    """
+
+    env: Environment = attrs.field(factory=dict)
+    inherit_env: Inherited = INHERITED
+    own_env: tuple[str, ...] = ()
+    python: str | None = None
+    shared_programs: tuple[str, ...] = ()
+    start_deadline_seconds: float = 30.0
+    end_grace_seconds: float = 2.0
+
+    def for_session(self, request: SessionRequest) -> Launch:
+        """What holds for the agent of one session."""
+        return self if request.python is None else attrs.evolve(self, python=request.python)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of an agent that is started now."""
+        return agent_environment(os.environ, inherit=self.inherit_env, own=self.own_env, env=self.env)
+
+
+def launched(
+    *,
+    env: Environment | None,
+    inherit_env: Inherited | None,
+    shared_programs: Sequence[str],
+    start_deadline_seconds: float,
+    end_grace_seconds: float,
+    own_env: Sequence[str] = (),
+) -> Launch:
+    """A `Launch` of what a host gave a provider. Without `inherit_env`, `INHERITED` and `own_env` pass.
+
+    Raises:
+        ValueError: a name or a value is none that an environment can have, or a string stands for a sequence.
+    """
+    if isinstance(shared_programs, str):
+        raise ValueError(f"shared_programs is a sequence of command lines: {shared_programs!r}")
+    return Launch(
+        env=checked_environment(env),
+        inherit_env=INHERITED if inherit_env is None else checked_names(inherit_env),
+        own_env=tuple(own_env) if inherit_env is None else (),
+        shared_programs=tuple(shared_programs),
+        start_deadline_seconds=start_deadline_seconds,
+        end_grace_seconds=end_grace_seconds,
+    )
+
+
+def program_path(name: str, env: Mapping[str, str]) -> str:
+    """The absolute path of a program, looked for as the agent's own PATH says.
+
+    Raises:
+        ProviderUnavailable: there is none, or it is no file that may be executed.
+    """
+    found = shutil.which(name, path=env.get("PATH", os.defpath))
+    if found is not None:
+        return os.path.abspath(found)
+    if os.path.dirname(name):
+        places = [Path(name)]
+    else:
+        places = [Path(directory, name) for directory in env.get("PATH", os.defpath).split(os.pathsep) if directory]
+    for place in places:
+        if place.is_dir() and os.path.dirname(name):
+            raise ProviderUnavailable(f"the program {name!r} is a directory: give the path of the program in it")
+        if place.is_file():
+            raise ProviderUnavailable(
+                f"the program {name!r} is found as {str(place)!r}, which may not be executed: chmod +x it, or name"
+                " its interpreter in the command"
+            )
+        if place.is_symlink():
+            raise ProviderUnavailable(f"the program {name!r} is a symbolic link to a file that does not exist: {place}")
+    raise ProviderUnavailable(f"the program {name!r} was not found: install it, or give its whole path in the command")

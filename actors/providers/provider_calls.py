@@ -1,0 +1,146 @@
+"""A call into a provider, with a deadline and an outcome.
+
+A provider may be the host's own code: a method of it may hang, raise anything, or ignore that it is cancelled. So each
+call runs in a task apart. Its caller gets what it returned, or a `ProviderError` that says which method of which
+provider failed and how. A call that does not end in time is cancelled; one that goes on all the same is left behind,
+and logged.
+
+When the runtime stops, `hurry` puts all deadlines before that of the stop.
+
+What blocks the event loop itself (`time.sleep` in a coroutine) blocks the host with it: no deadline can help there.
+That time does not count against any call (`served_time.py`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import anyio
+
+from ...contracts.errors import MailboxClosed, ProviderError, ProviderProtocolError
+from ..apart import Apart, interruption_in
+from ..served_time import ServedScope, served_scope
+from ..shields import shield
+
+__all__ = ["ProviderCalls", "ProviderDefect", "described"]
+
+T = TypeVar("T")
+
+CUT_SECONDS: Final = 1.0
+"""How long a call that was cancelled may take to end before it is left behind."""
+
+_DESCRIBED_CHARACTERS: Final = 2000
+
+_logger = logging.getLogger(__name__)
+
+
+class ProviderDefect(ProviderProtocolError):
+    """A call that ended otherwise than its contract says: how far it came is unknown."""
+
+
+class ProviderCalls:
+    """The calls into the providers of one runtime. Belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self._until = math.inf
+        self._is_hurried = False
+        self._waits: dict[ServedScope, bool] = {}
+
+    def hurry(self, until: float) -> None:
+        """No call is waited for beyond that time of the event loop's clock, those under way included.
+
+        What yields to a stop (`wait`) is not waited for any more at all.
+        """
+        self._until = until
+        self._is_hurried = True
+        for wait, yields in self._waits.items():
+            wait.end_by(anyio.current_time() if yields else until)
+
+    async def call(self, what: str, run: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+        """Run a method of a provider, named `what` in errors, and return its answer.
+
+        Cancelled, it cancels the call, and waits a second at most for its end.
+
+        Raises:
+            ProviderError: what the method raised, if that is one.
+            ProviderDefect: it raised anything else, or did not end within `seconds`.
+        """
+        call = self.begin(what, run)
+        try:
+            await self.wait(call.ended, seconds=seconds)
+        finally:
+            if not call.ended.is_set():
+                await self.cut(call)
+        return self.outcome(call)
+
+    def begin(self, what: str, run: Callable[[], Awaitable[T]]) -> Apart[T]:
+        """Start a call, for `wait`, `cut` and `outcome`."""
+
+        async def answer() -> T:
+            awaitable = run()
+            if not inspect.isawaitable(awaitable):
+                raise TypeError("it is no coroutine function")
+            return await awaitable
+
+        return Apart(answer, name=what)
+
+    async def wait(self, event: anyio.Event, *, seconds: float, yields: bool = False) -> bool:
+        """Wait for an event of a call within its deadline; whether it came. What `yields` ends when a stop begins."""
+        with served_scope(0 if yields and self._is_hurried else seconds) as wait:
+            wait.end_by(self._until)
+            self._waits[wait] = yields
+            try:
+                await event.wait()
+            finally:
+                del self._waits[wait]
+        return event.is_set()
+
+    async def cut(self, call: Apart[T], *, seconds: float = CUT_SECONDS) -> None:
+        """Cancel a call and wait for its end, so long at most, a second at a stop. What does not end is left behind."""
+        call.cancel()
+        try:
+            with shield():
+                if not await self.wait(call.ended, seconds=seconds):
+                    with served_scope(min(seconds, CUT_SECONDS)):
+                        await call.ended.wait()
+        except MailboxClosed:
+            self._leave(call)
+            raise
+        self._leave(call)
+
+    @staticmethod
+    def _leave(call: Apart[T]) -> None:
+        if not call.ended.is_set():
+            call.leave_behind()
+            _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})
+
+    @staticmethod
+    def outcome(call: Apart[T]) -> T:
+        """What a call that is over, or was cut, returned; raises as `call` does."""
+        if not call.ended.is_set() or (call.was_cut and call.was_cancelled):
+            overdue = f"{call.name} did not end within {call.age_seconds:.3g} s"
+            raise ProviderDefect(overdue, reason="unresponsive")
+        if call.was_cut:
+            raise ProviderDefect(f"{call.name} was cancelled from elsewhere")
+        try:
+            return call.result()
+        except ProviderError:
+            raise
+        except BaseException as error:  # an interrupt of the program has been passed on to the host
+            raise ProviderDefect(f"{call.name} failed: {described(error)}") from error
+
+
+def described(error: BaseException) -> str:
+    """An error of foreign code in words, bounded, whatever its own text does."""
+    try:
+        text = str(error)
+    except BaseException as fault:
+        if interruption_in(fault) is not None:
+            raise
+        text = "its text cannot be had"
+    name = type(error).__name__
+    return f"{name}: {text}"[:_DESCRIBED_CHARACTERS] if text else name

@@ -1,0 +1,517 @@
+"""What a conversation makes of an agent's updates, requests and replies. No process, no pipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrion.actors.providers.acp.protocol import Conversation
+from orchestrion.actors.providers.jsonrpc.protocol import Notification, Refusal, Result
+from orchestrion.actors.providers.jsonrpc.steps import Answer, Step
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
+from orchestrion.contracts.provider_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    MessageCompleted,
+    MessageDelta,
+    PlanUpdated,
+    ProviderRuntimeEvent,
+    ReasoningCompleted,
+    SessionNotice,
+    ToolCompleted,
+    ToolStarted,
+    TurnCompleted,
+)
+from orchestrion.contracts.values import ApprovalDecision
+
+CANCEL = Notification(method="session/cancel", params={"sessionId": "s"})
+CANCELLED = {"outcome": {"outcome": "cancelled"}}
+EVERY_OPTION = ("allow_once", "allow_always", "reject_once", "reject_always")
+FIRST = ApprovalRequestId("permission-1")
+
+
+class Talk:
+    """A conversation in a turn, spoken to in the agent's words; `told` is what it made of them."""
+
+    def __init__(self, *, running: bool = True) -> None:
+        self.conversation = Conversation(ProviderThreadId("s"))
+        self.told: list[ProviderRuntimeEvent] = []
+        self.answers: list[Answer] = []
+        if running:
+            self.conversation.begin_turn()
+
+    def take(self, step: Step) -> Step:
+        self.told += step.events
+        self.answers += step.answers
+        return step
+
+    def update(self, kind: str, /, **fields: Any) -> Step:
+        return self.take(self.conversation.updated({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}}))
+
+    def say(self, text: str, **fields: Any) -> Step:
+        return self.update("agent_message_chunk", content={"type": "text", "text": text}, **fields)
+
+    def think(self, text: str) -> Step:
+        return self.update("agent_thought_chunk", content={"type": "text", "text": text})
+
+    def ask(self, *options: str, **call: Any) -> Step:
+        offered = [{"optionId": f"id-{kind}", "name": kind, "kind": kind} for kind in options or EVERY_OPTION]
+        params = {"sessionId": "s", "toolCall": {"toolCallId": "t", **call}, "options": offered}
+        return self.take(self.conversation.permission_asked(7, params))
+
+    def end(self, reason: str = "end_turn") -> Step:
+        return self.take(self.conversation.replied(Result(id=0, value={"stopReason": reason})))
+
+    def kinds(self) -> list[type]:
+        return [type(event) for event in self.told]
+
+    def texts(self) -> list[tuple[str, str]]:
+        return [(event.item, event.text) for event in self.told if isinstance(event, MessageDelta)]
+
+
+class TestText:
+    def test_chunks_continue_one_message_until_the_turn_ends(self) -> None:
+        talk = Talk()
+        talk.say("Hello ")
+        talk.say("world")
+        talk.end()
+        assert talk.texts() == [("message-1", "Hello "), ("message-1", "world")]
+        assert talk.told[2:] == [
+            MessageCompleted(item=ProviderItemId("message-1")),
+            TurnCompleted(outcome="completed"),
+        ]
+
+    def test_a_tool_call_ends_the_message(self) -> None:
+        talk = Talk()
+        talk.say("before")
+        talk.update("tool_call", toolCallId="t", title="ls")
+        talk.say("after")
+        assert talk.kinds() == [MessageDelta, MessageCompleted, ToolStarted, MessageDelta]
+        assert talk.texts() == [("message-1", "before"), ("message-2", "after")]
+
+    def test_progress_of_a_tool_call_does_not_end_the_message(self) -> None:
+        talk = Talk()
+        talk.update("tool_call", toolCallId="t", title="ls")
+        talk.say("one ")
+        talk.update("tool_call_update", toolCallId="t", status="in_progress")
+        talk.say("message")
+        assert talk.texts() == [("message-1", "one "), ("message-1", "message")]
+
+    def test_a_thought_ends_the_message_and_is_told_whole(self) -> None:
+        talk = Talk()
+        talk.say("before")
+        talk.think("let me ")
+        talk.think("see")
+        talk.say("after")
+        assert talk.kinds() == [MessageDelta, MessageCompleted, ReasoningCompleted, MessageDelta]
+        assert ReasoningCompleted(text="let me see") in talk.told
+
+    def test_another_message_id_begins_another_message(self) -> None:
+        talk = Talk()
+        talk.say("a", messageId="1")
+        talk.say("b", messageId="1")
+        talk.say("c", messageId="2")
+        assert talk.texts() == [("message-1", "a"), ("message-1", "b"), ("message-2", "c")]
+
+    def test_keys_are_not_used_again_in_a_later_turn(self) -> None:
+        talk = Talk()
+        talk.say("a")
+        talk.end()
+        talk.conversation.begin_turn()
+        talk.say("b")
+        assert talk.texts() == [("message-1", "a"), ("message-2", "b")]
+
+    def test_an_endless_thought_is_bounded(self) -> None:
+        talk = Talk()
+        for _ in range(20):
+            talk.think("x" * 10_000)
+        talk.end()
+        (thought,) = [event.text for event in talk.told if isinstance(event, ReasoningCompleted)]
+        assert len(thought) == 64 * 1024
+
+    def test_a_thought_is_told_when_the_agent_dies_and_nothing_is_completed(self) -> None:
+        talk = Talk()
+        talk.say("half a sen")
+        talk.think("hm")
+        talk.told.clear()
+        talk.take(talk.conversation.cut_off())
+        assert talk.told == [ReasoningCompleted(text="hm")]
+
+
+class TestTools:
+    def test_a_tool_call_is_started_and_completed_once(self) -> None:
+        talk = Talk()
+        talk.update("tool_call", toolCallId="t", title="ls", kind="execute", rawInput={"command": "ls"})
+        talk.update("tool_call_update", toolCallId="t", status="in_progress")
+        content = [{"type": "content", "content": {"type": "text", "text": "a.txt"}}]
+        talk.update("tool_call_update", toolCallId="t", status="completed", content=content)
+        talk.update("tool_call_update", toolCallId="t", status="completed")
+        talk.update("tool_call", toolCallId="t", status="completed")
+        started, completed = talk.told
+        assert isinstance(started, ToolStarted)
+        assert isinstance(completed, ToolCompleted)
+        assert started.item == completed.item == "tool-1"
+        assert started.detail == {"toolCallId": "t", "kind": "execute", "rawInput": {"command": "ls"}}
+        assert completed.detail["text"] == "a.txt"
+        assert completed.detail["rawInput"] == {"command": "ls"}
+        assert (completed.title, completed.failed) == ("ls", False)
+
+    def test_a_failed_tool_call_says_so(self) -> None:
+        talk = Talk()
+        talk.update("tool_call", toolCallId="t", title="ls", status="failed")
+        assert talk.kinds() == [ToolStarted, ToolCompleted]
+        assert isinstance(talk.told[1], ToolCompleted)
+        assert talk.told[1].failed
+
+    def test_an_update_of_a_call_that_was_never_announced_starts_it(self) -> None:
+        talk = Talk()
+        talk.update("tool_call_update", toolCallId="t", title="ls", status="completed")
+        assert talk.kinds() == [ToolStarted, ToolCompleted]
+
+    def test_an_id_that_comes_again_is_another_call(self) -> None:
+        talk = Talk()
+        for _ in range(2):
+            talk.update("tool_call", toolCallId="t", title="ls", status="pending")
+            talk.update("tool_call_update", toolCallId="t", status="completed")
+        assert [event.item for event in talk.told if isinstance(event, ToolStarted)] == ["tool-1", "tool-2"]
+
+    def test_a_diff_is_in_the_detail(self) -> None:
+        talk = Talk()
+        diff = {"type": "diff", "path": "/w/a", "oldText": None, "newText": "x"}
+        talk.update("tool_call", toolCallId="t", title="edit", kind="edit", content=[diff])
+        assert isinstance(talk.told[0], ToolStarted)
+        assert talk.told[0].detail["diffs"] == [{"path": "/w/a", "oldText": None, "newText": "x"}]
+
+    @pytest.mark.parametrize(("reason", "failed"), [("end_turn", False), ("cancelled", True)])
+    def test_a_call_that_the_turn_left_open_is_completed_with_it(self, reason: str, failed: bool) -> None:
+        talk = Talk()
+        talk.update("tool_call", toolCallId="t", title="ls", status="in_progress")
+        talk.end(reason)
+        assert talk.kinds() == [ToolStarted, ToolCompleted, TurnCompleted]
+        assert isinstance(talk.told[1], ToolCompleted)
+        assert (talk.told[1].failed, talk.told[1].detail["status"]) == (failed, "unfinished")
+
+    def test_a_plan_is_told_with_its_entries(self) -> None:
+        talk = Talk()
+        entries = [{"content": "look", "status": "completed"}, {"content": "leap", "status": "pending"}]
+        talk.update("plan", entries=entries)
+        assert talk.told == [PlanUpdated(summary="look; leap", detail={"entries": entries})]
+
+
+class TestPermissions:
+    @pytest.mark.parametrize(
+        ("tool", "kind"),
+        [
+            ("execute", "command"),
+            ("edit", "fileChange"),
+            ("delete", "fileChange"),
+            ("move", "fileChange"),
+            ("fetch", "permission"),
+            (None, "permission"),
+        ],
+    )
+    def test_the_kind_follows_the_tool(self, tool: str | None, kind: str) -> None:
+        talk = Talk()
+        talk.ask(kind=tool, title="do it")
+        (asked,) = talk.told
+        assert isinstance(asked, ApprovalRequested)
+        assert (asked.request, asked.kind, asked.summary) == ("permission-1", kind, "do it")
+
+    @pytest.mark.parametrize(
+        ("decision", "offered", "chosen"),
+        [
+            ("accept", EVERY_OPTION, "allow_once"),
+            ("accept", ("allow_always", "reject_once"), "allow_always"),
+            ("acceptForSession", EVERY_OPTION, "allow_once"),
+            ("acceptForSession", ("allow_always", "reject_once"), "allow_always"),
+            ("acceptForSession", ("allow_once", "reject_once"), "allow_once"),
+            ("decline", EVERY_OPTION, "reject_once"),
+            ("decline", ("allow_once", "reject_always"), "reject_always"),
+        ],
+    )
+    def test_a_decision_chooses_an_option_by_kind(
+        self, decision: ApprovalDecision, offered: tuple[str, ...], chosen: str
+    ) -> None:
+        talk = Talk()
+        talk.ask(*offered)
+        talk.take(talk.conversation.decided(FIRST, decision))
+        assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision=decision)]
+        outcome = {"outcome": "selected", "optionId": f"id-{chosen}"}
+        assert talk.answers == [Answer(id=7, value={"outcome": outcome})]
+
+    def test_what_no_option_fits_is_answered_cancelled(self) -> None:
+        talk = Talk()
+        talk.ask("allow_once", "allow_always")
+        step = talk.conversation.decided(FIRST, "decline")
+        assert (step.answers, step.notifications) == ((Answer(id=7, value=CANCELLED),), ())
+
+    def test_a_decision_to_cancel_cancels_the_turn_and_whatever_else_it_asks(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.ask()
+        step = talk.conversation.decided(FIRST, "cancel")
+        assert step.notifications == (CANCEL,)
+        assert [answer.value for answer in step.answers] == [CANCELLED, CANCELLED]
+        second = ApprovalRequestId("permission-2")
+        assert step.events == tuple(ApprovalResolved(request=one, decision="cancel") for one in (FIRST, second))
+        talk.ask()
+        assert talk.answers[-1].value == CANCELLED
+        talk.end("cancelled")
+        assert talk.told[-1] == TurnCompleted(outcome="cancelled")
+
+    def test_what_cannot_be_accepted_stays_open(self) -> None:
+        talk = Talk()
+        talk.ask("reject_once")
+        with pytest.raises(ProviderProtocolError, match="no option of the request is a plain 'accept'"):
+            talk.conversation.decided(FIRST, "accept")
+        talk.take(talk.conversation.decided(FIRST, "decline"))
+        assert len(talk.answers) == 1
+
+    def test_a_request_is_answered_once(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.conversation.decided(FIRST, "accept")
+        with pytest.raises(ProviderProtocolError, match="not open any more"):
+            talk.conversation.decided(FIRST, "accept")
+
+    def test_the_permission_names_the_call_that_comes_after_it(self) -> None:
+        talk = Talk()
+        talk.ask(title="Write a", kind="edit")
+        talk.update("tool_call_update", toolCallId="t", status="completed")
+        asked, started, completed = talk.told
+        assert isinstance(asked, ApprovalRequested)
+        assert isinstance(started, ToolStarted)
+        assert isinstance(completed, ToolCompleted)
+        assert asked.item == started.item == completed.item
+        assert started.title == "Write a"
+
+    def test_an_interrupt_cancels_what_is_open_and_what_is_asked_later(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.take(talk.conversation.interrupted())
+        talk.ask()
+        assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
+        assert [answer.value for answer in talk.answers] == [CANCELLED, CANCELLED]
+
+    def test_a_request_that_outlives_its_turn_is_resolved_with_it(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.end()
+        assert talk.told[1:] == [
+            ApprovalResolved(request=FIRST, decision="cancel"),
+            TurnCompleted(outcome="completed"),
+        ]
+        with pytest.raises(ProviderProtocolError, match="not open"):
+            talk.conversation.decided(FIRST, "accept")
+
+
+class TestTurns:
+    @pytest.mark.parametrize("reason", ["refusal", "max_tokens", "max_turn_requests", "bored", ""])
+    def test_an_end_without_success_fails_with_its_reason(self, reason: str) -> None:
+        talk = Talk()
+        talk.end(reason)
+        (completed,) = talk.told
+        assert isinstance(completed, TurnCompleted)
+        assert completed.outcome == "failed"
+        assert (reason or "none given") in (completed.error or "")
+
+    def test_an_error_fails_the_turn_with_its_message(self) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="out of quota")))
+        assert talk.told == [TurnCompleted(outcome="failed", error="out of quota", reason="rate_limited")]
+
+    def test_an_error_after_an_interrupt_is_an_interruption(self) -> None:
+        talk = Talk()
+        step = talk.conversation.interrupted()
+        assert step.notifications == (CANCEL,)
+        talk.take(step)
+        talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
+        assert talk.told == [TurnCompleted(outcome="interrupted", error="aborted")]
+
+    def test_an_error_after_a_decision_to_cancel_is_a_cancellation(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.conversation.decided(FIRST, "cancel")
+        talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
+        assert talk.told[-1] == TurnCompleted(outcome="cancelled", error="aborted")
+
+    def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
+        assert Talk(running=False).conversation.interrupted() == Step()
+
+    @pytest.mark.lesson("L52")
+    @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
+    def test_interrupted_turn_is_interrupted_whatever_the_agent_says(self, reason: str) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.interrupted())
+        talk.end(reason)
+        assert talk.told == [TurnCompleted(outcome="interrupted")]
+
+    @pytest.mark.lesson("L52")
+    @pytest.mark.parametrize(
+        ("stopped", "reason"),
+        [("refusal", "refused"), ("max_tokens", "context_full"), ("max_turn_requests", "max_turns"), ("bored", None)],
+    )
+    def test_why_a_turn_stopped_is_a_stable_reason(self, stopped: str, reason: str | None) -> None:
+        talk = Talk()
+        talk.end(stopped)
+        (completed,) = talk.told
+        assert isinstance(completed, TurnCompleted)
+        assert completed.reason == reason
+
+    @pytest.mark.lesson("L52")
+    def test_an_error_of_a_prompt_tells_its_data_its_reason_and_how_to_log_in(self) -> None:
+        talk = Talk()
+        talk.conversation = Conversation(ProviderThreadId("s"), login="run `x login`")
+        talk.conversation.begin_turn()
+        refusal = Refusal(id=0, code=-32000, message="Internal error", detail={"details": "token expired"})
+        talk.take(talk.conversation.replied(refusal))
+        assert talk.told == [
+            TurnCompleted(
+                outcome="failed", error="Internal error: token expired; run `x login`", reason="unauthenticated"
+            )
+        ]
+
+    @pytest.mark.parametrize(("asked", "outcome"), [(True, "interrupted"), (False, "cancelled")])
+    def test_a_cancelled_turn_was_interrupted_if_the_runtime_asked(self, asked: bool, outcome: str) -> None:
+        talk = Talk()
+        if asked:
+            talk.take(talk.conversation.interrupted())
+        talk.end("cancelled")
+        assert [event.outcome for event in talk.told if isinstance(event, TurnCompleted)] == [outcome]
+
+    def test_an_interrupt_of_one_turn_does_not_colour_the_next(self) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.interrupted())
+        talk.end("cancelled")
+        talk.conversation.begin_turn()
+        talk.end("cancelled")
+        assert [event.outcome for event in talk.told if isinstance(event, TurnCompleted)] == [
+            "interrupted",
+            "cancelled",
+        ]
+
+    def test_a_second_turn_at_once_is_refused(self) -> None:
+        talk = Talk()
+        with pytest.raises(ProviderProtocolError, match="one at a time"):
+            talk.conversation.begin_turn()
+
+
+class TestBetweenTurns:
+    @pytest.mark.lesson("L51")
+    def test_text_and_tools_after_the_reply_are_reported(self) -> None:
+        talk = Talk()
+        talk.say("The answer is ", messageId="m")
+        talk.end()
+        talk.told.clear()
+        talk.say("42.", messageId="m")
+        talk.update("tool_call", toolCallId="bg", title="build")
+        talk.update("tool_call_update", toolCallId="bg", status="completed")
+        talk.think("done")
+        assert talk.kinds() == [MessageDelta, MessageCompleted, ToolStarted, ToolCompleted]
+        assert talk.texts() == [("message-2", "42.")]
+        talk.take(talk.conversation.begin_turn())
+        assert talk.told[-1] == ReasoningCompleted(text="done")
+
+    @pytest.mark.lesson("L51")
+    def test_a_call_that_its_turn_left_open_ends_under_its_key(self) -> None:
+        talk = Talk()
+        talk.update("tool_call", toolCallId="bg", title="build", status="in_progress")
+        talk.end()
+        talk.told.clear()
+        talk.take(talk.conversation.begin_turn())
+        talk.update("tool_call_update", toolCallId="bg", status="failed")
+        talk.update("tool_call_update", toolCallId="bg", status="failed")
+        (completed,) = talk.told
+        assert isinstance(completed, ToolCompleted)
+        assert (completed.item, completed.title, completed.failed) == ("tool-1", "build", True)
+
+    @pytest.mark.lesson("L51")
+    def test_a_permission_between_turns_is_asked(self) -> None:
+        talk = Talk(running=False)
+        talk.ask()
+        assert talk.kinds() == [ApprovalRequested]
+        talk.take(talk.conversation.decided(FIRST, "cancel"))
+        assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
+        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+
+    def test_a_permission_after_an_interrupted_turn_is_answered_cancelled(self) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.interrupted())
+        talk.end("cancelled")
+        talk.told.clear()
+        talk.ask()
+        assert talk.told == []
+        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+
+    @pytest.mark.lesson("L53")
+    def test_history_that_is_replayed_is_dropped(self) -> None:
+        talk = Talk(running=False)
+        talk.conversation = Conversation(ProviderThreadId("s"), replaying=True)
+        talk.update("user_message_chunk", content={"type": "text", "text": "old"})
+        talk.say("old")
+        talk.think("old")
+        talk.update("tool_call", toolCallId="t", title="old")
+        talk.ask()
+        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+        talk.conversation.replay_ended()
+        talk.take(talk.conversation.begin_turn())
+        talk.say("new")
+        assert talk.texts() == [("message-1", "new")]
+        assert talk.kinds() == [MessageDelta]
+
+
+class TestIgnored:
+    def test_updates_of_another_session_are_counted(self) -> None:
+        talk = Talk()
+        chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "x"}}
+        talk.take(talk.conversation.updated({"sessionId": "other", "update": chunk}))
+        (notice,) = talk.told
+        assert isinstance(notice, SessionNotice)
+        assert notice.detail == {"kinds": {"updates of another session": 1}}
+
+    @pytest.mark.parametrize(
+        "update",
+        [
+            {"sessionUpdate": "usage_update", "used": 1},
+            {"sessionUpdate": "available_commands_update", "availableCommands": []},
+            {"sessionUpdate": "current_mode_update", "currentModeId": "ask"},
+            {"sessionUpdate": "agent_message_chunk", "content": []},
+            {"sessionUpdate": "agent_message_chunk", "content": {"type": "image"}},
+        ],
+    )
+    def test_updates_that_lead_to_no_event_are_ignored(self, update: Any) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.updated({"sessionId": "s", "update": update}))
+        assert talk.told == []
+
+    @pytest.mark.lesson("L57")
+    def test_updates_that_are_not_understood_are_counted_and_rarely_reported(self) -> None:
+        talk = Talk()
+        for update in ("?", {}, {"sessionUpdate": ["tool_call"]}, *[{"sessionUpdate": "dance"}] * 300):
+            talk.take(talk.conversation.updated({"sessionId": "s", "update": update}))
+        params: Any
+        for params in (None, []):
+            talk.take(talk.conversation.updated(params))
+        talk.take(talk.conversation.not_understood("_x/hello"))
+        notices = [event for event in talk.told if isinstance(event, SessionNotice)]
+        assert [sum(notice.detail["kinds"].values()) for notice in notices] == [1, 100]
+        assert notices[-1].kind == "frames.ignored"
+        assert notices[-1].detail["kinds"] == {"without a kind": 3, "dance": 97}
+
+    def test_the_kinds_that_are_counted_are_bounded(self) -> None:
+        talk = Talk()
+        for number in range(1000):
+            talk.update(f"{number}" + "x" * 1000)
+        notice = talk.told[-1]
+        assert isinstance(notice, SessionNotice)
+        assert len(notice.detail["kinds"]) == 33
+        assert max(map(len, notice.detail["kinds"])) == 100
+
+    def test_a_request_of_the_wrong_shape_is_still_a_request(self) -> None:
+        talk = Talk()
+        step = talk.conversation.permission_asked(7, {"sessionId": "s", "toolCall": 3, "options": [None, "x", {}]})
+        (asked,) = step.events
+        assert isinstance(asked, ApprovalRequested)
+        assert asked.kind == "permission"

@@ -1,0 +1,428 @@
+"""Claude Code's messages become provider events: given what arrived, then what is told."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from orchestrion.actors.providers.claude.protocol import Conversation, Step
+from orchestrion.actors.providers.claude.tools import approval_kind, tool_title
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId
+from orchestrion.contracts.provider_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    MessageCompleted,
+    MessageDelta,
+    PlanUpdated,
+    ProviderRuntimeEvent,
+    ReasoningCompleted,
+    RuntimeErrorReported,
+    SessionNotice,
+    ToolCompleted,
+    ToolStarted,
+    TurnCompleted,
+    TurnStarted,
+)
+from orchestrion.contracts.values import ApprovalDecision
+
+PROMPT = "prompt-1"
+INIT: dict[str, Any] = {"type": "system", "subtype": "init"}
+
+
+def streamed(kind: str, parent: str | None = None, **fields: Any) -> dict[str, Any]:
+    return {"type": "stream_event", "parent_tool_use_id": parent, "event": {"type": kind, **fields}}
+
+
+def message_start(message_id: str) -> dict[str, Any]:
+    return streamed("message_start", message={"id": message_id})
+
+
+def delta(index: int, text: str, parent: str | None = None) -> dict[str, Any]:
+    return streamed("content_block_delta", parent, index=index, delta={"type": "text_delta", "text": text})
+
+
+def stop(index: int) -> dict[str, Any]:
+    return streamed("content_block_stop", index=index)
+
+
+def assistant(message_id: str, *blocks: dict[str, Any], parent: str | None = None, **fields: Any) -> dict[str, Any]:
+    message = {"id": message_id, "content": list(blocks)}
+    return {"type": "assistant", "uuid": "frame-1", "message": message, "parent_tool_use_id": parent, **fields}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def tool_use(identity: str, name: str, **given: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": identity, "name": name, "input": given}
+
+
+def tool_result(identity: str, content: Any, **fields: Any) -> dict[str, Any]:
+    block = {"type": "tool_result", "tool_use_id": identity, "content": content, **fields}
+    return {"type": "user", "message": {"role": "user", "content": [block]}, "parent_tool_use_id": None}
+
+
+def result(subtype: str = "success", **fields: Any) -> dict[str, Any]:
+    is_error = fields.pop("is_error", subtype != "success")
+    prompts = fields.pop("prompts", [PROMPT])
+    return {"type": "result", "subtype": subtype, "is_error": is_error, "user_message_uuids": prompts, **fields}
+
+
+@pytest.fixture
+def conversation() -> Conversation:
+    """One whose turn was taken up."""
+    conversation = Conversation()
+    conversation.begin_turn(PROMPT)
+    conversation.received(INIT)
+    return conversation
+
+
+def told(conversation: Conversation, *messages: dict[str, Any]) -> list[ProviderRuntimeEvent]:
+    return [event for message in messages for event in conversation.received(message).events]
+
+
+def asked(conversation: Conversation, tool: str = "Bash", tool_use_id: str | None = "use-1") -> ApprovalRequestId:
+    request, _ = conversation.permission_asked(tool, {"command": "make"}, tool_use_id=tool_use_id)
+    assert request is not None
+    return request
+
+
+class TestText:
+    def test_streamed_text_is_told_by_message_and_block(self, conversation: Conversation) -> None:
+        assert told(conversation, message_start("msg-1"), delta(1, "Hel"), delta(1, "lo"), stop(1)) == [
+            MessageDelta(item=ProviderItemId("msg-1/1"), text="Hel"),
+            MessageDelta(item=ProviderItemId("msg-1/1"), text="lo"),
+            MessageCompleted(item=ProviderItemId("msg-1/1")),
+        ]
+
+    def test_the_whole_message_is_not_told_again(self, conversation: Conversation) -> None:
+        told(conversation, message_start("msg-1"), delta(0, "Hello"))
+        assert told(conversation, assistant("msg-1", text("Hello"))) == []
+
+    def test_a_message_that_was_not_streamed_is_told_whole(self, conversation: Conversation) -> None:
+        events = told(conversation, message_start("msg-1"), delta(0, "half"), assistant("msg-2", text("whole")))
+        assert events[1:] == [
+            MessageDelta(item=ProviderItemId("frame-1/0"), text="whole"),
+            MessageCompleted(item=ProviderItemId("frame-1/0")),
+        ]
+
+    def test_a_new_message_ends_the_blocks_of_the_broken_one(self, conversation: Conversation) -> None:
+        told(conversation, message_start("msg-1"), delta(0, "half"))
+        assert told(conversation, message_start("msg-2")) == [MessageCompleted(item=ProviderItemId("msg-1/0"))]
+
+    def test_an_error_of_the_model_is_no_message(self, conversation: Conversation) -> None:
+        assert told(conversation, assistant("synthetic", text("API Error: 429"), error="rate_limit")) == []
+
+    def test_what_a_subagent_says_is_not_told(self, conversation: Conversation) -> None:
+        said = (delta(0, "psst", parent="use-1"), assistant("msg-9", text("psst"), parent="use-1"))
+        assert told(conversation, *said) == []
+
+    def test_a_thought_is_told_once_and_a_blank_one_never(self, conversation: Conversation) -> None:
+        thoughts = [{"type": "thinking", "thinking": thought, "signature": ""} for thought in ("let me see", " ")]
+        told(conversation, message_start("msg-1"))
+        assert told(conversation, assistant("msg-1", *thoughts)) == [ReasoningCompleted(text="let me see")]
+
+
+class TestTools:
+    def test_a_tool_is_told_from_its_call_to_its_result(self, conversation: Conversation) -> None:
+        detail = {"toolName": "Bash", "input": {"command": "make"}}
+        call = assistant("msg-1", tool_use("use-1", "Bash", command="make"))
+        assert told(conversation, call, tool_result("use-1", "made", is_error=False)) == [
+            ToolStarted(item=ProviderItemId("use-1"), title="Bash: make", detail=detail),
+            ToolCompleted(item=ProviderItemId("use-1"), title="Bash: make", detail={**detail, "output": "made"}),
+        ]
+
+    def test_a_failed_tool_says_so(self, conversation: Conversation) -> None:
+        content = [text("no such"), {"type": "image"}, text("file")]
+        call = assistant("msg-1", tool_use("use-1", "Read", file_path="a"))
+        (_, ended) = told(conversation, call, tool_result("use-1", content, is_error=True))
+        assert isinstance(ended, ToolCompleted)
+        assert (ended.failed, ended.detail["output"]) == (True, "no such\nfile")
+
+    def test_a_tool_of_a_subagent_names_its_parent(self, conversation: Conversation) -> None:
+        (started,) = told(conversation, assistant("msg-9", tool_use("use-2", "Grep", pattern="x"), parent="use-1"))
+        assert isinstance(started, ToolStarted)
+        assert started.detail["parentToolUseId"] == "use-1"
+
+    def test_a_tool_without_a_result_ends_with_its_turn(self, conversation: Conversation) -> None:
+        (_, ended, _) = told(conversation, assistant("msg-1", tool_use("use-1", "Bash", command="x")), result("error"))
+        assert isinstance(ended, ToolCompleted)
+        assert (ended.failed, ended.detail["status"]) == (True, "unfinished")
+
+    def test_a_result_is_told_once_and_an_unknown_one_never(self, conversation: Conversation) -> None:
+        call = assistant("msg-1", tool_use("use-1", "Bash", command="x"))
+        events = told(conversation, call, tool_result("use-1", ""), tool_result("use-1", ""), tool_result("use-7", ""))
+        assert [type(event) for event in events] == [ToolStarted, ToolCompleted]
+
+    def test_the_models_own_tools_bring_their_results_themselves(self, conversation: Conversation) -> None:
+        call = {"type": "server_tool_use", "id": "use-1", "name": "web_search", "input": {"query": "weather"}}
+        found = {"type": "web_search_tool_result", "tool_use_id": "use-1", "content": []}
+        events = told(conversation, assistant("msg-1", call), assistant("msg-1", found))
+        assert [type(event) for event in events] == [ToolStarted, ToolCompleted]
+
+    def test_a_list_of_things_to_do_is_a_plan(self, conversation: Conversation) -> None:
+        todos = [{"content": "look", "status": "completed"}, {"content": "leap", "status": "pending"}]
+        call = assistant("msg-1", tool_use("use-1", "TodoWrite", todos=todos))
+        assert told(conversation, call, tool_result("use-1", "ok")) == [
+            PlanUpdated(summary="look; leap", detail={"entries": todos})
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "given", "title"),
+        [
+            ("Bash", {"command": "make", "description": "Build"}, "Bash: make"),
+            ("Edit", {"file_path": "/a/b.py"}, "Edit: /a/b.py"),
+            ("Task", {}, "Task"),
+            ("", {"command": 7}, "tool"),
+        ],
+    )
+    def test_a_title_names_the_tool_and_its_subject(self, name: str, given: dict[str, Any], title: str) -> None:
+        assert tool_title(name, given) == title
+
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("Bash", "command"),
+            ("Edit", "fileChange"),
+            ("Write", "fileChange"),
+            ("MultiEdit", "fileChange"),
+            ("NotebookEdit", "fileChange"),
+            ("WebFetch", "permission"),
+        ],
+    )
+    def test_an_approval_is_of_its_tools_kind(self, name: str, kind: str) -> None:
+        assert approval_kind(name) == kind
+
+
+class TestPermissions:
+    def test_a_request_follows_its_tool(self, conversation: Conversation) -> None:
+        _, step = conversation.permission_asked("Bash", {"command": "make"}, tool_use_id="use-1", reason="risky")
+        (started, request) = step.events
+        assert isinstance(started, ToolStarted)
+        assert isinstance(request, ApprovalRequested)
+        assert (request.kind, request.item, request.summary) == ("command", started.item, "Bash: make")
+        assert request.detail["reason"] == "risky"
+        assert told(conversation, assistant("msg-1", tool_use("use-1", "Bash", command="make"))) == []
+
+    def test_requests_have_keys_of_their_own(self, conversation: Conversation) -> None:
+        assert asked(conversation, tool_use_id=None) != asked(conversation, tool_use_id=None)
+
+    @pytest.mark.parametrize("decision", ["accept", "acceptForSession", "decline", "cancel"])
+    def test_a_decision_is_told_and_holds_once(self, conversation: Conversation, decision: ApprovalDecision) -> None:
+        request = asked(conversation)
+        step = conversation.decided(request, decision)
+        assert step.events == (ApprovalResolved(request=request, decision=decision),)
+        with pytest.raises(ProviderProtocolError, match="not open"):
+            conversation.decided(request, decision)
+
+    def test_a_request_that_the_agent_withdraws_is_cancelled_once(self, conversation: Conversation) -> None:
+        request = asked(conversation)
+        assert conversation.withdrawn(request).events == (ApprovalResolved(request=request, decision="cancel"),)
+        assert conversation.withdrawn(request) == Step()
+
+    def test_nobody_is_asked_between_turns_or_after_an_interrupt(self, conversation: Conversation) -> None:
+        conversation.interrupted()
+        assert conversation.permission_asked("Bash", {}, tool_use_id="use-1") == (None, Step())
+        told(conversation, result())
+        assert conversation.permission_asked("Bash", {}, tool_use_id="use-1") == (None, Step())
+
+    def test_the_end_of_a_turn_cancels_what_is_open(self, conversation: Conversation) -> None:
+        request = asked(conversation, tool_use_id=None)
+        assert told(conversation, result()) == [
+            ApprovalResolved(request=request, decision="cancel"),
+            TurnCompleted(outcome="completed"),
+        ]
+
+
+class TestTurns:
+    def test_a_second_turn_at_once_is_refused(self, conversation: Conversation) -> None:
+        with pytest.raises(ProviderProtocolError, match="one at a time"):
+            conversation.begin_turn("prompt-2")
+
+    def test_an_open_message_ends_with_its_turn(self, conversation: Conversation) -> None:
+        told(conversation, message_start("msg-1"), delta(0, "half"))
+        assert told(conversation, result()) == [
+            MessageCompleted(item=ProviderItemId("msg-1/0")),
+            TurnCompleted(outcome="completed"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("message", "error"),
+        [
+            (result("error_max_turns"), "limit of model requests"),
+            (result("error_during_execution", errors=["one", "two"]), "one; two"),
+            (result("success", is_error=True, result="API Error: 429 out of quota"), "out of quota"),
+            (result("error_of_tomorrow"), "error_of_tomorrow"),
+        ],
+    )
+    def test_a_failure_says_why(self, conversation: Conversation, message: dict[str, Any], error: str) -> None:
+        (ended,) = told(conversation, message)
+        assert isinstance(ended, TurnCompleted)
+        assert ended.outcome == "failed"
+        assert error in (ended.error or "")
+
+    def test_an_interrupted_turn_is_no_failure(self, conversation: Conversation) -> None:
+        request = asked(conversation, tool_use_id=None)
+        step = conversation.interrupted()
+        assert step == Step(events=(ApprovalResolved(request=request, decision="cancel"),), interrupt=True)
+        assert told(conversation, result("error_during_execution")) == [TurnCompleted(outcome="interrupted")]
+
+    def test_a_turn_that_ended_well_in_spite_of_an_interrupt_is_completed(self, conversation: Conversation) -> None:
+        conversation.interrupted()
+        assert told(conversation, result()) == [TurnCompleted(outcome="completed")]
+
+    def test_an_interrupt_waits_for_the_agent_to_take_the_turn_up(self) -> None:
+        conversation = Conversation()
+        assert conversation.interrupted() == Step()
+        conversation.begin_turn(PROMPT)
+        assert conversation.interrupted() == Step()
+        assert conversation.received(INIT) == Step(interrupt=True)
+        assert conversation.received(INIT) == Step()
+
+    def test_a_cancelled_request_cancels_the_turn(self, conversation: Conversation) -> None:
+        conversation.decided(asked(conversation, tool_use_id=None), "cancel")
+        assert told(conversation, result("error_during_execution")) == [TurnCompleted(outcome="cancelled")]
+
+    def test_an_abort_that_nobody_asked_for_is_a_cancellation(self, conversation: Conversation) -> None:
+        message = result("error_during_execution", terminal_reason="aborted_tools")
+        assert told(conversation, message) == [TurnCompleted(outcome="cancelled")]
+
+    @pytest.mark.parametrize(
+        "foreign", [result(prompts=["another"]), result(prompts=[], origin={"kind": "task-notification"})]
+    )
+    def test_a_result_of_the_agents_own_turn_ends_no_turn_of_ours(
+        self, conversation: Conversation, foreign: dict[str, Any]
+    ) -> None:
+        assert told(conversation, foreign) == []
+        assert conversation.running
+
+    def test_a_result_that_names_no_prompt_ends_the_turn(self, conversation: Conversation) -> None:
+        assert told(conversation, result(prompts=[])) == [TurnCompleted(outcome="completed")]
+
+    def test_a_retry_is_told_with_its_numbers(self, conversation: Conversation) -> None:
+        message = {"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10, "error": "overloaded"}
+        (report,) = told(conversation, message)
+        assert isinstance(report, RuntimeErrorReported)
+        assert (report.fatal, report.message) == (False, "the model did not answer (overloaded): try 1 of 10")
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            {},
+            {"type": "assistant"},
+            {"type": "assistant", "message": {"content": "text"}},
+            {"type": "user", "message": {"content": [None, 7, {"type": "tool_result"}]}},
+            {"type": "stream_event", "event": {"type": "content_block_delta", "index": "x"}},
+            {"type": "stream_event", "event": None},
+            {"type": "system"},
+        ],
+    )
+    def test_a_message_of_another_shape_is_ignored(self, conversation: Conversation, message: dict[str, Any]) -> None:
+        assert conversation.received(message) == Step()
+
+
+@pytest.mark.lesson("L63")
+class TestBetweenTurns:
+    FOREIGN: ClassVar[dict[str, Any]] = {"prompts": [], "origin": {"kind": "task-notification"}}
+
+    def test_l63_a_turn_that_nobody_asked_for_is_the_agents(self, conversation: Conversation) -> None:
+        told(conversation, result())
+        events = told(conversation, INIT, message_start("msg-1"), delta(0, "by myself"), result(**self.FOREIGN))
+        assert events == [
+            TurnStarted(origin="agent"),
+            MessageDelta(item=ProviderItemId("msg-1/0"), text="by myself"),
+            MessageCompleted(item=ProviderItemId("msg-1/0")),
+            TurnCompleted(outcome="completed"),
+        ]
+        assert not conversation.running
+
+    def test_l63_what_comes_late_is_reported_and_begins_no_turn(self, conversation: Conversation) -> None:
+        told(conversation, message_start("msg-1"), result())
+        assert [type(event) for event in told(conversation, delta(0, "late"), stop(0))] == [
+            MessageDelta,
+            MessageCompleted,
+        ]
+        call = (assistant("msg-1", tool_use("use-9", "Bash")), tool_result("use-9", "made"))
+        assert [type(event) for event in told(conversation, *call)] == [ToolStarted, ToolCompleted]
+        assert not conversation.running
+
+    @pytest.mark.parametrize("is_joined", [True, False])
+    def test_l63_a_turn_that_meets_the_agents_own_ends_after_it(
+        self, conversation: Conversation, is_joined: bool
+    ) -> None:
+        told(conversation, result())
+        events = told(conversation, INIT)
+        conversation.begin_turn("prompt-2")
+        if is_joined:
+            events += told(conversation, result(prompts=["prompt-2"], origin={"kind": "task-notification"}))
+            assert [type(event) for event in events] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
+        else:
+            events += told(conversation, result(**self.FOREIGN), INIT, result(prompts=["prompt-2"]))
+            assert [type(event) for event in events] == [TurnStarted, TurnCompleted, TurnCompleted]
+        assert not conversation.running
+
+    def test_l63_the_agents_own_turn_asks_and_is_interrupted(self, conversation: Conversation) -> None:
+        told(conversation, result(), INIT)
+        assert asked(conversation) == "permission-1"
+        assert conversation.interrupted().interrupt
+        assert told(conversation, result("error_during_execution"))[-1] == TurnCompleted(outcome="interrupted")
+
+    def test_l63_text_that_goes_on_after_a_tool_is_another_message(self, conversation: Conversation) -> None:
+        events = told(
+            conversation,
+            message_start("msg-1"),
+            delta(0, "before"),
+            assistant("msg-9", tool_use("use-2", "Grep"), parent="use-1"),
+            delta(0, "after"),
+        )
+        assert [event.item for event in events if isinstance(event, MessageDelta)] == ["msg-1/0", "msg-1/0.2"]
+
+    def test_l63_tasks_are_a_plan(self, conversation: Conversation) -> None:
+        events = told(
+            conversation,
+            assistant("msg-1", tool_use("a", "TaskCreate", subject="one"), tool_use("b", "TaskCreate", subject="two")),
+            tool_result("a", "Task #7 created"),
+            assistant("msg-2", tool_use("c", "TaskUpdate", taskId="7", status="completed")),
+            assistant("msg-3", tool_use("d", "TaskUpdate", taskId="2", status="deleted")),
+        )
+        assert {type(event) for event in events} == {PlanUpdated}
+        assert events[-1] == PlanUpdated(summary="one", detail={"entries": [{"content": "one", "status": "completed"}]})
+
+    @pytest.mark.parametrize(
+        ("message", "reason"),
+        [
+            (result("error_max_turns"), "max_turns"),
+            (result("success", is_error=True, result="x", api_error_status=401), "unauthenticated"),
+            (result("success", is_error=True, result="API Error: 429 slow down"), "rate_limited"),
+            (result("success", is_error=True, result="Prompt is too long"), "context_full"),
+            (result("error_during_execution", errors=["hiccup"]), None),
+        ],
+    )
+    def test_l63_a_failure_has_a_reason(
+        self, conversation: Conversation, message: dict[str, Any], reason: str | None
+    ) -> None:
+        (ended,) = told(conversation, message)
+        assert isinstance(ended, TurnCompleted)
+        assert ended.reason == reason
+        assert ("claude auth login" in (ended.error or "")) == (reason == "unauthenticated")
+
+    def test_l63_a_limit_says_when_it_is_lifted(self, conversation: Conversation) -> None:
+        limit = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1_800_000_000}}
+        (ended,) = told(conversation, limit, result("success", is_error=True, result="x", api_error_status=429))
+        assert isinstance(ended, TurnCompleted)
+        assert (ended.reason, ended.retry_at) == ("rate_limited", "2027-01-15T08:00:00.000Z")
+
+    def test_l63_what_is_not_known_is_counted_and_compaction_is_a_notice(self, conversation: Conversation) -> None:
+        (ignored, compacted) = told(
+            conversation,
+            {"type": "of tomorrow"},
+            {"type": "keep_alive"},
+            {"type": "system", "subtype": "compact_boundary", "compact_metadata": {"trigger": "auto"}},
+        )
+        assert isinstance(ignored, SessionNotice)
+        assert (ignored.kind, ignored.detail) == ("frames.ignored", {"kinds": {"of tomorrow": 1}})
+        assert isinstance(compacted, SessionNotice)
+        assert compacted.detail == {"trigger": "auto"}

@@ -1,0 +1,528 @@
+"""What a conversation makes of Codex's notifications, requests and replies. No process, no pipe."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from orchestrion.actors.providers.codex.protocol import Conversation
+from orchestrion.actors.providers.jsonrpc.protocol import Refusal, Result
+from orchestrion.actors.providers.jsonrpc.steps import Answer, Call, Step
+from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.ids import (
+    ApprovalOptionId,
+    ApprovalRequestId,
+    ProviderItemId,
+    ProviderThreadId,
+    ProviderTurnId,
+)
+from orchestrion.contracts.provider_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    MessageCompleted,
+    MessageDelta,
+    PlanUpdated,
+    ProviderRuntimeEvent,
+    ReasoningCompleted,
+    RuntimeErrorReported,
+    SessionNotice,
+    ToolCompleted,
+    ToolStarted,
+    ToolUpdated,
+    TurnCompleted,
+    TurnStarted,
+)
+from orchestrion.contracts.values import ApprovalDecision
+
+FIRST = ApprovalRequestId("approval-1")
+COMMAND = {"type": "commandExecution", "id": "c", "command": "make", "status": "inProgress"}
+PATCH = {
+    "type": "fileChange",
+    "id": "p",
+    "changes": [{"path": "/w/a.txt", "kind": {"type": "add"}, "diff": "hi\n"}],
+    "status": "inProgress",
+}
+INTERRUPT = Call(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-a"})
+
+
+class Talk:
+    """A conversation in a turn, spoken to in Codex's words; `told` is what it made of them."""
+
+    def __init__(self, *, started: bool = True) -> None:
+        self.conversation = Conversation(ProviderThreadId("t"))
+        self.told: list[ProviderRuntimeEvent] = []
+        self.answers: list[Answer] = []
+        self.calls: list[Call] = []
+        self.begin("turn-a", started=started)
+
+    def begin(self, turn: str, *, started: bool = True) -> None:
+        self.conversation.begin_turn()
+        self.take(self.conversation.replied(Result(id=0, value={"turn": {"id": turn}})))
+        if started:
+            self.notify("turn/started", turn={"id": turn})
+            self.told.clear()
+
+    def take(self, step: Step | None) -> None:
+        assert step is not None
+        self.told += step.events
+        self.answers += step.answers
+        self.calls += step.calls
+
+    def notify(self, method: str, **params: Any) -> None:
+        self.take(self.conversation.notified(method, {"threadId": "t", **params}))
+
+    def say(self, text: str, *, item: str = "m", turn: str = "turn-a") -> None:
+        self.notify("item/agentMessage/delta", turnId=turn, itemId=item, delta=text)
+
+    def item(self, fields: dict[str, Any], *, over: bool = True) -> None:
+        self.notify("item/completed" if over else "item/started", turnId="turn-a", item=fields)
+
+    def ask(self, what: str = "commandExecution", *, number: int = 0, **params: Any) -> None:
+        given = {"threadId": "t", "turnId": "turn-a", **params}
+        self.take(self.conversation.asked(number, f"item/{what}/requestApproval", given))
+
+    def end(self, status: str = "completed", **turn: Any) -> None:
+        self.notify("turn/completed", turn={"id": "turn-a", "status": status, **turn})
+
+    def last(self) -> ProviderRuntimeEvent:
+        return self.told[-1]
+
+
+class TestText:
+    def test_deltas_become_one_message(self) -> None:
+        talk = Talk()
+        talk.say("Hel")
+        talk.say("lo")
+        talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
+        item = ProviderItemId("message-1")
+        assert talk.told == [
+            MessageDelta(item=item, text="Hel"),
+            MessageDelta(item=item, text="lo"),
+            MessageCompleted(item=item),
+        ]
+
+    def test_a_message_that_was_not_streamed_is_told_whole(self) -> None:
+        talk = Talk()
+        talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
+        assert [type(event) for event in talk.told] == [MessageDelta, MessageCompleted]
+
+    def test_an_empty_message_is_none(self) -> None:
+        talk = Talk()
+        talk.item({"type": "agentMessage", "id": "m", "text": ""})
+        assert talk.told == []
+
+    def test_an_id_that_comes_again_is_another_message(self) -> None:
+        talk = Talk()
+        for _ in range(2):
+            talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
+        assert [event.item for event in talk.told if isinstance(event, MessageCompleted)] == ["message-1", "message-2"]
+
+    def test_a_thought_is_its_summary_or_else_its_content(self) -> None:
+        talk = Talk()
+        talk.item({"type": "reasoning", "id": "r", "summary": ["one", "two"], "content": ["x"]})
+        talk.item({"type": "reasoning", "id": "s", "summary": [], "content": ["three"]})
+        talk.item({"type": "reasoning", "id": "u", "summary": [], "content": []})
+        assert talk.told == [ReasoningCompleted(text="one\n\ntwo"), ReasoningCompleted(text="three")]
+
+    def test_a_plan_is_told(self) -> None:
+        talk = Talk()
+        steps = [{"step": "look", "status": "completed"}, {"step": "leap", "status": "pending"}]
+        talk.notify("turn/plan/updated", turnId="turn-a", plan=steps)
+        assert talk.told == [PlanUpdated(summary="look; leap", detail={"entries": steps, "explanation": None})]
+
+
+class TestTools:
+    @pytest.mark.parametrize(
+        ("fields", "title"),
+        [
+            (COMMAND, "make"),
+            (PATCH, "/w/a.txt"),
+            ({"type": "mcpToolCall", "id": "x", "server": "docs", "tool": "find"}, "docs.find"),
+            ({"type": "webSearch", "id": "x", "query": "herons"}, "herons"),
+            ({"type": "imageGeneration", "id": "x"}, "imageGeneration"),
+        ],
+    )
+    def test_a_tool_has_a_title(self, fields: dict[str, Any], title: str) -> None:
+        talk = Talk()
+        talk.item(fields, over=False)
+        (started,) = talk.told
+        assert isinstance(started, ToolStarted)
+        assert started.title == title
+
+    @pytest.mark.parametrize(("status", "failed"), [("completed", False), ("failed", True), ("declined", True)])
+    def test_a_tool_ends_once_with_its_status(self, status: str, failed: bool) -> None:
+        talk = Talk()
+        talk.item(COMMAND, over=False)
+        talk.item({**COMMAND, "status": status, "aggregatedOutput": "ok"})
+        talk.end()
+        (ended,) = [event for event in talk.told if isinstance(event, ToolCompleted)]
+        assert (ended.item, ended.failed, ended.detail["aggregatedOutput"]) == ("tool-1", failed, "ok")
+
+    def test_a_tool_that_was_never_started_is_told_from_its_start(self) -> None:
+        talk = Talk()
+        talk.item({**COMMAND, "status": "completed"})
+        assert [type(event) for event in talk.told] == [ToolStarted, ToolCompleted]
+
+    def test_what_a_turn_leaves_open_ends_with_it(self) -> None:
+        talk = Talk()
+        talk.say("Hel")
+        talk.item(COMMAND, over=False)
+        talk.end("interrupted")
+        assert [type(event) for event in talk.told[2:]] == [MessageCompleted, ToolCompleted, TurnCompleted]
+        (_, ended, _) = talk.told[2:]
+        assert isinstance(ended, ToolCompleted)
+        assert ended.failed
+        assert ended.detail["status"] == "unfinished"
+
+    def test_other_items_are_not_told(self) -> None:
+        talk = Talk()
+        for kind in ("userMessage", "enteredReviewMode", "sleep"):
+            talk.item({"type": kind, "id": kind}, over=False)
+            talk.item({"type": kind, "id": kind})
+        assert talk.told == []
+
+
+class TestTurn:
+    def test_its_start_is_told_with_its_id(self) -> None:
+        talk = Talk(started=False)
+        talk.notify("turn/started", turn={"id": "turn-a"})
+        assert talk.told == [TurnStarted(provider_turn_id=ProviderTurnId("turn-a"))]
+        assert talk.conversation.had_turn
+
+    def test_a_start_may_come_before_the_reply(self) -> None:
+        talk = Talk()
+        talk.end()
+        talk.conversation.begin_turn()
+        talk.notify("turn/started", turn={"id": "turn-b"})
+        talk.take(talk.conversation.replied(Result(id=1, value={"turn": {"id": "turn-b"}})))
+        talk.say("hi", turn="turn-b")
+        assert isinstance(talk.last(), MessageDelta)
+
+    def test_a_failure_says_why(self) -> None:
+        talk = Talk()
+        talk.end("failed", error={"message": "no quota", "additionalDetails": "until noon"})
+        assert talk.last() == TurnCompleted(outcome="failed", error="no quota: until noon", reason="rate_limited")
+
+    def test_an_error_is_no_end(self) -> None:
+        talk = Talk()
+        talk.notify("error", turnId="turn-a", error={"message": "hiccup"}, willRetry=True)
+        talk.notify("error", turnId="turn-a", error={"message": "broken"}, willRetry=False)
+        assert talk.told == [RuntimeErrorReported(message="the agent tries again: hiccup")]
+        assert talk.conversation.running
+
+    def test_a_turn_that_is_not_taken_has_failed(self) -> None:
+        talk = Talk()
+        talk.end()
+        talk.conversation.begin_turn()
+        talk.take(talk.conversation.replied(Refusal(id=1, code=-32600, message="no such thread")))
+        assert talk.last() == TurnCompleted(outcome="failed", error="the agent did not take the turn: no such thread")
+        assert not talk.conversation.running
+
+    def test_a_second_turn_at_once_is_refused(self) -> None:
+        with pytest.raises(ProviderProtocolError, match="one at a time"):
+            Talk().conversation.begin_turn()
+
+    def test_what_belongs_to_another_turn_or_thread_is_dropped(self) -> None:
+        talk = Talk()
+        talk.say("late", turn="an earlier one")
+        talk.take(
+            talk.conversation.notified("item/agentMessage/delta", {"threadId": "a subagent's", "turnId": "turn-a"})
+        )
+        assert talk.told == []
+
+    @pytest.mark.parametrize("params", [None, [], "text", {"threadId": 7}, {"threadId": "t", "turn": "x"}])
+    def test_a_message_of_another_shape_is_dropped(self, params: Any) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.notified("turn/completed", params))
+        assert talk.told == []
+
+
+class TestApprovals:
+    @pytest.mark.parametrize("decision", ["accept", "acceptForSession", "decline", "cancel"])
+    def test_a_decision_is_passed_on(self, decision: ApprovalDecision) -> None:
+        talk = Talk()
+        talk.ask(number=3)
+        talk.take(talk.conversation.decided(FIRST, decision))
+        assert talk.answers == [Answer(id=3, value={"decision": decision})]
+        assert talk.last() == ApprovalResolved(request=FIRST, decision=decision)
+        assert talk.calls == []
+
+    def test_a_command_is_shown_with_its_reason(self) -> None:
+        talk = Talk()
+        talk.item(COMMAND, over=False)
+        talk.ask(itemId="c", command="make install", reason="needs the network", cwd="/w")
+        asked = talk.last()
+        assert isinstance(asked, ApprovalRequested)
+        assert (asked.kind, asked.summary, asked.item) == ("command", "make install: needs the network", "tool-1")
+        assert asked.detail["cwd"] == "/w"
+
+    def test_a_file_change_takes_its_diff_from_its_item(self) -> None:
+        talk = Talk()
+        talk.item(PATCH, over=False)
+        talk.ask("fileChange", itemId="p")
+        asked = talk.last()
+        assert isinstance(asked, ApprovalRequested)
+        assert (asked.kind, asked.summary) == ("fileChange", "/w/a.txt")
+        assert asked.detail["changes"] == PATCH["changes"]
+
+    @pytest.mark.parametrize(
+        ("decision", "granted", "scope", "interrupts"),
+        [
+            ("accept", True, "turn", False),
+            ("acceptForSession", True, "session", False),
+            ("decline", False, "turn", False),
+            ("cancel", False, "turn", True),
+        ],
+    )
+    def test_permissions_are_granted_as_they_were_asked(
+        self, decision: ApprovalDecision, granted: bool, scope: str, interrupts: bool
+    ) -> None:
+        talk = Talk()
+        wanted = {"network": {"enabled": True}}
+        talk.ask("permissions", permissions=wanted)
+        talk.take(talk.conversation.decided(FIRST, decision))
+        assert talk.answers[0].value == {"permissions": wanted if granted else {}, "scope": scope}
+        assert talk.calls == ([INTERRUPT] if interrupts else [])
+
+    def test_ids_that_come_again_are_told_apart(self) -> None:
+        talk = Talk()
+        for _ in range(2):
+            talk.ask(number=0)
+            asked = talk.last()
+            assert isinstance(asked, ApprovalRequested)
+            talk.take(talk.conversation.decided(asked.request, "accept"))
+        assert [event.request for event in talk.told if isinstance(event, ApprovalRequested)] == [
+            "approval-1",
+            "approval-2",
+        ]
+
+    def test_a_request_that_is_not_open_is_refused(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.take(talk.conversation.decided(FIRST, "accept"))
+        with pytest.raises(ProviderProtocolError, match="not open"):
+            talk.conversation.decided(FIRST, "accept")
+
+    def test_a_request_that_the_agent_takes_back_is_cancelled(self) -> None:
+        talk = Talk()
+        talk.ask(number=3)
+        talk.notify("serverRequest/resolved", requestId=4)
+        assert isinstance(talk.last(), ApprovalRequested)
+        talk.notify("serverRequest/resolved", requestId=3)
+        assert talk.last() == ApprovalResolved(request=FIRST, decision="cancel")
+
+    def test_a_resolution_of_what_was_answered_is_no_news(self) -> None:
+        talk = Talk()
+        talk.ask(number=3)
+        talk.take(talk.conversation.decided(FIRST, "accept"))
+        talk.told.clear()
+        talk.notify("serverRequest/resolved", requestId=3)
+        assert talk.told == []
+
+    @pytest.mark.parametrize("turn", ["an earlier one", None])
+    def test_a_request_of_no_running_turn_is_cancelled(self, turn: str | None) -> None:
+        talk = Talk()
+        if turn is None:
+            talk.end()
+        talk.told.clear()
+        talk.ask(number=9, turnId=turn or "turn-a")
+        assert talk.answers == [Answer(id=9, value={"decision": "cancel"})]
+        assert talk.told == []
+
+    def test_what_a_subagent_asks_is_asked(self) -> None:
+        talk = Talk()
+        talk.ask(threadId="a subagent's", turnId="its own", command="make")
+        assert isinstance(talk.last(), ApprovalRequested)
+
+    def test_questions_that_no_decision_answers_go_on_without(self) -> None:
+        conversation = Talk().conversation
+        for method in ("item/tool/requestUserInput", "mcpServer/elicitation/request"):
+            step = conversation.asked(1, method, {})
+            assert step is not None
+            assert len(step.answers) == 1
+        assert conversation.asked(1, "account/chatgptAuthTokens/refresh", {}) is None
+
+
+class TestInterrupt:
+    def test_a_turn_that_is_up_is_interrupted_at_once(self) -> None:
+        talk = Talk()
+        talk.take(talk.conversation.interrupted())
+        assert talk.calls == [INTERRUPT]
+        talk.end("interrupted")
+        assert talk.last() == TurnCompleted(outcome="interrupted")
+
+    def test_a_turn_that_is_not_up_yet_is_interrupted_when_it_is(self) -> None:
+        talk = Talk(started=False)
+        talk.take(talk.conversation.interrupted())
+        assert talk.calls == []
+        talk.notify("turn/started", turn={"id": "turn-a"})
+        assert talk.calls == [INTERRUPT]
+
+    def test_open_requests_are_cancelled_and_later_ones_not_asked(self) -> None:
+        talk = Talk()
+        talk.ask(number=1)
+        talk.take(talk.conversation.interrupted())
+        assert talk.last() == ApprovalResolved(request=FIRST, decision="cancel")
+        talk.ask(number=2)
+        assert talk.answers == [Answer(id=2, value={"decision": "cancel"})]
+
+    def test_a_cancelled_request_cancels_the_turn(self) -> None:
+        talk = Talk()
+        talk.ask()
+        talk.take(talk.conversation.decided(FIRST, "cancel"))
+        talk.end("interrupted")
+        assert talk.last() == TurnCompleted(outcome="cancelled")
+
+    def test_a_refusal_is_told_while_the_turn_runs(self) -> None:
+        talk = Talk()
+        refusal = Refusal(id=1, code=-32600, message="busy")
+        talk.take(talk.conversation.interrupt_replied(refusal))
+        assert talk.told == [RuntimeErrorReported(message="the agent did not take the interrupt: busy")]
+        talk.end()
+        talk.told.clear()
+        talk.take(talk.conversation.interrupt_replied(refusal))
+        assert talk.told == []
+
+    def test_without_a_turn_there_is_nothing_to_interrupt(self) -> None:
+        talk = Talk()
+        talk.end()
+        assert talk.conversation.interrupted() == Step()
+
+
+@pytest.mark.lesson("L63")
+class TestBetweenTurns:
+    def test_l63_what_comes_after_a_turn_is_reported(self) -> None:
+        talk = Talk()
+        talk.end()
+        talk.told.clear()
+        talk.say("later")
+        talk.item({**COMMAND, "status": "completed"})
+        talk.end()
+        assert [type(event) for event in talk.told] == [MessageDelta, ToolStarted, ToolCompleted]
+
+    def test_l63_the_end_of_a_cut_off_message_is_not_said_twice(self) -> None:
+        talk = Talk()
+        talk.say("Hel")
+        talk.end()
+        talk.told.clear()
+        talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
+        assert [event.text for event in talk.told if isinstance(event, MessageDelta)] == ["lo"]
+
+    def test_l63_a_turn_that_nobody_asked_for_is_the_agents(self) -> None:
+        talk = Talk()
+        talk.end()
+        talk.told.clear()
+        talk.notify("turn/started", turn={"id": "turn-b"})
+        talk.say("by myself", turn="turn-b")
+        talk.take(talk.conversation.interrupted())
+        assert talk.calls == [Call(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-b"})]
+        talk.notify("turn/completed", turn={"id": "turn-b", "status": "interrupted"})
+        assert talk.told[0] == TurnStarted(provider_turn_id=ProviderTurnId("turn-b"), origin="agent")
+        assert talk.last() == TurnCompleted(outcome="interrupted")
+
+    @pytest.mark.parametrize("is_joined", [True, False])
+    def test_l63_a_turn_that_meets_the_agents_own_ends_after_it(self, is_joined: bool) -> None:
+        talk = Talk()
+        talk.end()
+        talk.told.clear()
+        talk.notify("turn/started", turn={"id": "turn-b"})
+        talk.conversation.begin_turn()
+        ours = "turn-b" if is_joined else "turn-c"
+        talk.take(talk.conversation.replied(Result(id=1, value={"turn": {"id": ours}})))
+        talk.notify("turn/started", turn={"id": ours})
+        talk.notify("turn/completed", turn={"id": ours, "status": "completed"})
+        assert [type(event) for event in talk.told] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
+        assert [event.origin for event in talk.told if isinstance(event, TurnStarted)] == ["agent", "user"]
+        assert not talk.conversation.running
+
+    def test_l63_a_turn_whose_end_never_came_is_settled(self) -> None:
+        for kept, outcome in (({"status": "completed"}, "completed"), ({}, "failed")):
+            talk = Talk()
+            talk.take(talk.conversation.settled("another", {"status": "completed"}))
+            assert talk.told == []
+            talk.take(talk.conversation.settled("turn-a", kept))
+            ended = talk.last()
+            assert isinstance(ended, TurnCompleted)
+            assert ended.outcome == outcome
+
+    def test_l63_output_is_shown_while_a_command_runs(self) -> None:
+        talk = Talk()
+        talk.item(COMMAND, over=False)
+        for delta in ("one\n", "two\n"):
+            talk.notify("item/commandExecution/outputDelta", turnId="turn-a", itemId="c", delta=delta)
+        updated = talk.last()
+        assert isinstance(updated, ToolUpdated)
+        assert (updated.item, updated.detail["aggregatedOutput"]) == ("tool-1", "one\ntwo\n")
+
+    def test_l63_unknown_messages_are_counted_session_ones_noticed(self) -> None:
+        talk = Talk()
+        talk.notify("thread/tokenUsage/updated", turnId="turn-a")
+        talk.notify("of/tomorrow")
+        talk.item({"type": "somethingNew", "id": "n"})
+        talk.notify("thread/compacted", turnId="turn-a")
+        (ignored, compacted) = [event for event in talk.told if isinstance(event, SessionNotice)]
+        assert (ignored.kind, ignored.detail) == ("frames.ignored", {"kinds": {"of/tomorrow": 1}})
+        assert (compacted.kind, compacted.summary) == ("session.notice", "The agent compacted its conversation")
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            ({"message": "m", "codexErrorInfo": "contextWindowExceeded"}, "context_full"),
+            (
+                {"message": "m", "codexErrorInfo": {"responseStreamDisconnected": {"httpStatusCode": 429}}},
+                "rate_limited",
+            ),
+            ({"message": "m", "codexErrorInfo": "cyberPolicy"}, "refused"),
+            ({"message": "unexpected status 401 Unauthorized"}, "unauthenticated"),
+            ({"message": "The model `x` does not exist"}, "model_unavailable"),
+            ({"message": "hiccup", "codexErrorInfo": "other"}, None),
+        ],
+    )
+    def test_l63_a_failure_has_a_reason(self, error: dict[str, Any], reason: str | None) -> None:
+        talk = Talk()
+        talk.end("failed", error=error)
+        ended = talk.last()
+        assert isinstance(ended, TurnCompleted)
+        assert ended.reason == reason
+        assert ("codex login" in (ended.error or "")) == (reason == "unauthenticated")
+
+    def test_l63_a_limit_says_when_it_is_lifted(self) -> None:
+        talk = Talk()
+        limits = {"primary": {"usedPercent": 100, "resetsAt": 1_800_000_000}, "secondary": {"usedPercent": 4}}
+        talk.take(talk.conversation.notified("account/rateLimits/updated", {"rateLimits": limits}))
+        talk.end("failed", error={"message": "limit", "codexErrorInfo": "usageLimitExceeded"})
+        ended = talk.last()
+        assert isinstance(ended, TurnCompleted)
+        assert (ended.reason, ended.retry_at) == ("rate_limited", "2027-01-15T08:00:00.000Z")
+
+
+@pytest.mark.lesson("L63")
+class TestReach:
+    PROPOSED: ClassVar[dict[str, Any]] = {
+        "proposedExecpolicyAmendment": ["make"],
+        "proposedNetworkPolicyAmendments": [{"host": "example.org", "action": "allow"}],
+    }
+
+    def test_l63_a_decision_never_takes_a_permanent_rule(self) -> None:
+        for decision in ("accept", "acceptForSession", "decline"):
+            talk = Talk()
+            talk.ask(**self.PROPOSED)
+            talk.take(talk.conversation.decided(FIRST, decision))
+            assert talk.answers[-1].value == {"decision": decision}
+
+    def test_l63_an_option_is_taken_where_it_is_named(self) -> None:
+        talk = Talk()
+        talk.ask(**self.PROPOSED)
+        asked = talk.last()
+        assert isinstance(asked, ApprovalRequested)
+        assert [one.id for one in asked.options] == [
+            *("accept", "acceptForSession", "decline", "cancel", "rule", "network-1"),
+        ]
+        with pytest.raises(ProviderProtocolError, match="contradicts"):
+            talk.conversation.decided(FIRST, "decline", ApprovalOptionId("rule"))
+        with pytest.raises(ProviderProtocolError, match="no option"):
+            talk.conversation.decided(FIRST, "accept", ApprovalOptionId("forged"))
+        talk.take(talk.conversation.decided(FIRST, "acceptForSession", ApprovalOptionId("rule")))
+        rule = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["make"]}}
+        assert talk.answers[-1].value == {"decision": rule}
