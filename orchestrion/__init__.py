@@ -20,7 +20,7 @@ _NAMES = {
     ".actors.providers.adapter": (
         "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife TurnRequest"
     ),
-    ".actors.session_health": "SessionHealth",
+    ".actors.sessions.health": "SessionHealth",
     ".actors.providers.session_limits": "SessionLimits",
     ".actors.projecting.snapshot_stream": "SnapshotStream",
     ".actors.log.subscriptions": "Subscription",

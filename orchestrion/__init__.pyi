@@ -18,7 +18,7 @@ from .actors.providers.claude.provider import ClaudeProvider as ClaudeProvider
 from .actors.providers.codex.provider import CodexProvider as CodexProvider
 from .actors.providers.process.environment import INHERITED as INHERITED
 from .actors.providers.session_limits import SessionLimits as SessionLimits
-from .actors.session_health import SessionHealth as SessionHealth
+from .actors.sessions.health import SessionHealth as SessionHealth
 from .contracts.admission import command_json as command_json
 from .contracts.admission import parse_command as parse_command
 from .contracts.codec import to_json as to_json

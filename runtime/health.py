@@ -13,7 +13,7 @@ from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.projecting.condition import ProjectorHealth
 from ..actors.projecting.projectors import Projectors
-from ..actors.session_health import SessionHealth
+from ..actors.sessions.health import SessionHealth
 from ..actors.supervisor import Supervisor
 from ..persistence.identity import DatabaseCopy
 from ..persistence.lane import WriteLane

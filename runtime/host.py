@@ -28,9 +28,9 @@ from ..actors.projecting.projector import Projector
 from ..actors.projecting.projectors import Projectors
 from ..actors.projecting.rebuilder import Rebuilder
 from ..actors.projecting.rounds import Rounds
-from ..actors.provider_router import REACTOR
 from ..actors.providers.adapter import Provider
 from ..actors.providers.provider_calls import ProviderCalls
+from ..actors.sessions.router import REACTOR
 from ..actors.supervisor import Supervisor
 from ..persistence.lane import LANE_THREAD, WriteLane
 from ..persistence.positions import PositionRow

@@ -9,9 +9,9 @@ import attrs
 
 from ..actors.checkpoints.captures_under_way import CaptureBudget
 from ..actors.checkpoints.reverter import RevertPolicy
-from ..actors.conversation_loss import ResumePolicy
 from ..actors.providers.session_limits import SessionLimits
-from ..actors.thread_context import ChooseProvider
+from ..actors.sessions.context import ChooseProvider
+from ..actors.sessions.conversation_loss import ResumePolicy
 from ..contracts.mint import Mint
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.database import Durability

@@ -24,15 +24,15 @@ from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.log.intent_notes import IntentNotes
 from ..actors.projecting.projectors import Projectors
-from ..actors.provider_router import ProviderRouter
 from ..actors.providers.adapter import Provider
 from ..actors.providers.guarded_provider import guarded
 from ..actors.providers.process.orphans import end_orphan
 from ..actors.providers.provider_calls import ProviderCalls
 from ..actors.providers.session_limits import SessionLimits
-from ..actors.session_health import SessionHealth
-from ..actors.session_parts import SessionParts
-from ..actors.session_starter import SessionStarter
+from ..actors.sessions.health import SessionHealth
+from ..actors.sessions.parts import SessionParts
+from ..actors.sessions.router import ProviderRouter
+from ..actors.sessions.starter import SessionStarter
 from ..actors.supervisor import OFTEN, Supervisor
 from ..contracts.admission import admit_own
 from ..contracts.errors import CommandRejected, InvalidRequest

@@ -11,21 +11,21 @@ _CLOCKS: Final = "tests/acceptance/sessions/test_clocks.py"
 AGENT_MUTANTS: Final = (
     Mutant(
         guard="an agent whose command still runs is not idle",
-        file="actors/thread_agent.py",
+        file="actors/sessions/thread_agent.py",
         old="if commands:",
         new="if False:",
         test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_an_agent_whose_command_still_runs[asyncio]",
     ),
     Mutant(
         guard="the idle clock looks again before it acts",
-        file="actors/thread_agent.py",
+        file="actors/sessions/thread_agent.py",
         old="elif not unless():",
         new="else:",
         test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks[asyncio]",
     ),
     Mutant(
         guard="an agent that failed is left alone before it is started again",
-        file="actors/thread_agent.py",
+        file="actors/sessions/thread_agent.py",
         old="await anyio.sleep(self._restart.seconds_left(anyio.current_time()))",
         new="pass",
         test="tests/acceptance/sessions/test_failures.py"

@@ -197,7 +197,7 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="a turn is claimed before it is handed over",
-        file="actors/thread_session.py",
+        file="actors/sessions/thread_session.py",
         old="            is_claimed = await life.claim(start.turn_id, intent)\n",
         new="            await self._hand_over(life, request)\n"
         "            is_claimed = await life.claim(start.turn_id, intent)\n",
@@ -205,7 +205,7 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="the reactor's position stops before the oldest open intent",
-        file="actors/provider_router.py",
+        file="actors/sessions/router.py",
         old="self._follower.position if oldest is None else min(oldest - 1, self._follower.position)",
         new="self._follower.position",
         test="tests/acceptance/sessions/test_turns.py"
@@ -291,7 +291,7 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="an agent is asked to forget the turns that a revert removes",
-        file="actors/thread_conversation.py",
+        file="actors/sessions/thread_conversation.py",
         old="cursor = await provider.forget(request, order.removed_turns)\n        except",
         new="cursor = request.resume_cursor\n        except",
         test="tests/acceptance/sessions/test_reverts.py::test_an_agent_that_can_rolls_back_also_after_a_restart",

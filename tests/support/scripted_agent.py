@@ -9,7 +9,6 @@ from typing import cast
 
 import anyio
 
-from orchestrion.actors.agent_life import AgentLife
 from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.log.command_sender import SessionVoice
 from orchestrion.actors.log.dispatcher import Dispatcher
@@ -21,6 +20,7 @@ from orchestrion.actors.providers.adapter import (
     SessionRequest,
     TurnRequest,
 )
+from orchestrion.actors.sessions.agent_life import AgentLife
 from orchestrion.contracts.commands import INTERNAL_COMMANDS
 from orchestrion.contracts.errors import CommandRejected
 from orchestrion.contracts.ids import (

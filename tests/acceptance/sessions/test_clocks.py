@@ -12,13 +12,14 @@ import anyio
 import peewee
 import pytest
 
-from orchestrion.actors import session_starter, thread_agent
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import Capabilities, ProcessIdentity
 from orchestrion.actors.providers.jsonrpc.peer import JsonRpcPeer, PendingReply
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.actors.providers.session_limits import SessionLimits
-from orchestrion.actors.thread_session import ThreadSession
+from orchestrion.actors.sessions import starter as session_starter
+from orchestrion.actors.sessions import thread_agent
+from orchestrion.actors.sessions.thread_session import ThreadSession
 from orchestrion.persistence.database import Durability
 from orchestrion.persistence.single_write import write_alone
 from orchestrion.runtime.options import RuntimeOptions

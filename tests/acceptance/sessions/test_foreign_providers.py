@@ -11,11 +11,11 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from orchestrion.actors import approval_answers
-from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.session_limits import SessionLimits
-from orchestrion.actors.thread_session import ThreadSession
+from orchestrion.actors.sessions import approval_answers
+from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
+from orchestrion.actors.sessions.thread_session import ThreadSession
 from orchestrion.contracts.errors import CommandRejected, InvalidRequest, ProviderProtocolError, SessionLost
 from orchestrion.contracts.provider_events import MessageDelta, ToolStarted
 from orchestrion.contracts.values import EPOCH

@@ -8,10 +8,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.claude.provider import ClaudeProvider
+from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.contracts.codec import to_json
 from orchestrion.contracts.values import MAX_ACTIVITY_PAYLOAD_BYTES, MAX_ERROR_BYTES, MAX_MESSAGE_BYTES, Unset
 from tests.support import hostile_agent, hostile_claude

@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrion.actors.provider_router import REACTOR
 from orchestrion.actors.providers.session_limits import SessionLimits
+from orchestrion.actors.sessions.router import REACTOR
 from orchestrion.contracts.errors import ProviderProtocolError, SessionLost
 from orchestrion.contracts.events import ThreadMessageSent
 from orchestrion.persistence.database import open_reader

@@ -60,7 +60,7 @@ def _opened_by_agent(event: PersistedEvent) -> bool:
 async def test_late_text_is_completed_when_the_agent_stays_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrion.actors.agent_reports.LATE_SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr("orchestrion.actors.sessions.agent_reports.LATE_SILENCE_SECONDS", 0.01)
     async with spoken(tmp_path) as (it, agent, first):
         head = it.runtime.health().head
         await agent.says(_text("42."))

@@ -20,11 +20,11 @@ import anyio
 import attrs
 from anyio.abc import TaskStatus
 
-from ..contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError, SessionLost
-from ..contracts.events import EventMetadata, PersistedEvent
-from ..contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
-from ..contracts.mint import Mint
-from ..contracts.provider_events import (
+from ...contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError, SessionLost
+from ...contracts.events import EventMetadata, PersistedEvent
+from ...contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
+from ...contracts.mint import Mint
+from ...contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     ProviderRuntimeEvent,
@@ -32,9 +32,9 @@ from ..contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ..contracts.values import UNSET, TurnOrigin
-from ..domain.event_bounds import bounded_event
-from ..domain.session_commands import (
+from ...contracts.values import UNSET, TurnOrigin
+from ...domain.event_bounds import bounded_event
+from ...domain.session_commands import (
     IngestState,
     ask_again,
     asked_id,
@@ -42,9 +42,9 @@ from ..domain.session_commands import (
     session_set,
     times_asked_again,
 )
+from ..log.command_sender import SessionVoice
+from ..providers.adapter import AgentConnection, Provider, SessionRequest
 from .agent_reports import AgentReports
-from .log.command_sender import SessionVoice
-from .providers.adapter import AgentConnection, Provider, SessionRequest
 
 _logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrion.actors.backoff import Backoff
+from orchestrion.actors.sessions.backoff import Backoff
 
 
 def test_the_wait_doubles_with_each_failure_in_a_row_up_to_its_bound() -> None:

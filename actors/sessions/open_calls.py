@@ -19,8 +19,8 @@ from typing import Final
 import attrs
 import orjson
 
-from ..contracts.ids import ApprovalRequestId, ProviderItemId
-from ..contracts.provider_events import (
+from ...contracts.ids import ApprovalRequestId, ProviderItemId
+from ...contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     ProviderRuntimeEvent,

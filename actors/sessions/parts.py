@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-from ..persistence.readers import ReaderPool
-from .checkpoints.checkpointer import Checkpointer
-from .checkpoints.reverter import Reverter
-from .log.intent_notes import IntentNotes
-from .projecting.projectors import Projectors
-from .providers.session_limits import SessionLimits
-from .session_starter import SessionStarter
+from ...persistence.readers import ReaderPool
+from ..checkpoints.checkpointer import Checkpointer
+from ..checkpoints.reverter import Reverter
+from ..log.intent_notes import IntentNotes
+from ..projecting.projectors import Projectors
+from ..providers.session_limits import SessionLimits
+from .starter import SessionStarter
 
 
 @attrs.frozen(kw_only=True)

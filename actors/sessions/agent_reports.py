@@ -8,23 +8,23 @@ from __future__ import annotations
 import anyio
 import attrs
 
-from ..contracts.ids import CommandId
-from ..contracts.mint import Mint
-from ..contracts.provider_events import (
+from ...contracts.ids import CommandId
+from ...contracts.mint import Mint
+from ...contracts.provider_events import (
     MessageDelta,
     ProviderRuntimeEvent,
     SessionExited,
     SessionStarted,
     TurnCompleted,
 )
-from ..domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
-from ..domain.coalesce import HeldText, hold, release
-from ..domain.ingest import ingest
-from ..domain.session_commands import IngestState
+from ...domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
+from ...domain.coalesce import HeldText, hold, release
+from ...domain.ingest import ingest
+from ...domain.session_commands import IngestState
+from ..log.command_sender import SessionVoice
 from .failure_reasons import reason_of
-from .log.command_sender import SessionVoice
 from .open_calls import OpenCalls
-from .session_outbox import SessionOutbox
+from .outbox import SessionOutbox
 
 
 class AgentReports:

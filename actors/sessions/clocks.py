@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 from typing import Final, Literal, Protocol, TypeAlias
 
-from ..contracts.ids import TurnId
-from .providers.session_limits import SessionLimits
-from .served_time import ServedTime, confirmation
+from ...contracts.ids import TurnId
+from ..providers.session_limits import SessionLimits
+from ..served_time import ServedTime, confirmation
 
 Clock: TypeAlias = Literal["heartbeat", "escalation", "silence", "retirement"]
 

@@ -9,8 +9,8 @@ from typing import cast
 import anyio
 import pytest
 
-from orchestrion.actors.agent_life import AgentLife
-from orchestrion.actors.open_calls import MAX_OPEN_APPROVALS
+from orchestrion.actors.sessions.agent_life import AgentLife
+from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.contracts.errors import SessionLost, StoreError, StoreFull
 from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId

@@ -18,26 +18,26 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
-from ..contracts.errors import StoreError
-from ..contracts.events import PersistedEvent
-from ..contracts.ids import CommandId, ThreadId, TurnId
-from ..contracts.provider_events import RuntimeErrorReported, SessionNotice
-from ..contracts.values import FailureReason
-from ..persistence.crash_points import crash_point
-from ..persistence.threads import in_thread
+from ...contracts.errors import StoreError
+from ...contracts.events import PersistedEvent
+from ...contracts.ids import CommandId, ThreadId, TurnId
+from ...contracts.provider_events import RuntimeErrorReported, SessionNotice
+from ...contracts.values import FailureReason
+from ...persistence.crash_points import crash_point
+from ...persistence.threads import in_thread
+from ..checkpoints.checkpointer import Checkpointer
+from ..checkpoints.turn_workspace import TurnWorkspace
+from ..checkpoints.workspace_identity import WorkspaceIdentity, still_leads_to
+from ..providers.adapter import SignsOfLife, own_process
+from ..providers.process.process_table import commands_of
+from ..providers.session_limits import SessionLimits
 from .agent_life import AgentLife
 from .backoff import Backoff
-from .checkpoints.checkpointer import Checkpointer
-from .checkpoints.turn_workspace import TurnWorkspace
-from .checkpoints.workspace_identity import WorkspaceIdentity, still_leads_to
+from .clocks import SessionClocks
+from .context import ThreadContext
 from .conversation_loss import conversation_lost
-from .providers.adapter import SignsOfLife, own_process
-from .providers.process.process_table import commands_of
-from .providers.session_limits import SessionLimits
-from .session_clocks import SessionClocks
-from .session_health import SessionHealth
-from .session_starter import SessionStarter
-from .thread_context import ThreadContext
+from .health import SessionHealth
+from .starter import SessionStarter
 
 _logger = logging.getLogger(__name__)
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from ..contracts.errors import AnswerRefused, ProviderError, SessionLost
-from ..contracts.events import PersistedEvent, ThreadApprovalResponseRequested
-from ..contracts.ids import ApprovalRequestId
-from ..contracts.values import UNSET, ApprovalDecision
-from ..persistence.crash_points import crash_point
+from ...contracts.errors import AnswerRefused, ProviderError, SessionLost
+from ...contracts.events import PersistedEvent, ThreadApprovalResponseRequested
+from ...contracts.ids import ApprovalRequestId
+from ...contracts.values import UNSET, ApprovalDecision
+from ...persistence.crash_points import crash_point
+from ..log.intent_notes import IntentNotes
+from ..providers.provider_calls import ProviderDefect
+from ..served_time import served_scope
 from .agent_life import AgentLife
-from .log.intent_notes import IntentNotes
-from .providers.provider_calls import ProviderDefect
-from .served_time import served_scope
 from .thread_agent import ThreadAgent
 
 EXIT_SECONDS: Final = 2.0

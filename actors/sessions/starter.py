@@ -17,15 +17,15 @@ import orjson
 import peewee
 from anyio.abc import TaskGroup
 
-from ..contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
-from ..contracts.ids import CommandId, ProviderSessionId, ThreadId
-from ..contracts.mint import Mint
-from ..contracts.values import JsonObject, Label, RuntimeStatus
-from ..domain.session_commands import IngestState, identifier_or_none
-from ..persistence.crash_points import crash_point
-from ..persistence.host_process import HostProcess
-from ..persistence.lane import WriteLane
-from ..persistence.provider_runtime import (
+from ...contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
+from ...contracts.ids import CommandId, ProviderSessionId, ThreadId
+from ...contracts.mint import Mint
+from ...contracts.values import JsonObject, Label, RuntimeStatus
+from ...domain.session_commands import IngestState, identifier_or_none
+from ...persistence.crash_points import crash_point
+from ...persistence.host_process import HostProcess
+from ...persistence.lane import WriteLane
+from ...persistence.provider_runtime import (
     ProviderRuntimeRow,
     drop_cursors,
     forget_conversation,
@@ -33,15 +33,15 @@ from ..persistence.provider_runtime import (
     set_cursor,
     set_last_seen,
 )
-from ..persistence.single_write import write_alone
+from ...persistence.single_write import write_alone
+from ..apart import interruption_in
+from ..log.command_sender import SessionVoice
+from ..providers.adapter import Provider, SessionRequest, own_process
+from ..providers.provider_calls import described
+from ..shields import shield
 from .agent_life import AgentLife, TurnBegun
-from .apart import interruption_in
+from .context import ChooseProvider, ThreadContext
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
-from .log.command_sender import SessionVoice
-from .providers.adapter import Provider, SessionRequest, own_process
-from .providers.provider_calls import described
-from .shields import shield
-from .thread_context import ChooseProvider, ThreadContext
 
 MAX_CURSOR_BYTES: Final = 16 * 1024 * 1024
 

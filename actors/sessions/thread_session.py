@@ -18,7 +18,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from ..contracts.errors import (
+from ...contracts.errors import (
     MailboxClosed,
     ProviderError,
     ResumeRefused,
@@ -26,7 +26,7 @@ from ..contracts.errors import (
     SessionLost,
     StoreError,
 )
-from ..contracts.events import (
+from ...contracts.events import (
     LoggedEvent,
     PersistedEvent,
     ThreadApprovalResponseRequested,
@@ -35,21 +35,21 @@ from ..contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from ..contracts.ids import ThreadId, TurnId
-from ..contracts.provider_events import TurnCompleted
-from ..domain.failures import WAY_TO_START_AFRESH
-from ..persistence.crash_points import crash_point
-from ..persistence.event_store import read_open_intents_of
+from ...contracts.ids import ThreadId, TurnId
+from ...contracts.provider_events import TurnCompleted
+from ...domain.failures import WAY_TO_START_AFRESH
+from ...persistence.crash_points import crash_point
+from ...persistence.event_store import read_open_intents_of
+from ..checkpoints.reverter import RevertOrder
+from ..providers.adapter import TurnRequest
+from ..shields import shield
 from .agent_life import AgentLife
 from .approval_answers import ApprovalAnswers
-from .checkpoints.reverter import RevertOrder
+from .context import ThreadContext, read_thread_context
 from .failure_reasons import reason_of
-from .providers.adapter import TurnRequest
-from .session_health import SessionHealth
-from .session_parts import SessionParts
-from .shields import shield
+from .health import SessionHealth
+from .parts import SessionParts
 from .thread_agent import ThreadAgent
-from .thread_context import ThreadContext, read_thread_context
 from .thread_conversation import ThreadConversation
 from .turn_preparation import LATER, NotPrepared, PreparedTurn, TurnPreparation
 

@@ -10,13 +10,13 @@ import attrs
 import orjson
 import peewee
 
-from ..contracts.errors import NotFound
-from ..contracts.ids import ThreadId
-from ..contracts.read_model import ProjectView, SnapshotRequest, ThreadView
-from ..contracts.values import JsonObject
-from ..persistence.projections.checkpoints import read_failed_checkpoints
-from ..persistence.provider_runtime import FORGOTTEN, ProviderRuntimeRow, find_provider_runtime
-from ..persistence.snapshot import read_snapshot
+from ...contracts.errors import NotFound
+from ...contracts.ids import ThreadId
+from ...contracts.read_model import ProjectView, SnapshotRequest, ThreadView
+from ...contracts.values import JsonObject
+from ...persistence.projections.checkpoints import read_failed_checkpoints
+from ...persistence.provider_runtime import FORGOTTEN, ProviderRuntimeRow, find_provider_runtime
+from ...persistence.snapshot import read_snapshot
 
 AGENTS_OWN_MODEL: Final = "default"
 """The name that stands for no model: the agent takes its own."""

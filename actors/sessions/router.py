@@ -17,20 +17,20 @@ import anyio
 import peewee
 from anyio.abc import TaskGroup
 
-from ..contracts.errors import MailboxClosed, RuntimeFailed, StoreError
-from ..contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
-from ..contracts.ids import EventId, ThreadId
-from ..contracts.mint import Mint
-from ..persistence.crash_points import crash_point
-from ..persistence.event_store import read_open_intents
-from ..persistence.lane import WriteLane
-from ..persistence.positions import write_reactor_position
-from ..persistence.single_write import write_alone
-from .apart import is_cancelled
-from .last_errors import LastErrors
-from .log.event_log import EventLog, LogFollower
-from .session_health import SessionHealth
-from .session_parts import SessionParts
+from ...contracts.errors import MailboxClosed, RuntimeFailed, StoreError
+from ...contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
+from ...contracts.ids import EventId, ThreadId
+from ...contracts.mint import Mint
+from ...persistence.crash_points import crash_point
+from ...persistence.event_store import read_open_intents
+from ...persistence.lane import WriteLane
+from ...persistence.positions import write_reactor_position
+from ...persistence.single_write import write_alone
+from ..apart import is_cancelled
+from ..last_errors import LastErrors
+from ..log.event_log import EventLog, LogFollower
+from .health import SessionHealth
+from .parts import SessionParts
 from .thread_session import OVERTAKING, ThreadSession
 
 REACTOR: Final = "reactor.provider-router"

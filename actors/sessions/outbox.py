@@ -10,13 +10,13 @@ from collections import deque
 
 import attrs
 
-from ..contracts.commands import ThreadActivityAppend, ThreadSessionSet
-from ..contracts.errors import StoreError
-from ..contracts.events import PersistedEvent
-from ..contracts.ids import ApprovalRequestId, CommandId, EventId
-from ..domain.approvals import RESOLVED
-from ..domain.session_commands import IngestedCommand
-from .log.command_sender import SessionVoice
+from ...contracts.commands import ThreadActivityAppend, ThreadSessionSet
+from ...contracts.errors import StoreError
+from ...contracts.events import PersistedEvent
+from ...contracts.ids import ApprovalRequestId, CommandId, EventId
+from ...domain.approvals import RESOLVED
+from ...domain.session_commands import IngestedCommand
+from ..log.command_sender import SessionVoice
 
 
 @attrs.frozen

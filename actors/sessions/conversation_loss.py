@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from ..contracts.provider_events import SessionNotice
+from ...contracts.provider_events import SessionNotice
 
 ResumePolicy: TypeAlias = Literal["refuse", "start-afresh"]
 """What a thread does whose agent cannot or does not resume its conversation: fail the turn, or start a new one."""

@@ -13,16 +13,16 @@ from typing import Final, Literal, TypeAlias
 import attrs
 from anyio.abc import TaskGroup
 
-from ..contracts.events import PersistedEvent, ThreadTurnStartRequested
-from ..contracts.ids import ThreadId
-from ..persistence.crash_points import crash_point
+from ...contracts.events import PersistedEvent, ThreadTurnStartRequested
+from ...contracts.ids import ThreadId
+from ...persistence.crash_points import crash_point
+from ..checkpoints.turn_workspace import TurnWorkspace
+from ..checkpoints.workspace_identity import identify
+from ..providers.adapter import TurnRequest
 from .agent_life import AgentLife
-from .checkpoints.turn_workspace import TurnWorkspace
-from .checkpoints.workspace_identity import identify
-from .providers.adapter import TurnRequest
-from .session_parts import SessionParts
+from .context import ThreadContext
+from .parts import SessionParts
 from .thread_agent import ThreadAgent
-from .thread_context import ThreadContext
 from .turn_request import read_turn_request, with_model
 
 NotPrepared: TypeAlias = Literal["later", "never"]

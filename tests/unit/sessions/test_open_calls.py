@@ -5,7 +5,13 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from orchestrion.actors.open_calls import MAX_HELD_BYTES, MAX_OPEN_APPROVALS, MAX_OPEN_TOOLS, UPDATE_SECONDS, OpenCalls
+from orchestrion.actors.sessions.open_calls import (
+    MAX_HELD_BYTES,
+    MAX_OPEN_APPROVALS,
+    MAX_OPEN_TOOLS,
+    UPDATE_SECONDS,
+    OpenCalls,
+)
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,

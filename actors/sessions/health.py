@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..contracts.ids import ProviderSessionId, ThreadId, TurnId
+from ...contracts.ids import ProviderSessionId, ThreadId, TurnId
 
 
 @attrs.frozen(kw_only=True)

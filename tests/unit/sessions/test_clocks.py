@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from orchestrion.actors.providers.session_limits import SessionLimits
-from orchestrion.actors.session_clocks import Clock, SessionClocks
+from orchestrion.actors.sessions.clocks import Clock, SessionClocks
 from orchestrion.contracts.ids import TurnId
 
 LIMITS = SessionLimits(interrupt_deadline=10, inactivity_deadline=100, idle_timeout=1000, heartbeat_interval=10_000)

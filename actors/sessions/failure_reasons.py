@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..contracts.errors import ProviderError, StoreError
-from ..contracts.values import FailureReason
+from ...contracts.errors import ProviderError, StoreError
+from ...contracts.values import FailureReason
 
 
 def reason_of(error: BaseException) -> FailureReason:

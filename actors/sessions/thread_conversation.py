@@ -6,13 +6,13 @@ process at a time. The next turn resumes it.
 
 from __future__ import annotations
 
-from ..contracts.errors import ProviderError, ProviderProtocolError
-from ..contracts.ids import ProviderSessionId
-from .checkpoints.reverter import Following, RevertOrder
-from .providers.adapter import RollsBack, SessionRequest
-from .session_starter import SessionStarter
+from ...contracts.errors import ProviderError, ProviderProtocolError
+from ...contracts.ids import ProviderSessionId
+from ..checkpoints.reverter import Following, RevertOrder
+from ..providers.adapter import RollsBack, SessionRequest
+from .context import ThreadContext
+from .starter import SessionStarter
 from .thread_agent import ThreadAgent
-from .thread_context import ThreadContext
 
 
 class ThreadConversation:

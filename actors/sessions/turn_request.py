@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from ..contracts.errors import ProviderError
-from ..contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
-from ..contracts.values import Unset
-from ..persistence.event_store import read_event
-from ..persistence.readers import ReaderPool
-from .providers.adapter import TurnRequest
+from ...contracts.errors import ProviderError
+from ...contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
+from ...contracts.values import Unset
+from ...persistence.event_store import read_event
+from ...persistence.readers import ReaderPool
+from ..providers.adapter import TurnRequest
+from .context import AGENTS_OWN_MODEL, ThreadContext
 from .thread_agent import ThreadAgent
-from .thread_context import AGENTS_OWN_MODEL, ThreadContext
 
 
 async def read_turn_request(
