@@ -43,7 +43,7 @@ FAULT_MUTANTS: Final = (
         file="persistence/positions.py",
         old='        raise ProjectionStalled(projector, None, "its position is missing")\n',
         new='        return PositionRow(projector, 0, "")\n',
-        test="tests/contract/test_snapshot.py::test_a_missing_position_is_an_error_that_names_the_projector",
+        test="tests/contract/persistence/test_snapshot.py::test_a_missing_position_is_an_error_that_names_the_projector",
     ),
     Mutant(
         guard="a migration whose text is another one is refused",
@@ -72,7 +72,7 @@ FAULT_MUTANTS: Final = (
         file="persistence/database.py",
         old="        if path.is_file() and names > 1:\n",
         new="        if False:\n",
-        test="tests/contract/test_ownership.py::test_a_hard_link_is_refused_by_whatever_opens_it_and_by_either_name",
+        test="tests/contract/persistence/test_ownership.py::test_a_hard_link_is_refused_by_whatever_opens_it_and_by_either_name",
     ),
     Mutant(
         guard="a checkpoint that a reader holds up is not told of as done",
@@ -87,7 +87,7 @@ FAULT_MUTANTS: Final = (
         file="persistence/database.py",
         old="BUSY_TIMEOUT_SECONDS: Final = 5\n",
         new="BUSY_TIMEOUT_SECONDS: Final = 0\n",
-        test="tests/contract/test_host.py"
+        test="tests/contract/runtime/test_host.py"
         "::test_l14_a_stranger_that_holds_the_database_for_a_while_delays_a_command_and_fails_nobody",
     ),
     Mutant(

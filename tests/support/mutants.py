@@ -129,14 +129,14 @@ _CORE_MUTANTS: Final = (
         file="actors/projecting/projectors.py",
         old="            await self._completed(barrier)\n",
         new="",
-        test="tests/contract/test_snapshot.py::test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log",
+        test="tests/contract/persistence/test_snapshot.py::test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log",
     ),
     Mutant(
         guard="a deferred BEGIN is followed by a read",
         file="persistence/readers.py",
         old='            database.execute_sql("BEGIN")\n',
         new="",
-        test="tests/contract/test_snapshot.py::test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log",
+        test="tests/contract/persistence/test_snapshot.py::test_under_load_every_snapshot_is_the_fold_of_a_prefix_of_the_log",
     ),
     Mutant(
         guard="the position moves in the transaction of the rows",
@@ -179,7 +179,7 @@ _CORE_MUTANTS: Final = (
         file="actors/projecting/projector.py",
         old='            if self.status != "halted":\n                await self._save_position()\n',
         new="            pass\n",
-        test="tests/contract/test_host.py::test_a_clean_stop_leaves_no_log_of_sqlite_and_every_position_stored",
+        test="tests/contract/runtime/test_host.py::test_a_clean_stop_leaves_no_log_of_sqlite_and_every_position_stored",
     ),
     Mutant(
         guard="an event that does not decode is skipped and counted",
@@ -237,7 +237,7 @@ _CORE_MUTANTS: Final = (
         file="persistence/ownership.py",
         old="                self._lock.acquire()\n",
         new="                pass\n",
-        test="tests/contract/test_ownership.py::test_owner_in_another_process_is_named",
+        test="tests/contract/persistence/test_ownership.py::test_owner_in_another_process_is_named",
     ),
     Mutant(
         guard="the whole chain of migrations is one transaction",
@@ -251,7 +251,7 @@ _CORE_MUTANTS: Final = (
         file="runtime/database_files.py",
         old="            if outdated:\n",
         new="            if False:\n",
-        test="tests/contract/test_host.py::test_an_outdated_projection_is_rebuilt_before_the_first_command",
+        test="tests/contract/runtime/test_host.py::test_an_outdated_projection_is_rebuilt_before_the_first_command",
     ),
     Mutant(
         guard="the start of a turn is captured anew at each try",
