@@ -6,6 +6,9 @@ schema is the next file.
 
 from __future__ import annotations
 
+if __name__ == "migrations":
+    raise ImportError("import orchestrion.migrations, not migrations")
+
 from .runner import (
     APPLICATION_ID,
     READABLE_FROM,

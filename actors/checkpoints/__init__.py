@@ -1,0 +1,1 @@
+"""Workspaces are captured after each turn, compared, and reverted."""

@@ -1,0 +1,1 @@
+"""Commands are decided and committed; the log is published and followed."""

@@ -1,0 +1,1 @@
+"""Projections follow the log, each with its position, and are rebuilt while the runtime serves."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import tomllib
+import zipfile
 from pathlib import Path
+
+import pytest
 
 import orchestrion
 
@@ -13,14 +16,30 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("actors", "migrations", "persistence", "runtime")
 
 
-def test_every_package_is_listed() -> None:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
-    on_disk = {
-        "orchestrion." + ".".join(init.parent.relative_to(ROOT).parts)
-        for folder in FOLDERS
-        for init in (ROOT / folder).rglob("__init__.py")
-    }
-    assert set(listed) == on_disk | {"orchestrion"}
+def test_wheel_has_every_module(tmp_path: Path) -> None:
+    source = tmp_path / "source"  # a build leaves files in its source
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in listed.rstrip("\0").split("\0"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*build, "--wheel-dir", str(tmp_path), str(source)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    linked = {f"orchestrion/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+    own = {str(path.relative_to(ROOT)) for path in _own(ROOT / "orchestrion")}
+    assert packed == linked | own
+
+
+def _own(directory: Path) -> list[Path]:
+    """The modules that stand in the package's folder itself, not behind a link."""
+    return [
+        module
+        for entry in directory.iterdir()
+        if not entry.is_symlink()
+        for module in (entry.rglob("*.py") if entry.is_dir() else [entry])
+        if module.suffix == ".py"
+    ]
 
 
 def test_links_in_the_face_are_relative_and_lead_to_the_folders() -> None:
@@ -28,6 +47,14 @@ def test_links_in_the_face_are_relative_and_lead_to_the_folders() -> None:
         link = ROOT / "orchestrion" / folder
         assert link.is_symlink()
         assert link.readlink() == Path("..") / folder
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_bare_import_of_a_folder_says_what_to_import(folder: str) -> None:
+    bare = [sys.executable, "-c", f"import {folder}"]
+    ran = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1] == f"ImportError: import orchestrion.{folder}, not {folder}"
 
 
 def test_import_is_light_and_names_are_loaded_at_their_first_use() -> None:

@@ -1,0 +1,1 @@
+"""An agent's process: its environment, its guardian, its pipes, its end."""
