@@ -1,0 +1,147 @@
+"""What several rows of the transitions have in common."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from .effects import (
+    CaptureEnd,
+    CloseRequest,
+    Effect,
+    EndAgent,
+    ForgetBaseline,
+    InterruptRefused,
+    ReadAgain,
+    ResponseUndelivered,
+    SessionStopped,
+    Settle,
+    TurnCancelled,
+    TurnTakenBack,
+    TurnWasOver,
+)
+from .inputs import (
+    AgentOver,
+    AgentReport,
+    AnswerFailed,
+    Input,
+    Intent,
+    InterruptAsked,
+    InterruptFailed,
+    OwnTurnBegan,
+    Queued,
+    StopAsked,
+    TurnEnded,
+    TurnStartAsked,
+)
+from .states import Agent, Awaiting, Calm, Capturing, Ending, Idle, Running, State
+
+Step: TypeAlias = tuple[State, tuple[Effect, ...]]
+
+
+class IllegalTransition(Exception):
+    """The input cannot come in this state: whoever gave it has a defect."""
+
+    def __init__(self, state: State, given: Input) -> None:
+        super().__init__(f"{type(given).__name__} cannot come while the session is {type(state).__name__}")
+        self.state = state
+        self.given = given
+
+
+def calm_state(idle: Idle, agent: Agent | None) -> Step:
+    """The state of a session whose agent is this one, and under way is nothing."""
+    if agent is None:
+        return idle, ()
+    if agent.is_over:
+        return end_agent(idle, agent)
+    if agent.turn is None:
+        return attrs.evolve(idle, agent=agent), ()
+    return Running(queue=idle.queue, failures=idle.failures, agent=agent), ()
+
+
+def end_agent(
+    state: Calm | Capturing, agent: Agent, *before: Effect, stop: StopAsked | None = None
+) -> tuple[Ending, tuple[Effect, ...]]:
+    """End the agent. Unless the thread was asked to forget its conversation, a loss of it is recorded."""
+    forgets = stop is not None and stop.forgets
+    end = EndAgent(settles=None if forgets else stop, loses_conversation=is_lost_with(agent) and not forgets)
+    in_hand = agent.in_hand if stop is None else (*agent.in_hand, stop.event_id)
+    ended = attrs.evolve(agent, has_had_turn=False, in_hand=in_hand)
+    return Ending(queue=state.queue, failures=state.failures, agent=ended), (*before, end)
+
+
+def is_lost_with(agent: Agent | None) -> bool:
+    """Whether the end of the agent is the end of a conversation."""
+    return agent is not None and agent.has_had_turn and not agent.resumes
+
+
+def stop_session(state: Calm, stop: StopAsked) -> Step:
+    """Close the queued turns that are older than the stop, then end the agent, or settle the stop without one."""
+    closed = tuple(one for one in state.queue if isinstance(one, TurnStartAsked) and one.sequence < stop.sequence)
+    rest = attrs.evolve(state, queue=tuple(one for one in state.queue if one not in closed))
+    cancelled = tuple(Settle(one, TurnCancelled()) for one in closed)
+    if state.agent is None:
+        return rest, (*cancelled, Settle(stop, SessionStopped(stop.forgets)))
+    return end_agent(rest, state.agent, *cancelled, stop=stop)
+
+
+def take_back(state: Calm | Awaiting, interrupt: InterruptAsked) -> Step:
+    """An interrupt of a turn that does not run: it is queued, or over."""
+    queued = find_turn(state.queue, interrupt.turn_id)
+    if queued is None:
+        return state, (Settle(interrupt, TurnWasOver()),)
+    rest = tuple(one for one in state.queue if one != queued)
+    return attrs.evolve(state, queue=rest), (Settle(queued, TurnCancelled()), Settle(interrupt, TurnTakenBack()))
+
+
+def not_delivered(state: Calm | Awaiting, given: InterruptFailed | AnswerFailed) -> Step:
+    """The agent did not take an intent. One that is no longer in its hands was put back to the log already."""
+    agent, event_id = state.agent, given.intent.event_id
+    if agent is None or event_id not in agent.in_hand:
+        return state, ()
+    without = attrs.evolve(agent, in_hand=tuple(one for one in agent.in_hand if one != event_id))
+    after = attrs.evolve(state, agent=without)
+    match given:
+        case InterruptFailed(intent=interrupt, failure=failure):
+            return after, (Settle(interrupt, InterruptRefused(failure)),)
+        case AnswerFailed(intent=response, failure=failure, is_open=is_open):
+            closing = (CloseRequest(response),) if is_open and not isinstance(state, Ending) else ()
+            return after, (Settle(response, ResponseUndelivered(failure)), *closing)
+
+
+def after_report_of(state: State, agent: Agent, report: AgentReport) -> tuple[Agent, tuple[Effect, ...], int]:
+    """The agent after its report, what follows, and how many failures in a row that leaves."""
+    match report:
+        case AgentOver():
+            return attrs.evolve(agent, is_over=True), (), state.failures
+        case OwnTurnBegan(turn_id=turn_id) if agent.turn is None:
+            return attrs.evolve(agent, turn=turn_id, has_had_turn=True), (), state.failures
+        case TurnEnded(turn_id=turn_id) if agent.turn == turn_id:
+            failures = state.failures if isinstance(state, Ending) else 0
+            return attrs.evolve(agent, turn=None, in_hand=()), left_by(agent), failures
+        case _:
+            raise IllegalTransition(state, report)
+
+
+def left_by(agent: Agent) -> tuple[Effect, ...]:
+    """At the end of the agent's turn or life: capture the turn's end, read again what the agent was given."""
+    captured = () if agent.turn is None else (CaptureEnd(agent.turn),)
+    return (*captured, *((ReadAgain(agent.in_hand),) if agent.in_hand else ()))
+
+
+def given_to(agent: Agent, intent: Intent) -> Agent:
+    return attrs.evolve(agent, in_hand=(*agent.in_hand, intent.event_id))
+
+
+def find_turn(queue: tuple[Queued, ...], turn_id: object) -> TurnStartAsked | None:
+    return next((one for one in queue if isinstance(one, TurnStartAsked) and one.turn_id == turn_id), None)
+
+
+def in_order(queue: tuple[Queued, ...], added: Queued) -> tuple[Queued, ...]:
+    return tuple(sorted((*queue, added), key=lambda one: one.sequence))
+
+
+def unclaimed(turn: TurnStartAsked, agent: Agent | None) -> tuple[ForgetBaseline, ...]:
+    """A turn that is not claimed is not at work in its workspace, unless the agent's own turn is by now."""
+    return (ForgetBaseline(turn),) if agent is None or agent.turn is None else ()

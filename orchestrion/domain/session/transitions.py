@@ -1,0 +1,337 @@
+"""The transitions of a session: what follows when an input meets a state. Read it as a table, one `case` per row.
+
+What holds everywhere:
+
+- Turn starts and reverts queue in the order of the log. The next one begins when the log has been read to its head.
+- What overtakes is performed at once in a calm state. Where something is under way it waits for the reply, and
+  cancels an operation that may take long.
+- An intent that was given to the agent is the agent's to settle. At the end of its turn or life, what it did not settle
+  is read from the log again.
+- A pair that has no row is illegal: `IllegalTransition`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from . import effects as do
+from . import inputs as on
+from .shared import (
+    IllegalTransition,
+    Step,
+    after_report_of,
+    calm_state,
+    end_agent,
+    find_turn,
+    given_to,
+    in_order,
+    is_lost_with,
+    left_by,
+    not_delivered,
+    stop_session,
+    take_back,
+    unclaimed,
+)
+from .states import (
+    Agent,
+    Awaiting,
+    Calm,
+    Capturing,
+    Claiming,
+    Ended,
+    Ending,
+    HandingOver,
+    Idle,
+    Interrupting,
+    Reverting,
+    Running,
+    Starting,
+    State,
+    Unattended,
+)
+
+__all__ = ["NOT_WAITING", "IllegalTransition", "step"]
+
+NOT_WAITING: Final = on.Failure(message="the agent no longer waits for it")
+
+
+def step(state: State, given: on.Input) -> Step:
+    """The next state, and what is to be done, in order.
+
+    Raises:
+        IllegalTransition: the input cannot come in this state.
+    """
+    match state, given:
+        case Ended(), _:
+            raise IllegalTransition(state, given)
+        case _, on.TurnStartAsked() | on.RevertAsked():
+            return attrs.evolve(state, queue=in_order(state.queue, given)), ()
+        case Idle(), _:
+            return _idle(state, given)
+        case Running() | Interrupting(), _:
+            return _with_turn(state, given)
+        case Starting(), _:
+            return _starting(state, given)
+        case Capturing(), _:
+            return _capturing(state, given)
+        case Claiming(), _:
+            return _claiming(state, given)
+        case HandingOver(), _:
+            return _handing_over(state, given)
+        case Ending(), _:
+            return _ending(state, given)
+        case Reverting(), _:
+            return _reverting(state, given)
+        case Unattended(), _:
+            return _unattended(state, given)
+
+
+def _idle(state: Idle, given: on.Input) -> Step:
+    match given, state.agent:
+        case on.CaughtUp(), _:
+            return _begin_next(state)
+        case on.BackoffOver(), None if state.is_left_alone:
+            return attrs.evolve(state, is_left_alone=False), ()
+        case on.RetirementDue(commands_run=True), Agent():
+            return state, (do.PutOffRetirement(),)
+        case on.RetirementDue(), Agent() if state.queue:
+            return state, ()
+        case on.RetirementDue(), Agent() as agent:
+            return end_agent(state, agent)
+        case on.OwnTurnBegan() | on.AgentOver(), Agent() as agent:
+            return _after_report(state, agent, given)
+        case on.ResponseGiven(), None:
+            return state, (do.Settle(given, do.ResponseUndelivered(NOT_WAITING)),)
+        case on.AgentUnanswerable(), None:
+            return state, ()
+        case _:
+            return _at_once(state, given)
+
+
+def _begin_next(state: Idle) -> Step:
+    """Begin the oldest queued intent; an agent that failed is left alone for a while before."""
+    if not state.queue or (
+        isinstance(state.queue[0], on.TurnStartAsked) and state.agent is None and state.is_left_alone
+    ):
+        return state, ()
+    first, rest, failures, agent = state.queue[0], state.queue[1:], state.failures, state.agent
+    if isinstance(first, on.RevertAsked):
+        reverting = Reverting(queue=rest, failures=failures, agent=agent, revert=first)
+        return reverting, (do.RevertFiles(first, is_lost_with(agent)),)
+    if agent is None:
+        return Starting(queue=rest, failures=failures, turn=first), (do.StartAgent(first),)
+    return Capturing(queue=rest, failures=failures, agent=agent, turn=first), (do.CaptureBaseline(first),)
+
+
+def _with_turn(state: Running | Interrupting, given: on.Input) -> Step:
+    agent = state.agent
+    match given:
+        case on.CaughtUp():
+            return state, ()
+        case on.InterruptAsked(turn_id=turn_id) if turn_id == agent.turn:
+            interrupting = Interrupting(queue=state.queue, failures=state.failures, agent=given_to(agent, given))
+            return interrupting, (do.InterruptAgent(intent=given, is_first=isinstance(state, Running)),)
+        case on.TurnEnded(turn_id=turn_id) if turn_id == agent.turn:
+            return _after_report(state, agent, given)
+        case on.AgentOver():
+            return _after_report(state, agent, given)
+        case on.SilenceDue(failure=failure):
+            return end_agent(state, agent, do.Report(of="agent", failure=failure))
+        case on.EscalationDue(failure=failure) if isinstance(state, Interrupting):
+            return end_agent(state, agent, do.Report(of="interrupt", failure=failure))
+        case _:
+            return _at_once(state, given)
+
+
+def _at_once(state: Calm, given: on.Input) -> Step:
+    """What calm states have in common."""
+    agent = state.agent
+    match given:
+        case on.InterruptAsked():
+            return take_back(state, given)
+        case on.ResponseGiven() if agent is not None:
+            return attrs.evolve(state, agent=given_to(agent, given)), (do.Answer(given),)
+        case on.StopAsked():
+            return stop_session(state, given)
+        case on.ThreadWasDeleted() | on.RuntimeStops() if agent is None:
+            return Ended(queue=state.queue, failures=state.failures), ()
+        case on.ThreadWasDeleted() | on.RuntimeStops() if agent is not None:
+            ending, effects = end_agent(state, agent)
+            return attrs.evolve(ending, waiting=(given,)), effects
+        case on.InterruptFailed() | on.AnswerFailed():
+            return not_delivered(state, given)
+        case on.AgentUnanswerable(failure=failure) if agent is not None:
+            return end_agent(state, agent, do.Report(of="agent", failure=failure))
+        case _:
+            raise IllegalTransition(state, given)
+
+
+def _starting(state: Starting, given: on.Input) -> Step:
+    turn = state.turn
+    match given:
+        case on.AgentStarted(resumes=resumes) if state.is_withdrawn:
+            return _back_to_queue(state, Agent(resumes=resumes))
+        case on.AgentStarted(resumes=resumes):
+            started = Agent(resumes=resumes)
+            capturing = Capturing(queue=state.queue, failures=state.failures, agent=started, turn=turn)
+            return capturing, (do.CaptureBaseline(turn),)
+        case on.StartFailed(failure=failure):
+            failed = attrs.evolve(state, failures=state.failures + 1)
+            return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_left_alone=True)
+        case on.TurnImpossible(failure=failure):
+            return _proceed(state, None, do.Settle(turn, do.TurnNotStarted(failure)))
+        case on.ThreadMissing():
+            return _proceed(state, None)
+        case on.Withdrawn() if state.is_withdrawn:
+            return _back_to_queue(state, None)
+        case on.ResponseGiven():
+            return state, (do.Settle(given, do.ResponseUndelivered(NOT_WAITING)),)
+        case _:
+            return _meanwhile(state, given, do.Withdraw())
+
+
+def _capturing(state: Capturing, given: on.Input) -> Step:
+    turn, agent = state.turn, state.agent
+    match given:
+        case on.OwnTurnBegan():
+            return _meanwhile(attrs.evolve(state, is_stale=True), given)
+        case on.BaselineCaptured() if state.is_withdrawn or state.is_stale:
+            return _back_to_queue(state, agent, *unclaimed(turn, agent))
+        case on.BaselineCaptured():
+            claiming = Claiming(queue=state.queue, failures=state.failures, agent=agent, turn=turn)
+            return claiming, (do.Claim(turn),)
+        case on.WorkspaceMoved() if agent.turn is not None:
+            return _back_to_queue(state, agent)
+        case on.WorkspaceMoved():
+            queue = in_order(state.queue, turn)
+            ending, effects = end_agent(attrs.evolve(state, queue=queue), agent)
+            return attrs.evolve(ending, waiting=state.waiting), effects
+        case on.TurnImpossible(failure=failure):
+            return _proceed(state, agent, do.Settle(turn, do.TurnNotStarted(failure)))
+        case on.ThreadMissing():
+            return _proceed(state, agent)
+        case on.Withdrawn() if state.is_withdrawn:
+            return _back_to_queue(state, agent)
+        case _:
+            return _meanwhile(state, given, do.Withdraw())
+
+
+def _claiming(state: Claiming, given: on.Input) -> Step:
+    turn, agent = state.turn, state.agent
+    match given:
+        case on.Claimed():
+            working = attrs.evolve(agent, turn=turn.turn_id, has_had_turn=True)
+            handing_over = HandingOver(
+                queue=state.queue, failures=state.failures, agent=working, turn=turn, waiting=state.waiting
+            )
+            return handing_over, (do.HandOver(turn),)
+        case on.ClaimVoid():
+            return _proceed(state, agent, do.ForgetBaseline(turn))
+        case on.AgentBusy():
+            return _back_to_queue(state, agent, *unclaimed(turn, agent))
+        case on.AgentLost(failure=failure):
+            gone = attrs.evolve(agent, is_over=True)
+            return _proceed(state, gone, do.Settle(turn, do.TurnNotStarted(failure)), do.ForgetBaseline(turn))
+        case _:
+            return _meanwhile(state, given)
+
+
+def _handing_over(state: HandingOver, given: on.Input) -> Step:
+    agent = state.agent
+    match given:
+        case on.HandedOver():
+            return _proceed(state, agent)
+        case on.HandOverFailed(failure=failure, is_lost=is_lost):
+            failed = () if agent.turn is None else (do.Report(of="turn", failure=failure),)
+            return _proceed(state, attrs.evolve(agent, is_over=agent.is_over or is_lost), *failed)
+        case _:
+            return _meanwhile(state, given)
+
+
+def _ending(state: Ending, given: on.Input) -> Step:
+    match given:
+        case on.AgentEnded(has_failed=has_failed):
+            after = attrs.evolve(state, failures=state.failures + has_failed)
+            return _proceed(after, None, *left_by(state.agent), is_left_alone=has_failed)
+        case on.AgentUnanswerable():
+            return state, ()
+        case _:
+            return _meanwhile(state, given)
+
+
+def _reverting(state: Reverting, given: on.Input) -> Step:
+    match given:
+        case on.RevertDone():
+            return _proceed(state, state.agent)
+        case on.Withdrawn() if state.is_withdrawn:  # it may have come to its end all the same
+            return _proceed(state, state.agent, do.ReadAgain((state.revert.event_id,)))
+        case on.AgentEnded(has_failed=has_failed) if state.agent is not None:
+            without = attrs.evolve(state, agent=None, failures=state.failures + has_failed)
+            return without, left_by(state.agent)
+        case _:
+            return _meanwhile(state, given, do.Withdraw())
+
+
+def _unattended(state: Unattended, given: on.Input) -> Step:
+    match given:
+        case on.Attached():
+            return _proceed(state, state.agent)
+        case on.AttachRefused():
+            return _proceed(state, None, *left_by(state.agent))
+        case _:
+            return _meanwhile(state, given)
+
+
+def _meanwhile(state: Awaiting, given: on.Input, *withdraw: do.Withdraw) -> Step:
+    """What comes while a reply is awaited. `withdraw` cancels what is under way, where it may take long."""
+    match given, state.agent:
+        case on.CaughtUp(), _:
+            return state, ()
+        case on.InterruptAsked(turn_id=turn_id), _ if find_turn(state.queue, turn_id) is not None:
+            return take_back(state, given)
+        case on.InterruptAsked() | on.ResponseGiven() | on.StopAsked() | on.ThreadWasDeleted() | on.RuntimeStops(), _:
+            effects: tuple[do.Effect, ...] = () if state.is_withdrawn else withdraw
+            is_withdrawn = state.is_withdrawn or bool(withdraw)
+            return attrs.evolve(state, waiting=(*state.waiting, given), is_withdrawn=is_withdrawn), effects
+        case on.OwnTurnBegan() | on.TurnEnded() | on.AgentOver(), Agent() as agent:
+            after, effects, failures = after_report_of(state, agent, given)
+            return attrs.evolve(state, agent=after, failures=failures), effects
+        case ((on.InterruptFailed() | on.AnswerFailed()), _):
+            return not_delivered(state, given)
+        case _:
+            raise IllegalTransition(state, given)
+
+
+# What rows have in common.
+
+
+def _proceed(state: Awaiting, agent: Agent | None, *effects: do.Effect, is_left_alone: bool = False) -> Step:
+    """The reply came: the calm state that follows, and what waited for it."""
+    calm, more = calm_state(Idle(queue=state.queue, failures=state.failures, is_left_alone=is_left_alone), agent)
+    leaving = [one for one in state.waiting if isinstance(one, on.Leave)]
+    return _perform_waiting(calm, (*effects, *more), tuple(leaving[:1]) or state.waiting)
+
+
+def _perform_waiting(state: State, effects: tuple[do.Effect, ...], waiting: tuple[on.Overtaking, ...]) -> Step:
+    for one in waiting:
+        if isinstance(state, Ending):
+            state = attrs.evolve(state, waiting=(*state.waiting, one))
+        else:
+            state, effects = _and_then(effects, step(state, one))
+    return state, effects
+
+
+def _and_then(effects: tuple[do.Effect, ...], result: Step) -> Step:
+    return result[0], (*effects, *result[1])
+
+
+def _back_to_queue(state: Starting | Capturing | Claiming, agent: Agent | None, *effects: do.Effect) -> Step:
+    """The turn at hand waits, in its old place."""
+    return _proceed(attrs.evolve(state, queue=in_order(state.queue, state.turn)), agent, *effects)
+
+
+def _after_report(state: Calm, agent: Agent, report: on.AgentReport) -> Step:
+    after, effects, failures = after_report_of(state, agent, report)
+    return _and_then(effects, calm_state(Idle(queue=state.queue, failures=failures), after))

@@ -1,0 +1,421 @@
+"""A small model of what surrounds a session: the log, an agent, one operation at a time. It replies to effects.
+
+What happens next is taken from a list of numbers, so that Hypothesis can draw and shrink it; when the list is used up,
+everything goes well. Each effect is checked against the world that it meets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from orchestrion.contracts.ids import EventId, TurnId
+from orchestrion.domain.session import effects as do
+from orchestrion.domain.session import inputs as on
+from orchestrion.domain.session.abandonment import abandoned
+from orchestrion.domain.session.states import (
+    Ended,
+    Idle,
+    Interrupting,
+    Running,
+    State,
+    clocks_of,
+)
+from orchestrion.domain.session.transitions import step
+
+FAILURE: Final = on.Failure(message="it failed")
+MAX_STEPS: Final = 2000
+
+_Asked: TypeAlias = on.Queued | on.InterruptAsked | on.ResponseGiven | on.StopAsked
+
+
+class Choices:
+    """Numbers that were drawn; zeros after them. 0 is always the choice where everything goes well."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._numbers = deque(numbers)
+
+    @property
+    def are_used_up(self) -> bool:
+        return not self._numbers
+
+    def below(self, bound: int) -> int:
+        return self._numbers.popleft() % bound if self._numbers else 0
+
+    def happens(self) -> bool:
+        """Whether something happens that is not the usual thing."""
+        return self.below(4) == 3
+
+
+@attrs.define(eq=False)
+class ModelAgent:
+    """What the agent's run knows. `ending` is the intent whose outcome the next end is."""
+
+    turn: TurnId | None = None
+    is_dead: bool = False
+    ending: on.Intent | None = None
+    own_turns: int = 0
+    answers: dict[EventId, on.Intent] = attrs.field(factory=dict)
+
+
+class World:
+    """One thread's session and its surroundings. A broken rule is an AssertionError."""
+
+    def __init__(self, choices: Choices) -> None:
+        self.state: State = Idle()
+        self._choices = choices
+        self._log: list[_Asked] = []
+        self._given: set[EventId] = set()
+        self._settled: Counter[EventId] = Counter()
+        self._inbox: deque[on.Input] = deque()
+        self._agent: ModelAgent | None = None
+        self._operation: do.Operation | None = None
+        self._is_withdrawn = False
+        self._own_turns_at_capture = 0
+        self._is_at_work = False
+        self._handed_over: set[TurnId] = set()
+        self._begun: list[TurnId] = []
+        self._captured: Counter[TurnId] = Counter()
+        self._is_deleted = False
+        self._is_leaving = False
+
+    def play(self) -> None:
+        """What was drawn happens, then everything comes to its end."""
+        for _ in range(MAX_STEPS):
+            if isinstance(self.state, Ended):
+                break
+            if self._choices.are_used_up and self._is_quiet:
+                self._give(on.RuntimeStops())
+            self._something_happens()
+        else:
+            raise AssertionError(f"the session does not come to rest: {self.state}")
+        self._check_end()
+
+    @property
+    def _is_quiet(self) -> bool:
+        is_free = isinstance(self.state, Idle) and not self.state.queue
+        is_answering = self._agent is not None and not self._agent.is_dead and self._agent.answers
+        return is_free and not is_answering and not self._inbox and not self._unread
+
+    @property
+    def _unread(self) -> list[_Asked]:
+        return [one for one in self._log if one.event_id not in self._given and not self._settled[one.event_id]]
+
+    def _something_happens(self) -> None:
+        happenings: Sequence[Callable[[], None]] = (
+            self._work,
+            self._work,
+            self._work,
+            self._work,
+            self._ask,
+            self._ask,
+            self._finish_operation,
+            self._finish_operation,
+            self._agent_does,
+            self._clock_runs_out,
+            self._what_is_rare,
+        )
+        if self._choices.are_used_up:
+            self._finish_operation()
+            self._work()
+            self._agent_does()
+            self._clock_runs_out()
+        else:
+            happenings[self._choices.below(len(happenings))]()
+
+    def _work(self) -> None:
+        """The worker's loop: what happened in its order, then the log, then the next thing."""
+        if self._inbox:
+            self._give(self._inbox.popleft())
+        elif self._unread:
+            for one in sorted(self._unread, key=lambda intent: intent.sequence):
+                self._given.add(one.event_id)
+                self._give(one)
+        else:
+            self._give(on.CaughtUp())
+
+    def _give(self, given: on.Input) -> None:
+        if isinstance(self.state, Ended):
+            return
+        self._take(step(self.state, given))
+
+    def _take(self, result: tuple[State, tuple[do.Effect, ...]]) -> None:
+        self.state, effects = result
+        if isinstance(self.state, Running | Interrupting):
+            assert self.state.agent.turn is not None
+            assert "silence" in clocks_of(self.state)
+        if isinstance(self.state, Interrupting):
+            assert "escalation" in clocks_of(self.state)
+        for effect in effects:
+            self._perform(effect)
+
+    # What happens around the worker.
+
+    def _ask(self) -> None:
+        sequence = len(self._log) + 1
+        name = EventId(f"intent-{sequence}")
+        turns = [one.turn_id for one in self._log if isinstance(one, on.TurnStartAsked)]
+        named = TurnId(f"turn-{sequence}")
+        match self._choices.below(10):
+            case 1:
+                intent: _Asked = on.RevertAsked(event_id=name, sequence=sequence)
+            case 2 | 6 | 7 | 8:
+                running = None if self._agent is None else self._agent.turn
+                chosen = [*turns, *self._begun] or [named]
+                of = running if running and self._choices.below(4) else chosen[self._choices.below(len(chosen))]
+                intent = on.InterruptAsked(event_id=name, sequence=sequence, turn_id=of)
+            case 3:
+                intent = on.ResponseGiven(event_id=name, sequence=sequence)
+            case 4 | 5 as kind:
+                intent = on.StopAsked(event_id=name, sequence=sequence, forgets=kind == 5)
+            case _:
+                intent = on.TurnStartAsked(event_id=name, sequence=sequence, turn_id=named)
+        self._log.append(intent)
+
+    def _what_is_rare(self) -> None:
+        match self._choices.below(8):
+            case 6:
+                self._worker_fails()
+            case 7:
+                self._end_comes()
+            case _:
+                pass
+
+    def _end_comes(self) -> None:
+        self._is_leaving = True
+        self._is_deleted = self._choices.happens()
+        self._inbox.append(on.ThreadWasDeleted() if self._is_deleted else on.RuntimeStops())
+
+    def _worker_fails(self) -> None:
+        """Replies are lost, the operation is cancelled, the agent is ended. Then the worker runs again."""
+        if isinstance(self.state, Ended) or self._is_leaving:
+            return
+        if isinstance(self._operation, do.StartAgent) and self._choices.happens():
+            self._finish_start()
+        self._operation = None
+        unread, self._inbox, self._given = tuple(self._inbox), deque(), set()
+        self._take(abandoned(self.state, unread))
+        self._inbox.append(on.RuntimeStops())
+        while self._inbox:
+            self._give(self._inbox.popleft())
+        assert isinstance(self.state, Ended)
+        self.state = Idle(failures=self.state.failures)
+
+    def _agent_does(self) -> None:
+        agent = self._agent
+        if agent is None or agent.is_dead:
+            return
+        if self._choices.are_used_up:
+            while agent.answers:
+                self._settle(agent.answers.popitem()[1])
+            if agent.turn is not None:
+                self._ends_turn(agent)
+            return
+        match self._choices.below(8):
+            case 1 | 5 if agent.turn is None:
+                agent.turn = TurnId(f"own-{len(self._begun)}")
+                agent.own_turns += 1
+                self._is_at_work = True
+                self._begun.append(agent.turn)
+                self._inbox.append(on.OwnTurnBegan(agent.turn))
+            case 2:
+                self._dies(agent)
+            case 3 if agent.answers:
+                self._settle(agent.answers.popitem()[1])
+            case 4 if agent.turn is not None:
+                self._ends_turn(agent)
+
+    def _ends_turn(self, agent: ModelAgent) -> None:
+        if agent.ending is not None:
+            self._settle(agent.ending)
+            agent.ending = None
+        if agent.turn is not None:
+            self._inbox.append(on.TurnEnded(agent.turn))
+        agent.turn = None
+        agent.answers.clear()
+
+    def _dies(self, agent: ModelAgent) -> None:
+        agent.is_dead = True
+        if agent.turn is not None:
+            self._ends_turn(agent)
+        self._inbox.append(on.AgentOver())
+
+    def _clock_runs_out(self) -> None:
+        """Clocks are looked at when everything else was given."""
+        due = sorted(clocks_of(self.state) - {"heartbeat"})
+        if self._inbox or self._unread or not due:
+            return
+        clock = "backoff" if due == ["backoff"] else due[self._choices.below(len(due))]
+        if clock == "backoff":
+            self._give(on.BackoffOver())
+        elif clock == "escalation":
+            self._give(on.EscalationDue(FAILURE))
+        elif clock == "silence":
+            self._give(on.SilenceDue(FAILURE))
+        else:
+            self._give(on.RetirementDue(commands_run=self._choices.happens()))
+
+    def _finish_operation(self) -> None:
+        operation = self._operation
+        if operation is None:
+            return
+        self._operation = None
+        if self._is_withdrawn and self._choices.below(2) == 0:
+            self._inbox.append(on.Withdrawn())
+            return
+        match operation:
+            case do.StartAgent():
+                self._finish_start()
+            case do.CaptureBaseline():
+                self._finish_capture()
+            case do.RevertFiles(revert=revert):
+                if self._agent is not None and self._choices.happens():
+                    self._end_agent(self._agent)
+                self._settle(revert)
+                self._inbox.append(
+                    on.Withdrawn() if self._is_withdrawn and self._choices.happens() else on.RevertDone()
+                )
+
+    def _finish_start(self) -> None:
+        match self._choices.below(10):
+            case 8:
+                self._inbox.append(on.StartFailed(FAILURE))
+            case 9:
+                self._inbox.append(on.ThreadMissing() if self._is_deleted else on.TurnImpossible(FAILURE))
+            case choice:
+                self._agent = ModelAgent()
+                self._inbox.append(on.AgentStarted(resumes=choice % 2 == 0))
+
+    def _finish_capture(self) -> None:
+        match self._choices.below(10):
+            case 8:
+                self._inbox.append(on.WorkspaceMoved())
+            case 9:
+                self._inbox.append(on.ThreadMissing() if self._is_deleted else on.TurnImpossible(FAILURE))
+            case _:
+                self._is_at_work = True
+                self._inbox.append(on.BaselineCaptured())
+
+    # What the worker does.
+
+    def _perform(self, effect: do.Effect) -> None:
+        match effect:
+            case do.StartAgent(turn=turn):
+                assert self._agent is None, "an agent is started while one lives"
+                self._begin(effect, turn)
+            case do.CaptureBaseline(turn=turn):
+                self._own_turns_at_capture = self._living.own_turns
+                self._begin(effect, turn)
+            case do.RevertFiles(revert=revert):
+                self._begin(effect, revert)
+            case do.Withdraw():
+                assert self._operation is not None or self._inbox, "nothing is there to be withdrawn"
+                assert not self._is_withdrawn, "an operation is withdrawn twice"
+                self._is_withdrawn = True
+            case do.Claim(turn=turn):
+                self._claim(turn)
+            case do.HandOver(turn=turn):
+                self._hand_over(turn)
+            case do.InterruptAgent():
+                self._interrupt(self._living, effect)
+            case do.Answer(intent=intent):
+                self._answer(self._living, intent)
+            case do.CloseRequest():
+                if self._choices.happens():
+                    self._inbox.append(on.AgentUnanswerable(FAILURE))
+            case do.EndAgent(settles=stop):
+                agent = self._living
+                agent.ending = stop or agent.ending
+                self._end_agent(agent)
+            case do.ForgetBaseline():
+                self._is_at_work = False
+            case do.CaptureEnd(turn_id=turn_id):
+                self._captured[turn_id] += 1
+                self._is_at_work = False
+            case do.Report(of="turn") if self._agent is not None and not self._agent.is_dead:
+                self._ends_turn(self._agent)
+            case do.ReadAgain(intents=intents):
+                self._given -= set(intents)
+            case do.Settle(intent=intent):
+                self._settle(intent)
+            case do.Report() | do.PutOffRetirement():
+                assert self._agent is not None
+            case do.Attach():
+                raise AssertionError("nothing attaches yet")
+
+    @property
+    def _living(self) -> ModelAgent:
+        assert self._agent is not None, "there is no agent"
+        return self._agent
+
+    def _begin(self, operation: do.Operation, intent: on.Intent) -> None:
+        assert self._operation is None, "two operations at once"
+        assert not self._settled[intent.event_id], "an intent is performed that is settled"
+        self._operation = operation
+        self._is_withdrawn = False
+
+    def _claim(self, turn: on.TurnStartAsked) -> None:
+        agent = self._living
+        if agent.is_dead:
+            self._inbox.append(on.AgentLost(FAILURE))
+        elif agent.turn is not None or agent.own_turns != self._own_turns_at_capture:
+            self._inbox.append(on.AgentBusy())
+        elif self._is_deleted:
+            self._inbox.append(on.ClaimVoid())
+        else:
+            assert self._is_at_work, "a turn is claimed without a baseline"
+            self._settle(turn)
+            agent.turn = turn.turn_id
+            self._begun.append(turn.turn_id)
+            self._inbox.append(on.Claimed())
+
+    def _hand_over(self, turn: on.TurnStartAsked) -> None:
+        assert turn.turn_id in self._begun, "a turn is handed over that was not claimed"
+        assert turn.turn_id not in self._handed_over, "a turn is handed over twice"
+        self._handed_over.add(turn.turn_id)
+        agent = self._living
+        if self._choices.happens() or agent.is_dead:
+            self._inbox.append(on.HandOverFailed(failure=FAILURE, is_lost=agent.is_dead or self._choices.happens()))
+        else:
+            self._inbox.append(on.HandedOver())
+
+    def _interrupt(self, agent: ModelAgent, effect: do.InterruptAgent) -> None:
+        if effect.is_first and not agent.is_dead:
+            agent.ending = effect.intent
+        if not agent.is_dead and self._choices.happens():
+            self._ends_turn(agent)  # while it is asked
+        if self._choices.happens() or agent.is_dead:
+            agent.ending = None if effect.is_first else agent.ending
+            self._inbox.append(on.InterruptFailed(intent=effect.intent, failure=FAILURE))
+
+    def _answer(self, agent: ModelAgent, intent: on.ResponseGiven) -> None:
+        if agent.is_dead or self._choices.happens():
+            is_open = not agent.is_dead and self._choices.happens()
+            self._inbox.append(on.AnswerFailed(intent=intent, failure=FAILURE, is_open=is_open))
+        else:
+            agent.answers[intent.event_id] = intent
+
+    def _end_agent(self, agent: ModelAgent) -> None:
+        if not agent.is_dead:
+            has_turn = agent.turn is not None
+            self._ends_turn(agent)
+            if has_turn and self._choices.happens():
+                self._inbox.pop()  # the run is let go before its last report is read
+        self._agent = None
+        self._inbox.append(on.AgentEnded(has_failed=self._choices.happens()))
+
+    def _settle(self, intent: on.Intent) -> None:
+        assert not self._settled[intent.event_id], f"{intent} is settled twice"
+        self._settled[intent.event_id] += 1
+
+    def _check_end(self) -> None:
+        assert self._agent is None, "an agent is left"
+        assert self._operation is None, "an operation is left"
+        assert self._captured == Counter(self._begun), "a turn's end is captured once"
+        if self._is_leaving:
+            return
+        assert not self._is_at_work, "a workspace is still taken"
+        assert [one for one in self._log if not self._settled[one.event_id]] == []
