@@ -8,7 +8,7 @@
 - The safety ref is the journal, keyed by the request: while a request is open and its ref is there, the revert is
   done again from the start, each step to the same absolute target. What cannot be finished is put back, and said.
 
-The thread's own session performs it, so no turn of the thread runs meanwhile. The file is longer than others: it is one
+The thread's own worker performs it, so no turn of the thread runs meanwhile. The file is longer than others: it is one
 sequence of steps, with what each says when it fails.
 """
 
@@ -62,7 +62,7 @@ _FIRST_EDITION: Final = RefNames()
 _logger = logging.getLogger(__name__)
 
 
-class Conversation(Protocol):
+class RevertedConversation(Protocol):
     """The conversation of a thread's agent, as far as a revert has to do with it."""
 
     async def following(self, order: RevertOrder) -> Following:
@@ -165,7 +165,7 @@ class Reverter:
         self._readers = readers
         self._policy = policy
 
-    async def revert(self, order: RevertOrder, conversation: Conversation) -> None:
+    async def revert(self, order: RevertOrder, conversation: RevertedConversation) -> None:
         """Revert the thread, or settle the request with the reason why not.
 
         Cancelled while it waits, the request stays open. Once files are touched it goes on to its end.
@@ -186,7 +186,7 @@ class Reverter:
                 undone = undone_payload(error.preview) if isinstance(error, UndoesOthers) else {}
                 await self._notes.revert_refused(order.intent, str(error), undone)
 
-    async def _revert(self, order: RevertOrder, conversation: Conversation, progress: _Progress) -> None:
+    async def _revert(self, order: RevertOrder, conversation: RevertedConversation, progress: _Progress) -> None:
         if not order.thread.turns:
             await self._complete(order)
             return
@@ -269,7 +269,7 @@ class Reverter:
     async def _follow(
         self,
         order: RevertOrder,
-        conversation: Conversation,
+        conversation: RevertedConversation,
         following: Following,
         done: _Done,
     ) -> None:

@@ -28,7 +28,7 @@ from .outbox import SessionOutbox
 
 
 class AgentReports:
-    """The reports of one life of an agent. `state` is what is known of it after all that was ingested."""
+    """The reports of one run of an agent. `state` is what is known of it after all that was ingested."""
 
     def __init__(
         self, state: IngestState, voice: SessionVoice, mint: Mint, *, correlation_id: CommandId | None

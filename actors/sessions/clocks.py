@@ -1,6 +1,9 @@
-"""The clocks of a provider session: what is due, and how long until something is. Times are the event loop's.
+"""The clocks of a session: which has run out, and how long until one does. Times are the event loop's.
+
+Which clocks run is the session's state to say (`clocks_of`).
 
 - Heartbeat: a live session says so, so that a reader of the database sees that it lives.
+- Backoff: an agent that failed is not started again for a while, which doubles with each failure in a row.
 - Escalation: an agent that was interrupted has to end its turn. While it still speaks it has longer, up to a bound.
 - Silence: a running turn has to be heard of, unless an approval or a tool is open.
 - Retirement: an agent without a turn is not kept for ever, unless its conversation would be lost with it.
@@ -13,13 +16,11 @@ after one more wait, served in time, in which the reader could read what had arr
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Protocol
 
-from ...contracts.ids import TurnId
+from ...domain.session.states import Clock
 from ..providers.session_limits import SessionLimits
 from ..served_time import ServedTime, confirmation
-
-Clock: TypeAlias = Literal["heartbeat", "escalation", "silence", "retirement"]
 
 ESCALATIONS: Final = 3
 """How many interrupt deadlines an agent gets that still speaks while it ends its turn."""
@@ -27,23 +28,17 @@ ESCALATIONS: Final = 3
 _CONFIRMED: Final[tuple[Clock, ...]] = ("escalation", "silence")
 
 
-class TimedLife(Protocol):
+class TimedRun(Protocol):
     """What the clocks look at."""
-
-    @property
-    def running_turn_id(self) -> TurnId | None: ...
 
     @property
     def waits_for_others(self) -> bool: ...
 
     @property
-    def heard_at(self) -> float: ...
+    def last_heard_at(self) -> float: ...
 
     @property
     def idle_since(self) -> float: ...
-
-    @property
-    def may_retire(self) -> bool: ...
 
 
 class SessionClocks:
@@ -52,54 +47,48 @@ class SessionClocks:
     def __init__(self, limits: SessionLimits) -> None:
         self._limits = limits
         self._heartbeat_at = -math.inf
-        self._interrupted_at: float | None = None
         self._time = ServedTime()
-        self._lost_before_interrupt = 0.0
+        self._began: dict[Clock, float] = {}
+        self._lost_before: dict[Clock, float] = {}
+        self._failures = 0
         self._heard_at = -math.inf
         self._lost_before_heard = 0.0
         self._passed: dict[Clock, float] = {}
 
-    @property
-    def is_interrupting(self) -> bool:
-        return self._interrupted_at is not None
+    def watch(self, clocks: frozenset[Clock], now: float, *, failures: int = 0) -> None:
+        """These clocks run from now on: those that ran already go on, others begin, and the rest end."""
+        self._failures = failures
+        for clock in self._began.keys() - clocks:
+            del self._began[clock]
+            self._passed.pop(clock, None)
+        for clock in clocks - self._began.keys():
+            self._began[clock] = now
+            self._lost_before[clock] = self._time.lost
 
     def heartbeat_sent(self, now: float) -> None:
         """The session has said that it lives."""
         self._heartbeat_at = now
-
-    def interrupted(self, now: float) -> None:
-        """The running turn was asked to end. Asking again does not put its end off."""
-        if self._interrupted_at is None:
-            self._interrupted_at = now
-            self._lost_before_interrupt = self._time.lost
-
-    def turn_ended(self) -> None:
-        self._interrupted_at = None
-        self._passed.clear()
 
     def served(self, now: float) -> None:
         """The session's wait has ended. What it ended late by is nobody's silence."""
         if self._time.woke(now):
             self._passed.clear()
 
-    def due(self, life: TimedLife, now: float) -> frozenset[Clock]:
+    def due(self, run: TimedRun | None, now: float) -> frozenset[Clock]:
         """The clocks that have run out. What ends an agent runs out the second time that it is looked at."""
         due: set[Clock] = set()
-        for clock, deadline in self._deadlines(life).items():
+        for clock, deadline in self._deadlines(run).items():
             if deadline > now:
                 self._passed.pop(clock, None)
             elif clock not in _CONFIRMED or now >= self._passed.setdefault(clock, now) + self._confirmation(clock):
                 due.add(clock)
         return frozenset(due)
 
-    def seconds_to_next(self, life: TimedLife | None, now: float) -> float:
-        """How long until the next one runs out or is looked at again; without an agent there is none to wait for."""
-        if life is None:
-            self._time.wait_until(math.inf)
-            return math.inf
-        deadlines = self._deadlines(life)
+    def seconds_to_next(self, run: TimedRun | None, now: float) -> float:
+        """How long until the next one runs out or is looked at again; infinity where none runs."""
+        deadlines = self._deadlines(run)
         again = {clock: self._passed[clock] + self._confirmation(clock) for clock in deadlines if clock in self._passed}
-        planned = max(now, min({**deadlines, **again}.values()))
+        planned = max(now, min({**deadlines, **again}.values(), default=math.inf))
         self._time.wait_until(planned)
         return planned - now
 
@@ -108,21 +97,32 @@ class SessionClocks:
         deadline = limits.interrupt_deadline if clock == "escalation" else limits.inactivity_deadline
         return confirmation(deadline)
 
-    def _deadlines(self, life: TimedLife) -> dict[Clock, float]:
-        limits = self._limits
-        deadlines: dict[Clock, float] = {"heartbeat": self._heartbeat_at + limits.heartbeat_interval}
-        if life.running_turn_id is None:
-            if life.may_retire and not life.waits_for_others:
-                deadlines["retirement"] = life.idle_since + limits.idle_timeout
+    def _deadlines(self, run: TimedRun | None) -> dict[Clock, float]:
+        limits, began = self._limits, self._began
+        deadlines: dict[Clock, float] = {}
+        if "backoff" in began:
+            deadlines["backoff"] = began["backoff"] + backoff_seconds(self._failures, limits)
+        if run is None:
             return deadlines
-        if life.heard_at != self._heard_at:
-            self._heard_at, self._lost_before_heard = life.heard_at, self._time.lost
-        if self._interrupted_at is not None:
-            asked = self._interrupted_at
+        if "heartbeat" in began:
+            deadlines["heartbeat"] = max(began["heartbeat"], self._heartbeat_at) + limits.heartbeat_interval
+        if "retirement" in began and not run.waits_for_others:
+            deadlines["retirement"] = run.idle_since + limits.idle_timeout
+        heard_at = run.last_heard_at
+        if heard_at != self._heard_at:
+            self._heard_at, self._lost_before_heard = heard_at, self._time.lost
+        if "escalation" in began:
+            asked = began["escalation"]
             last = asked + ESCALATIONS * limits.interrupt_deadline
-            ends = min(max(asked, life.heard_at) + limits.interrupt_deadline, last)
-            deadlines["escalation"] = ends + self._time.lost - self._lost_before_interrupt
-        if not life.waits_for_others:
+            ends = min(max(asked, heard_at) + limits.interrupt_deadline, last)
+            deadlines["escalation"] = ends + self._time.lost - self._lost_before["escalation"]
+        if "silence" in began and not run.waits_for_others:
             lost = self._time.lost - self._lost_before_heard
-            deadlines["silence"] = life.heard_at + limits.inactivity_deadline + lost
+            deadlines["silence"] = heard_at + limits.inactivity_deadline + lost
         return deadlines
+
+
+def backoff_seconds(failures: int, limits: SessionLimits) -> float:
+    """How long an agent is left alone after so many failures in a row."""
+    doublings = min(max(failures - 1, 0), 64)
+    return min(limits.restart_backoff * 2.0**doublings, limits.longest_restart_backoff)

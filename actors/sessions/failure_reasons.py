@@ -1,9 +1,10 @@
-"""Why something failed, as a value that programs compare, from the error that says so."""
+"""Why something failed, as values that programs compare, from the error that says so."""
 
 from __future__ import annotations
 
-from ...contracts.errors import ProviderError, StoreError
+from ...contracts.errors import ProviderError, ResumeRefused, StoreError
 from ...contracts.values import FailureReason
+from ...domain.session.inputs import Failure
 
 
 def reason_of(error: BaseException) -> FailureReason:
@@ -15,3 +16,8 @@ def reason_of(error: BaseException) -> FailureReason:
             return "storage"
         case _:
             return "unknown"
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The failure as a session's machine and the thread's history have it."""
+    return Failure(message=str(error), reason=reason_of(error), is_refused_resume=isinstance(error, ResumeRefused))

@@ -1,6 +1,6 @@
-"""The commands of one agent's life that were not answered yet, in order, each with the intent that it settles.
+"""The commands of one run of an agent that were not answered yet, in order, each with the intent that it settles.
 
-What the store refuses stays first in line, under its id and as it was. Belongs to the life, which sends one command at
+What the store refuses stays first in line, under its id and as it was. Belongs to the run, which sends one command at
 a time.
 """
 
@@ -44,8 +44,16 @@ class SessionOutbox:
         """The resolution of this request is the intent's outcome."""
         self._answers[asked] = intent
 
-    def forget_answer(self, asked: ApprovalRequestId) -> None:
-        self._answers.pop(asked, None)
+    def forget_end(self, intent: PersistedEvent) -> bool:
+        """No end is this intent's outcome; whether none was yet."""
+        is_expected = self._ending is intent
+        if is_expected:
+            self._ending = None
+        return is_expected
+
+    def forget_answer(self, asked: ApprovalRequestId) -> bool:
+        """No resolution is an intent's outcome; whether none was yet."""
+        return self._answers.pop(asked, None) is not None
 
     def put(self, *commands: IngestedCommand) -> None:
         for command in commands:

@@ -1,9 +1,9 @@
-"""The provider router: the reactor that sees intents in the log and wakes the session of their thread.
+"""The provider router: the reactor that sees intents in the log and wakes the worker of their thread.
 
 - It follows the log from its position. The position stops before the oldest intent that is open, so that a start of
   the runtime finds every intent that nothing settled, however long ago it was asked for.
-- It never waits for a session, and gives it nothing but a wake-up: intents are read from the log.
-- A session that fails is run again, with backoff, for as long as the runtime runs: what it has open is not forgotten.
+- It never waits for a worker, and gives it nothing but a wake-up: intents are read from the log.
+- A worker that fails is run again, with backoff, for as long as the runtime runs: what it has open is not forgotten.
   A slow or hung one delays its own thread alone.
 - A store that cannot be read or written for a while delays it, no more.
 """
@@ -31,7 +31,7 @@ from ..last_errors import LastErrors
 from ..log.event_log import EventLog, LogFollower
 from .health import SessionHealth
 from .parts import SessionParts
-from .thread_session import OVERTAKING, ThreadSession
+from .worker import ThreadWorker
 
 REACTOR: Final = "reactor.provider-router"
 
@@ -48,7 +48,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ProviderRouter:
-    """Owns the threads' sessions and the reactor's position."""
+    """Owns the threads' workers and the reactor's position."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class ProviderRouter:
         self._saved = position
         self._follower: LogFollower = log.follow(log.head)
         self._open: dict[EventId, tuple[int, ThreadId]] = {}
-        self._sessions: dict[ThreadId, ThreadSession] = {}
+        self._workers: dict[ThreadId, ThreadWorker] = {}
         self._tasks: TaskGroup | None = None
         self._ended = anyio.Event()
         self._stopping = False
 
     def sessions(self) -> tuple[SessionHealth, ...]:
-        return tuple(session.health() for session in self._sessions.values())
+        return tuple(worker.health() for worker in self._workers.values())
 
     async def run(self) -> None:
         """Wake sessions until stopped; then end every session and its agent, and store the position.
@@ -90,8 +90,8 @@ class ProviderRouter:
                     for event in await self._next_batch():
                         self._see(event)
                     await self._save_position(unless_within=SAVE_EVENTS)
-                for session in self._sessions.values():
-                    session.stop()
+                for worker in self._workers.values():
+                    worker.stop()
             if not self._stopping:  # the task group ends like this when a task in it was cancelled
                 raise RuntimeFailed("a task of the provider router was cancelled by somebody else")
             while self._follower.lag:
@@ -131,71 +131,67 @@ class ProviderRouter:
         thread_id = ThreadId(event.stream_id)
         if event.event_type in INTENT_TYPES:
             self._open[event.event_id] = (event.sequence, thread_id)
-            session = self._session(thread_id)
-            if isinstance(event.payload, OVERTAKING):
-                session.overtake()
-            else:
-                session.wake()
+            self._worker(thread_id).wake()
         elif isinstance(event.payload, ThreadDeleted):
             self._open = {key: value for key, value in self._open.items() if value[1] != thread_id}
-            if thread_id in self._sessions:
-                self._sessions[thread_id].thread_deleted()
+            if thread_id in self._workers:
+                self._workers[thread_id].thread_deleted()
 
     def _note_outcome(self, event: LoggedEvent) -> None:
         if isinstance(event, PersistedEvent) and event.causation_event_id is not None:
             self._open.pop(event.causation_event_id, None)
 
-    def _session(self, thread_id: ThreadId) -> ThreadSession:
-        session = self._sessions.get(thread_id)
-        if session is None:
-            session = ThreadSession(thread_id, self._parts, may_leave=self._may_leave)
-            self._sessions[thread_id] = session
-            assert self._tasks is not None, "sessions are started by run alone"
-            self._tasks.start_soon(self._run_session, session, name=f"session of {thread_id}")
-        return session
+    def _worker(self, thread_id: ThreadId) -> ThreadWorker:
+        worker = self._workers.get(thread_id)
+        if worker is None:
+            worker = ThreadWorker(thread_id, self._parts, may_leave=self._may_leave)
+            self._workers[thread_id] = worker
+            assert self._tasks is not None, "workers are started by run alone"
+            self._tasks.start_soon(self._run_worker, worker, name=f"session of {thread_id}")
+        return worker
 
-    def _may_leave(self, session: ThreadSession) -> bool:
+    def _may_leave(self, worker: ThreadWorker) -> bool:
         """Let a session go, unless something was published that it has not looked at."""
-        if session.is_awake:
+        if worker.is_awake:
             return False
-        self._forget(session)
+        self._forget(worker)
         return True
 
-    def _forget(self, session: ThreadSession) -> None:
-        if self._sessions.get(session.thread_id) is session:
-            del self._sessions[session.thread_id]
+    def _forget(self, worker: ThreadWorker) -> None:
+        if self._workers.get(worker.thread_id) is worker:
+            del self._workers[worker.thread_id]
 
-    async def _run_session(self, session: ThreadSession) -> None:
+    async def _run_worker(self, worker: ThreadWorker) -> None:
         backoff = FIRST_BACKOFF_SECONDS
         try:
             while True:
                 began = anyio.current_time()
                 try:
-                    return await session.run()
+                    return await worker.run()
                 except (MailboxClosed, RuntimeFailed):
                     return
                 except anyio.get_cancelled_exc_class() as error:
                     if is_cancelled():
                         raise
-                    self._note_failure(session, error)
+                    self._note_failure(worker, error)
                 except Exception as error:
-                    self._note_failure(session, error)
+                    self._note_failure(worker, error)
                 if self._stopping:
                     return
                 if anyio.current_time() - began > LAST_BACKOFF_SECONDS:
                     backoff = FIRST_BACKOFF_SECONDS
-                await session.rest(backoff)
+                await worker.rest(backoff)
                 backoff = min(2 * backoff, LAST_BACKOFF_SECONDS)
         finally:
-            self._forget(session)
+            self._forget(worker)
 
-    def _note_failure(self, session: ThreadSession, error: BaseException) -> None:
-        self._errors.note(f"session of {session.thread_id}", error)
+    def _note_failure(self, worker: ThreadWorker, error: BaseException) -> None:
+        self._errors.note(f"session of {worker.thread_id}", error)
         _logger.error(
             "the session of thread %s failed",
-            session.thread_id,
+            worker.thread_id,
             exc_info=error,
-            extra={"thread_id": session.thread_id},
+            extra={"thread_id": worker.thread_id},
         )
 
     async def _save_position(self, *, unless_within: int) -> None:

@@ -39,7 +39,7 @@ from ..log.command_sender import SessionVoice
 from ..providers.adapter import Provider, SessionRequest, own_process
 from ..providers.provider_calls import described
 from ..shields import shield
-from .agent_life import AgentLife, TurnBegun
+from .agent_run import AgentRun, TurnBegun
 from .context import ChooseProvider, ThreadContext
 from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
 
@@ -68,7 +68,7 @@ class SessionStarter:
         correlation_id: CommandId | None,
         changed: Callable[[], None],
         turn_begun: TurnBegun,
-    ) -> AgentLife:
+    ) -> AgentRun:
         """Start an agent for the thread, or resume its conversation, and bind it as the thread's session.
 
         An agent that does not resume starts afresh where the policy allows it; the thread's history says so before.
@@ -108,7 +108,7 @@ class SessionStarter:
         correlation_id: CommandId | None,
         changed: Callable[[], None],
         turn_begun: TurnBegun,
-    ) -> AgentLife:
+    ) -> AgentRun:
         state = IngestState(
             thread_id=context.thread.id,
             provider_session_id=ProviderSessionId(self.mint.new_id()),
@@ -118,7 +118,7 @@ class SessionStarter:
         )
         await self.record(state, "starting", cursor, {})
         crash_point("session.recorded")
-        life = AgentLife(
+        run = AgentRun(
             state,
             self.voice,
             self.mint,
@@ -135,16 +135,16 @@ class SessionStarter:
             python=self.python,
         )
         try:
-            await life.bind()
+            await run.bind()
             crash_point("session.bound")
-            await tasks.start(life.run, provider, request)
+            await tasks.start(run.run, provider, request)
             crash_point("session.connected")
-            await self.record_life(life, "running")
+            await self.record_run(run, "running")
         except BaseException as error:
             with shield():
-                await self._give_up(life, cursor, error)
+                await self._give_up(run, cursor, error)
             raise
-        return life
+        return run
 
     def provider_of(self, context: ThreadContext) -> Provider:
         """The provider that serves the thread.
@@ -189,27 +189,27 @@ class SessionStarter:
             )
         return name
 
-    async def record_life(self, life: AgentLife, status: RuntimeStatus) -> None:
+    async def record_run(self, run: AgentRun, status: RuntimeStatus) -> None:
         """Write a life's runtime row as it stands now, durably: a moved cursor, the end.
 
         Raises:
             StoreError: the store refused it.
         """
-        connection = life.connection
+        connection = run.connection
         process = own_process(connection)
         identity: JsonObject = {} if process is None else {"pid": process.pid, "startedAt": process.started_at}
         named = connection.provider_thread_id
-        provider_thread_id = (None if named is None else identifier_or_none(named)) or life.state.provider_thread_id
-        state = attrs.evolve(life.state, provider_thread_id=provider_thread_id)
+        provider_thread_id = (None if named is None else identifier_or_none(named)) or run.state.provider_thread_id
+        state = attrs.evolve(run.state, provider_thread_id=provider_thread_id)
         await self.record(state, status, connection.resume_cursor, identity)
 
-    async def record_heartbeat(self, life: AgentLife) -> None:
-        """Write that a life goes on, and nothing else: a crash may lose it.
+    async def record_heartbeat(self, run: AgentRun) -> None:
+        """Write that a run goes on, and nothing else: a crash may lose it.
 
         Raises:
             StoreError: the store refused it.
         """
-        session, now = life.state.provider_session_id, self.mint.now()
+        session, now = run.state.provider_session_id, self.mint.now()
         await self.lane.run(
             lambda database: write_alone(
                 database, lambda opened: set_last_seen(opened, session, now), durability="normal"
@@ -267,19 +267,19 @@ class SessionStarter:
         """
         await self._write(lambda database: forget_conversation(database, thread_id))
 
-    async def _give_up(self, life: AgentLife, cursor: JsonObject | None, error: BaseException) -> None:
+    async def _give_up(self, run: AgentRun, cursor: JsonObject | None, error: BaseException) -> None:
         """End what a start began: an agent that came up too late, the session, its runtime row."""
         because = error if isinstance(error, Exception) else None
         refused = {"resumeRefused": True} if isinstance(error, ResumeRefused) else {}
         try:
             if isinstance(error, ResumeRefused) and cursor is not None and self.resume_policy == "start-afresh":
-                await life.report(conversation_lost(f"the agent starts afresh: {error}"))
-            await life.end(because=because)
-            await self.record(life.state, "stopped" if because is None else "error", cursor, refused)
+                await run.report(conversation_lost(f"the agent starts afresh: {error}"))
+            await run.end(because=because)
+            await self.record(run.state, "stopped" if because is None else "error", cursor, refused)
         except OrchestrionError as failure:
-            session = life.state.provider_session_id
+            session = run.state.provider_session_id
             _logger.warning(
-                "the start of session %s was given up, which was not recorded: %s", session, failure, extra=life.ids()
+                "the start of session %s was given up, which was not recorded: %s", session, failure, extra=run.ids()
             )
 
     async def _write(self, statement: Callable[[peewee.SqliteDatabase], None]) -> None:

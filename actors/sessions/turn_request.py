@@ -11,7 +11,6 @@ from ...persistence.event_store import read_event
 from ...persistence.readers import ReaderPool
 from ..providers.adapter import TurnRequest
 from .context import AGENTS_OWN_MODEL, ThreadContext
-from .thread_agent import ThreadAgent
 
 
 async def read_turn_request(
@@ -37,13 +36,14 @@ async def read_turn_request(
     )
 
 
-def with_model(request: TurnRequest, context: ThreadContext, agent: ThreadAgent) -> TurnRequest:
+def with_model(request: TurnRequest, context: ThreadContext, *, can_switch: bool) -> tuple[TurnRequest, str | None]:
     """The request with the turn's effective model: its own, else the thread's, else the project's.
 
     `default` stands for the agent's own and is not passed. What the thread or project names is left out for an agent
-    that offers no choice, and the thread's history says so; what the turn itself names is for the agent to refuse.
+    that offers no choice, and is the second value, so that the thread's history can say so; what the turn itself names
+    is for the agent to refuse.
     """
-    model = request.model or context.model
-    if request.model is None and model is not None and not agent.can_switch_to(model):
-        model = None
-    return attrs.evolve(request, model=None if model == AGENTS_OWN_MODEL else model)
+    model, left_out = request.model or context.model, None
+    if request.model is None and model is not None and not can_switch:
+        model, left_out = None, model
+    return attrs.evolve(request, model=None if model == AGENTS_OWN_MODEL else model), left_out

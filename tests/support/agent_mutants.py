@@ -11,23 +11,23 @@ _CLOCKS: Final = "tests/acceptance/sessions/test_clocks.py"
 AGENT_MUTANTS: Final = (
     Mutant(
         guard="an agent whose command still runs is not idle",
-        file="actors/sessions/thread_agent.py",
-        old="if commands:",
-        new="if False:",
+        file="actors/sessions/worker.py",
+        old="commands_run=await self._agent.commands_run()",
+        new="commands_run=False",
         test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_an_agent_whose_command_still_runs[asyncio]",
     ),
     Mutant(
         guard="the idle clock looks again before it acts",
-        file="actors/sessions/thread_agent.py",
-        old="elif not unless():",
-        new="else:",
+        file="actors/sessions/worker.py",
+        old="if ran_out is not None and not self.is_awake:",
+        new="if ran_out is not None:",
         test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks[asyncio]",
     ),
     Mutant(
         guard="an agent that failed is left alone before it is started again",
-        file="actors/sessions/thread_agent.py",
-        old="await anyio.sleep(self._restart.seconds_left(anyio.current_time()))",
-        new="pass",
+        file="orchestrion/domain/session/transitions.py",
+        old="return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_left_alone=True)",
+        new="return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)))",
         test="tests/acceptance/sessions/test_failures.py"
         "::test_an_agent_that_failed_is_left_alone_for_a_while_which_an_interrupt_cuts_short[asyncio-start]",
     ),

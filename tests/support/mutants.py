@@ -197,10 +197,11 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="a turn is claimed before it is handed over",
-        file="actors/sessions/thread_session.py",
-        old="            is_claimed = await life.claim(start.turn_id, intent)\n",
-        new="            await self._hand_over(life, request)\n"
-        "            is_claimed = await life.claim(start.turn_id, intent)\n",
+        file="actors/sessions/turn_work.py",
+        old="            result = await self._agent.living.claim(turn_id, intent, own_turns=prepared.own_turns)\n",
+        new="            await self._agent.living.connection.start_turn(prepared.request)\n"
+        "            crash_point('turn.handed-over')\n"
+        "            result = await self._agent.living.claim(turn_id, intent, own_turns=prepared.own_turns)\n",
         test=f"{_CRASH}[turn.handed-over]",
     ),
     Mutant(
@@ -291,7 +292,7 @@ _CORE_MUTANTS: Final = (
     ),
     Mutant(
         guard="an agent is asked to forget the turns that a revert removes",
-        file="actors/sessions/thread_conversation.py",
+        file="actors/sessions/conversation_rollback.py",
         old="cursor = await provider.forget(request, order.removed_turns)\n        except",
         new="cursor = request.resume_cursor\n        except",
         test="tests/acceptance/sessions/test_reverts.py::test_an_agent_that_can_rolls_back_also_after_a_restart",

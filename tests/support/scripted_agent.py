@@ -20,7 +20,7 @@ from orchestrion.actors.providers.adapter import (
     SessionRequest,
     TurnRequest,
 )
-from orchestrion.actors.sessions.agent_life import AgentLife
+from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.contracts.commands import INTERNAL_COMMANDS
 from orchestrion.contracts.errors import CommandRejected
 from orchestrion.contracts.ids import (
@@ -134,15 +134,15 @@ class ScriptedProvider:
             self._agent.events.close()
 
 
-def life_of(dispatcher: ModelDispatcher, session_id: str = "s1", *, storage_deadline: float = 0.0) -> AgentLife:
-    """A life that is not started, of thread `t1`."""
+def run_of(dispatcher: ModelDispatcher, session_id: str = "s1", *, storage_deadline: float = 0.0) -> AgentRun:
+    """A run that is not started, of thread `t1`."""
     state = IngestState(
         thread_id=ThreadId("t1"),
         provider_session_id=ProviderSessionId(session_id),
         provider_name=Label("scripted"),
         adapter_key=Label("scripted"),
     )
-    return AgentLife(
+    return AgentRun(
         state,
         dispatcher.voice(storage_deadline=storage_deadline),
         SystemMint(),
@@ -151,12 +151,12 @@ def life_of(dispatcher: ModelDispatcher, session_id: str = "s1", *, storage_dead
     )
 
 
-async def start(life: AgentLife, agent: ScriptedAgent, tasks: anyio.abc.TaskGroup) -> None:
+async def start(run: AgentRun, agent: ScriptedAgent, tasks: anyio.abc.TaskGroup) -> None:
     request = SessionRequest(
         thread_id=ThreadId("t1"),
-        provider_session_id=life.state.provider_session_id,
+        provider_session_id=run.state.provider_session_id,
         workspace=Path("workspace"),
         resume_cursor=None,
     )
-    await life.bind()
-    await tasks.start(life.run, cast("Provider", ScriptedProvider(agent)), request)
+    await run.bind()
+    await tasks.start(run.run, cast("Provider", ScriptedProvider(agent)), request)

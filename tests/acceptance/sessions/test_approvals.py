@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrion.actors.providers.acp.provider import AcpProvider
-from orchestrion.actors.sessions.agent_life import MAX_ASKED_AGAIN
+from orchestrion.actors.sessions.agent_run import MAX_ASKED_AGAIN
 from orchestrion.contracts.errors import CommandRejected
 from orchestrion.contracts.events import PersistedEvent, ThreadActivityAppended
 from orchestrion.contracts.values import ApprovalDecision

@@ -17,9 +17,8 @@ from orchestrion.actors.providers.adapter import Capabilities, ProcessIdentity
 from orchestrion.actors.providers.jsonrpc.peer import JsonRpcPeer, PendingReply
 from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.actors.providers.session_limits import SessionLimits
-from orchestrion.actors.sessions import starter as session_starter
-from orchestrion.actors.sessions import thread_agent
-from orchestrion.actors.sessions.thread_session import ThreadSession
+from orchestrion.actors.sessions import kept_agent, starter
+from orchestrion.actors.sessions.worker import ThreadWorker
 from orchestrion.persistence.database import Durability
 from orchestrion.persistence.single_write import write_alone
 from orchestrion.runtime.options import RuntimeOptions
@@ -101,14 +100,14 @@ async def test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks(
         go.wait()
         return []
 
-    def wake_and_say_so(session: ThreadSession) -> None:
-        wake(session)
+    def wake_and_say_so(worker: ThreadWorker) -> None:
+        wake(worker)
         if looks.is_set():
             woken.set()
 
-    woken, wake = anyio.Event(), ThreadSession.wake
-    monkeypatch.setattr(ThreadSession, "wake", wake_and_say_so)
-    monkeypatch.setattr(thread_agent, "commands_of", no_commands)
+    woken, wake = anyio.Event(), ThreadWorker.wake
+    monkeypatch.setattr(ThreadWorker, "wake", wake_and_say_so)
+    monkeypatch.setattr(kept_agent, "commands_of", no_commands)
     async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.0)) as it:
         first = session_of(await it.perform("say one"))
         await anyio.to_thread.run_sync(looks.wait)
@@ -181,7 +180,7 @@ async def test_heartbeat_is_no_durable_commit(tmp_path: Path, monkeypatch: pytes
         durabilities.append(durability)
         write_alone(database, statement, durability=durability)
 
-    monkeypatch.setattr(session_starter, "write_alone", noted)
+    monkeypatch.setattr(starter, "write_alone", noted)
     async with stage(tmp_path, limits=SessionLimits(heartbeat_interval=0.02)) as it:
         turn = await it.ask("wait-for go")
         await it.claimed(turn)

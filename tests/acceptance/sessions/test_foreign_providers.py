@@ -15,7 +15,7 @@ from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.actors.sessions import approval_answers
 from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
-from orchestrion.actors.sessions.thread_session import ThreadSession
+from orchestrion.actors.sessions.worker import ThreadWorker
 from orchestrion.contracts.errors import CommandRejected, InvalidRequest, ProviderProtocolError, SessionLost
 from orchestrion.contracts.provider_events import MessageDelta, ToolStarted
 from orchestrion.contracts.values import EPOCH
@@ -224,21 +224,21 @@ async def test_a_choice_that_fails_fails_its_turn_with_a_reason(tmp_path: Path, 
 async def test_a_cancellation_that_nobody_asked_for_fails_one_session_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    step, raised = ThreadSession._step, list[TaskGroup]()
+    step, raised = ThreadWorker._advance, list[TaskGroup]()
 
     async def cancelled() -> None:
         raise asyncio.CancelledError
 
-    async def cancelled_once(session: ThreadSession, tasks: TaskGroup) -> bool:
+    async def cancelled_once(worker: ThreadWorker, tasks: TaskGroup) -> bool:
         if not raised:
             raised.append(tasks)
             if where == "itself":
                 await cancelled()
             tasks.start_soon(cancelled)
             await anyio.sleep_forever()
-        return await step(session, tasks)
+        return await step(worker, tasks)
 
-    monkeypatch.setattr(ThreadSession, "_step", cancelled_once)
+    monkeypatch.setattr(ThreadWorker, "_advance", cancelled_once)
     async with stage(tmp_path) as it:
         assert session_of(await it.perform("say well")).status == "ready"
         (error,) = it.runtime.health().last_errors

@@ -1,11 +1,12 @@
-"""One life of an agent process: its connection, the turn it runs, and the task that reads what it reports.
+"""One run of an agent process: its connection, the turn it runs, and the task that reads what it reports.
 
 - What the agent reports is coalesced, ingested and sent in its order, each command answered before the next event is
   read: a slow store makes the agent wait. A command that the store refuses for long stays first in line.
-- The session that owns the life hands turns over and ends it; both sides send through `_sending`, so commands keep
+- The worker that owns the run hands turns over and ends it; both sides send through `_sending`, so commands keep
   their numbers' order.
 - A turn that the agent begins by itself, while none runs, is opened here, under an id that is minted here.
-- Whatever ends it (the agent, the adapter, the store), a life that was bound is over only when its end is reported.
+- The worker learns of turns and of the agent's end in their order, each after it was recorded.
+- Whatever ends it (the agent, the adapter, the store), a run that was bound is over only when its end is reported.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import anyio
 import attrs
@@ -22,7 +23,7 @@ from anyio.abc import TaskStatus
 
 from ...contracts.errors import OrchestrionError, ProviderError, ProviderProtocolError, SessionLost
 from ...contracts.events import EventMetadata, PersistedEvent
-from ...contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
+from ...contracts.ids import ApprovalRequestId, CommandId, TurnId
 from ...contracts.mint import Mint
 from ...contracts.provider_events import (
     ApprovalRequested,
@@ -32,8 +33,8 @@ from ...contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ...contracts.values import UNSET, TurnOrigin
 from ...domain.event_bounds import bounded_event
+from ...domain.session.inputs import AgentReport
 from ...domain.session_commands import (
     IngestState,
     ask_again,
@@ -43,22 +44,26 @@ from ...domain.session_commands import (
     times_asked_again,
 )
 from ..log.command_sender import SessionVoice
-from ..providers.adapter import AgentConnection, Provider, SessionRequest
+from ..providers.adapter import AgentConnection, Provider, SessionRequest, SignsOfLife
 from .agent_reports import AgentReports
+from .agent_turns import AgentTurns
 
 _logger = logging.getLogger(__name__)
 
 MAX_ASKED_AGAIN: Final = 3
 """How often the user is asked again for one request: a client that always gives the same answer must not go on."""
 
-TurnBegun: TypeAlias = "Callable[[AgentLife, TurnId], Awaitable[None]]"
+ClaimResult: TypeAlias = Literal["claimed", "void", "busy"]
+"""`void`: the commit was refused. `busy`: the agent has begun a turn by itself since the workspace was captured."""
+
+TurnBegun: TypeAlias = "Callable[[AgentRun, TurnId], Awaitable[None]]"
 
 
-class AgentLife:
-    """A living agent process. `changed` is called whenever its owner may have something to do.
+class AgentRun:
+    """A living agent process. `changed` is called when the clocks have to be looked at again.
 
     `turn_begun` is awaited for each turn that the agent begins by itself, before more of the agent is read; it is
-    cancelled when the life is ended.
+    cancelled when the run is ended.
     """
 
     def __init__(
@@ -72,14 +77,12 @@ class AgentLife:
         turn_begun: TurnBegun | None = None,
     ) -> None:
         self._reports = AgentReports(state, voice, mint, correlation_id=correlation_id)
-        self._voice = voice
+        self._turns = AgentTurns(self._reports, voice, mint)
         self._mint = mint
         self._changed = changed
         self._turn_begun = turn_begun
         self._beginning = anyio.CancelScope()
         self._is_ending = False
-        self._turn_is_taken_up = False
-        self._turns_of_others = 0
         self._sending = anyio.Lock()
         self._connection: AgentConnection | None = None
         self._workspace: Path | None = None
@@ -92,15 +95,35 @@ class AgentLife:
     def state(self) -> IngestState:
         return self._reports.state
 
+    def listen(self, listener: Callable[[AgentReport], None]) -> None:
+        """Report to this listener from now on, at first what nobody listened to yet."""
+        self._turns.listen(listener)
+
     @property
     def connection(self) -> AgentConnection:
-        assert self._connection is not None, "a life is used after its connection stands"
+        assert self._connection is not None, "a run is used after its connection stands"
         return self._connection
 
     @property
     def is_over(self) -> bool:
         """Whether the agent is gone, be its end reported or not."""
         return self._reports.exited or self.ended.is_set()
+
+    @property
+    def last_heard_at(self) -> float:
+        """When the agent was last heard: messages count that lead to no event, where its adapter knows of them."""
+        connection = self._connection
+        return max(self.heard_at, connection.heard_at) if isinstance(connection, SignsOfLife) else self.heard_at
+
+    @property
+    def own_turns(self) -> int:
+        """How many turns the agent began by itself."""
+        return self._turns.own_turns
+
+    @property
+    def worth_saving(self) -> tuple[object, object]:
+        """What of the run is lost unless it is recorded durably."""
+        return self.connection.resume_cursor, self.connection.provider_thread_id
 
     @property
     def idle_since(self) -> float:
@@ -126,7 +149,7 @@ class AgentLife:
         return bool(self._reports.calls) or not self._is_listening
 
     def ids(self) -> dict[str, object]:
-        """What a log record about this life carries."""
+        """What a log record about this run carries."""
         return {
             "thread_id": self._reports.state.thread_id,
             "turn_id": self._reports.state.turn_id,
@@ -158,7 +181,7 @@ class AgentLife:
                 if times_asked_again(self._reports.state, own) >= MAX_ASKED_AGAIN:
                     return False
                 self._reports.state = ask_again(self._reports.state, own)
-                await self._take(request)
+                await self._turns.take(request)
         return True
 
     async def close_unanswered(self, own: ApprovalRequestId) -> None:
@@ -178,7 +201,7 @@ class AgentLife:
     async def run(self, provider: Provider, request: SessionRequest, *, task_status: TaskStatus[None]) -> None:
         """Start the agent, then read it until it is gone. Started once it is ready for a turn.
 
-        Raises, before it is started, what `Provider.connect` raises. Afterwards a failure ends the life, and is what
+        Raises, before it is started, what `Provider.connect` raises. Afterwards a failure ends the run, and is what
         `end` reports.
         """
         self._workspace = request.workspace
@@ -196,12 +219,12 @@ class AgentLife:
             self._failure = error
         finally:
             self.ended.set()
-            self._changed()
+            self._turns.tell_over()
 
-    async def claim(self, turn_id: TurnId, intent: PersistedEvent) -> bool:
+    async def claim(self, turn_id: TurnId, intent: PersistedEvent, *, own_turns: int) -> ClaimResult:
         """Claim the intent: the commit that opens the turn, the last one before the turn is handed over.
 
-        False where the claim is void, and where the agent has begun a turn by itself (`running_turn_id`).
+        `own_turns` is how many turns the agent had begun by itself when the workspace was captured.
 
         Raises:
             SessionLost: the agent is gone, so nothing was claimed.
@@ -210,18 +233,31 @@ class AgentLife:
             await self._reports.outbox.deliver()
             if self.is_over:
                 raise SessionLost(self._reports.state.fatal_error or "the agent process ended before its turn")
-            if self._reports.state.turn_id is not None:
-                return False
-            is_open = await self._open_turn(
-                turn_id, "user", caused_by=intent.event_id, correlation_id=intent.correlation_id
-            )
-            self._turn_is_taken_up = False
-            return is_open
+            if self._reports.state.turn_id is not None or self._turns.own_turns != own_turns:
+                return "busy"
+            cause, root = intent.event_id, intent.correlation_id
+            is_open = await self._turns.open_given(turn_id, caused_by=cause, correlation_id=root)
+            self.heard_at = anyio.current_time()
+            return "claimed" if is_open else "void"
+
+    async def interrupt(self, intent: PersistedEvent, *, ends_turn: bool) -> None:
+        """Ask the agent to end its turn. If the intent `ends_turn`, the next end is its outcome.
+
+        Raises:
+            ProviderError: the agent was not asked, and the intent has no outcome yet.
+        """
+        if ends_turn:
+            self.expect_end(intent)
+        try:
+            await self.connection.interrupt()
+        except ProviderError:
+            if not ends_turn or self._reports.outbox.forget_end(intent):
+                raise
 
     async def report(self, event: ProviderRuntimeEvent) -> None:
         """Ingest an event that the runtime itself has to report of this session."""
         async with self._sending:
-            await self._take(event)
+            await self._turns.take(event)
         self._changed()
 
     async def end(self, *, because: Exception | None = None) -> None:
@@ -241,7 +277,7 @@ class AgentLife:
             await self._reports.flush()
             if not self._reports.exited:
                 self._reports.note_failure(because or self._failure)
-                await self._take(SessionExited(asked=True))
+                await self._turns.take(SessionExited(asked=True))
             await self._reports.outbox.deliver()
 
     def expect_end(self, intent: PersistedEvent) -> None:
@@ -252,8 +288,9 @@ class AgentLife:
         """The resolution of this request is the intent's outcome."""
         self._reports.outbox.expect_answer(asked, intent)
 
-    def forget_answer(self, asked: ApprovalRequestId) -> None:
-        self._reports.outbox.forget_answer(asked)
+    def forget_answer(self, asked: ApprovalRequestId) -> bool:
+        """The answer was not delivered; whether its request was not resolved meanwhile."""
+        return self._reports.outbox.forget_answer(asked)
 
     async def _read(self, connection: AgentConnection) -> None:
         while True:
@@ -267,12 +304,8 @@ class AgentLife:
                     continue
                 self.heard_at = anyio.current_time()
                 if isinstance(event, TurnStarted):
-                    begun = await self._take_up(event)
-                if isinstance(event, TurnCompleted) and self._turns_of_others:
-                    self._turns_of_others -= 1
-                    await self._reports.finish_messages()
-                else:
-                    await self._take(event)
+                    begun = await self._turns.take_up(event, is_ending=self._is_ending)
+                await self._turns.hear(event)
             for lost in self._reports.calls.take_lost():
                 with suppress(ProviderError):
                     await connection.respond(lost, "decline")
@@ -282,42 +315,8 @@ class AgentLife:
             if isinstance(event, TurnStarted | TurnCompleted | ApprovalRequested | ApprovalResolved | SessionExited):
                 self._changed()
             if isinstance(event, SessionExited):
+                self._turns.tell_over()
                 return
-
-    async def _open_turn(
-        self, turn_id: TurnId, origin: TurnOrigin, *, caused_by: EventId | None, correlation_id: CommandId | None
-    ) -> bool:
-        """Open a turn by one commit; what was said before it is completed first. False where the commit is void."""
-        await self._reports.finish_messages()
-        opened = attrs.evolve(self._reports.state, turn_id=turn_id, provider_turn_id=None)
-        command = session_set(opened, "running", self._mint.now(), turn_origin=UNSET if origin == "user" else origin)
-        self._reports.state = numbered(self._reports.state, command)
-        result = await self._voice.send(command, caused_by=caused_by, correlation_id=correlation_id)
-        if result is None:
-            return False
-        self._reports.state = attrs.evolve(opened, count=self._reports.state.count)
-        self._reports.outbox.correlation_id = correlation_id
-        self.heard_at = anyio.current_time()
-        return True
-
-    async def _take_up(self, started: TurnStarted) -> TurnId | None:
-        """The turn that the agent has begun by itself, opened; None where it took up the turn it was given.
-
-        A turn of its own that it began before the one it was given reached it runs inside that one, which goes on
-        after the first of the two ends.
-        """
-        if started.origin == "user":
-            self._turn_is_taken_up = True
-            return None
-        if self._reports.state.turn_id is not None:
-            self._turns_of_others += 0 if self._turn_is_taken_up else 1
-            return None
-        if self._is_ending:
-            return None
-        turn_id = TurnId(self._mint.new_id())
-        self._turn_is_taken_up = True
-        is_open = await self._open_turn(turn_id, "agent", caused_by=None, correlation_id=None)
-        return turn_id if is_open else None
 
     async def _report_begun(self, turn_id: TurnId) -> None:
         if self._turn_begun is not None and not self._is_ending:
@@ -339,10 +338,3 @@ class AgentLife:
             return bounded_event(await connection.events.receive())
         except anyio.EndOfStream:
             return SessionExited(asked=False)
-
-    async def _take(self, event: ProviderRuntimeEvent) -> None:
-        try:
-            await self._reports.take(event)
-        finally:
-            if self._reports.state.turn_id is None:
-                self._turns_of_others = 0

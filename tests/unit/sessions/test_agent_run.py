@@ -1,4 +1,4 @@
-"""A life of an agent: its words in order, its end always reported, nothing written once it is replaced."""
+"""A run of an agent: its words in order, its end always reported, nothing written once it is replaced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast
 import anyio
 import pytest
 
-from orchestrion.actors.sessions.agent_life import AgentLife
+from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.contracts.errors import SessionLost, StoreError, StoreFull
 from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
@@ -25,7 +25,7 @@ from orchestrion.contracts.provider_events import (
 )
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.scenario import given
-from tests.support.scripted_agent import ModelDispatcher, ScriptedAgent, life_of, start
+from tests.support.scripted_agent import ModelDispatcher, ScriptedAgent, run_of, start
 
 pytestmark = pytest.mark.anyio
 
@@ -44,18 +44,16 @@ def _intent(dispatcher: ModelDispatcher) -> PersistedEvent:
 
 
 @asynccontextmanager
-async def running(
-    dispatcher: ModelDispatcher, agent: ScriptedAgent, session_id: str = "s1"
-) -> AsyncIterator[AgentLife]:
-    """A life with a turn that was claimed."""
-    life = life_of(dispatcher, session_id)
+async def running(dispatcher: ModelDispatcher, agent: ScriptedAgent, session_id: str = "s1") -> AsyncIterator[AgentRun]:
+    """A run with a turn that was claimed."""
+    run = run_of(dispatcher, session_id)
     with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
-            await start(life, agent, tasks)
+            await start(run, agent, tasks)
             intent = _intent(dispatcher)
             assert isinstance(intent.payload, ThreadTurnStartRequested)
-            assert await life.claim(intent.payload.turn_id, intent)
-            yield life
+            assert await run.claim(intent.payload.turn_id, intent, own_turns=0) == "claimed"
+            yield run
 
 
 def _text(dispatcher: ModelDispatcher) -> str:
@@ -73,10 +71,10 @@ def _status(dispatcher: ModelDispatcher) -> tuple[str, str | None, bool]:
 
 async def test_numbers_follow_the_order_of_sending(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
-    async with running(dispatcher, agent) as life:
+    async with running(dispatcher, agent) as run:
         await agent.says(SessionStarted(), delta("a"), MessageCompleted(item=ProviderItemId("m")))
         await agent.says(TurnCompleted(outcome="completed"))
-        await life.end()
+        await run.end()
     ids = [envelope.command.command_id for envelope in dispatcher.envelopes]
     assert ids == [f"~s1/{number}" for number in range(1, len(ids) + 1)]
     assert _status(dispatcher) == ("stopped", None, False)
@@ -84,11 +82,11 @@ async def test_numbers_follow_the_order_of_sending(dispatcher: ModelDispatcher) 
 
 async def test_a_late_update_from_a_session_that_was_replaced_writes_nothing(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
-    async with running(dispatcher, agent) as life:
-        await life_of(dispatcher, "s2").bind()
+    async with running(dispatcher, agent) as run:
+        await run_of(dispatcher, "s2").bind()
         head = dispatcher.host.head
         await agent.says(delta("late"), RuntimeErrorReported(message="late"), TurnCompleted(outcome="completed"))
-        await life.end()
+        await run.end()
     assert dispatcher.host.head == head
     session = dispatcher.host.threads[ThreadId("t1")].session
     assert session is not None
@@ -97,28 +95,28 @@ async def test_a_late_update_from_a_session_that_was_replaced_writes_nothing(dis
 
 async def test_what_the_store_refused_is_kept_and_reported_when_it_takes_it(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
-    async with running(dispatcher, agent) as life:
+    async with running(dispatcher, agent) as run:
         dispatcher.fault = StoreFull("the disk is full")
         await agent.says(delta("kept"), MessageCompleted(item=ProviderItemId("m")))
-        await life.ended.wait()
+        await run.ended.wait()
         for _ in range(2):
             with pytest.raises(StoreError):
-                await life.end()
+                await run.end()
         assert _status(dispatcher)[2]
         dispatcher.fault = None
-        await life.end()
-        await life.end()
+        await run.end()
+        await run.end()
     assert _text(dispatcher) == "kept"
     assert _status(dispatcher) == ("error", "the disk is full", False)
-    assert life.running_turn_id is None
+    assert run.running_turn_id is None
 
 
 async def test_an_adapter_that_fails_ends_the_turn_with_its_error(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
-    async with running(dispatcher, agent) as life:
+    async with running(dispatcher, agent) as run:
         await agent.says(delta("so far"), cast("ProviderRuntimeEvent", object()))
-        await life.ended.wait()
-        await life.end()
+        await run.ended.wait()
+        await run.end()
     status, error, runs = _status(dispatcher)
     assert (status, runs) == ("error", False)
     assert error
@@ -127,35 +125,35 @@ async def test_an_adapter_that_fails_ends_the_turn_with_its_error(dispatcher: Mo
 
 async def test_an_agent_that_is_gone_without_a_word_is_an_error(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
-    async with running(dispatcher, agent) as life:
+    async with running(dispatcher, agent) as run:
         await agent.says(delta("so far"))
         await agent.dies()
-        await life.ended.wait()
-        await life.end()
+        await run.ended.wait()
+        await run.end()
     assert _status(dispatcher) == ("error", "the agent process ended", False)
     assert _text(dispatcher) == "so far"
 
 
 async def test_text_that_is_due_is_sent_without_waiting_for_more(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
-    async with running(dispatcher, agent) as life:
+    async with running(dispatcher, agent) as run:
         await agent.says(delta("one "), delta("flush"))
         while _text(dispatcher) != "one flush":
             await anyio.lowlevel.checkpoint()
-        await life.end()
+        await run.end()
     assert [type(one.command).__name__ for one in dispatcher.envelopes].count("ThreadMessageAssistantDelta") == 1
 
 
 async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher) -> None:
-    agent, life, intent = ScriptedAgent(), life_of(dispatcher), _intent(dispatcher)
+    agent, run, intent = ScriptedAgent(), run_of(dispatcher), _intent(dispatcher)
     assert isinstance(intent.payload, ThreadTurnStartRequested)
     with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
-            await start(life, agent, tasks)
+            await start(run, agent, tasks)
             await agent.dies()
-            await life.ended.wait()
+            await run.ended.wait()
             with pytest.raises(SessionLost, match="the agent process ended"):
-                await life.claim(intent.payload.turn_id, intent)
+                await run.claim(intent.payload.turn_id, intent, own_turns=0)
     assert _status(dispatcher) == ("error", "the agent process ended", False)
     assert [one.event_id for one in dispatcher.host.threads[ThreadId("t1")].queued_starts] == [intent.event_id]
 
@@ -163,13 +161,13 @@ async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher)
 @pytest.mark.lesson("L41")
 async def test_a_request_that_is_closed_as_lost_is_declined_for_its_agent(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
-    async with running(dispatcher, agent) as life:
+    async with running(dispatcher, agent) as run:
         for number in range(MAX_OPEN_APPROVALS + 3):
             await agent.says(
                 ApprovalRequested(request=ApprovalRequestId(f"r-{number}"), kind="command", summary="may I")
             )
         await agent.says(TurnCompleted(outcome="completed"))
-        await life.end()
+        await run.end()
     assert agent.answers == [(f"r-{number}", "decline") for number in range(3)]
     thread = dispatcher.host.threads[ThreadId("t1")]
     assert not any(fact.pending for fact in thread.approvals.values())

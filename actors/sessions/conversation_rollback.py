@@ -6,20 +6,30 @@ process at a time. The next turn resumes it.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from ...contracts.errors import ProviderError, ProviderProtocolError
 from ...contracts.ids import ProviderSessionId
 from ..checkpoints.reverter import Following, RevertOrder
 from ..providers.adapter import RollsBack, SessionRequest
+from .agent_run import AgentRun
 from .context import ThreadContext
 from .starter import SessionStarter
-from .thread_agent import ThreadAgent
 
 
-class ThreadConversation:
-    """A `Conversation` for one revert."""
+class ConversationRollback:
+    """The `RevertedConversation` of one revert. `end_agent` ends the thread's agent, if one lives."""
 
-    def __init__(self, agent: ThreadAgent, starter: SessionStarter, context: ThreadContext) -> None:
-        self._agent = agent
+    def __init__(
+        self,
+        run: AgentRun | None,
+        starter: SessionStarter,
+        context: ThreadContext,
+        *,
+        end_agent: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._run = run
+        self._end_agent = end_agent
         self._starter = starter
         self._context = context
         self._asked: tuple[RollsBack, SessionRequest] | None = None
@@ -31,7 +41,7 @@ class ThreadConversation:
         provider = self._starter.provider_of(self._context)
         if order.turn_count == 0 or not isinstance(provider, RollsBack):
             return "starts-afresh"
-        await self._agent.end()
+        await self._end_agent()
         can_forget = await provider.can_forget(request, order.removed_turns)
         if not can_forget:
             return "starts-afresh"
@@ -52,14 +62,14 @@ class ThreadConversation:
             await self._starter.move_cursor(request.provider_session_id, cursor)
 
     async def start_afresh(self) -> None:
-        await self._agent.end()
+        await self._end_agent()
         await self._starter.drop_cursors(self._context.thread.id)
 
     def _request(self) -> SessionRequest | None:
         """What resumes the conversation as it stands; None where there is none."""
-        life, context = self._agent.life, self._context
-        if life is not None:
-            session, cursor = life.state.provider_session_id, life.connection.resume_cursor
+        run, context = self._run, self._context
+        if run is not None:
+            session, cursor = run.state.provider_session_id, run.connection.resume_cursor
         elif context.runtime is not None:
             session, cursor = ProviderSessionId(context.runtime.provider_session_id), context.resume_cursor
         else:
