@@ -17,7 +17,7 @@ from contextvars import ContextVar
 
 import anyio
 
-from ..contracts.errors import MailboxClosed
+from ..contracts.errors import RuntimeStopped
 
 __all__ = ["Shields", "shield"]
 
@@ -50,7 +50,7 @@ class Shields:
             finally:
                 self._scopes.discard(scope)
         if scope.cancelled_caught:
-            raise MailboxClosed("the runtime ended before this did")
+            raise RuntimeStopped("the runtime ended before this did")
 
 
 _current: ContextVar[Shields | None] = ContextVar("orchestrion.shields", default=None)
@@ -61,7 +61,7 @@ def shield() -> Iterator[None]:
     """Run the body to its end although the task is cancelled.
 
     Raises:
-        MailboxClosed: the runtime's deadline passed first, and the body was cancelled.
+        RuntimeStopped: the runtime's deadline passed first, and the body was cancelled.
     """
     with (_current.get() or Shields())._scope():
         yield

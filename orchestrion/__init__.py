@@ -36,10 +36,10 @@ _NAMES = {
     ),
     ".contracts.errors": (
         "AnswerRefused CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt DatabaseInUse "
-        "DatabaseTooNew EventDecodeError ForeignDatabase InvalidCommand InvalidRequest MailboxClosed NotFound "
-        "OrchestrionError Overloaded ProjectionStalled ProviderError ProviderProtocolError "
-        "ProviderUnavailable ResumeRefused RuntimeFailed SequenceAheadOfLog SessionLost StoreError StoreFull "
-        "TurnDiffNotFound WorkspaceUnusable"
+        "DatabaseTooNew EventDecodeError ForeignDatabase InvalidCommand InvalidRequest NotFound OrchestrionError "
+        "Overloaded ProjectionStalled ProviderError ProviderProtocolError "
+        "ProviderUnavailable ResumeRefused RuntimeFailed RuntimeStopped SequenceAheadOfLog SessionLost StoreError "
+        "StoreFull TurnDiffNotFound WorkspaceUnusable"
     ),
     ".contracts.event_codec": "event_json",
     ".contracts.events": (

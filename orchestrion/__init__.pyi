@@ -54,7 +54,6 @@ from .contracts.errors import EventDecodeError as EventDecodeError
 from .contracts.errors import ForeignDatabase as ForeignDatabase
 from .contracts.errors import InvalidCommand as InvalidCommand
 from .contracts.errors import InvalidRequest as InvalidRequest
-from .contracts.errors import MailboxClosed as MailboxClosed
 from .contracts.errors import NotFound as NotFound
 from .contracts.errors import OrchestrionError as OrchestrionError
 from .contracts.errors import Overloaded as Overloaded
@@ -64,6 +63,7 @@ from .contracts.errors import ProviderProtocolError as ProviderProtocolError
 from .contracts.errors import ProviderUnavailable as ProviderUnavailable
 from .contracts.errors import ResumeRefused as ResumeRefused
 from .contracts.errors import RuntimeFailed as RuntimeFailed
+from .contracts.errors import RuntimeStopped as RuntimeStopped
 from .contracts.errors import SequenceAheadOfLog as SequenceAheadOfLog
 from .contracts.errors import SessionLost as SessionLost
 from .contracts.errors import StoreError as StoreError

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import peewee
 
-from ..contracts.errors import MailboxClosed
+from ..contracts.errors import RuntimeStopped
 from .threads import JobThread
 
 T = TypeVar("T")
@@ -61,10 +61,10 @@ class WriteLane:
         A caller that is cancelled while the job runs does not stop it: whether it took effect is then unknown.
 
         Raises:
-            MailboxClosed: the lane is closed.
+            RuntimeStopped: the lane is closed.
         """
         if self._closed:
-            raise MailboxClosed("the write lane is closed")
+            raise RuntimeStopped("the write lane is closed")
         return await self._thread.run(lambda: job(self._database))
 
     async def close(self) -> None:

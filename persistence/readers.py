@@ -16,7 +16,7 @@ from typing import TypeVar
 import anyio
 import peewee
 
-from ..contracts.errors import MailboxClosed
+from ..contracts.errors import RuntimeStopped
 from .database import open_reader
 from .failures import translate_errors
 from .lane import interrupt
@@ -44,7 +44,7 @@ class ReaderPool:
         """Run `job` with a reading connection. A caller that is cancelled abandons the answer, and interrupts the read.
 
         Raises:
-            MailboxClosed: the pool is closed.
+            RuntimeStopped: the pool is closed.
             StoreError: the file cannot be read.
         """
         async with self._reader() as reader:
@@ -57,7 +57,7 @@ class ReaderPool:
         A deferred BEGIN alone pins nothing, so the transaction's first read is part of entering.
 
         Raises:
-            MailboxClosed: the pool is closed.
+            RuntimeStopped: the pool is closed.
             StoreError: the file cannot be read.
         """
 
@@ -92,7 +92,7 @@ class ReaderPool:
     async def _reader(self) -> AsyncIterator[_Reader]:
         async with self._limiter:
             if self._closed:
-                raise MailboxClosed("the runtime has stopped and reads no more")
+                raise RuntimeStopped("the runtime has stopped and reads no more")
             reader = self._next()
             try:
                 yield reader
@@ -141,7 +141,7 @@ class _Reader:
 
     def end_transaction(self) -> None:
         """End the read transaction, if one was begun, after what is being read."""
-        with suppress(MailboxClosed):  # closing the connection ends it too
+        with suppress(RuntimeStopped):  # closing the connection ends it too
             self._thread.put(self._end_transaction)
 
     def interrupt(self) -> None:

@@ -26,7 +26,7 @@ import anyio
 import attrs
 from anyio.lowlevel import RunVar, current_token
 
-from ..contracts.errors import MailboxClosed
+from ..contracts.errors import RuntimeStopped
 
 THREADS: Final = 40
 """How many calls of `in_thread` run at once on one event loop; a further one waits."""
@@ -181,7 +181,7 @@ class JobThread:
         A caller that is cancelled abandons the answer: the job runs all the same, before any that is handed in later.
 
         Raises:
-            MailboxClosed: the thread takes no more jobs, or the job was discarded before it began.
+            RuntimeStopped: the thread takes no more jobs, or the job was discarded before it began.
         """
         slot = self._hand_in(job)
         await slot.done.wait()
@@ -191,7 +191,7 @@ class JobThread:
         """Hand in a job whose answer nobody waits for.
 
         Raises:
-            MailboxClosed: the thread takes no more jobs.
+            RuntimeStopped: the thread takes no more jobs.
         """
         self._hand_in(job)
 
@@ -201,7 +201,7 @@ class JobThread:
             self._last = self._hand_in(last, is_last=True)
 
     def discard(self) -> None:
-        """Answer the jobs that have not begun with `MailboxClosed`; the last one stays."""
+        """Answer the jobs that have not begun with `RuntimeStopped`; the last one stays."""
         last: _Slot[Any] | None = None
         while True:
             try:
@@ -211,7 +211,7 @@ class JobThread:
             if slot.is_last:
                 last = slot
             else:
-                slot.error = MailboxClosed("the runtime has stopped: what was asked for was not begun")
+                slot.error = RuntimeStopped("the runtime has stopped: what was asked for was not begun")
                 self._answer(slot)
         if last is not None:
             self._slots.put(last)
@@ -226,7 +226,7 @@ class JobThread:
 
     def _hand_in(self, job: Callable[[], T], *, is_last: bool = False) -> _Slot[T]:
         if self._last is not None:
-            raise MailboxClosed("the runtime has stopped: this thread takes no more jobs")
+            raise RuntimeStopped("the runtime has stopped: this thread takes no more jobs")
         if self._post is None:
             self._post = _poster()
         slot = _Slot(job, self._post, is_last)

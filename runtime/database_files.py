@@ -13,7 +13,7 @@ import attrs
 import peewee
 
 from ..actors.apart import interruption_in
-from ..contracts.errors import MailboxClosed
+from ..contracts.errors import RuntimeStopped
 from ..persistence.bootstrap import ReplayProgress, ReplayRequest, check_positions, replay_to_head
 from ..persistence.command_group import CommandGroup
 from ..persistence.database import database_path, prepare
@@ -96,7 +96,7 @@ class DatabaseFiles:
 
     def _progress(self, progress: ReplayProgress) -> None:
         if self._is_interrupted:
-            raise MailboxClosed("the host has left while the runtime opened")
+            raise RuntimeStopped("the host has left while the runtime opened")
         if self._options.progress is None or self._progress_failed:
             return
         try:

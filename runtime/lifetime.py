@@ -19,7 +19,7 @@ import anyio
 
 from ..actors.apart import Apart, gather_apart, graver, insist, interruption_in, outlast
 from ..actors.shields import Shields
-from ..contracts.errors import MailboxClosed
+from ..contracts.errors import RuntimeStopped
 from .runtime import Runtime
 
 GRACE_SECONDS: Final = 2.0
@@ -63,7 +63,7 @@ class Lifetime:
             raise
         if self._runtime is None:
             await self._end(None)
-            raise MailboxClosed("the runtime was ended while it opened")
+            raise RuntimeStopped("the runtime was ended while it opened")
         return self._runtime
 
     async def close(self) -> None:

@@ -49,7 +49,7 @@ from .rpc import Method, handle
 class Runtime:
     """An open database with everything that runs on it. Made by `open_runtime`; its methods may be called by any task.
 
-    Once the runtime has stopped, commands and reads raise `MailboxClosed`. Once it has failed, commands raise
+    Once the runtime has stopped, commands and reads raise `RuntimeStopped`. Once it has failed, commands raise
     `RuntimeFailed`, and reads go on.
     """
 
@@ -80,7 +80,7 @@ class Runtime:
 
         Raises:
             InvalidCommand: a field is at fault, or a client sent an internal command. Nothing was submitted.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         return await self._dispatcher.submit(_envelope(command, actor, expected_version))
@@ -93,7 +93,7 @@ class Runtime:
         Raises:
             Overloaded: the mailbox is full, or others wait for room already. Nothing was submitted.
             InvalidCommand: a field is at fault, or a client sent an internal command. Nothing was submitted.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         return self._dispatcher.submit_nowait(_envelope(command, actor, expected_version))
@@ -120,7 +120,7 @@ class Runtime:
             InvalidRequest: a name in `wait_for` is no projector's. Nothing was written.
             ProjectionStalled: a projector in `wait_for` has halted; the command is accepted.
             StoreError: nothing was written, the same command may be sent again.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         self._projectors.check_names(wait_for)
@@ -184,7 +184,7 @@ class Runtime:
             RestoreRefused: files would be lost, whatever the command says.
             CaptureFailed: git cannot capture the workspace or compare captures.
             GitUnavailable: there is no git program.
-            MailboxClosed: the runtime has stopped.
+            RuntimeStopped: the runtime has stopped.
             StoreError: the database cannot be read.
         """
         if not 0 <= turn_count <= MAX_JSON_INTEGER:
@@ -296,7 +296,7 @@ class Runtime:
             InvalidRequest: a name is no projector's.
             ProjectionStalled: an event cannot be applied to the new rows.
             StoreError: the storage failed; where a commit failed, the old rows stand or the new ones.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
         """
         await self._rebuilder.rebuild(projectors, progress=progress)
 

@@ -22,7 +22,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from ...contracts.errors import MailboxClosed, OrchestrionError, RuntimeFailed
+from ...contracts.errors import OrchestrionError, RuntimeFailed, RuntimeStopped
 from ...contracts.ids import ThreadId, TurnId
 from ...contracts.mint import Mint
 from ...contracts.provider_events import CheckpointCaptured
@@ -205,7 +205,7 @@ class Checkpointer:
                 captured = workspace
         except GitUnavailable:
             _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
-        except (MailboxClosed, RuntimeFailed) as error:
+        except (RuntimeStopped, RuntimeFailed) as error:
             _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error, extra=_ids(turn))
         except Exception as error:
             if turn.turn_id not in self._without_start:
@@ -234,7 +234,7 @@ class Checkpointer:
                     await self._report_without_diff(turn, "missing")
         except GitUnavailable:
             _logger.info("turn %s of thread %s has no checkpoint: no git program", turn.turn_id, turn.thread_id)
-        except (MailboxClosed, RuntimeFailed) as error:
+        except (RuntimeStopped, RuntimeFailed) as error:
             _logger.warning("the checkpoint of turn %s is not reported: %s", turn.turn_id, error, extra=_ids(turn))
         except Exception as error:
             _logger.warning(

@@ -172,7 +172,7 @@ class Reverter:
 
         Raises:
             StoreError: the outcome could not be recorded; the request stays open.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         progress = _Progress()

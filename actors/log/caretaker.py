@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 import peewee
 
-from ...contracts.errors import MailboxClosed, StoreError
+from ...contracts.errors import RuntimeStopped, StoreError
 from ...persistence.lane import WriteLane
 from ...persistence.maintenance import tidy
 from ..last_errors import LastErrors
@@ -45,7 +45,7 @@ class Caretaker:
                     await anyio.sleep(self._quiet)
                     more = await self._tidied()
                 await self._wait_for_event(head)
-        except (anyio.EndOfStream, MailboxClosed):
+        except (anyio.EndOfStream, RuntimeStopped):
             return
 
     async def finish(self) -> None:

@@ -54,7 +54,7 @@ class SessionVoice:
 
         Raises:
             StoreError: the store kept refusing it until the deadline.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         try:

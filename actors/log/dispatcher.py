@@ -24,9 +24,9 @@ from ...contracts.errors import (
     CommandIdReused,
     CommandRejected,
     ConcurrencyConflict,
-    MailboxClosed,
     Overloaded,
     RuntimeFailed,
+    RuntimeStopped,
     StoreError,
 )
 from ...contracts.read_model import DispatchResult
@@ -37,7 +37,7 @@ from ...persistence.lane import WriteLane
 from ..last_errors import LastErrors
 from ..shields import shield
 from .event_log import EventLog
-from .mailbox import Mailbox
+from .mailbox import Mailbox, MailboxClosed
 
 MAILBOX_COMMANDS: Final = 1024
 MAILBOX_BYTES: Final = 32 * 1024 * 1024
@@ -126,7 +126,7 @@ class Dispatcher:
         moment: sending it again under the same id tells.
 
         Raises:
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         submission = self._submission(envelope)
@@ -141,7 +141,7 @@ class Dispatcher:
 
         Raises:
             Overloaded: the mailbox is full; the command was not taken.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         submission = self._submission(envelope)
@@ -234,9 +234,9 @@ class Dispatcher:
         for submission in self._mailbox.take_nowait(items=MAILBOX_COMMANDS, size=MAILBOX_BYTES):
             submission.answer(self._closing_error())
 
-    def _closing_error(self) -> MailboxClosed | RuntimeFailed:
+    def _closing_error(self) -> RuntimeStopped | RuntimeFailed:
         if self._failure is None or isinstance(self._failure, anyio.get_cancelled_exc_class()):
-            return MailboxClosed("the runtime is stopping and takes no more commands")
+            return RuntimeStopped("the runtime is stopping and takes no more commands")
         return RuntimeFailed(f"the runtime stopped: {self._failure}")
 
 

@@ -88,7 +88,7 @@ class EventLog:
 
         Raises:
             NotFound: it never did.
-            MailboxClosed: the runtime has stopped.
+            RuntimeStopped: the runtime has stopped.
         """
         stream = StreamRequest(aggregate_kind="thread", stream_id=thread_id)
         if (await self._readers.run(lambda database: read_stream_position(database, stream))).version == 0:
@@ -99,7 +99,7 @@ class EventLog:
 
         Raises:
             SequenceAheadOfLog: the page begins beyond the head.
-            MailboxClosed: the runtime has stopped.
+            RuntimeStopped: the runtime has stopped.
         """
         head = self._head if page.up_to is None else min(page.up_to, self._head)
         if page.after > self._head:

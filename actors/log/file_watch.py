@@ -11,7 +11,7 @@ from typing import Final
 
 import anyio
 
-from ...contracts.errors import MailboxClosed
+from ...contracts.errors import RuntimeStopped
 from ...persistence.lane import WriteLane
 
 WATCH_SECONDS: Final = 2.0
@@ -34,5 +34,5 @@ class FileWatch:
             await anyio.sleep(WATCH_SECONDS)
             try:
                 await self._lane.run(lambda _: self._check())
-            except MailboxClosed:
+            except RuntimeStopped:
                 return

@@ -15,9 +15,13 @@ import anyio
 import attrs
 from anyio.lowlevel import checkpoint
 
-from ...contracts.errors import MailboxClosed, Overloaded
+from ...contracts.errors import OrchestrionError, Overloaded
 
 T = TypeVar("T")
+
+
+class MailboxClosed(OrchestrionError):
+    """The mailbox takes no more items. Its owner tells its own callers why."""
 
 
 @attrs.define(eq=False)

@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from ...contracts.errors import MailboxClosed, ProjectionStalled
+from ...contracts.errors import ProjectionStalled, RuntimeStopped
 
 PATIENCE_SECONDS: Final = 2.0
 
@@ -27,7 +27,7 @@ class Barrier:
         self._readers = 0
         self._complete = anyio.Event()
         self._released = anyio.Event()
-        self._obstacle: ProjectionStalled | MailboxClosed | None = None
+        self._obstacle: ProjectionStalled | RuntimeStopped | None = None
 
     @property
     def missing(self) -> frozenset[str]:
@@ -53,13 +53,13 @@ class Barrier:
 
         Raises:
             ProjectionStalled: one of them cannot get there.
-            MailboxClosed: one of them has stopped, as the runtime does.
+            RuntimeStopped: one of them has stopped, as the runtime does.
         """
         await self._complete.wait()
         if self._obstacle is not None:
             raise self._obstacle
 
-    def fail(self, obstacle: ProjectionStalled | MailboxClosed) -> None:
+    def fail(self, obstacle: ProjectionStalled | RuntimeStopped) -> None:
         """A projector cannot arrive: its readers are told, the others are released."""
         if not self._complete.is_set():
             self._obstacle = obstacle

@@ -19,7 +19,7 @@ from typing import Final
 
 import anyio
 
-from ...contracts.errors import MailboxClosed, ProjectionStalled, StoreError
+from ...contracts.errors import ProjectionStalled, RuntimeStopped, StoreError
 from ...contracts.events import LoggedEvent, PersistedEvent
 from ...persistence.apply_projection import (
     Swap,
@@ -89,10 +89,10 @@ class Projector:
     def health(self) -> ProjectorHealth:
         return self._condition.health(position=self.position, lag=self._log.head - self.position)
 
-    def obstacle(self) -> ProjectionStalled | MailboxClosed:
+    def obstacle(self) -> ProjectionStalled | RuntimeStopped:
         """The error for whoever needs these rows, and waits for what does not come."""
         if self.status == "stopped":
-            return MailboxClosed(f"{self.name} has stopped at {self.position}: the runtime takes no more events")
+            return RuntimeStopped(f"{self.name} has stopped at {self.position}: the runtime takes no more events")
         return ProjectionStalled(self.name, self.position, self._condition.fault)
 
     async def wait_until(self, sequence: int) -> None:
@@ -100,7 +100,7 @@ class Projector:
 
         Raises:
             ProjectionStalled: the projector has halted before it.
-            MailboxClosed: the projector has stopped before it.
+            RuntimeStopped: the projector has stopped before it.
         """
         while self.position < sequence:
             if self._condition.is_over:
@@ -123,11 +123,11 @@ class Projector:
         Cancelled before the swap has begun, the old rows stand; after that, its end is waited for first.
 
         Raises:
-            MailboxClosed: the projector has stopped before it.
+            RuntimeStopped: the projector has stopped before it.
             Exception: what `swap` raised.
         """
         if self._has_ended:
-            raise MailboxClosed(f"{self.name} has stopped at {self.position}: its rows are not replaced any more")
+            raise RuntimeStopped(f"{self.name} has stopped at {self.position}: its rows are not replaced any more")
         replacement = self._replacement = Replacement(swap)
         self._follower.nudge()
         self._rounds.hurry()
@@ -144,13 +144,13 @@ class Projector:
             while not is_over:
                 try:
                     is_over = await self._apply_to_the_end()
-                except MailboxClosed:
+                except RuntimeStopped:
                     raise
                 except ProjectionStalled as stalled:
                     self._halt(stalled.fault)
                 except Exception as error:  # a defect stops this projector alone
                     self._halt(repr(error))
-        except MailboxClosed as closed:
+        except RuntimeStopped as closed:
             ids = self._condition.ids(self.position)
             _logger.warning("%s ends at %d: %s", self.name, self.position, closed, extra=ids)
         finally:
@@ -158,7 +158,7 @@ class Projector:
             self._has_ended = True
             self._condition.stop()
             if self._replacement is not None:
-                self._replacement.end(MailboxClosed(f"{self.name} has stopped at {self.position}"))
+                self._replacement.end(RuntimeStopped(f"{self.name} has stopped at {self.position}"))
             if self._barrier is not None:
                 self._barrier.fail(self.obstacle())
             self._waiting.release()
@@ -211,7 +211,7 @@ class Projector:
         try:
             stored = await self._swapped(replacement, up_to)
         except BaseException:
-            replacement.end(MailboxClosed(f"{self.name} has stopped at {self.position}"))
+            replacement.end(RuntimeStopped(f"{self.name} has stopped at {self.position}"))
             raise
         if stored is not None:
             self._follow(stored.last_applied_sequence)
@@ -232,7 +232,7 @@ class Projector:
             await self._rounds.run_job(take_rows(replacement.swap, self.name, up_to, found.append))
         except Exception as error:
             replacement.end(error)
-            if isinstance(error, MailboxClosed):
+            if isinstance(error, RuntimeStopped):
                 raise
             await self._run_until_done(look_up(self.name, found.append))
             # At the own position, old rows and new ones are the same to go on from.
@@ -303,7 +303,7 @@ class Projector:
             return
         try:
             await self._commit(handled, position)
-        except (MailboxClosed, ProjectionStalled):
+        except (RuntimeStopped, ProjectionStalled):
             raise
         except Exception as error:
             if len(batch) == 1 and is_of_a_value(error):
@@ -339,7 +339,7 @@ class Projector:
         """Wait before the next try. Once the log has ended there is none: the next start replays what is missing."""
         if self._log.has_ended:
             self._condition.give_up(error)
-            raise MailboxClosed(f"the next start goes on from there, after {error}")
+            raise RuntimeStopped(f"the next start goes on from there, after {error}")
         await self._condition.back_off(error, self.position)
 
     async def _save_position(self) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import anyio
 
-from ...contracts.errors import InvalidRequest, MailboxClosed
+from ...contracts.errors import InvalidRequest, RuntimeStopped
 from ...persistence.readers import Pinned, ReaderPool
 from ..log.event_log import EventLog
 from .barrier import PATIENCE_SECONDS, Barrier
@@ -66,7 +66,7 @@ class Projectors:
         Raises:
             ProjectionStalled: one of them has halted before it.
             InvalidRequest: a name is no projector's.
-            MailboxClosed: the runtime has stopped before it.
+            RuntimeStopped: the runtime has stopped before it.
         """
         self.check_names(names)
         for name in names or self._by_name:
@@ -80,10 +80,10 @@ class Projectors:
 
         Raises:
             ProjectionStalled: a projector has halted, or has kept retrying for two seconds.
-            MailboxClosed: the runtime has stopped.
+            RuntimeStopped: the runtime has stopped.
         """
         if self._log.has_ended:
-            raise MailboxClosed("the runtime has stopped and reads no more")
+            raise RuntimeStopped("the runtime has stopped and reads no more")
         barrier = await self._join_barrier()
         joined = True
         try:

@@ -18,7 +18,7 @@ import anyio
 import anyio.lowlevel
 import peewee
 
-from ...contracts.errors import MailboxClosed
+from ...contracts.errors import RuntimeStopped
 from ...persistence.bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress, ReplayRequest, replay_to_head
 from ...persistence.database import open_reader
 from ...persistence.failures import translate_errors
@@ -60,7 +60,7 @@ class Rebuilder:
             rebuilding.cancel()
             raise graver(interruption, await outlast(rebuilding.ended, until=math.inf)) or interruption from None
         if rebuilding.was_cut:
-            raise MailboxClosed("the rebuild was cancelled by somebody else")
+            raise RuntimeStopped("the rebuild was cancelled by somebody else")
         rebuilding.result()
 
     async def _rebuild(self, projectors: Sequence[Projector], progress: ProgressListener | None) -> None:
@@ -125,7 +125,7 @@ class Rebuilder:
 
     def _check_open(self) -> None:
         if self._log.has_ended or self._is_closed:
-            raise MailboxClosed("the runtime is stopping and rebuilds no more")
+            raise RuntimeStopped("the runtime is stopping and rebuilds no more")
 
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[peewee.SqliteDatabase]:
@@ -133,7 +133,7 @@ class Rebuilder:
         try:
             yield await thread.run(self._open_scratch)
         finally:
-            with shield(), suppress(MailboxClosed):  # closed, the thread drops the scratch database as its last job
+            with shield(), suppress(RuntimeStopped):  # closed, the thread drops the scratch database as its last job
                 await thread.run(self._drop_scratch)
 
     def _open_scratch(self) -> peewee.SqliteDatabase:

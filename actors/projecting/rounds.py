@@ -19,7 +19,7 @@ import anyio
 import attrs
 import peewee
 
-from ...contracts.errors import MailboxClosed, StoreError
+from ...contracts.errors import RuntimeStopped, StoreError
 from ...persistence.crash_points import crash_point
 from ...persistence.database import reopen, write_transaction
 from ...persistence.failures import CommitOutcomeUnknown
@@ -82,7 +82,7 @@ class Rounds:
 
         Raises:
             CommitOutcomeUnknown: a commit failed; what the job wrote may be there or not.
-            MailboxClosed: the rounds have ended; nothing was written.
+            RuntimeStopped: the rounds have ended; nothing was written.
         """
         await self._submit(_Write(job=job, is_there=is_there))
 
@@ -92,7 +92,7 @@ class Rounds:
         Shielded: a caller that is cancelled learns its job's outcome first.
 
         Raises:
-            MailboxClosed: the rounds have ended; the job was not run.
+            RuntimeStopped: the rounds have ended; the job was not run.
         """
         await self._submit(_Submitted(job))
 
@@ -119,7 +119,7 @@ class Rounds:
         finally:
             self._send.close()
             for submitted in self._gathered():
-                submitted.error = MailboxClosed("the rounds of projections have ended")
+                submitted.error = RuntimeStopped("the rounds of projections have ended")
                 submitted.done.set()
             self._receive.close()
             self._open_gate()
@@ -129,7 +129,7 @@ class Rounds:
             try:
                 await self._send.send(submitted)
             except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                raise MailboxClosed("the rounds of projections have ended") from None
+                raise RuntimeStopped("the rounds of projections have ended") from None
             await submitted.done.wait()
         if submitted.error is not None:
             raise submitted.error
@@ -159,7 +159,7 @@ class Rounds:
                 await self._lane.run(run_all)
         except BaseException as error:
             for submitted in jobs:
-                submitted.error = error if isinstance(error, Exception) else MailboxClosed("the rounds were cancelled")
+                submitted.error = error if isinstance(error, Exception) else RuntimeStopped("the rounds were cancelled")
             raise
         finally:
             for submitted in jobs:

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 import anyio
 
-from ...contracts.errors import MailboxClosed, ProviderError, ProviderProtocolError
+from ...contracts.errors import ProviderError, ProviderProtocolError, RuntimeStopped
 from ..apart import Apart, interruption_in
 from ..served_time import ServedScope, served_scope
 from ..shields import shield
@@ -107,7 +107,7 @@ class ProviderCalls:
                 if not await self.wait(call.ended, seconds=seconds):
                     with served_scope(min(seconds, CUT_SECONDS)):
                         await call.ended.wait()
-        except MailboxClosed:
+        except RuntimeStopped:
             self._leave(call)
             raise
         self._leave(call)

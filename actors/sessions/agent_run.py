@@ -265,7 +265,7 @@ class AgentRun:
 
         Raises:
             StoreError: the store does not take the report. Call again: nothing of it is lost.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         self._is_ending = True

@@ -107,7 +107,7 @@ class KeptAgent:
 
         Raises:
             StoreError: the end of its turn or session is not reported yet: call again.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         run = self._run

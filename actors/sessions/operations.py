@@ -13,7 +13,7 @@ from typing import Final, assert_never
 import anyio
 from anyio.abc import TaskGroup
 
-from ...contracts.errors import MailboxClosed, ProviderError, RuntimeFailed, StoreError
+from ...contracts.errors import ProviderError, RuntimeFailed, RuntimeStopped, StoreError
 from ...contracts.events import PersistedEvent, ThreadCheckpointRevertRequested, ThreadTurnStartRequested
 from ...contracts.ids import ThreadId
 from ...domain.session import inputs as on
@@ -28,7 +28,7 @@ from .kept_agent import KeptAgent
 from .parts import SessionParts
 from .turn_work import TurnWork
 
-NOT_THE_TURNS_FAULT: Final = (StoreError, MailboxClosed, RuntimeFailed)
+NOT_THE_TURNS_FAULT: Final = (StoreError, RuntimeStopped, RuntimeFailed)
 """What keeps a turn from starting now, and says nothing of whether it can."""
 
 _logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ import anyio
 import peewee
 from anyio.abc import TaskGroup
 
-from ...contracts.errors import MailboxClosed, RuntimeFailed, StoreError
+from ...contracts.errors import RuntimeFailed, RuntimeStopped, StoreError
 from ...contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
 from ...contracts.ids import EventId, ThreadId
 from ...contracts.mint import Mint
@@ -168,7 +168,7 @@ class ProviderRouter:
                 began = anyio.current_time()
                 try:
                     return await worker.run()
-                except (MailboxClosed, RuntimeFailed):
+                except (RuntimeStopped, RuntimeFailed):
                     return
                 except anyio.get_cancelled_exc_class() as error:
                     if is_cancelled():

@@ -45,7 +45,7 @@ class Settling:
 
         Raises:
             StoreError: it could not be recorded.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         match outcome:

@@ -115,7 +115,7 @@ class ThreadWorker:
 
         Raises:
             StoreError: the store cannot be read or written. Run it again: nothing is lost.
-            MailboxClosed: the runtime is stopping.
+            RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
         failure: Exception | None = RuntimeError("a task of it was cancelled by somebody else")

@@ -17,7 +17,6 @@ __all__ = [
     "ForeignDatabase",
     "InvalidCommand",
     "InvalidRequest",
-    "MailboxClosed",
     "NotFound",
     "OrchestrionError",
     "Overloaded",
@@ -27,6 +26,7 @@ __all__ = [
     "ProviderUnavailable",
     "ResumeRefused",
     "RuntimeFailed",
+    "RuntimeStopped",
     "SequenceAheadOfLog",
     "SessionLost",
     "StoreError",
@@ -207,8 +207,8 @@ class WorkspaceUnusable(ProviderError):
     reason: FailureReason | None = "workspace"
 
 
-class MailboxClosed(OrchestrionError):
-    """The runtime is stopping or has stopped; the command was not taken."""
+class RuntimeStopped(OrchestrionError):
+    """The runtime is stopping or has stopped. The request was not begun, or was cut off: open it again."""
 
 
 class Overloaded(OrchestrionError):

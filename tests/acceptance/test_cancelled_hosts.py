@@ -20,7 +20,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from orchestrion.contracts.errors import MailboxClosed
+from orchestrion.contracts.errors import RuntimeStopped
 from orchestrion.contracts.values import EPOCH, Instant
 from orchestrion.persistence.ownership import DatabaseLock, read_owner
 from orchestrion.runtime.host import open_runtime
@@ -249,13 +249,13 @@ async def test_what_a_host_still_reads_ends_with_the_runtime(tmp_path: Path) -> 
         ends.append("subscription")
 
     async def rebuild(runtime: Runtime) -> None:
-        with suppress(MailboxClosed):
+        with suppress(RuntimeStopped):
             while True:
                 await runtime.rebuild()
         ends.append("rebuild")
 
     async def read(runtime: Runtime) -> None:
-        with suppress(MailboxClosed):
+        with suppress(RuntimeStopped):
             while True:
                 async with runtime.stream_snapshot() as snapshot:
                     async for _ in snapshot:

@@ -20,9 +20,9 @@ from orchestrion.contracts.errors import (
     CommandRejected,
     ConcurrencyConflict,
     InvalidCommand,
-    MailboxClosed,
     OrchestrionError,
     RuntimeFailed,
+    RuntimeStopped,
     StoreError,
     StoreFull,
 )
@@ -382,7 +382,7 @@ async def test_closed_it_handles_what_stands_in_the_mailbox_and_refuses_the_rest
     async with open_core(path, starts=[]) as core:
         submission = await core.dispatcher.submit(envelope(make.project_create()))
         core.dispatcher.close()
-        with pytest.raises(MailboxClosed):
+        with pytest.raises(RuntimeStopped):
             await core.dispatch(make.project_create("p2"))
         await core.dispatcher.run()
         assert await submission.result() == accepted(1)
@@ -392,7 +392,7 @@ async def test_refusing_clients_lets_the_runtimes_own_actors_through(path: Path)
     async with open_core(path) as core:
         await prepare_thread(core)
         core.dispatcher.refuse_clients()
-        with pytest.raises(MailboxClosed):
+        with pytest.raises(RuntimeStopped):
             await core.dispatch(make.project_create("p2"))
         assert await core.dispatch(make.session_set("starting")) == accepted(3)
 

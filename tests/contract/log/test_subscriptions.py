@@ -10,8 +10,8 @@ import pytest
 
 from orchestrion import (
     LoggedEvent,
-    MailboxClosed,
     NotFound,
+    RuntimeStopped,
     SequenceAheadOfLog,
     ThreadId,
     UndecodableEvent,
@@ -249,9 +249,9 @@ async def test_a_subscription_ends_with_the_runtime_and_after_the_last_event(pat
         for number in range(1, 21):
             await runtime.dispatch(make.project_create(f"p{number}"))
     assert found == list(range(1, 21))
-    with pytest.raises(MailboxClosed):
+    with pytest.raises(RuntimeStopped):
         await anext(runtime.replay_events(0))
-    with pytest.raises(MailboxClosed):
+    with pytest.raises(RuntimeStopped):
         await runtime.get_snapshot()
 
 

@@ -13,7 +13,7 @@ import pytest
 from anyio.to_thread import run_sync
 from blockbuster import BlockingError
 
-from orchestrion.contracts.errors import MailboxClosed
+from orchestrion.contracts.errors import RuntimeStopped
 from orchestrion.persistence.database import open_writer
 from orchestrion.persistence.lane import WriteLane
 
@@ -110,12 +110,12 @@ async def test_closing_runs_what_was_handed_in_then_refuses(tmp_path: Path) -> N
         await anyio.wait_all_tasks_blocked()
         tasks.start_soon(lane.close)
         await anyio.wait_all_tasks_blocked()
-        with pytest.raises(MailboxClosed):
+        with pytest.raises(RuntimeStopped):
             await lane.run(lambda _: None)
         gate.set()
     assert sorted(ran) == [0, 1, 2]
     await lane.close()
-    with pytest.raises(MailboxClosed):
+    with pytest.raises(RuntimeStopped):
         await lane.run(lambda _: None)
 
 

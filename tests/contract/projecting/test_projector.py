@@ -15,7 +15,7 @@ import pytest
 from orchestrion.actors.projecting import condition as projector_condition
 from orchestrion.actors.projecting import projector as projector_module
 from orchestrion.actors.projecting import projectors as projectors_module
-from orchestrion.contracts.errors import InvalidRequest, MailboxClosed, ProjectionStalled
+from orchestrion.contracts.errors import InvalidRequest, ProjectionStalled, RuntimeStopped
 from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent
 from orchestrion.contracts.values import EPOCH, Label
 from orchestrion.persistence.bootstrap import ReplayRequest, replay_to_head
@@ -307,7 +307,7 @@ async def test_a_cut_that_a_stop_overtakes_is_told_that_the_runtime_stops_and_ho
     told: list[str] = []
 
     async def cut(core: Core) -> None:
-        with pytest.raises(MailboxClosed, match="the runtime takes no more events") as closed:
+        with pytest.raises(RuntimeStopped, match="the runtime takes no more events") as closed:
             async with core.projectors.cut(read_cut):
                 pass
         told.append(str(closed.value))
@@ -451,13 +451,13 @@ async def test_a_log_that_ends_tells_those_who_wait_for_more(path: Path) -> None
         async with anyio.create_task_group() as tasks:
 
             async def wait() -> None:
-                with pytest.raises(MailboxClosed):
+                with pytest.raises(RuntimeStopped):
                     await core.projectors.wait_until(7)
 
             tasks.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
             core.log.end()
-        with pytest.raises(MailboxClosed):
+        with pytest.raises(RuntimeStopped):
             async with core.projectors.cut(read_cut):
                 pass
 

@@ -14,10 +14,10 @@ from anyio.to_thread import run_sync
 
 from orchestrion import (
     InvalidRequest,
-    MailboxClosed,
     ProjectionStalled,
     Runtime,
     RuntimeOptions,
+    RuntimeStopped,
     StoreError,
     open_runtime,
     to_json,
@@ -250,7 +250,7 @@ async def test_a_halted_projector_does_not_hold_up_a_clean_stop(path: Path, monk
     with anyio.fail_after(SOON):
         async with open_runtime(path, options=STOPS_LATE) as runtime:
             await halted(runtime)
-    with pytest.raises(MailboxClosed):
+    with pytest.raises(RuntimeStopped):
         await runtime.rebuild()
 
 
@@ -400,7 +400,7 @@ async def test_a_clean_stop_during_a_replay_ends_the_rebuild(path: Path, monkeyp
     replaying = anyio.Event()
 
     async def rebuild(runtime: Runtime) -> None:
-        with pytest.raises(MailboxClosed):
+        with pytest.raises(RuntimeStopped):
             await runtime.rebuild(progress=lambda _: replaying.set())
 
     with anyio.fail_after(SOON):
@@ -417,7 +417,7 @@ async def test_a_clean_stop_during_a_swap_finishes_it_and_swaps_no_more(
     gate = Gate(monkeypatch)
 
     async def rebuild(runtime: Runtime) -> None:
-        with pytest.raises(MailboxClosed):
+        with pytest.raises(RuntimeStopped):
             await runtime.rebuild()
 
     async def open_gate(runtime: Runtime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from orchestrion import (
     AcpProvider,
     DatabaseInUse,
     InvalidRequest,
-    MailboxClosed,
     OrchestrionError,
     ProjectionStalled,
     ReplayProgress,
     Runtime,
     RuntimeFailed,
     RuntimeOptions,
+    RuntimeStopped,
     UndecodableEvent,
+    command_json,
     open_runtime,
     to_json,
 )
@@ -341,7 +343,7 @@ async def test_rounds_that_fail_leave_no_projector_waiting(path: Path, monkeypat
             with monkeypatch.context() as patched:
                 patched.setattr(runtime._projectors.all[0]._rounds, "_lane", BrokenLane())
                 await runtime.dispatch(make.project_create("p2"))
-                with pytest.raises((MailboxClosed, ProjectionStalled)):
+                with pytest.raises((RuntimeStopped, ProjectionStalled)):
                     await runtime.wait_until_projected(2)
             with pytest.raises(RuntimeFailed):
                 await runtime.dispatch(make.project_create("p3"))
@@ -373,19 +375,30 @@ async def test_a_stop_that_misses_its_deadline_ends_the_actors_and_releases_the_
         assert (await runtime.get_snapshot()).snapshot_sequence == 2
 
 
-async def test_after_it_has_stopped_every_door_is_closed(path: Path) -> None:
+async def test_stopped_runtime_refuses_every_call(path: Path) -> None:
+    thread = make.session_stop().thread_id
     async with open_runtime(path) as runtime:
         await fill(runtime, 2)
-    with pytest.raises(MailboxClosed):
-        await runtime.dispatch(make.project_create("p9"))
-    with pytest.raises(MailboxClosed):
-        await runtime.get_snapshot(allow_stalled=True)
-    with pytest.raises(MailboxClosed):
-        await runtime.get_turn_diff(make.session_stop().thread_id, 0, 1)
-    with pytest.raises(MailboxClosed):
-        await runtime.wait_until_projected(3)
-    with pytest.raises(MailboxClosed):
-        await anext(runtime.replay_events(0))
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "submit": lambda: runtime.submit(make.project_create("p9")),
+        "dispatch": lambda: runtime.dispatch(make.project_create("p9")),
+        "get_snapshot": runtime.get_snapshot,
+        "get_snapshot, stalled": lambda: runtime.get_snapshot(allow_stalled=True),
+        "get_turn_diff": lambda: runtime.get_turn_diff(thread, 0, 1),
+        "preview_revert": lambda: runtime.preview_revert(thread, 0),
+        "wait_until_projected": lambda: runtime.wait_until_projected(3),
+        "read_events": lambda: runtime.read_events(0),
+        "replay_events": lambda: anext(runtime.replay_events(0)),
+        "rebuild": runtime.rebuild,
+    }
+    for name, call in calls.items():
+        with pytest.raises(OrchestrionError) as refusal:
+            await call()
+        assert (name, type(refusal.value)) == (name, RuntimeStopped)
+    with pytest.raises(RuntimeStopped):
+        runtime.submit_nowait(make.project_create("p9"))
+    answer = await runtime.handle("orchestration.dispatchCommand", command_json(make.project_create("p9")))
+    assert answer["error"]["code"] == "RuntimeStopped"
 
 
 async def test_waiting_for_a_projector_that_is_none_is_refused_before_anything_is_written(path: Path) -> None:

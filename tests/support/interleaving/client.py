@@ -19,9 +19,9 @@ from orchestrion.contracts.errors import (
     CommandRejected,
     ConcurrencyConflict,
     InvalidCommand,
-    MailboxClosed,
     ProjectionStalled,
     RuntimeFailed,
+    RuntimeStopped,
     StoreError,
 )
 from orchestrion.contracts.events import LoggedEvent
@@ -123,7 +123,7 @@ class Client:
             except RuntimeFailed:
                 self._check_struck()
                 continue
-            except MailboxClosed:
+            except RuntimeStopped:
                 self._refuse(entry)
                 continue
             submissions.append((entry, submission.result()))
@@ -253,7 +253,7 @@ class Client:
         except (StoreError, RuntimeFailed):
             self._check_struck()
             return
-        except MailboxClosed:
+        except RuntimeStopped:
             assert self._may_be_refused
             return
         else:
@@ -276,7 +276,7 @@ class Client:
         except RuntimeFailed:
             self._check_struck()
             return None
-        except MailboxClosed:
+        except RuntimeStopped:
             if not is_awaited:  # else it may be accepted, and not be shown any more
                 self._refuse(entry)
             return None

@@ -20,7 +20,7 @@ from anyio.to_thread import run_sync
 
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.contracts.codec import to_json
-from orchestrion.contracts.errors import MailboxClosed, ProjectionStalled, StoreError
+from orchestrion.contracts.errors import ProjectionStalled, RuntimeStopped, StoreError
 from orchestrion.contracts.events import LoggedEvent
 from orchestrion.persistence.decision_states import DECISION_PROJECTORS
 from orchestrion.runtime.host import open_runtime
@@ -212,7 +212,7 @@ class World:
             await anyio.lowlevel.checkpoint()
 
     async def _perform_while_stopping(self, operation: Operation) -> None:
-        with suppress(MailboxClosed):
+        with suppress(RuntimeStopped):
             await self._perform(operation)
 
     async def _perform(self, operation: Operation) -> None:

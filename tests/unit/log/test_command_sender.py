@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from orchestrion.contracts.commands import InternalCommand
-from orchestrion.contracts.errors import CommandIdReused, MailboxClosed, StoreError, StoreFull
+from orchestrion.contracts.errors import CommandIdReused, RuntimeStopped, StoreError, StoreFull
 from orchestrion.contracts.events import EventMetadata, ThreadActivityAppended
 from orchestrion.contracts.ids import CommandId, ProviderSessionId, runtime_id
 from orchestrion.domain.session_commands import IngestedCommand
@@ -105,8 +105,8 @@ async def test_what_the_store_refuses_until_the_deadline_is_an_error(dispatcher:
 
 
 async def test_a_runtime_that_stops_is_not_asked_again(dispatcher: ModelDispatcher) -> None:
-    dispatcher.fault = MailboxClosed("stopping")
-    with pytest.raises(MailboxClosed):
+    dispatcher.fault = RuntimeStopped("stopping")
+    with pytest.raises(RuntimeStopped):
         await dispatcher.voice(storage_deadline=10).send(_of(assistant_delta()))
 
 

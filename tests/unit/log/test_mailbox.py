@@ -6,8 +6,8 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from orchestrion.actors.log.mailbox import Mailbox
-from orchestrion.contracts.errors import MailboxClosed, Overloaded
+from orchestrion.actors.log.mailbox import Mailbox, MailboxClosed
+from orchestrion.contracts.errors import Overloaded
 
 pytestmark = pytest.mark.anyio
 
