@@ -161,7 +161,7 @@ class Conversation:
         if self._replaying:
             return Step()
         if message.get("sessionId") != self._session_id:
-            return Step(events=self._ignored.add("updates of another session"))
+            return Step(events=self._ignore("updates of another session"))
         match kind:
             case "agent_message_chunk":
                 return Step(events=self._said(update))
@@ -173,11 +173,11 @@ class Conversation:
                 return Step(events=(_plan(update),))
             case _ if kind in _WITHOUT_EVENTS:
                 return Step()
-        return Step(events=self._ignored.add(kind))
+        return Step(events=self._ignore(kind))
 
     def not_understood(self, method: str) -> Step:
         """Take a notification of a method that is not known."""
-        return Step(events=self._ignored.add(method))
+        return Step(events=self._ignore(method))
 
     def permission_asked(self, request_id: RequestId, params: Any) -> Step:
         """Take a `session/request_permission` request, in a turn or between turns."""
@@ -343,6 +343,10 @@ class Conversation:
     def _key(self, noun: str) -> str:
         self._counts[noun] += 1
         return f"{noun}-{self._counts[noun]}"
+
+    def _ignore(self, kind: str) -> tuple[ProviderRuntimeEvent, ...]:
+        self._ignored, notices = self._ignored.add(kind)
+        return notices
 
 
 def _plan(update: JsonObject) -> PlanUpdated:

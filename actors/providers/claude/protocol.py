@@ -146,7 +146,7 @@ class Conversation:
             case "stream_event" | None:
                 pass
             case kind if kind not in _SILENT:
-                return Step(events=self._ignored.add(text_of(kind)))
+                return Step(events=self._ignore(text_of(kind)))
         return Step()
 
     def permission_asked(
@@ -276,7 +276,7 @@ class Conversation:
             case None:
                 return Step()
             case kind if kind not in _SILENT_SYSTEM:
-                return Step(events=self._ignored.add(f"system/{text_of(kind)}"))
+                return Step(events=self._ignore(f"system/{text_of(kind)}"))
         return Step()
 
     def _result(self, result: JsonObject) -> tuple[ProviderRuntimeEvent, ...]:
@@ -350,6 +350,10 @@ class Conversation:
         requests = sorted(self._permissions)
         self._permissions.clear()
         return tuple(ApprovalResolved(request=request, decision="cancel") for request in requests)
+
+    def _ignore(self, kind: str) -> tuple[ProviderRuntimeEvent, ...]:
+        self._ignored, notices = self._ignored.add(kind)
+        return notices
 
 
 def _begins_turn(message: JsonObject) -> bool:

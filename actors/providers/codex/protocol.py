@@ -135,7 +135,7 @@ class Conversation:
         if notice is not None and message.get("threadId") in (None, self._thread_id):
             return Step(events=(notice,))
         if method not in KNOWN:
-            return Step(events=self._ignored.add(method))
+            return Step(events=self._ignore(method))
         if message.get("threadId") != self._thread_id:
             return Step()
         if method == "serverRequest/resolved":
@@ -345,7 +345,7 @@ class Conversation:
                 started = self._item_started(item)
                 return (*started, self._tools.pop(item_id).completed(item))
             case kind if kind not in SILENT_TYPES:
-                return self._ignored.add(f"item/{text_of(kind)}")
+                return self._ignore(f"item/{text_of(kind)}")
         return ()
 
     def _said(self, item_id: str, text: str) -> tuple[ProviderRuntimeEvent, ...]:
@@ -386,6 +386,10 @@ class Conversation:
     def _key(self, noun: str) -> str:
         self._counts[noun] += 1
         return f"{noun}-{self._counts[noun]}"
+
+    def _ignore(self, kind: str) -> tuple[ProviderRuntimeEvent, ...]:
+        self._ignored, notices = self._ignored.add(kind)
+        return notices
 
 
 def _plan(message: JsonObject) -> PlanUpdated:
