@@ -102,3 +102,18 @@ async def test_an_interrupt_waits_for_no_agent_that_is_starting(tmp_path: Path) 
         assert thread.session is not None
         assert thread.session.status == "stopped"
         assert thread.turns == ()
+
+
+@pytest.mark.lesson("L96")
+async def test_interrupt_of_a_queued_turn_leaves_the_start_alone(tmp_path: Path) -> None:
+    async with stage(tmp_path, providers=[AcpProvider(["sleep", "3600"], end_grace_seconds=0.1)]) as it:
+        await it.ask("say never")
+        queued = await it.ask("say never either")
+        await it.until(session("starting"))
+        interrupt = await it.send(turn_interrupt(turn_id=queued.turn_id))
+
+        assert activity("turn.cancelled")(await it.outcome(queued.event_id))
+        assert activity("turn.interrupt.settled")(await it.outcome(interrupt.event_id))
+        (started,) = [event for event in await it.log() if session("starting")(event)]
+        assert not any(session("stopped")(event) for event in await it.log())
+        assert started.sequence < interrupt.sequence

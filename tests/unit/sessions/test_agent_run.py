@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import cast
 
 import anyio
@@ -11,7 +11,7 @@ import pytest
 
 from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
-from orchestrion.contracts.errors import SessionLost, StoreError, StoreFull
+from orchestrion.contracts.errors import ProviderProtocolError, SessionLost, StoreError, StoreFull
 from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId
 from orchestrion.contracts.provider_events import (
@@ -22,7 +22,9 @@ from orchestrion.contracts.provider_events import (
     RuntimeErrorReported,
     SessionStarted,
     TurnCompleted,
+    TurnStarted,
 )
+from orchestrion.domain.session.inputs import AgentOver, AgentReport, OwnTurnBegan, TurnEnded
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.scenario import given
 from tests.support.scripted_agent import ModelDispatcher, ScriptedAgent, run_of, start
@@ -156,6 +158,79 @@ async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher)
                 await run.claim(intent.payload.turn_id, intent, own_turns=0)
     assert _status(dispatcher) == ("error", "the agent process ended", False)
     assert [one.event_id for one in dispatcher.host.threads[ThreadId("t1")].queued_starts] == [intent.event_id]
+
+
+@pytest.mark.lesson("L96")
+async def test_end_of_a_turn_is_told_when_it_is_recorded(dispatcher: ModelDispatcher) -> None:
+    agent, told = ScriptedAgent(), list[tuple[AgentReport, str]]()
+    async with running(dispatcher, agent) as run:
+        run.listen(lambda report: told.append((report, _status(dispatcher)[0])))
+        turn_id = run.running_turn_id
+        assert turn_id is not None
+        await agent.says(TurnCompleted(outcome="completed"))
+        await run.end()
+    assert told == [(TurnEnded(turn_id), "ready"), (AgentOver(), "stopped")]
+
+
+@pytest.mark.lesson("L96")
+async def test_end_of_a_turn_that_the_store_refuses_is_not_told(dispatcher: ModelDispatcher) -> None:
+    agent, told = ScriptedAgent(), list[AgentReport]()
+    async with running(dispatcher, agent) as run:
+        run.listen(told.append)
+        dispatcher.fault = StoreFull("the disk is full")
+        await agent.says(TurnCompleted(outcome="completed"))
+        await run.ended.wait()
+        assert told == [AgentOver()]
+        dispatcher.fault = None
+        await run.end()
+
+
+async def test_reports_wait_for_a_listener_in_their_order(dispatcher: ModelDispatcher) -> None:
+    agent, run, told = ScriptedAgent(), run_of(dispatcher), list[AgentReport]()
+    with anyio.fail_after(180):
+        async with anyio.create_task_group() as tasks:
+            await start(run, agent, tasks)
+            await agent.says(TurnStarted(origin="agent"), TurnCompleted(outcome="completed"))
+            await agent.dies()
+            await run.ended.wait()
+            run.listen(told.append)
+    assert [type(report) for report in told] == [OwnTurnBegan, TurnEnded, AgentOver]
+    assert run.own_turns == 1
+
+
+async def test_claim_is_refused_after_a_turn_that_the_capture_did_not_see(dispatcher: ModelDispatcher) -> None:
+    agent, run, intent = ScriptedAgent(), run_of(dispatcher), _intent(dispatcher)
+    assert isinstance(intent.payload, ThreadTurnStartRequested)
+    turn_id, over = intent.payload.turn_id, anyio.Event()
+    run.listen(lambda report: over.set() if isinstance(report, TurnEnded) else None)
+    with anyio.fail_after(180):
+        async with anyio.create_task_group() as tasks:
+            await start(run, agent, tasks)
+            await agent.says(TurnStarted(origin="agent"), TurnCompleted(outcome="completed"))
+            await over.wait()
+            assert await run.claim(turn_id, intent, own_turns=0) == "busy"
+            assert await run.claim(turn_id, intent, own_turns=1) == "claimed"
+            await run.end()
+
+
+@pytest.mark.lesson("L96")
+@pytest.mark.parametrize("ends", [False, True], ids=["goes on", "ends"])
+async def test_refused_interrupt_fails_unless_its_turn_ended_meanwhile(dispatcher: ModelDispatcher, ends: bool) -> None:
+    agent, told = ScriptedAgent(), anyio.Event()
+    async with running(dispatcher, agent) as run:
+        run.listen(lambda report: told.set() if isinstance(report, TurnEnded) else None)
+
+        async def refuse() -> None:
+            if ends:
+                await agent.says(TurnCompleted(outcome="interrupted"))
+                await told.wait()
+            raise ProviderProtocolError("not now")
+
+        agent.interrupt = refuse  # type: ignore[method-assign]  # what this agent does
+        expected = nullcontext() if ends else pytest.raises(ProviderProtocolError)
+        with expected:
+            await run.interrupt(_intent(dispatcher), ends_turn=True)
+        await run.end()
 
 
 @pytest.mark.lesson("L41")
