@@ -19,7 +19,7 @@ from ..actors.checkpoints.reverter import Reverter
 from ..actors.checkpoints.turn_workspace import TurnWorkspace
 from ..actors.checkpoints.workspace_use import WorkspaceUse
 from ..actors.last_errors import LastErrors
-from ..actors.log.command_sender import SessionVoice
+from ..actors.log.command_sender import CommandSender
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.log.intent_notes import IntentNotes
@@ -32,7 +32,7 @@ from ..actors.providers.session_limits import SessionLimits
 from ..actors.sessions.health import SessionHealth
 from ..actors.sessions.parts import SessionParts
 from ..actors.sessions.router import ProviderRouter
-from ..actors.sessions.starter import SessionStarter
+from ..actors.sessions.starter import AgentStarter
 from ..actors.supervisor import OFTEN, Supervisor
 from ..contracts.admission import admit_own
 from ..contracts.errors import CommandRejected, InvalidRequest
@@ -161,22 +161,22 @@ class ProviderHost:
         if self._is_passive:
             return
         options, mint = self._options, self._options.mint
-        voice = SessionVoice(self._dispatcher, self._errors, storage_deadline=options.sessions.storage_deadline)
+        sender = CommandSender(self._dispatcher, self._errors, storage_deadline=options.sessions.storage_deadline)
         use = WorkspaceUse()
-        notes = IntentNotes(voice, mint)
+        notes = IntentNotes(sender, mint)
         names = RefNames(database=None if self._identity is None else self._identity.id)
         self._checkpointer = Checkpointer(
-            self._lane, voice, mint, use, database=self._database, names=names, budget=options.captures
+            self._lane, sender, mint, use, database=self._database, names=names, budget=options.captures
         )
         self._checkpointer.settle_first(self._uncaptured)
         parts = SessionParts(
             readers=self._readers,
             projectors=self._projectors,
-            starter=SessionStarter(
+            starter=AgentStarter(
                 providers=self._providers,
                 choose_provider=options.choose_provider,
                 lane=self._lane,
-                voice=voice,
+                sender=sender,
                 mint=mint,
                 python=None if options.python is None else os.fspath(options.python),
                 resume_policy=options.resume_policy,
@@ -184,7 +184,7 @@ class ProviderHost:
             checkpointer=self._checkpointer,
             reverter=Reverter(
                 use=use,
-                voice=voice,
+                sender=sender,
                 notes=notes,
                 mint=mint,
                 database=self._database,

@@ -15,7 +15,7 @@ from ...contracts.errors import OrchestrionError
 from ...contracts.ids import ThreadId, runtime_id
 from ...contracts.mint import Mint
 from ...contracts.values import JsonObject, Tone
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 from ..log.thread_lines import thread_line
 from .git import GitUnavailable, SkippedPaths
 from .turn_workspace import TurnWorkspace
@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 class CaptureNotes:
     """Lines in the histories of threads. Said again, each is the line that is there."""
 
-    _voice: SessionVoice
+    _sender: CommandSender
     _mint: Mint
     _reported: dict[ThreadId, SkippedPaths] = attrs.field(factory=dict)
     """What captures skipped, as each thread was last told."""
@@ -121,7 +121,7 @@ class CaptureNotes:
             key, turn.thread_id, tone=tone, kind=kind, summary=summary, payload=payload, now=self._mint.now()
         )
         try:
-            await self._voice.send(line, correlation_id=turn.correlation_id)
+            await self._sender.send(line, correlation_id=turn.correlation_id)
         except OrchestrionError as failure:
             ids = {"thread_id": turn.thread_id, "command_id": key}
             _logger.warning("%s was not reported in thread %s: %s", key, turn.thread_id, failure, extra=ids)

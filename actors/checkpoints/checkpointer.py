@@ -30,7 +30,7 @@ from ...contracts.values import CheckpointStatus, Count
 from ...domain.ingest import checkpoint_commands
 from ...persistence.crash_points import crash_point
 from ...persistence.lane import WriteLane
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 from .adoption import Adoption
 from .capture_notes import CaptureNotes
 from .captures_under_way import CaptureBudget, CaptureHealth, CapturesUnderWay
@@ -59,7 +59,7 @@ class Checkpointer:
     def __init__(
         self,
         lane: WriteLane,
-        voice: SessionVoice,
+        sender: CommandSender,
         mint: Mint,
         use: WorkspaceUse,
         *,
@@ -70,8 +70,8 @@ class Checkpointer:
         self._diffs = TurnDiffs(lane, mint, names)
         self._names = names
         self._adoption = Adoption(lane, names)
-        self._notes = CaptureNotes(voice, mint)
-        self._voice = voice
+        self._notes = CaptureNotes(sender, mint)
+        self._sender = sender
         self._mint = mint
         self._use = use
         self._database = database
@@ -277,7 +277,7 @@ class Checkpointer:
             summary=_summary(turn, changes),
         )
         for command in checkpoint_commands(turn.thread_id, _SENDER, captured, self._mint.now()):
-            await self._voice.send(command, correlation_id=turn.correlation_id)
+            await self._sender.send(command, correlation_id=turn.correlation_id)
             crash_point("checkpoint.reported")
 
     async def _report_without_diff(self, turn: TurnWorkspace, status: CheckpointStatus) -> None:
@@ -293,7 +293,7 @@ class Checkpointer:
         completed, noted = checkpoint_commands(turn.thread_id, _SENDER, missing, self._mint.now())
         try:
             for command in (completed, noted) if status == "missing" else (completed,):
-                await self._voice.send(command, correlation_id=turn.correlation_id)
+                await self._sender.send(command, correlation_id=turn.correlation_id)
         except OrchestrionError as failure:
             _logger.warning("turn %s of thread %s: %s", turn.turn_id, turn.thread_id, failure, extra=_ids(turn))
 

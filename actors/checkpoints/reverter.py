@@ -34,7 +34,7 @@ from ...domain.session_commands import IngestedCommand
 from ...persistence.crash_points import crash_point
 from ...persistence.readers import ReaderPool
 from ...persistence.revert_rows import RevertFacts, read_revert_facts
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 from ..log.intent_notes import IntentNotes
 from ..log.thread_lines import thread_line
 from ..shields import shield
@@ -148,7 +148,7 @@ class Reverter:
         self,
         *,
         use: WorkspaceUse,
-        voice: SessionVoice,
+        sender: CommandSender,
         notes: IntentNotes,
         mint: Mint,
         database: Path,
@@ -157,7 +157,7 @@ class Reverter:
         policy: RevertPolicy,
     ) -> None:
         self._use = use
-        self._voice = voice
+        self._sender = sender
         self._notes = notes
         self._mint = mint
         self._database = database
@@ -324,7 +324,7 @@ class Reverter:
             turn_count=Count(order.turn_count),
             created_at=self._mint.now(),
         )
-        result = await self._voice.send(
+        result = await self._sender.send(
             IngestedCommand(command=command, metadata=NO_METADATA),
             caused_by=order.intent.event_id,
             correlation_id=order.intent.correlation_id,
@@ -358,7 +358,7 @@ class Reverter:
         about = () if told == order.thread.id else (hashlib.blake2b(told.encode(), digest_size=16).hexdigest(),)
         key = runtime_id("revert", "noted", order.intent.event_id, *about)
         line = thread_line(key, told, tone="info", kind=kind, summary=summary, payload=payload, now=self._mint.now())
-        await self._voice.send(line, correlation_id=order.intent.correlation_id)
+        await self._sender.send(line, correlation_id=order.intent.correlation_id)
 
 
 def _ids(order: RevertOrder) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""How a provider session speaks to the dispatcher: one command at a time, in order, until each is answered.
+"""How the runtime sends what agents report to the dispatcher: one command at a time, in order, until each is answered.
 
 - A command that the store refuses is kept and sent again, under its id and as it was, until the deadline: while it
   is, the agent is not read, so nothing is dropped.
@@ -35,7 +35,7 @@ _KEPT_DETAIL: Final = ("itemId", "requestId", "requestKind", "decision", "failed
 _logger = logging.getLogger(__name__)
 
 
-class SessionVoice:
+class CommandSender:
     """Sends a session's commands as actor `provider`."""
 
     def __init__(self, dispatcher: Dispatcher, errors: LastErrors, *, storage_deadline: float) -> None:

@@ -12,15 +12,15 @@ from ...contracts.mint import Mint
 from ...contracts.values import FailureReason, JsonObject, Session, Tone
 from ...domain.failures import TURN_FAILED, failure_payload
 from ...domain.session_commands import IngestedCommand
-from .command_sender import SessionVoice
+from .command_sender import CommandSender
 from .thread_lines import thread_line
 
 
 class IntentNotes:
     """Settles intents by activities and by session-sets."""
 
-    def __init__(self, voice: SessionVoice, mint: Mint) -> None:
-        self._voice = voice
+    def __init__(self, sender: CommandSender, mint: Mint) -> None:
+        self._sender = sender
         self._mint = mint
 
     async def turn_not_started(
@@ -35,7 +35,7 @@ class IntentNotes:
             payload=failure_payload(turn_id, reason, error),
             now=self._mint.now(),
         )
-        await self._voice.send(failed, correlation_id=intent.correlation_id)
+        await self._sender.send(failed, correlation_id=intent.correlation_id)
         await self._note(intent, "error", kind, error, payload={"turnId": turn_id, "reason": reason, "error": error})
 
     async def turn_cancelled(self, intent: PersistedEvent, turn_id: TurnId) -> None:
@@ -113,7 +113,7 @@ class IntentNotes:
         await self._send(intent, noted)
 
     async def _send(self, intent: PersistedEvent, command: IngestedCommand) -> None:
-        await self._voice.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)
+        await self._sender.send(command, caused_by=intent.event_id, correlation_id=intent.correlation_id)
 
 
 def _settling(intent: PersistedEvent) -> CommandId:

@@ -21,21 +21,21 @@ from ...domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
 from ...domain.coalesce import HeldText, hold, release
 from ...domain.ingest import ingest
 from ...domain.session_commands import IngestState
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 from .failure_reasons import reason_of
 from .open_calls import OpenCalls
-from .outbox import SessionOutbox
+from .outbox import AgentOutbox
 
 
 class AgentReports:
     """The reports of one run of an agent. `state` is what is known of it after all that was ingested."""
 
     def __init__(
-        self, state: IngestState, voice: SessionVoice, mint: Mint, *, correlation_id: CommandId | None
+        self, state: IngestState, sender: CommandSender, mint: Mint, *, correlation_id: CommandId | None
     ) -> None:
         self.state = state
         self.calls = OpenCalls()
-        self.outbox = SessionOutbox(voice, correlation_id=correlation_id)
+        self.outbox = AgentOutbox(sender, correlation_id=correlation_id)
         self.exited = False
         """Whether the agent's end was ingested."""
         self.idle_since = anyio.current_time()

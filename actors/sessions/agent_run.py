@@ -43,7 +43,7 @@ from ...domain.session_commands import (
     session_set,
     times_asked_again,
 )
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 from ..providers.adapter import AgentConnection, Provider, SessionRequest, SignsOfLife
 from .agent_reports import AgentReports
 from .agent_turns import AgentTurns
@@ -69,15 +69,15 @@ class AgentRun:
     def __init__(
         self,
         state: IngestState,
-        voice: SessionVoice,
+        sender: CommandSender,
         mint: Mint,
         *,
         correlation_id: CommandId | None,
         changed: Callable[[], None],
         turn_begun: TurnBegun | None = None,
     ) -> None:
-        self._reports = AgentReports(state, voice, mint, correlation_id=correlation_id)
-        self._turns = AgentTurns(self._reports, voice, mint)
+        self._reports = AgentReports(state, sender, mint, correlation_id=correlation_id)
+        self._turns = AgentTurns(self._reports, sender, mint)
         self._mint = mint
         self._changed = changed
         self._turn_begun = turn_begun

@@ -15,16 +15,16 @@ from ...contracts.provider_events import ProviderRuntimeEvent, TurnCompleted, Tu
 from ...contracts.values import UNSET, TurnOrigin
 from ...domain.session.inputs import AgentOver, AgentReport, OwnTurnBegan, TurnEnded
 from ...domain.session_commands import numbered, session_set
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 from .agent_reports import AgentReports
 
 
 class AgentTurns:
     """Tells the worker of turns and of the agent's end in their order, each after it was recorded."""
 
-    def __init__(self, reports: AgentReports, voice: SessionVoice, mint: Mint) -> None:
+    def __init__(self, reports: AgentReports, sender: CommandSender, mint: Mint) -> None:
         self._reports = reports
-        self._voice = voice
+        self._sender = sender
         self._mint = mint
         self._is_taken_up = False
         self._of_others = 0
@@ -107,7 +107,7 @@ class AgentTurns:
         opened = attrs.evolve(reports.state, turn_id=turn_id, provider_turn_id=None)
         command = session_set(opened, "running", self._mint.now(), turn_origin=UNSET if origin == "user" else origin)
         reports.state = numbered(reports.state, command)
-        result = await self._voice.send(command, caused_by=caused_by, correlation_id=correlation_id)
+        result = await self._sender.send(command, caused_by=caused_by, correlation_id=correlation_id)
         if result is None:
             return False
         reports.state = attrs.evolve(opened, count=reports.state.count)

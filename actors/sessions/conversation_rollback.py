@@ -14,7 +14,7 @@ from ..checkpoints.reverter import Following, RevertOrder
 from ..providers.adapter import RollsBack, SessionRequest
 from .agent_run import AgentRun
 from .context import ThreadContext
-from .starter import SessionStarter
+from .starter import AgentStarter
 
 
 class ConversationRollback:
@@ -23,7 +23,7 @@ class ConversationRollback:
     def __init__(
         self,
         run: AgentRun | None,
-        starter: SessionStarter,
+        starter: AgentStarter,
         context: ThreadContext,
         *,
         end_agent: Callable[[], Awaitable[None]],

@@ -24,7 +24,7 @@ from .agent_run import AgentRun, TurnBegun
 from .context import ThreadContext
 from .conversation_loss import conversation_lost
 from .health import SessionHealth
-from .starter import SessionStarter
+from .starter import AgentStarter
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 class KeptAgent:
     """`changed` is called when the clocks of its worker have to be looked at again."""
 
-    def __init__(self, starter: SessionStarter, *, changed: Callable[[], None], turn_begun: TurnBegun) -> None:
+    def __init__(self, starter: AgentStarter, *, changed: Callable[[], None], turn_begun: TurnBegun) -> None:
         self._starter = starter
         self._changed = changed
         self._turn_begun = turn_begun
@@ -56,7 +56,7 @@ class KeptAgent:
     async def start(
         self, context: ThreadContext, place: WorkspaceIdentity, tasks: TaskGroup, *, correlation_id: CommandId | None
     ) -> AgentRun:
-        """Start an agent at `place`, in `tasks`. Raises as `SessionStarter.start` does."""
+        """Start an agent at `place`, in `tasks`. Raises as `AgentStarter.start` does."""
         run = await self._starter.start(
             context, tasks, correlation_id=correlation_id, changed=self._changed, turn_begun=self._turn_begun
         )

@@ -16,7 +16,7 @@ from ...contracts.events import PersistedEvent
 from ...contracts.ids import ApprovalRequestId, CommandId, EventId
 from ...domain.approvals import RESOLVED
 from ...domain.session_commands import IngestedCommand
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 
 
 @attrs.frozen
@@ -26,12 +26,12 @@ class _Outgoing:
     correlation_id: CommandId | None
 
 
-class SessionOutbox:
+class AgentOutbox:
     """`correlation_id` is the client command at the root of what is put in line now."""
 
-    def __init__(self, voice: SessionVoice, *, correlation_id: CommandId | None) -> None:
+    def __init__(self, sender: CommandSender, *, correlation_id: CommandId | None) -> None:
         self.correlation_id = correlation_id
-        self._voice = voice
+        self._sender = sender
         self._unsent: deque[_Outgoing] = deque()
         self._answers: dict[str, PersistedEvent] = {}
         self._ending: PersistedEvent | None = None
@@ -65,12 +65,12 @@ class SessionOutbox:
     async def deliver(self) -> None:
         """Send what is in line. What the store refuses stays there; what fails otherwise would fail again.
 
-        Raises what `SessionVoice.send` raises.
+        Raises what `CommandSender.send` raises.
         """
         while self._unsent:
             first = self._unsent[0]
             try:
-                await self._voice.send(first.ingested, caused_by=first.caused_by, correlation_id=first.correlation_id)
+                await self._sender.send(first.ingested, caused_by=first.caused_by, correlation_id=first.correlation_id)
             except StoreError:
                 raise
             except Exception:

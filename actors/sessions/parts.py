@@ -10,7 +10,7 @@ from ..checkpoints.reverter import Reverter
 from ..log.intent_notes import IntentNotes
 from ..projecting.projectors import Projectors
 from ..providers.session_limits import SessionLimits
-from .starter import SessionStarter
+from .starter import AgentStarter
 
 
 @attrs.frozen(kw_only=True)
@@ -19,7 +19,7 @@ class SessionParts:
 
     readers: ReaderPool
     projectors: Projectors
-    starter: SessionStarter
+    starter: AgentStarter
     checkpointer: Checkpointer
     reverter: Reverter
     notes: IntentNotes

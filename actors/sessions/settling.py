@@ -24,7 +24,7 @@ from ...domain.session.effects import (
 from ...domain.session.inputs import Failure
 from ..log.intent_notes import IntentNotes
 from .context import ThreadContext
-from .starter import SessionStarter
+from .starter import AgentStarter
 
 
 class Settling:
@@ -33,7 +33,7 @@ class Settling:
     def __init__(
         self,
         notes: IntentNotes,
-        starter: SessionStarter,
+        starter: AgentStarter,
         read_context: Callable[[], Awaitable[ThreadContext | None]],
     ) -> None:
         self._notes = notes

@@ -35,7 +35,7 @@ from ...persistence.provider_runtime import (
 )
 from ...persistence.single_write import write_alone
 from ..apart import interruption_in
-from ..log.command_sender import SessionVoice
+from ..log.command_sender import CommandSender
 from ..providers.adapter import Provider, SessionRequest, own_process
 from ..providers.provider_calls import described
 from ..shields import shield
@@ -49,13 +49,13 @@ _logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
-class SessionStarter:
+class AgentStarter:
     """What it takes to start agents: providers by name, and where their lives are recorded."""
 
     providers: Mapping[str, Provider]
     choose_provider: ChooseProvider | None
     lane: WriteLane
-    voice: SessionVoice
+    sender: CommandSender
     mint: Mint
     python: str | None = None
     resume_policy: ResumePolicy = "refuse"
@@ -120,7 +120,7 @@ class SessionStarter:
         crash_point("session.recorded")
         run = AgentRun(
             state,
-            self.voice,
+            self.sender,
             self.mint,
             correlation_id=correlation_id,
             changed=changed,
@@ -190,7 +190,7 @@ class SessionStarter:
         return name
 
     async def record_run(self, run: AgentRun, status: RuntimeStatus) -> None:
-        """Write a life's runtime row as it stands now, durably: a moved cursor, the end.
+        """Write a run's runtime row as it stands now, durably: a moved cursor, the end.
 
         Raises:
             StoreError: the store refused it.

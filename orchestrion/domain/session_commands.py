@@ -1,7 +1,7 @@
 """The commands of a provider session: how they are built, numbered and tied to their session.
 
 Ids are derived, never minted: command ids are `~<providerSessionId>/<count>`, so that a command that was not answered
-is sent again as it was. Messages and approval requests of an agent get ids below its session's, so that two lives of
+is sent again as it was. Messages and approval requests of an agent get ids below its session's, so that two runs of
 an agent never share one.
 """
 
@@ -64,7 +64,7 @@ class OpenMessage:
 
 @attrs.frozen(kw_only=True)
 class IngestState:
-    """One life of an agent process, as far as its commands need it. `count` numbers the commands."""
+    """One run of an agent process, as far as its commands need it. `count` numbers the commands."""
 
     thread_id: ThreadId
     provider_session_id: ProviderSessionId
@@ -83,7 +83,7 @@ class IngestState:
     asked_again: tuple[tuple[ApprovalRequestId, int], ...] = ()
     """The agent's open requests whose answers were refused, each with how often the user was asked again."""
     resumed: bool = False
-    """Whether it goes on with an earlier life's conversation and no turn has completed in it yet."""
+    """Whether it goes on with an earlier run's conversation and no turn has completed in it yet."""
     fatal_error: str | None = None
     fatal_reason: FailureReason | None = None
     last_error: str | None = None

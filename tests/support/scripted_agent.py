@@ -10,7 +10,7 @@ from typing import cast
 import anyio
 
 from orchestrion.actors.last_errors import LastErrors
-from orchestrion.actors.log.command_sender import SessionVoice
+from orchestrion.actors.log.command_sender import CommandSender
 from orchestrion.actors.log.dispatcher import Dispatcher
 from orchestrion.actors.providers.adapter import (
     AgentConnection,
@@ -73,8 +73,8 @@ class ModelDispatcher:
             raise answer
         return answer
 
-    def voice(self, *, storage_deadline: float = 0.0) -> SessionVoice:
-        return SessionVoice(cast("Dispatcher", self), self.errors, storage_deadline=storage_deadline)
+    def sender(self, *, storage_deadline: float = 0.0) -> CommandSender:
+        return CommandSender(cast("Dispatcher", self), self.errors, storage_deadline=storage_deadline)
 
 
 class ScriptedAgent:
@@ -144,7 +144,7 @@ def run_of(dispatcher: ModelDispatcher, session_id: str = "s1", *, storage_deadl
     )
     return AgentRun(
         state,
-        dispatcher.voice(storage_deadline=storage_deadline),
+        dispatcher.sender(storage_deadline=storage_deadline),
         SystemMint(),
         correlation_id=None,
         changed=lambda: None,

@@ -13,7 +13,7 @@ from orchestrion.actors.checkpoints.git import RefNames
 from orchestrion.actors.checkpoints.turn_workspace import TurnWorkspace
 from orchestrion.actors.checkpoints.workspace_use import WorkspaceUse
 from orchestrion.actors.last_errors import LastErrors
-from orchestrion.actors.log.command_sender import SessionVoice
+from orchestrion.actors.log.command_sender import CommandSender
 from orchestrion.contracts.ids import ThreadId, TurnId
 from orchestrion.runtime.system_mint import SystemMint
 from tests.support.core import open_core
@@ -28,7 +28,7 @@ async def test_who_is_cancelled_as_it_asks_for_a_capture_keeps_nobody_waiting(tm
     async with open_core(tmp_path / "state.db") as core:
         checkpointer = Checkpointer(
             core.lane,
-            SessionVoice(core.dispatcher, LastErrors(mint.now), storage_deadline=1.0),
+            CommandSender(core.dispatcher, LastErrors(mint.now), storage_deadline=1.0),
             mint,
             WorkspaceUse(),
             database=core.path,

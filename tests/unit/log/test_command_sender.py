@@ -1,4 +1,4 @@
-"""A session's voice: one command at a time, sent again while the store refuses it, given up when it is void."""
+"""A session's sender: one command at a time, sent again while the store refuses it, given up when it is void."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def _of(command: InternalCommand, session: str | None = "s1") -> IngestedCommand
 
 
 async def test_a_command_is_answered(dispatcher: ModelDispatcher) -> None:
-    result = await dispatcher.voice().send(_of(assistant_delta()))
+    result = await dispatcher.sender().send(_of(assistant_delta()))
     assert result is not None
     assert result.sequence == dispatcher.host.head
 
 
 async def test_a_command_of_a_replaced_session_is_void(dispatcher: ModelDispatcher) -> None:
     head = dispatcher.host.head
-    assert await dispatcher.voice().send(_of(assistant_delta(), "s0")) is None
+    assert await dispatcher.sender().send(_of(assistant_delta(), "s0")) is None
     assert dispatcher.host.head == head
     assert dispatcher.errors.read() == ()
 
 
 async def test_a_command_for_a_deleted_thread_is_void_without_an_error(dispatcher: ModelDispatcher) -> None:
     dispatcher.host.dispatch(thread_delete())
-    assert await dispatcher.voice().send(_of(assistant_delta())) is None
+    assert await dispatcher.sender().send(_of(assistant_delta())) is None
     assert dispatcher.errors.read() == ()
 
 
@@ -64,12 +64,12 @@ async def test_a_command_for_a_deleted_thread_is_void_without_an_error(dispatche
 async def test_a_report_that_is_refused_otherwise_is_an_error_in_health_and_log(
     dispatcher: ModelDispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    voice = dispatcher.voice()
-    assert await voice.send(_of(assistant_complete(command_id="c1"))) is not None
+    sender = dispatcher.sender()
+    assert await sender.send(_of(assistant_complete(command_id="c1"))) is not None
     with caplog.at_level(logging.ERROR):
         for number in range(5):
             late = attrs.evolve(assistant_delta(), command_id=CommandId(f"late-{number}"))
-            assert await voice.send(_of(late)) is None
+            assert await sender.send(_of(late)) is None
     (error,) = dispatcher.errors.read()
     assert (error.actor, error.times) == ("session of t1", 5)
     assert "is complete" in error.error
@@ -83,7 +83,7 @@ async def test_taken_id_is_an_error_unless_the_fact_is_recorded(
     dispatcher: ModelDispatcher, session: str | None, times: int
 ) -> None:
     dispatcher.fault = CommandIdReused(CommandId("~s1/1"))
-    assert await dispatcher.voice().send(_of(assistant_delta(), session)) is None
+    assert await dispatcher.sender().send(_of(assistant_delta(), session)) is None
     assert [error.times for error in dispatcher.errors.read()] == [1] * times
 
 
@@ -92,7 +92,7 @@ async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher
     command = assistant_delta(delta="kept")
     with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(dispatcher.voice(storage_deadline=10).send, _of(command))
+            tasks.start_soon(dispatcher.sender(storage_deadline=10).send, _of(command))
             await dispatcher.attempted.wait()
             dispatcher.fault = None
     assert [getattr(envelope.command, "delta", None) for envelope in dispatcher.envelopes] == ["kept"]
@@ -101,19 +101,19 @@ async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher
 async def test_what_the_store_refuses_until_the_deadline_is_an_error(dispatcher: ModelDispatcher) -> None:
     dispatcher.fault = StoreFull("the disk is full")
     with pytest.raises(StoreError):
-        await dispatcher.voice(storage_deadline=0).send(_of(assistant_delta()))
+        await dispatcher.sender(storage_deadline=0).send(_of(assistant_delta()))
 
 
 async def test_a_runtime_that_stops_is_not_asked_again(dispatcher: ModelDispatcher) -> None:
     dispatcher.fault = RuntimeStopped("stopping")
     with pytest.raises(RuntimeStopped):
-        await dispatcher.voice(storage_deadline=10).send(_of(assistant_delta()))
+        await dispatcher.sender(storage_deadline=10).send(_of(assistant_delta()))
 
 
 async def test_an_activity_whose_detail_cannot_be_recorded_is_sent_without_it(dispatcher: ModelDispatcher) -> None:
     huge = {"requestId": "~s1/r1", "requestKind": "command", "list": [{"n": number} for number in range(30_000)]}
     asked = activity_append(activity(kind="approval.requested", tone="approval", payload=huge))
-    assert await dispatcher.voice().send(_of(asked)) is not None
+    assert await dispatcher.sender().send(_of(asked)) is not None
     appended = dispatcher.host.log[-1].payload
     assert isinstance(appended, ThreadActivityAppended)
     payload = appended.activity.payload
@@ -123,4 +123,4 @@ async def test_an_activity_whose_detail_cannot_be_recorded_is_sent_without_it(di
 
 
 async def test_what_is_no_command_is_left_out_and_ends_nothing(dispatcher: ModelDispatcher) -> None:
-    assert await dispatcher.voice().send(_of(assistant_delta(delta="\ud800"))) is None
+    assert await dispatcher.sender().send(_of(assistant_delta(delta="\ud800"))) is None
