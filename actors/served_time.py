@@ -7,7 +7,7 @@ moment (`confirmation`) for what has arrived, once; so it ends even where every 
 
 `served_deadline` and `served_scope` are for whatever waits for an agent, git or a provider. The stop of a runtime keeps
 its hard deadline (`runtime/lifetime.py`). `ServedTime` is the rule, without a loop; the clocks of a turn follow it too
-(`session_clocks.py`).
+(`sessions/clocks.py`).
 """
 
 from __future__ import annotations
@@ -85,15 +85,19 @@ class ServedClock:
         self._time = ServedTime()
         self._running: set[ServedScope] = set()
         self._timer: _Timer | None = None
+        token = current_token().native_token
+        self._loop = token if isinstance(token, asyncio.AbstractEventLoop) else None
+        # Timers run outside any task, where anyio may not know the loop (it asks sniffio, which asks for the task).
+        self._current_time = anyio.current_time if self._loop is None else self._loop.time
 
     def now(self) -> float:
         """The loop's time without what was not served. Only times taken inside one `served_scope` compare."""
-        return self._time.at(anyio.current_time())
+        return self._time.at(self._current_time())
 
     def start(self, scope: ServedScope) -> None:
         """Measure time for a scope, and judge it when its own has passed."""
         self._running.add(scope)
-        now = anyio.current_time()
+        now = self._current_time()
         if self._timer is None or self._timer.at > now + self._pause(scope, now=now):
             self._wait(now)
 
@@ -103,14 +107,14 @@ class ServedClock:
         if not self._running and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._time.woke(anyio.current_time())
+            self._time.woke(self._current_time())
 
     def _wait(self, now: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         planned = now + self._pause(*self._running, now=now)
         self._time.wait_until(planned)
-        self._timer = _Timer(planned, self._tick)
+        self._timer = _Timer(planned, self._tick, self._loop)
 
     def _pause(self, *scopes: ServedScope, now: float) -> float:
         served = self._time.at(now)
@@ -118,7 +122,7 @@ class ServedClock:
 
     def _tick(self) -> None:
         self._timer = None
-        now = anyio.current_time()
+        now = self._current_time()
         is_late = self._time.woke(now)
         try:
             for scope in tuple(self._running):
@@ -185,14 +189,14 @@ class ServedScope:
 class _Timer:
     """Calls something on the event loop at a time of its clock, once. No task of the loop: none can cancel it."""
 
-    def __init__(self, at: float, call: Callable[[], None]) -> None:
+    def __init__(self, at: float, call: Callable[[], None], loop: asyncio.AbstractEventLoop | None) -> None:
+        """`loop` is asyncio's, or None under trio."""
         self.at = at
         self._call = call
         self._is_cancelled = False
         self._end: Callable[[], None]
-        token = current_token().native_token
-        if isinstance(token, asyncio.AbstractEventLoop):
-            self._end = token.call_at(at, self._ring).cancel
+        if loop is not None:
+            self._end = loop.call_at(at, self._ring).cancel
         else:
             from trio.lowlevel import spawn_system_task
 

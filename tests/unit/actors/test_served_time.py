@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from orchestrion.actors.providers.guarded_events import GuardedEvents
 from orchestrion.actors.providers.provider_calls import ProviderCalls, ProviderDefect
 from orchestrion.actors.served_time import (
     LATE_SECONDS,
+    TICK_SECONDS,
     ServedTime,
     confirmation,
     served_clock,
@@ -154,6 +156,18 @@ class TestServedDeadline:
                 await checkpoint()
             later = served_clock().now() - began
             assert at_once <= later <= anyio.current_time() - began_at - 0.3
+
+
+def test_deadline_expires_under_plain_asyncio() -> None:
+    """`asyncio.run` sets no variable that tells anyio the loop outside a task, as the runs of these tests do."""
+
+    async def host() -> bool:
+        async with asyncio.timeout(SAFETY_NET_SECONDS):
+            with served_scope(2 * TICK_SECONDS) as scope:
+                await anyio.sleep_forever()
+        return scope.has_expired
+
+    assert asyncio.run(host())
 
 
 async def call_of_a_provider(_: Path) -> None:
