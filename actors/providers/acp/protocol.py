@@ -2,7 +2,7 @@
 
 A `Conversation` holds what one session of one agent process needs: whether a turn runs, the message and the thought
 that are being streamed, the tool calls, the open permission requests. It does no I/O: its methods take what arrived or
-what the runtime asks, and return `Step`s, the events to report and the answers to send, in order.
+what the runtime asks, and return `RpcStep`s, the events to report and the answers to send, in order.
 
 What an agent says after its turn, or between turns, is reported like everything else: events say no turn, the runtime
 knows whose they are. History that the agent replays while and after it loads a session is dropped (`replaying`).
@@ -42,7 +42,7 @@ from ....contracts.provider_events import (
 from ....contracts.values import ApprovalDecision, FailureReason, JsonObject
 from ..ignored_frames import IgnoredFrames
 from ..jsonrpc.protocol import Notification, Refusal, Reply, RequestId, Result
-from ..jsonrpc.steps import Answer, Step
+from ..jsonrpc.steps import RpcAnswer, RpcStep
 from ..loose_json import list_of, object_of, text_of
 from .meta import speaker_of
 from .permissions import Offer, choose, left_out, offers_of
@@ -140,7 +140,7 @@ class Conversation:
     def replay_ended(self) -> None:
         self._replaying = False
 
-    def begin_turn(self) -> Step:
+    def begin_turn(self) -> RpcStep:
         """The events end what was said between turns.
 
         Raises:
@@ -151,39 +151,39 @@ class Conversation:
         self._running = True
         self._interrupting = self._cancelling = False
         self._tools.begin_turn()
-        return Step(events=self._boundary())
+        return RpcStep(events=self._boundary())
 
-    def updated(self, params: Any) -> Step:
+    def updated(self, params: Any) -> RpcStep:
         """Take a `session/update` notification. One that is not known is counted, and reported now and then."""
         message = object_of(params)
         update = object_of(message.get("update"))
         kind = text_of(update.get("sessionUpdate"))
         if self._replaying:
-            return Step()
+            return RpcStep()
         if message.get("sessionId") != self._session_id:
-            return Step(events=self._ignore("updates of another session"))
+            return RpcStep(events=self._ignore("updates of another session"))
         match kind:
             case "agent_message_chunk":
-                return Step(events=self._said(update))
+                return RpcStep(events=self._said(update))
             case "agent_thought_chunk":
-                return Step(events=self._thought_on(update))
+                return RpcStep(events=self._thought_on(update))
             case "tool_call" | "tool_call_update":
-                return Step(events=self._tool(update))
+                return RpcStep(events=self._tool(update))
             case "plan":
-                return Step(events=(_plan(update),))
+                return RpcStep(events=(_plan(update),))
             case _ if kind in _WITHOUT_EVENTS:
-                return Step()
-        return Step(events=self._ignore(kind))
+                return RpcStep()
+        return RpcStep(events=self._ignore(kind))
 
-    def not_understood(self, method: str) -> Step:
+    def not_understood(self, method: str) -> RpcStep:
         """Take a notification of a method that is not known."""
-        return Step(events=self._ignore(method))
+        return RpcStep(events=self._ignore(method))
 
-    def permission_asked(self, request_id: RequestId, params: Any) -> Step:
+    def permission_asked(self, request_id: RequestId, params: Any) -> RpcStep:
         """Take a `session/request_permission` request, in a turn or between turns."""
         message = object_of(params)
         if self._replaying or self._is_ending or message.get("sessionId") != self._session_id:
-            return Step(answers=(Answer(id=request_id, value=_CANCELLED),))
+            return RpcStep(answers=(RpcAnswer(id=request_id, value=_CANCELLED),))
         tool = self._tools.asked(object_of(message.get("toolCall")))
         request = ApprovalRequestId(self._key("permission"))
         lost = self._give_up_permissions(len(self._permissions) - _MAX_PERMISSIONS + 1, lost=True)
@@ -201,7 +201,7 @@ class Conversation:
 
     def decided(
         self, request: ApprovalRequestId, decision: ApprovalDecision, option: ApprovalOptionId | None = None
-    ) -> Step:
+    ) -> RpcStep:
         """Answer an open request: by `option` where it is given, else as `acp_permissions` chooses.
 
         Raises:
@@ -221,19 +221,19 @@ class Conversation:
         if chosen is not None:
             value = {"outcome": {"outcome": "selected", "optionId": chosen.agent_id}}
         del self._permissions[request]
-        return Step(
+        return RpcStep(
             events=(ApprovalResolved(request=request, decision=decision),),
-            answers=(Answer(id=permission.id, value=value),),
+            answers=(RpcAnswer(id=permission.id, value=value),),
         )
 
-    def interrupted(self) -> Step:
+    def interrupted(self) -> RpcStep:
         """The runtime asked for the turn's end: what is open, and what is asked from now on, is cancelled."""
         if not self._running:
-            return Step()
+            return RpcStep()
         self._interrupting = True
         return self._cancel()
 
-    def replied(self, reply: Reply) -> Step:
+    def replied(self, reply: Reply) -> RpcStep:
         """Take the reply to `session/prompt`: the turn's end. What is still asked is answered `cancelled`."""
         self._running = False
         ended = self._outcome(reply)
@@ -241,28 +241,28 @@ class Conversation:
         events = (*self._boundary(), *self._tools.end_turn(ended.outcome), *dropped.events, ended)
         return attrs.evolve(dropped, events=events)
 
-    def cut_off(self) -> Step:
+    def cut_off(self) -> RpcStep:
         """The turn was not handed over, or its agent is gone. A thought is told; the rest is left to the runtime."""
         self._running = False
-        return Step(events=self._end_thought())
+        return RpcStep(events=self._end_thought())
 
     @property
     def _is_ending(self) -> bool:
         return self._interrupting or self._cancelling
 
-    def _cancel(self) -> Step:
+    def _cancel(self) -> RpcStep:
         """The end of the turn, with every permission that is open answered as the protocol asks for then."""
         cancel = Notification(method="session/cancel", params={"sessionId": self._session_id})
         return attrs.evolve(self._give_up_permissions(len(self._permissions)), notifications=(cancel,))
 
-    def _give_up_permissions(self, count: int, *, lost: bool = False) -> Step:
+    def _give_up_permissions(self, count: int, *, lost: bool = False) -> RpcStep:
         """Answer the oldest requests `cancelled`; `lost` ones nobody declined."""
         events: list[ProviderRuntimeEvent] = []
-        answers: list[Answer] = []
+        answers: list[RpcAnswer] = []
         for request in list(self._permissions)[: max(0, count)]:
-            answers.append(Answer(id=self._permissions.pop(request).id, value=_CANCELLED))
+            answers.append(RpcAnswer(id=self._permissions.pop(request).id, value=_CANCELLED))
             events.append(ApprovalResolved(request=request, decision="cancel", lost=lost))
-        return Step(events=tuple(events), answers=tuple(answers))
+        return RpcStep(events=tuple(events), answers=tuple(answers))
 
     def _outcome(self, reply: Reply) -> TurnCompleted:
         """A turn that was asked to end was interrupted or cancelled, whatever the agent calls its end."""

@@ -2,7 +2,7 @@
 
 A `Conversation` holds what one thread in one app-server needs: the turn that runs and its id, the messages and tools
 it opened, the requests that wait for a decision. It does no I/O: its methods take what arrived or what the runtime
-asks, and return `Step`s, the events to report, the answers and the calls to send, in order.
+asks, and return `RpcStep`s, the events to report, the answers and the calls to send, in order.
 
 A turn is begun before its id is known and can be interrupted only when the agent calls it started, so an interrupt
 waits for that. The agent ends a turn by `turn/completed`: an `error` is no end. Where that end is missing, the
@@ -48,7 +48,7 @@ from ....contracts.provider_events import (
 from ....contracts.values import ApprovalDecision, FailureReason, Instant, JsonObject
 from ..ignored_frames import IgnoredFrames
 from ..jsonrpc.protocol import Refusal, Reply, RequestId
-from ..jsonrpc.steps import Answer, Call, Step
+from ..jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
 from ..loose_json import list_of, object_of, text_of
 from ..redaction import plain
 from ..tool_fields import MAX_OPEN_TOOLS
@@ -111,10 +111,10 @@ class Conversation:
             return
         self._begin(None)
 
-    def replied(self, reply: Reply) -> Step:
+    def replied(self, reply: Reply) -> RpcStep:
         """Take the reply to `turn/start`: the turn's id, or its end where the agent does not take it."""
         if not self._running:
-            return Step()
+            return RpcStep()
         if isinstance(reply, Refusal):
             failure = reply.failure
             return self._refused(f"the agent did not take the turn: {plain(failure.text)}", failure.reason)
@@ -123,21 +123,21 @@ class Conversation:
             return self._separated(turn_id)
         if self._turn_id is None:
             self._turn_id = turn_id
-        return Step()
+        return RpcStep()
 
-    def notified(self, method: str, params: Any) -> Step:
+    def notified(self, method: str, params: Any) -> RpcStep:
         """Take a notification. One that is not known is counted, one that is about another thread is ignored."""
         message = object_of(params)
         if method == "account/rateLimits/updated":
             self._limits = object_of(message.get("rateLimits"))
-            return Step()
+            return RpcStep()
         notice = notice_of(method, message)
         if notice is not None and message.get("threadId") in (None, self._thread_id):
-            return Step(events=(notice,))
+            return RpcStep(events=(notice,))
         if method not in KNOWN:
-            return Step(events=self._ignore(method))
+            return RpcStep(events=self._ignore(method))
         if message.get("threadId") != self._thread_id:
-            return Step()
+            return RpcStep()
         if method == "serverRequest/resolved":
             return self._resolved_by_agent(message.get("requestId"))
         turn = object_of(message.get("turn"))
@@ -145,10 +145,10 @@ class Conversation:
         if method == "turn/started":
             return self._turn_started(turn_id)
         if self._running and turn_id != self._turn_id:
-            return Step()
+            return RpcStep()
         if method == "turn/completed":
-            return self._completed(turn) if self._running else Step()
-        return Step(events=self._told_of(method, message))
+            return self._completed(turn) if self._running else RpcStep()
+        return RpcStep(events=self._told_of(method, message))
 
     def _told_of(self, method: str, message: JsonObject) -> tuple[ProviderRuntimeEvent, ...]:
         match method:
@@ -167,17 +167,17 @@ class Conversation:
         updated = None if tool is None else tool.updated(method, message)
         return () if updated is None else (updated,)
 
-    def asked(self, request_id: RequestId, method: str, params: Any) -> Step | None:
+    def asked(self, request_id: RequestId, method: str, params: Any) -> RpcStep | None:
         """Take a request of the agent; None when the method is not known."""
         kind = KINDS.get(method)
         if kind is None:
             value = unanswerable(method)
-            return None if value is None else Step(answers=(Answer(id=request_id, value=value),))
+            return None if value is None else RpcStep(answers=(RpcAnswer(id=request_id, value=value),))
         message = object_of(params)
         own = message.get("threadId") == self._thread_id
         request = open_request(ApprovalRequestId(self._key("approval")), request_id, kind, message)
         if not self._running or self._interrupt_asked or (own and message.get("turnId") != self._turn_id):
-            return Step(answers=(Answer(id=request_id, value=request.answer("cancel")),))
+            return RpcStep(answers=(RpcAnswer(id=request_id, value=request.answer("cancel")),))
         tool = self._tools.get(text_of(message.get("itemId"))) if own else None
         self._requests[request.key] = request
         asked = ApprovalRequested(
@@ -188,11 +188,11 @@ class Conversation:
             options=request.options,
             detail={**(tool.detail() if tool is not None else {}), **_asked_detail(message)},
         )
-        return Step(events=(asked,))
+        return RpcStep(events=(asked,))
 
     def decided(
         self, key: ApprovalRequestId, decision: ApprovalDecision, option: ApprovalOptionId | None = None
-    ) -> Step:
+    ) -> RpcStep:
         """Answer an open request.
 
         Raises:
@@ -204,81 +204,81 @@ class Conversation:
             raise ProviderProtocolError(f"the approval request {key!r} is not open any more")
         answer = request.answer(decision, option)
         del self._requests[key]
-        calls: tuple[Call, ...] = ()
+        calls: tuple[RpcCall, ...] = ()
         if decision == "cancel":
             self._cancelled = True
             calls = self._interrupt() if request.kind == "permission" else ()
-        return Step(
+        return RpcStep(
             events=(ApprovalResolved(request=key, decision=decision),),
-            answers=(Answer(id=request.id, value=answer),),
+            answers=(RpcAnswer(id=request.id, value=answer),),
             calls=calls,
         )
 
-    def interrupted(self) -> Step:
+    def interrupted(self) -> RpcStep:
         """The runtime asked for the turn's end: open requests are cancelled, which the agent does by itself."""
         if not self._running:
-            return Step()
+            return RpcStep()
         self._interrupt_asked = True
-        return Step(events=self._drop_requests(), calls=self._interrupt() if self._started else ())
+        return RpcStep(events=self._drop_requests(), calls=self._interrupt() if self._started else ())
 
-    def interrupt_replied(self, reply: Reply) -> Step:
+    def interrupt_replied(self, reply: Reply) -> RpcStep:
         """Take the reply to `turn/interrupt`. A refusal counts only while the turn still runs."""
         if not isinstance(reply, Refusal) or not self._running:
-            return Step()
+            return RpcStep()
         words = plain(reply.failure.text)
-        return Step(events=(RuntimeErrorReported(message=f"the agent did not take the interrupt: {words}"),))
+        return RpcStep(events=(RuntimeErrorReported(message=f"the agent did not take the interrupt: {words}"),))
 
     @property
     def running_turn(self) -> str | None:
         """The agent's id of the turn that runs and was started; None while there is none."""
         return self._turn_id if self._running and self._started else None
 
-    def settled(self, turn_id: str, turn: JsonObject) -> Step:
+    def settled(self, turn_id: str, turn: JsonObject) -> RpcStep:
         """The thread runs no turn any more, and this one's end was never reported: `turn` is what is kept of it."""
         if self.running_turn != turn_id:
-            return Step()
+            return RpcStep()
         if turn.get("status") not in ("completed", "interrupted", "failed"):
             return self._ended("failed", "the agent ended the turn without reporting how", reason="protocol")
         return self._completed(turn)
 
-    def cut_off(self) -> Step:
+    def cut_off(self) -> RpcStep:
         """The turn was not handed over, or its agent is gone: the rest is left to the runtime.
 
         A turn that the agent runs by itself goes on.
         """
         self._running, self._joined = self._joined, False
-        return Step()
+        return RpcStep()
 
-    def _turn_started(self, turn_id: str) -> Step:
+    def _turn_started(self, turn_id: str) -> RpcStep:
         named = None if identifier_fault(turn_id) else ProviderTurnId(turn_id)
         if not self._running:
             self._running = self._started = self._had_turn = self._is_agents = True
             self._joined = self._interrupt_asked = self._cancelled = False
             self._turn_id = turn_id
-            return Step(events=(TurnStarted(provider_turn_id=named, origin="agent"),))
+            return RpcStep(events=(TurnStarted(provider_turn_id=named, origin="agent"),))
         if self._started or self._turn_id not in (None, turn_id):
-            return Step()
+            return RpcStep()
         self._turn_id = turn_id
         self._started = self._had_turn = True
-        return Step(
+        return RpcStep(
             events=(TurnStarted(provider_turn_id=named),),
             calls=self._interrupt() if self._interrupt_asked else (),
         )
 
-    def _separated(self, turn_id: str | None) -> Step:
+    def _separated(self, turn_id: str | None) -> RpcStep:
         """The turn that was handed over is not the agent's own, which must have ended to make room for it."""
         ended = self._ended("completed", None, joined=False)
         self._begin(turn_id)
         return ended
 
-    def _refused(self, error: str, reason: FailureReason | None) -> Step:
+    def _refused(self, error: str, reason: FailureReason | None) -> RpcStep:
         """The agent does not take what was handed over. A turn of its own goes on, and what it reports is late."""
         if not self._joined:
             return self._ended("failed", error, reason=reason)
         own = self._ended("completed", None, joined=False)
         return attrs.evolve(own, events=(*own.events, TurnCompleted(outcome="failed", error=error, reason=reason)))
 
-    def _completed(self, turn: JsonObject) -> Step:
+    def _completed(self, turn: JsonObject) -> RpcStep:
         match turn.get("status"):
             case "completed":
                 return self._ended("completed", None)
@@ -300,7 +300,7 @@ class Conversation:
         reason: FailureReason | None = None,
         retry_at: Instant | None = None,
         joined: bool = True,
-    ) -> Step:
+    ) -> RpcStep:
         self._running = False
         events: list[ProviderRuntimeEvent] = [MessageCompleted(item=item) for item in self._messages.values()]
         events += [tool.abandoned(failed=outcome != "completed") for tool in self._tools.values()]
@@ -313,7 +313,7 @@ class Conversation:
         events.append(end)
         if self._joined and joined:
             events += [TurnStarted(), end]
-        return Step(events=tuple(events))
+        return RpcStep(events=tuple(events))
 
     def _begin(self, turn_id: str | None) -> None:
         self._running = True
@@ -368,15 +368,15 @@ class Conversation:
         tool = self._tools[text_of(item.get("id"))] = Tool(ProviderItemId(self._key("tool")), item)
         return tool
 
-    def _resolved_by_agent(self, request_id: object) -> Step:
+    def _resolved_by_agent(self, request_id: object) -> RpcStep:
         """A request that is still open here was taken back."""
         taken = [key for key, request in self._requests.items() if request.id == request_id]
         for key in taken:
             del self._requests[key]
-        return Step(events=tuple(ApprovalResolved(request=key, decision="cancel") for key in taken))
+        return RpcStep(events=tuple(ApprovalResolved(request=key, decision="cancel") for key in taken))
 
-    def _interrupt(self) -> tuple[Call, ...]:
-        return (Call(method="turn/interrupt", params={"threadId": self._thread_id, "turnId": self._turn_id}),)
+    def _interrupt(self) -> tuple[RpcCall, ...]:
+        return (RpcCall(method="turn/interrupt", params={"threadId": self._thread_id, "turnId": self._turn_id}),)
 
     def _drop_requests(self) -> tuple[ProviderRuntimeEvent, ...]:
         keys = tuple(self._requests)

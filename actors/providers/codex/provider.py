@@ -28,7 +28,7 @@ from ....contracts.values import ApprovalDecision, JsonObject
 from ..adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from ..jsonrpc.protocol import JsonRpcProtocol, Notification, Reply, Request
 from ..jsonrpc.stdio_connection import StdioConnection
-from ..jsonrpc.steps import Step
+from ..jsonrpc.steps import RpcStep
 from ..process.agent_command import checked_command
 from ..process.agent_process import AgentProcess
 from ..process.connection import connected
@@ -269,7 +269,7 @@ class _CodexConnection(StdioConnection):
     async def _call_replied(self, reply: Reply) -> None:
         await self._perform(self._opened()[1].interrupt_replied(reply))
 
-    async def _perform(self, step: Step, *, of: Any = None) -> None:
+    async def _perform(self, step: RpcStep, *, of: Any = None) -> None:
         thread, conversation = self._opened()
         if thread.unused and conversation.had_turn:
             self._thread = attrs.evolve(thread, unused=False)

@@ -30,7 +30,7 @@ from ..process.connection import ProcessConnection
 from ..redaction import plain
 from .peer import JsonRpcPeer, ReplyOverdue
 from .protocol import METHOD_NOT_FOUND, JsonRpcProtocol, Notification, Reply, Request
-from .steps import Step
+from .steps import RpcStep
 
 __all__ = ["StdioConnection"]
 
@@ -70,7 +70,7 @@ class StdioConnection(ProcessConnection):
     async def _call_replied(self, reply: Reply) -> None:
         """Take the reply to a call of a step."""
 
-    async def _perform(self, step: Step, *, of: Any = None) -> None:
+    async def _perform(self, step: RpcStep, *, of: Any = None) -> None:
         """What follows from a message: the runtime may be slow to read, and the agent waits then.
 
         Meanwhile nothing is held but bounded events. `of` are the message's own contents, which are used up.
@@ -83,13 +83,13 @@ class StdioConnection(ProcessConnection):
             await self._events.put(event)
         await self._send(step)
 
-    async def _carry_out(self, step: Step) -> None:
+    async def _carry_out(self, step: RpcStep) -> None:
         """What follows from a call of the runtime, which may be the one that reads the events."""
         for event in step.events:
             self._events.put_nowait(event)
         await self._send(step)
 
-    async def _send(self, step: Step) -> None:
+    async def _send(self, step: RpcStep) -> None:
         if not (step.notifications or step.answers or step.calls):  # a deadline for nothing costs as much as the text
             return
         with self._write_deadline():

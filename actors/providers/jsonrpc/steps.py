@@ -8,11 +8,11 @@ from ....contracts.provider_events import ProviderRuntimeEvent
 from ....contracts.values import JsonObject
 from .protocol import Notification, RequestId
 
-__all__ = ["Answer", "Call", "Step"]
+__all__ = ["RpcAnswer", "RpcCall", "RpcStep"]
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class RpcAnswer:
     """The result to send for a request of the agent."""
 
     id: RequestId
@@ -20,7 +20,7 @@ class Answer:
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class RpcCall:
     """A request to send to the agent."""
 
     method: str
@@ -28,10 +28,10 @@ class Call:
 
 
 @attrs.frozen(kw_only=True)
-class Step:
+class RpcStep:
     """Events for the runtime; then, for the agent, notifications, answers and calls, in this order."""
 
     events: tuple[ProviderRuntimeEvent, ...] = ()
     notifications: tuple[Notification, ...] = ()
-    answers: tuple[Answer, ...] = ()
-    calls: tuple[Call, ...] = ()
+    answers: tuple[RpcAnswer, ...] = ()
+    calls: tuple[RpcCall, ...] = ()

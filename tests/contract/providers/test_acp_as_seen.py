@@ -16,7 +16,7 @@ from orchestrion.actors.providers.acp.protocol import Conversation
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import SignsOfLife, TurnRequest
 from orchestrion.actors.providers.codex.provider import CodexProvider
-from orchestrion.actors.providers.jsonrpc.steps import Step
+from orchestrion.actors.providers.jsonrpc.steps import RpcStep
 from orchestrion.actors.providers.process import first_start
 from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from orchestrion.contracts.ids import ApprovalOptionId
@@ -350,7 +350,7 @@ async def test_every_byte_is_a_sign_of_life(
 ) -> None:
     arrived, updated = anyio.Event(), Conversation.updated
 
-    def update(self: Conversation, params: Any) -> Step:
+    def update(self: Conversation, params: Any) -> RpcStep:
         if params["update"]["sessionUpdate"] == "usage_update":
             arrived.set()
         return updated(self, params)

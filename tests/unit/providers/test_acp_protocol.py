@@ -8,7 +8,7 @@ import pytest
 
 from orchestrion.actors.providers.acp.protocol import Conversation
 from orchestrion.actors.providers.jsonrpc.protocol import Notification, Refusal, Result
-from orchestrion.actors.providers.jsonrpc.steps import Answer, Step
+from orchestrion.actors.providers.jsonrpc.steps import RpcAnswer, RpcStep
 from orchestrion.contracts.errors import ProviderProtocolError
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
 from orchestrion.contracts.provider_events import (
@@ -38,30 +38,30 @@ class Talk:
     def __init__(self, *, running: bool = True) -> None:
         self.conversation = Conversation(ProviderThreadId("s"))
         self.told: list[ProviderRuntimeEvent] = []
-        self.answers: list[Answer] = []
+        self.answers: list[RpcAnswer] = []
         if running:
             self.conversation.begin_turn()
 
-    def take(self, step: Step) -> Step:
+    def take(self, step: RpcStep) -> RpcStep:
         self.told += step.events
         self.answers += step.answers
         return step
 
-    def update(self, kind: str, /, **fields: Any) -> Step:
+    def update(self, kind: str, /, **fields: Any) -> RpcStep:
         return self.take(self.conversation.updated({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}}))
 
-    def say(self, text: str, **fields: Any) -> Step:
+    def say(self, text: str, **fields: Any) -> RpcStep:
         return self.update("agent_message_chunk", content={"type": "text", "text": text}, **fields)
 
-    def think(self, text: str) -> Step:
+    def think(self, text: str) -> RpcStep:
         return self.update("agent_thought_chunk", content={"type": "text", "text": text})
 
-    def ask(self, *options: str, **call: Any) -> Step:
+    def ask(self, *options: str, **call: Any) -> RpcStep:
         offered = [{"optionId": f"id-{kind}", "name": kind, "kind": kind} for kind in options or EVERY_OPTION]
         params = {"sessionId": "s", "toolCall": {"toolCallId": "t", **call}, "options": offered}
         return self.take(self.conversation.permission_asked(7, params))
 
-    def end(self, reason: str = "end_turn") -> Step:
+    def end(self, reason: str = "end_turn") -> RpcStep:
         return self.take(self.conversation.replied(Result(id=0, value={"stopReason": reason})))
 
     def kinds(self) -> list[type]:
@@ -239,13 +239,13 @@ class TestPermissions:
         talk.take(talk.conversation.decided(FIRST, decision))
         assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision=decision)]
         outcome = {"outcome": "selected", "optionId": f"id-{chosen}"}
-        assert talk.answers == [Answer(id=7, value={"outcome": outcome})]
+        assert talk.answers == [RpcAnswer(id=7, value={"outcome": outcome})]
 
     def test_what_no_option_fits_is_answered_cancelled(self) -> None:
         talk = Talk()
         talk.ask("allow_once", "allow_always")
         step = talk.conversation.decided(FIRST, "decline")
-        assert (step.answers, step.notifications) == ((Answer(id=7, value=CANCELLED),), ())
+        assert (step.answers, step.notifications) == ((RpcAnswer(id=7, value=CANCELLED),), ())
 
     def test_a_decision_to_cancel_cancels_the_turn_and_whatever_else_it_asks(self) -> None:
         talk = Talk()
@@ -338,7 +338,7 @@ class TestTurns:
         assert talk.told[-1] == TurnCompleted(outcome="cancelled", error="aborted")
 
     def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
-        assert Talk(running=False).conversation.interrupted() == Step()
+        assert Talk(running=False).conversation.interrupted() == RpcStep()
 
     @pytest.mark.lesson("L52")
     @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
@@ -434,7 +434,7 @@ class TestBetweenTurns:
         assert talk.kinds() == [ApprovalRequested]
         talk.take(talk.conversation.decided(FIRST, "cancel"))
         assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
-        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+        assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
 
     def test_a_permission_after_an_interrupted_turn_is_answered_cancelled(self) -> None:
         talk = Talk()
@@ -443,7 +443,7 @@ class TestBetweenTurns:
         talk.told.clear()
         talk.ask()
         assert talk.told == []
-        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+        assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
 
     @pytest.mark.lesson("L53")
     def test_history_that_is_replayed_is_dropped(self) -> None:
@@ -454,7 +454,7 @@ class TestBetweenTurns:
         talk.think("old")
         talk.update("tool_call", toolCallId="t", title="old")
         talk.ask()
-        assert talk.answers == [Answer(id=7, value=CANCELLED)]
+        assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
         talk.conversation.replay_ended()
         talk.take(talk.conversation.begin_turn())
         talk.say("new")

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrion.actors.providers.codex.protocol import Conversation
 from orchestrion.actors.providers.jsonrpc.protocol import Refusal, Result
-from orchestrion.actors.providers.jsonrpc.steps import Answer, Call, Step
+from orchestrion.actors.providers.jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
 from orchestrion.contracts.errors import ProviderProtocolError
 from orchestrion.contracts.ids import (
     ApprovalOptionId,
@@ -43,7 +43,7 @@ PATCH = {
     "changes": [{"path": "/w/a.txt", "kind": {"type": "add"}, "diff": "hi\n"}],
     "status": "inProgress",
 }
-INTERRUPT = Call(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-a"})
+INTERRUPT = RpcCall(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-a"})
 
 
 class Talk:
@@ -52,8 +52,8 @@ class Talk:
     def __init__(self, *, started: bool = True) -> None:
         self.conversation = Conversation(ProviderThreadId("t"))
         self.told: list[ProviderRuntimeEvent] = []
-        self.answers: list[Answer] = []
-        self.calls: list[Call] = []
+        self.answers: list[RpcAnswer] = []
+        self.calls: list[RpcCall] = []
         self.begin("turn-a", started=started)
 
     def begin(self, turn: str, *, started: bool = True) -> None:
@@ -63,7 +63,7 @@ class Talk:
             self.notify("turn/started", turn={"id": turn})
             self.told.clear()
 
-    def take(self, step: Step | None) -> None:
+    def take(self, step: RpcStep | None) -> None:
         assert step is not None
         self.told += step.events
         self.answers += step.answers
@@ -244,7 +244,7 @@ class TestApprovals:
         talk = Talk()
         talk.ask(number=3)
         talk.take(talk.conversation.decided(FIRST, decision))
-        assert talk.answers == [Answer(id=3, value={"decision": decision})]
+        assert talk.answers == [RpcAnswer(id=3, value={"decision": decision})]
         assert talk.last() == ApprovalResolved(request=FIRST, decision=decision)
         assert talk.calls == []
 
@@ -327,7 +327,7 @@ class TestApprovals:
             talk.end()
         talk.told.clear()
         talk.ask(number=9, turnId=turn or "turn-a")
-        assert talk.answers == [Answer(id=9, value={"decision": "cancel"})]
+        assert talk.answers == [RpcAnswer(id=9, value={"decision": "cancel"})]
         assert talk.told == []
 
     def test_what_a_subagent_asks_is_asked(self) -> None:
@@ -365,7 +365,7 @@ class TestInterrupt:
         talk.take(talk.conversation.interrupted())
         assert talk.last() == ApprovalResolved(request=FIRST, decision="cancel")
         talk.ask(number=2)
-        assert talk.answers == [Answer(id=2, value={"decision": "cancel"})]
+        assert talk.answers == [RpcAnswer(id=2, value={"decision": "cancel"})]
 
     def test_a_cancelled_request_cancels_the_turn(self) -> None:
         talk = Talk()
@@ -387,7 +387,7 @@ class TestInterrupt:
     def test_without_a_turn_there_is_nothing_to_interrupt(self) -> None:
         talk = Talk()
         talk.end()
-        assert talk.conversation.interrupted() == Step()
+        assert talk.conversation.interrupted() == RpcStep()
 
 
 @pytest.mark.lesson("L63")
@@ -416,7 +416,7 @@ class TestBetweenTurns:
         talk.notify("turn/started", turn={"id": "turn-b"})
         talk.say("by myself", turn="turn-b")
         talk.take(talk.conversation.interrupted())
-        assert talk.calls == [Call(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-b"})]
+        assert talk.calls == [RpcCall(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-b"})]
         talk.notify("turn/completed", turn={"id": "turn-b", "status": "interrupted"})
         assert talk.told[0] == TurnStarted(provider_turn_id=ProviderTurnId("turn-b"), origin="agent")
         assert talk.last() == TurnCompleted(outcome="interrupted")
