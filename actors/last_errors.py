@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from ..contracts.values import EPOCH, Instant
-from .apart import interruption_in
+from .detached_task import interruption_in
 
 MOST_ACTORS: Final = 32
 

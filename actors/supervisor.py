@@ -18,7 +18,7 @@ import attrs
 from anyio.abc import TaskGroup
 
 from ..contracts.errors import RuntimeFailed
-from .apart import deliver
+from .detached_task import deliver
 from .last_errors import LastErrors
 
 _logger = logging.getLogger(__name__)

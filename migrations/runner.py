@@ -58,7 +58,7 @@ class NewerSchema(MigrationError):
     """The database has migrations that this installation does not know."""
 
 
-class NotOurs(MigrationError):
+class ForeignSchema(MigrationError):
     """The database holds something else."""
 
 
@@ -70,7 +70,7 @@ class BrokenChain(MigrationError):
     """The shipped files are not numbered 1, 2, 3 and so on: the installation is damaged."""
 
 
-class Outdated(MigrationError):
+class OutdatedSchema(MigrationError):
     """Migrations are pending that are needed."""
 
 
@@ -112,14 +112,14 @@ def check(
     With `to_read`, migrations after `READABLE_FROM` may be pending.
 
     Raises:
-        NotOurs, NewerSchema, EditedMigration, BrokenChain: as `migrate`.
-        Outdated: needed migrations are pending; a fresh database has all of them pending.
+        ForeignSchema, NewerSchema, EditedMigration, BrokenChain: as `migrate`.
+        OutdatedSchema: needed migrations are pending; a fresh database has all of them pending.
     """
     with _transaction(database, "DEFERRED"):
         pending = _pending(database, load() if migrations is None else _unbroken(migrations))
     if pending and not (to_read and pending[0].version > READABLE_FROM):
         names = ", ".join(migration.name for migration in pending)
-        raise Outdated(f"migrations are pending: {names}")
+        raise OutdatedSchema(f"migrations are pending: {names}")
 
 
 def migrate(
@@ -136,7 +136,7 @@ def migrate(
     pending.
 
     Raises:
-        NotOurs: the file holds another program's tables or application id.
+        ForeignSchema: the file holds another program's tables or application id.
         NewerSchema: the ledger goes on after the last shipped file.
         EditedMigration: the ledger's numbers, names or checksums differ from the shipped files.
         BrokenChain: the shipped files have a gap or a number used twice.
@@ -194,9 +194,9 @@ def _pending(database: peewee.SqliteDatabase, migrations: Sequence[Migration]) -
     if not tables and application_id == 0:
         return migrations
     if application_id != APPLICATION_ID:
-        raise NotOurs(f"its application id is {application_id:#x}, expected {APPLICATION_ID:#x}")
+        raise ForeignSchema(f"its application id is {application_id:#x}, expected {APPLICATION_ID:#x}")
     if _LEDGER not in tables:
-        raise NotOurs(f"it has no table {_LEDGER}")
+        raise ForeignSchema(f"it has no table {_LEDGER}")
     rows: list[tuple[int, str, str]] = database.execute_sql(
         f"SELECT version, name, checksum FROM {_LEDGER} ORDER BY version"
     ).fetchall()

@@ -68,7 +68,7 @@ _NAMES = {
         "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
         "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FailureReason "
         "FileChangeKind ImageMimeType Instant JsonObject Label MessageRole MessageText OpenedTurn "
-        "ProjectScript ReceiptStatus RuntimeStatus ScriptIcon Session SessionStatus Tone TurnOrigin TurnStatus "
+        "ProjectScript ReceiptStatus ScriptIcon Session SessionRuntimeStatus SessionStatus Tone TurnOrigin TurnStatus "
         "UNSET Unset UserMessage instant"
     ),
     ".runtime.health": "Health",

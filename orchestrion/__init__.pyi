@@ -171,9 +171,9 @@ from .contracts.values import MessageText as MessageText
 from .contracts.values import OpenedTurn as OpenedTurn
 from .contracts.values import ProjectScript as ProjectScript
 from .contracts.values import ReceiptStatus as ReceiptStatus
-from .contracts.values import RuntimeStatus as RuntimeStatus
 from .contracts.values import ScriptIcon as ScriptIcon
 from .contracts.values import Session as Session
+from .contracts.values import SessionRuntimeStatus as SessionRuntimeStatus
 from .contracts.values import SessionStatus as SessionStatus
 from .contracts.values import Tone as Tone
 from .contracts.values import TurnOrigin as TurnOrigin

@@ -55,7 +55,7 @@ class CommandSuperseded(CommandRejected):
     """A command of the runtime's own came too late: its session was replaced, or its thread is deleted: no fault."""
 
 
-Answer: TypeAlias = DispatchResult | Exception
+CommandAnswer: TypeAlias = DispatchResult | Exception
 
 DECIDING_SECONDS: Final = 0.002
 """After so long of deciding the interpreter's lock is let go for a moment, so that the event loop gets its turns."""
@@ -79,12 +79,12 @@ class CommandEnvelope:
 class GroupOutcome:
     """The answers in the order of the commands, and what was committed."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[CommandAnswer, ...]
     batch: Batch
 
 
 @attrs.define(eq=False)
-class _Plan:
+class _GroupPlan:
     """What a group is going to write."""
 
     head: int
@@ -92,7 +92,7 @@ class _Plan:
     rows: list[EventRow] = attrs.field(factory=list)
     receipts: dict[str, ReceiptRow] = attrs.field(factory=dict)
     fingerprints: dict[str, str] = attrs.field(factory=dict)
-    answers: list[Answer] = attrs.field(factory=list)
+    answers: list[CommandAnswer] = attrs.field(factory=list)
 
 
 class CommandGroup:
@@ -143,7 +143,7 @@ class CommandGroup:
         )
 
     def _attempt(self, envelopes: Sequence[CommandEnvelope]) -> GroupOutcome:
-        plan = _Plan(head=self._head)
+        plan = _GroupPlan(head=self._head)
         try:
             known = find_receipts(self._database, [envelope.command.command_id for envelope in envelopes])
             last_pause = time.monotonic()
@@ -189,7 +189,7 @@ class CommandGroup:
             if isinstance(event.payload, ThreadReverted):
                 drop_diffs_above(self._database, event.payload.thread_id, event.payload.turn_count)
 
-    def _decide(self, envelope: CommandEnvelope, plan: _Plan, known: dict[str, ReceiptRow]) -> Answer:
+    def _decide(self, envelope: CommandEnvelope, plan: _GroupPlan, known: dict[str, ReceiptRow]) -> CommandAnswer:
         command_id = envelope.command.command_id
         receipt = plan.receipts.get(command_id) or known.get(command_id)
         if receipt is not None:
@@ -217,7 +217,7 @@ class CommandGroup:
         plan.fingerprints[command_id] = envelope.fingerprint
         return DispatchResult(sequence=plan.head, duplicate=False)
 
-    def _repeated(self, envelope: CommandEnvelope, receipt: ReceiptRow, plan: _Plan) -> Answer:
+    def _repeated(self, envelope: CommandEnvelope, receipt: ReceiptRow, plan: _GroupPlan) -> CommandAnswer:
         command_id = envelope.command.command_id
         if receipt.status == "rejected":
             return self._rejection(envelope, receipt.error or "", duplicate=True)
@@ -290,7 +290,7 @@ class CommandGroup:
         intent = None if thread is None or cause is None else thread.open_intents.get(cause)
         return None if intent is None else intent.correlation_id
 
-    def _resolve(self, plan: _Plan, error: CommitOutcomeUnknown) -> None:
+    def _resolve(self, plan: _GroupPlan, error: CommitOutcomeUnknown) -> None:
         """Find out whether the commit took place, and go on as it did.
 
         Raises:

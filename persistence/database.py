@@ -61,7 +61,7 @@ def prepare(path: Path, now: Instant) -> SqliteDatabase:
     database = _connect_writer(path)
     try:
         with translate_errors(path), _translate_migration_errors(path):
-            with suppress(migrations.Outdated):
+            with suppress(migrations.OutdatedSchema):
                 migrations.check(database)
             _let_the_file_shrink(database)
             _enter_wal(database, path)
@@ -223,13 +223,13 @@ def _translate_migration_errors(path: Path) -> Iterator[None]:
         yield
     except migrations.NewerSchema as error:
         raise DatabaseTooNew(f"{path} is newer than this installation: {error}: update it") from error
-    except migrations.NotOurs as error:
+    except migrations.ForeignSchema as error:
         raise ForeignDatabase(
             f"{path} is not an Orchestrion database: {error}; nothing was written to it: name another file"
         ) from error
     except migrations.EditedMigration as error:
         raise DatabaseCorrupt(f"{path}: {error}: install the version that migrated it, or restore a backup") from error
-    except migrations.Outdated as error:
+    except migrations.OutdatedSchema as error:
         raise StoreError(f"{path}: {error}: open it once with a runtime, which applies them") from error
     except migrations.MigrationError as error:
         raise StoreError(f"{path} was not opened: {error}") from error

@@ -16,7 +16,7 @@ FREED_PAGES_AT_ONCE: Final = 2_000
 
 
 @attrs.frozen(kw_only=True)
-class Tidied:
+class TidyResult:
     """What one turn did. `freed` counts pages given back, `left` those that are still free.
 
     `checkpointed` says that all of the WAL is in the file; a reader of an older state keeps it from getting there.
@@ -27,7 +27,7 @@ class Tidied:
     left: int
 
 
-def tidy(database: peewee.SqliteDatabase, *, most_pages: int = FREED_PAGES_AT_ONCE) -> Tidied:
+def tidy(database: peewee.SqliteDatabase, *, most_pages: int = FREED_PAGES_AT_ONCE) -> TidyResult:
     """Give back at most `most_pages` free pages, then move the WAL into the file as far as readers let it.
 
     A file that was made before pages could be given back keeps them for what is written next.
@@ -41,7 +41,7 @@ def tidy(database: peewee.SqliteDatabase, *, most_pages: int = FREED_PAGES_AT_ON
         database.connection().executescript(f"PRAGMA incremental_vacuum({most_pages})")
     left = _free_pages(database)
     busy, written, moved = database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return Tidied(checkpointed=not busy and written == moved, freed=before - left, left=left)
+    return TidyResult(checkpointed=not busy and written == moved, freed=before - left, left=left)
 
 
 def _free_pages(database: peewee.SqliteDatabase) -> int:

@@ -22,7 +22,7 @@ from ..contracts.values import (
     CheckpointStatus,
     MessageRole,
     ReceiptStatus,
-    RuntimeStatus,
+    SessionRuntimeStatus,
     SessionStatus,
     Tone,
     TurnStatus,
@@ -150,7 +150,7 @@ class ProviderSessionRuntime(_Table):
     provider_name = TextField(index=True)
     adapter_key = TextField()
     provider_thread_id = TextField(null=True)
-    status = TextField(index=True, constraints=_one_of("provider_session_runtime", "status", RuntimeStatus))
+    status = TextField(index=True, constraints=_one_of("provider_session_runtime", "status", SessionRuntimeStatus))
     last_seen_at = TextField()
     resume_cursor_json = TextField(
         null=True, constraints=_json_or_null("provider_session_runtime", "resume_cursor_json")

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import peewee
 
 from ..contracts.ids import ProviderSessionId, ThreadId
-from ..contracts.values import Instant, RuntimeStatus
+from ..contracts.values import Instant, SessionRuntimeStatus
 
 FORGOTTEN: Final = "conversationForgotten"
 """In a row's payload: its thread's conversation was forgotten on request, so any provider may serve the thread."""
@@ -30,7 +30,7 @@ class ProviderRuntimeRow(NamedTuple):
     provider_name: str
     adapter_key: str
     provider_thread_id: str | None
-    status: RuntimeStatus
+    status: SessionRuntimeStatus
     last_seen_at: str
     resume_cursor_json: str | None
     runtime_payload_json: str | None
@@ -48,7 +48,7 @@ def put_provider_runtime(database: peewee.SqliteDatabase, row: ProviderRuntimeRo
 
 
 def set_runtime_status(
-    database: peewee.SqliteDatabase, session: ProviderSessionId, status: RuntimeStatus, now: Instant
+    database: peewee.SqliteDatabase, session: ProviderSessionId, status: SessionRuntimeStatus, now: Instant
 ) -> None:
     """End or revive a life; its cursor is kept."""
     database.execute_sql(

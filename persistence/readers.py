@@ -51,7 +51,7 @@ class ReaderPool:
             return await reader.run(job)
 
     @asynccontextmanager
-    async def pinned(self, first: Callable[[peewee.SqliteDatabase], T]) -> AsyncIterator[tuple[Pinned, T]]:
+    async def pinned(self, first: Callable[[peewee.SqliteDatabase], T]) -> AsyncIterator[tuple[PinnedReader, T]]:
         """A connection inside one read transaction: every read in the block sees what `first` saw.
 
         A deferred BEGIN alone pins nothing, so the transaction's first read is part of entering.
@@ -67,7 +67,7 @@ class ReaderPool:
 
         async with self._reader() as reader:
             try:
-                yield Pinned(reader), await reader.run(pin)
+                yield PinnedReader(reader), await reader.run(pin)
             finally:
                 reader.end_transaction()
 
@@ -109,7 +109,7 @@ class ReaderPool:
         return free
 
 
-class Pinned:
+class PinnedReader:
     """A reading connection that a block of code holds in one transaction."""
 
     def __init__(self, reader: _Reader) -> None:

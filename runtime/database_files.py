@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 import peewee
 
-from ..actors.apart import interruption_in
+from ..actors.detached_task import interruption_in
 from ..contracts.errors import RuntimeStopped
 from ..persistence.bootstrap import ReplayProgress, ReplayRequest, check_positions, replay_to_head
 from ..persistence.command_group import CommandGroup
@@ -28,7 +28,7 @@ from .options import RuntimeOptions
 
 
 @attrs.frozen(kw_only=True)
-class Prepared:
+class PreparedDatabase:
     """What was made ready: the database, and the states and positions read from it."""
 
     writer: peewee.SqliteDatabase
@@ -50,7 +50,7 @@ class DatabaseFiles:
         self._is_interrupted = False
         self._progress_failed = False
 
-    def open(self) -> Prepared:
+    def open(self) -> PreparedDatabase:
         """Take the lock, migrate, check positions, rebuild what another version wrote, bring projections to the head.
 
         Raises what `open_runtime` raises; what was taken is released by `close`.
@@ -73,7 +73,7 @@ class DatabaseFiles:
             if one.projector in DECISION_PROJECTORS:
                 raise one
         states = DecisionStates(writer, limit=options.loaded_threads)
-        return Prepared(
+        return PreparedDatabase(
             writer=writer,
             group=CommandGroup(writer, states, options.mint, durability=options.durability),
             positions=read_positions(writer),

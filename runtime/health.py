@@ -18,7 +18,7 @@ from ..actors.supervisor import Supervisor
 from ..persistence.identity import DatabaseCopy
 from ..persistence.lane import WriteLane
 
-RuntimeStatus: TypeAlias = Literal["running", "failed", "stopping"]
+HealthStatus: TypeAlias = Literal["running", "failed", "stopping"]
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +28,7 @@ class Health:
     `mailbox_depth` counts commands that wait to be decided, `mailbox_waiting` callers that wait for room there.
     """
 
-    status: RuntimeStatus
+    status: HealthStatus
     failure: str | None
     head: int
     mailbox_depth: int
@@ -67,7 +67,7 @@ class HealthSource:
 
     def read(self) -> Health:
         failure = self._failure()
-        status: RuntimeStatus = "stopping" if self.is_stopping() else "running"
+        status: HealthStatus = "stopping" if self.is_stopping() else "running"
         return Health(
             status="failed" if failure is not None else status,
             failure=failure,

@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
-from ..actors.apart import insist
+from ..actors.detached_task import insist
 from ..actors.last_errors import LastErrors
 from ..actors.log.caretaker import Caretaker
 from ..actors.log.dispatcher import Dispatcher
@@ -37,7 +37,7 @@ from ..persistence.positions import PositionRow
 from ..persistence.projections import PROJECTIONS
 from ..persistence.readers import ReaderPool
 from ..persistence.threads import JobThread
-from .database_files import DatabaseFiles, Prepared
+from .database_files import DatabaseFiles, PreparedDatabase
 from .health import HealthSource
 from .lifetime import Lifetime
 from .options import RuntimeOptions
@@ -106,7 +106,7 @@ async def _live(
     lifetime.at_once(readers.abort)
     lifetime.at_once(lane.abort)
     try:
-        await _run(_House(prepared, lane, readers, options, providers=providers, calls=calls), lifetime)
+        await _run(_Host(prepared, lane, readers, options, providers=providers, calls=calls), lifetime)
     finally:
         try:
             await insist(readers.close)  # before the lane: the last connection to close tidies the WAL
@@ -123,7 +123,7 @@ def _interrupted_if_cancelled(files: DatabaseFiles) -> Iterator[None]:
         raise
 
 
-async def _run(house: _House, lifetime: Lifetime) -> None:
+async def _run(house: _Host, lifetime: Lifetime) -> None:
     """The actors, from the first task to the last."""
     failure: Exception | None = None
     lifetime.at_once(house.cancel)
@@ -145,12 +145,12 @@ async def _run(house: _House, lifetime: Lifetime) -> None:
         raise failure
 
 
-class _House:
+class _Host:
     """Everything that runs on one open database, and the order in which it starts and stops."""
 
     def __init__(
         self,
-        prepared: Prepared,
+        prepared: PreparedDatabase,
         lane: WriteLane,
         readers: ReaderPool,
         options: RuntimeOptions,

@@ -17,7 +17,7 @@ from typing import Final
 
 import anyio
 
-from ..actors.apart import Apart, gather_apart, graver, insist, interruption_in, outlast
+from ..actors.detached_task import DetachedTask, gather_detached_tasks, graver, insist, interruption_in, outlast
 from ..actors.shields import Shields
 from ..contracts.errors import RuntimeStopped
 from .runtime import Runtime
@@ -31,7 +31,7 @@ _OVERDUE: Final = "the runtime did not stop within %g s: what is left is cut off
 _logger = logging.getLogger(__name__)
 
 
-class Left(Exception):
+class HostLeft(Exception):
     """The host has left while the runtime opened. It never leaves this package."""
 
 
@@ -48,14 +48,14 @@ class Lifetime:
         self._stopping = anyio.CancelScope(shield=True)
         self._cuts: list[Callable[[], None]] = []
         self._runtime: Runtime | None = None
-        self._task: Apart[None] | None = None
+        self._task: DetachedTask[None] | None = None
 
     async def open(self) -> Runtime:
         """Start the runtime and wait until it serves.
 
         Raises what `live` raises before it serves. Cancelled, what was begun is ended first.
         """
-        self._task = Apart(self._main, name="orchestrion runtime")
+        self._task = DetachedTask(self._main, name="orchestrion runtime")
         try:
             await self._settled.wait()
         except BaseException as interruption:
@@ -84,7 +84,7 @@ class Lifetime:
         """A part of opening: cancelled when the host leaves.
 
         Raises:
-            Left: the host has left.
+            HostLeft: the host has left.
         """
         with anyio.CancelScope() as scope:
             self._opening = scope
@@ -93,7 +93,7 @@ class Lifetime:
             yield
         self._opening = None
         if scope.cancelled_caught or self._leaving.is_set():
-            raise Left
+            raise HostLeft
 
     async def serve(self, runtime: Runtime) -> None:
         """The runtime is open: hand it to the host, and wait until the host leaves."""
@@ -108,7 +108,7 @@ class Lifetime:
 
     async def _main(self) -> None:
         self._shields.use()
-        left = gather_apart()
+        left = gather_detached_tasks()
         try:
             await self._live(self)
         finally:
@@ -143,10 +143,10 @@ class Lifetime:
             cut()
 
     @staticmethod
-    def _raise_outcome(task: Apart[None]) -> None:
+    def _raise_outcome(task: DetachedTask[None]) -> None:
         try:
             task.result()
-        except (Left, KeyboardInterrupt):  # a Ctrl-C that struck the runtime has been passed on to the host
+        except (HostLeft, KeyboardInterrupt):  # a Ctrl-C that struck the runtime has been passed on to the host
             return
         except BaseExceptionGroup as group:
             if not isinstance(interruption_in(group), KeyboardInterrupt):

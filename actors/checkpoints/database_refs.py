@@ -95,7 +95,7 @@ class Pruned:
 
 
 @attrs.frozen(kw_only=True)
-class WentBack:
+class RestoredCapture:
     """A workspace that was put back to a capture, and the ref that keeps what stood there before."""
 
     workspace: str
@@ -166,7 +166,9 @@ async def _adopt_former(workspace: GitWorkspace, owner: RefOwner, threads: Seque
         await workspace.adopt(owner.names, current)
 
 
-async def go_back(owner: RefOwner, threads: Sequence[ThreadWorkspaces], thread_id: ThreadId, ref: str) -> WentBack:
+async def restore_capture(
+    owner: RefOwner, threads: Sequence[ThreadWorkspaces], thread_id: ThreadId, ref: str
+) -> RestoredCapture:
     """Put the files of a thread's workspace back to what one of its refs keeps; the thread's history stays as it is.
 
     No runtime owns the database meanwhile.
@@ -197,7 +199,7 @@ async def go_back(owner: RefOwner, threads: Sequence[ThreadWorkspaces], thread_i
                 f"before going back to {ref}",
                 touched=partial(_touched, workspace, owner, thread, target),
             )
-            return _went_back(workspace, kept.ref, restored)
+            return _restored_capture(workspace, kept.ref, restored)
     raise NotFound(
         f"{ref!r} is not there, or of a place where the thread is not: list what is with orchestrion checkpoints"
     )
@@ -251,8 +253,8 @@ def _has_outlived(one: ThreadRef, oldest: datetime) -> bool:
     return one.standing not in ("current", "journal") and one.standing != "former"
 
 
-def _went_back(workspace: GitWorkspace, ref: CheckpointRef, restored: Restored) -> WentBack:
-    return WentBack(
+def _restored_capture(workspace: GitWorkspace, ref: CheckpointRef, restored: Restored) -> RestoredCapture:
+    return RestoredCapture(
         workspace=str(workspace.top),
         safety_ref=ref,
         written=restored.written,

@@ -17,12 +17,12 @@ from ...contracts.errors import NotFound, OrchestrionError
 from ...contracts.ids import CheckpointRef, ThreadId, TurnId
 from ...contracts.revert_preview import OthersWork, RevertPreview
 from ...persistence.revert_rows import OthersTurn, RevertFacts
-from .git import Capture, Foreseen, GitWorkspace, RefKind, RefNames
+from .git import Capture, GitWorkspace, RefKind, RefNames, RestoreForecast
 
 _NAMED = 3
 
 
-class UndoesOthers(OrchestrionError):
+class RevertUndoesOthers(OrchestrionError):
     """The revert would undo what is not the thread's own work. Nothing was touched; `preview` names it."""
 
     def __init__(self, preview: RevertPreview) -> None:
@@ -53,8 +53,8 @@ async def preview_revert(facts: RevertFacts, *, names: RefNames, database: Path)
         what = state_of(facts.turn_count)
         raise NotFound(f"{what} of thread {facts.thread_id!r} was not captured in {facts.workspace}")
     touched = partial(touched_since, workspace, facts, target, database=database)
-    foreseen = await workspace.foresee(target, touched=touched)
-    return await others_work(workspace, facts, target, foreseen, database=database)
+    forecast = await workspace.forecast(target, touched=touched)
+    return await others_work(workspace, facts, target, forecast, database=database)
 
 
 async def find_target(workspace: GitWorkspace, names: RefNames, facts: RevertFacts) -> Capture | None:
@@ -81,7 +81,7 @@ async def others_work(
     workspace: GitWorkspace,
     facts: RevertFacts,
     target: Capture,
-    foreseen: Foreseen,
+    forecast: RestoreForecast,
     *,
     database: Path,
     not_own: Collection[bytes] = (),
@@ -93,8 +93,8 @@ async def others_work(
     Raises:
         CaptureFailed: captures cannot be compared.
     """
-    touched = {_shown(path) for path in (*foreseen.written, *foreseen.removed)}
-    changed = await _changed_by_others(workspace, facts, target, foreseen.present)
+    touched = {_shown(path) for path in (*forecast.written, *forecast.removed)}
+    changed = await _changed_by_others(workspace, facts, target, forecast.present)
     foreign = {_shown(path) for path in changed.union(not_own)}
     turns: dict[ThreadId, dict[int, set[str]]] = {}
     deleted = {turn.thread_id for turn in facts.others if turn.is_deleted}
@@ -116,9 +116,9 @@ async def others_work(
         thread_id=facts.thread_id,
         turn_count=facts.turn_count,
         workspace=str(facts.workspace),
-        written=tuple(sorted(_shown(path) for path in foreseen.written)),
-        removed=tuple(sorted(_shown(path) for path in foreseen.removed)),
-        left_alone=foreseen.left_alone,
+        written=tuple(sorted(_shown(path) for path in forecast.written)),
+        removed=tuple(sorted(_shown(path) for path in forecast.removed)),
+        left_alone=forecast.left_alone,
         others=others,
         outside=tuple(sorted(touched.intersection(foreign) - theirs)),
     )

@@ -41,14 +41,14 @@ from ..shields import shield
 from .git import (
     Capture,
     CaptureFailed,
-    Foreseen,
     GitUnavailable,
     GitWorkspace,
     RefNames,
     RestoreFailed,
+    RestoreForecast,
     RestoreRefused,
 )
-from .others_work import UndoesOthers, find_target, others_work, state_of, touched_since
+from .others_work import RevertUndoesOthers, find_target, others_work, state_of, touched_since
 from .workspace_use import WorkspaceBusy, WorkspaceUse
 
 RevertPolicy: TypeAlias = Literal["start-afresh", "refuse"]
@@ -114,7 +114,7 @@ class _Refused(OrchestrionError):
 _NOT_DONE: Final = (
     _Refused,
     NotFound,
-    UndoesOthers,
+    RevertUndoesOthers,
     WorkspaceBusy,
     RestoreRefused,
     RestoreFailed,
@@ -134,7 +134,7 @@ class _Progress:
 
 
 @attrs.frozen(kw_only=True)
-class _Done:
+class _RevertResult:
     """What was done, as a preview names it beforehand, and the ref that keeps what stood there before."""
 
     outcome: RevertPreview
@@ -183,7 +183,7 @@ class Reverter:
             if progress.begun and progress.workspace is not None:
                 await self._put_back(progress.workspace, order, str(error), progress.names)
             else:
-                undone = undone_payload(error.preview) if isinstance(error, UndoesOthers) else {}
+                undone = undone_payload(error.preview) if isinstance(error, RevertUndoesOthers) else {}
                 await self._notes.revert_refused(order.intent, str(error), undone)
 
     async def _revert(self, order: RevertOrder, conversation: RevertedConversation, progress: _Progress) -> None:
@@ -225,8 +225,13 @@ class Reverter:
         return await self._readers.run(lambda database: read_revert_facts(database, thread_id, turn_count))
 
     async def _restore(
-        self, workspace: GitWorkspace, target: Capture, order: RevertOrder, progress: _Progress, facts: RevertFacts
-    ) -> _Done:
+        self,
+        workspace: GitWorkspace,
+        target: Capture,
+        order: RevertOrder,
+        progress: _Progress,
+        facts: RevertFacts,
+    ) -> _RevertResult:
         """Put the files back, unless that undoes others' work and the command does not allow it.
 
         A revert that was begun has been approved. What was done is told from what stood there before it began, and what
@@ -235,10 +240,10 @@ class Reverter:
         thread_id, request = order.thread.id, order.intent.event_id
         message = f"before the revert to turn {order.turn_count}"
 
-        async def approve(foreseen: Foreseen) -> None:
-            preview = await others_work(workspace, facts, target, foreseen, database=self._database)
+        async def approve(forecast: RestoreForecast) -> None:
+            preview = await others_work(workspace, facts, target, forecast, database=self._database)
             if preview.undoes_others and not order.may_undo_others:
-                raise UndoesOthers(preview)
+                raise RevertUndoesOthers(preview)
 
         try:
             kept, restored = await workspace.restore(
@@ -257,21 +262,21 @@ class Reverter:
         written, removed = before.written - restored.untouched, before.removed - restored.untouched
         since = frozenset((*now.written, *now.removed)) - before.paths if progress.begun else frozenset()
         progress.begun = True
-        done = Foreseen(
+        done = RestoreForecast(
             present=kept.tree,
             written=tuple(written.union(now.written)),
             removed=tuple(removed.union(now.removed)),
             left_alone=now.left_alone,
         )
         undone = await others_work(workspace, facts, target, done, database=self._database, not_own=since)
-        return _Done(outcome=undone, safety_ref=kept.ref)
+        return _RevertResult(outcome=undone, safety_ref=kept.ref)
 
     async def _follow(
         self,
         order: RevertOrder,
         conversation: RevertedConversation,
         following: Following,
-        done: _Done,
+        done: _RevertResult,
     ) -> None:
         """Let the agent follow, and tell the thread what happened, before what it tells of can be forgotten."""
         outcome = done.outcome

@@ -31,7 +31,7 @@ from ...contracts.errors import (
 )
 from ...contracts.read_model import DispatchResult
 from ...domain.decide import aggregate_of
-from ...persistence.command_group import Answer, CommandEnvelope, CommandGroup
+from ...persistence.command_group import CommandAnswer, CommandEnvelope, CommandGroup
 from ...persistence.crash_points import crash_point
 from ...persistence.lane import WriteLane
 from ..last_errors import LastErrors
@@ -60,7 +60,7 @@ class Submission:
 
     envelope: CommandEnvelope
     _answered: anyio.Event = attrs.field(factory=anyio.Event, init=False)
-    _answer: Answer | None = attrs.field(default=None, init=False)
+    _answer: CommandAnswer | None = attrs.field(default=None, init=False)
 
     async def result(self) -> DispatchResult:
         """The command's outcome. Any number of tasks may wait; cancelling one abandons the answer only.
@@ -78,7 +78,7 @@ class Submission:
         assert self._answer is not None
         raise self._answer
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: CommandAnswer) -> None:
         self._answer = answer
         self._answered.set()
 
@@ -240,6 +240,6 @@ class Dispatcher:
         return RuntimeFailed(f"the runtime stopped: {self._failure}")
 
 
-def _answer(answered: Iterable[tuple[Submission, Answer]]) -> None:
+def _answer(answered: Iterable[tuple[Submission, CommandAnswer]]) -> None:
     for submission, answer in answered:
         submission.answer(answer)

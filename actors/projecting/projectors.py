@@ -9,7 +9,7 @@ from typing import TypeVar
 import anyio
 
 from ...contracts.errors import InvalidRequest, RuntimeStopped
-from ...persistence.readers import Pinned, ReaderPool
+from ...persistence.readers import PinnedReader, ReaderPool
 from ..log.event_log import EventLog
 from .barrier import PATIENCE_SECONDS, Barrier
 from .projector import Projector
@@ -73,7 +73,7 @@ class Projectors:
             await self._by_name[name].wait_until(sequence)
 
     @asynccontextmanager
-    async def cut(self, first: Callable[..., T]) -> AsyncIterator[tuple[Pinned, T]]:
+    async def cut(self, first: Callable[..., T]) -> AsyncIterator[tuple[PinnedReader, T]]:
         """A read transaction in which all projectors stand at one sequence, at least the head when asked.
 
         `first` is its first read. Requests that arrive together share one barrier.

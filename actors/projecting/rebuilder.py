@@ -25,7 +25,7 @@ from ...persistence.failures import translate_errors
 from ...persistence.projections import Projection
 from ...persistence.rebuild import replay_and_swap, scratch_database
 from ...persistence.threads import JobThread
-from ..apart import Apart, graver, outlast
+from ..detached_task import DetachedTask, graver, outlast
 from ..log.event_log import EventLog
 from ..shields import shield
 from .projector import Projector
@@ -53,7 +53,7 @@ class Rebuilder:
         It runs in a task apart: what it has begun comes to an end, however its caller is cancelled.
         """
         projectors = self._projectors.named(names)
-        rebuilding = Apart(lambda: self._rebuild(projectors, progress), name="rebuild")
+        rebuilding = DetachedTask(lambda: self._rebuild(projectors, progress), name="rebuild")
         try:
             await rebuilding.ended.wait()
         except BaseException as interruption:

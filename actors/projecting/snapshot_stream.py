@@ -14,7 +14,7 @@ import peewee
 from ...contracts.ids import ThreadId
 from ...contracts.read_model import ProjectView, ThreadView
 from ...contracts.values import Instant
-from ...persistence.readers import Pinned
+from ...persistence.readers import PinnedReader
 from ...persistence.snapshot import SnapshotOutline, read_thread
 
 THREADS_AT_ONCE: Final = 16
@@ -24,7 +24,7 @@ THREADS_AT_ONCE: Final = 16
 class SnapshotStream:
     """An asynchronous iterator over the threads of a snapshot, in its order. Belongs to one task."""
 
-    def __init__(self, pinned: Pinned, outline: SnapshotOutline) -> None:
+    def __init__(self, pinned: PinnedReader, outline: SnapshotOutline) -> None:
         self._pinned = pinned
         self._outline = outline
         self._unread = deque(outline.thread_ids)

@@ -19,7 +19,7 @@ import attrs
 from anyio.abc import ObjectReceiveStream
 
 from ...contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
-from ..apart import Apart
+from ..detached_task import DetachedTask
 from ..served_time import ServedScope, served_scope
 from .event_queue import EventQueue
 from .provider_calls import described
@@ -44,13 +44,13 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
         self._has_exited = False
         self._patience = math.inf
         self._because: str | None = None
-        self._pump: Apart[None] | None = None
+        self._pump: DetachedTask[None] | None = None
         if isinstance(events, EventQueue):
             self._events: ObjectReceiveStream[ProviderRuntimeEvent] = events
         else:  # foreign code: it may ignore that it is cancelled, and report anything
             self._queue = EventQueue(_CAPACITY)
             self._events = self._queue
-            self._pump = Apart(lambda: self._copy(events), name=f"events of provider {provider}")
+            self._pump = DetachedTask(lambda: self._copy(events), name=f"events of provider {provider}")
 
     def tell(self, event: ProviderRuntimeEvent) -> None:
         """Deliver an event next."""

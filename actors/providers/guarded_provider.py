@@ -27,7 +27,7 @@ from ...contracts.errors import (
 from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
 from ...contracts.provider_events import RuntimeErrorReported, TurnCompleted
 from ...contracts.values import ApprovalDecision, JsonObject
-from ..apart import Apart, interruption_in
+from ..detached_task import DetachedTask, interruption_in
 from ..shields import shield
 from .adapter import (
     AgentConnection,
@@ -133,7 +133,7 @@ class _Guarded:
         kind = _HeardConnection if isinstance(connection, SignsOfLife) else _Connection
         return kind(connection, self.name, self._calls, self._call_seconds, self._end_seconds)
 
-    async def _raise_not_started(self, holding: Apart[None]) -> None:
+    async def _raise_not_started(self, holding: DetachedTask[None]) -> None:
         if not holding.ended.is_set():
             await self._calls.cut(holding)
             raise ProviderUnavailable(f"the agent of {self.name} did not start within {self._start_seconds:g} s")
@@ -202,7 +202,7 @@ class _Connection:
         self._calls = calls
         self._call_seconds = call_seconds
         self._end_seconds = end_seconds
-        self._under_way: set[Apart[None]] = set()
+        self._under_way: set[DetachedTask[None]] = set()
         self._turns = 0
         self._is_closed = False
         self._cursor: JsonObject | None = None
@@ -252,7 +252,7 @@ class _Connection:
             raise
         if not call.ended.is_set():
             number = self._turns
-            Apart(lambda: self._hand_over(call, number), name=f"hand-over to {self._provider}")
+            DetachedTask(lambda: self._hand_over(call, number), name=f"hand-over to {self._provider}")
             return
         self._under_way.discard(call)
         try:
@@ -292,7 +292,7 @@ class _Connection:
             raise SessionLost(f"the session of {self._provider} was closed")
         await self._calls.call(f"{self._provider}.{method}", run, seconds=self._call_seconds)
 
-    async def _hand_over(self, call: Apart[None], number: int) -> None:
+    async def _hand_over(self, call: DetachedTask[None], number: int) -> None:
         """Wait on for a turn that was not handed over at once, and report its failure as an event."""
         await self._calls.wait(call.ended, seconds=max(0.0, self._call_seconds - call.age_seconds))
         if not call.ended.is_set():

@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 import anyio
 
 from ...contracts.errors import ProviderError, ProviderProtocolError, RuntimeStopped
-from ..apart import Apart, interruption_in
+from ..detached_task import DetachedTask, interruption_in
 from ..served_time import ServedScope, served_scope
 from ..shields import shield
 
@@ -77,7 +77,7 @@ class ProviderCalls:
                 await self.cut(call)
         return self.outcome(call)
 
-    def begin(self, what: str, run: Callable[[], Awaitable[T]]) -> Apart[T]:
+    def begin(self, what: str, run: Callable[[], Awaitable[T]]) -> DetachedTask[T]:
         """Start a call, for `wait`, `cut` and `outcome`."""
 
         async def answer() -> T:
@@ -86,7 +86,7 @@ class ProviderCalls:
                 raise TypeError("it is no coroutine function")
             return await awaitable
 
-        return Apart(answer, name=what)
+        return DetachedTask(answer, name=what)
 
     async def wait(self, event: anyio.Event, *, seconds: float, yields: bool = False) -> bool:
         """Wait for an event of a call within its deadline; whether it came. What `yields` ends when a stop begins."""
@@ -99,7 +99,7 @@ class ProviderCalls:
                 del self._waits[wait]
         return event.is_set()
 
-    async def cut(self, call: Apart[T], *, seconds: float = CUT_SECONDS) -> None:
+    async def cut(self, call: DetachedTask[T], *, seconds: float = CUT_SECONDS) -> None:
         """Cancel a call and wait for its end, so long at most, a second at a stop. What does not end is left behind."""
         call.cancel()
         try:
@@ -113,13 +113,13 @@ class ProviderCalls:
         self._leave(call)
 
     @staticmethod
-    def _leave(call: Apart[T]) -> None:
+    def _leave(call: DetachedTask[T]) -> None:
         if not call.ended.is_set():
             call.leave_behind()
             _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})
 
     @staticmethod
-    def outcome(call: Apart[T]) -> T:
+    def outcome(call: DetachedTask[T]) -> T:
         """What a call that is over, or was cut, returned; raises as `call` does."""
         if not call.ended.is_set() or (call.was_cut and call.was_cancelled):
             overdue = f"{call.name} did not end within {call.age_seconds:.3g} s"

@@ -18,7 +18,7 @@ from ...contracts.provider_events import (
     TurnCompleted,
 )
 from ...domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
-from ...domain.coalesce import HeldText, hold, release
+from ...domain.coalesce import BufferedText, hold, release
 from ...domain.ingest import ingest
 from ...domain.session_commands import IngestState
 from ..log.command_sender import CommandSender
@@ -40,7 +40,7 @@ class AgentReports:
         """Whether the agent's end was ingested."""
         self.idle_since = anyio.current_time()
         self._mint = mint
-        self._held = HeldText()
+        self._held = BufferedText()
         self._text_at = 0.0
 
     async def take(self, event: ProviderRuntimeEvent) -> None:

@@ -26,7 +26,7 @@ from ...persistence.event_store import read_open_intents
 from ...persistence.lane import WriteLane
 from ...persistence.positions import write_reactor_position
 from ...persistence.single_write import write_alone
-from ..apart import is_cancelled
+from ..detached_task import is_cancelled
 from ..last_errors import LastErrors
 from ..log.event_log import EventLog, LogFollower
 from .health import SessionHealth

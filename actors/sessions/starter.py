@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 from ...contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
 from ...contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ...contracts.mint import Mint
-from ...contracts.values import JsonObject, Label, RuntimeStatus
+from ...contracts.values import JsonObject, Label, SessionRuntimeStatus
 from ...domain.session_commands import IngestState, identifier_or_none
 from ...persistence.crash_points import crash_point
 from ...persistence.host_process import HostProcess
@@ -34,7 +34,7 @@ from ...persistence.provider_runtime import (
     set_last_seen,
 )
 from ...persistence.single_write import write_alone
-from ..apart import interruption_in
+from ..detached_task import interruption_in
 from ..log.command_sender import CommandSender
 from ..providers.adapter import Provider, SessionRequest, own_process
 from ..providers.provider_calls import described
@@ -189,7 +189,7 @@ class AgentStarter:
             )
         return name
 
-    async def record_run(self, run: AgentRun, status: RuntimeStatus) -> None:
+    async def record_run(self, run: AgentRun, status: SessionRuntimeStatus) -> None:
         """Write a run's runtime row as it stands now, durably: a moved cursor, the end.
 
         Raises:
@@ -217,7 +217,7 @@ class AgentStarter:
         )
 
     async def record(
-        self, state: IngestState, status: RuntimeStatus, cursor: JsonObject | None, payload: Mapping[str, Any]
+        self, state: IngestState, status: SessionRuntimeStatus, cursor: JsonObject | None, payload: Mapping[str, Any]
     ) -> None:
         """Write a runtime row, durably: a cursor cannot be replayed.
 

@@ -23,7 +23,7 @@ HOLD_SHARE_OF_LENGTH: Final = 1 / 16
 
 
 @attrs.frozen(kw_only=True)
-class HeldText:
+class BufferedText:
     """Text of one message that was not passed on yet. `began_at` is when the message's first text came.
 
     `size` counts the bytes of the text, `said` those of the message that were passed on before.
@@ -51,7 +51,9 @@ class HeldText:
         return max(MOST_HELD_BYTES, int(self.said * HOLD_SHARE_OF_LENGTH))
 
 
-def hold(held: HeldText, event: ProviderRuntimeEvent, now: float) -> tuple[HeldText, tuple[ProviderRuntimeEvent, ...]]:
+def hold(
+    held: BufferedText, event: ProviderRuntimeEvent, now: float
+) -> tuple[BufferedText, tuple[ProviderRuntimeEvent, ...]]:
     """What is held after `event`, and what is to be passed on now, in order."""
     if not isinstance(event, MessageDelta):
         after, released = release(held, whole=True)
@@ -59,7 +61,7 @@ def hold(held: HeldText, event: ProviderRuntimeEvent, now: float) -> tuple[HeldT
     size = len(event.text) if event.text.isascii() else len(event.text.encode("utf-8", "replace"))
     if event.item != held.item:
         _, released = release(held, whole=True)
-        fresh = HeldText(item=event.item, text=event.text, size=size, began_at=now, oldest_at=now)
+        fresh = BufferedText(item=event.item, text=event.text, size=size, began_at=now, oldest_at=now)
     else:
         released = ()
         oldest_at = held.oldest_at if held.text else now
@@ -70,7 +72,7 @@ def hold(held: HeldText, event: ProviderRuntimeEvent, now: float) -> tuple[HeldT
     return after, (*released, *overflow)
 
 
-def release(held: HeldText, *, whole: bool = False) -> tuple[HeldText, tuple[ProviderRuntimeEvent, ...]]:
+def release(held: BufferedText, *, whole: bool = False) -> tuple[BufferedText, tuple[ProviderRuntimeEvent, ...]]:
     """Pass on what is held; the message's age is kept.
 
     The first half of a surrogate pair at its end waits for the second one, unless the `whole` is asked for.

@@ -105,7 +105,7 @@ def _ingest(
             return state, ()
         case TurnCompleted():
             if event.outcome == "completed":
-                return _end_turn(attrs.evolve(state, resumed=False), "ready", now, _Why(event.error))
+                return _end_turn(attrs.evolve(state, resumed=False), "ready", now, _EndCause(event.error))
             return _end_turn(state, _AFTER_TURN[event.outcome], now, _why_failed(state, event))
         case SessionExited():
             return _exit(state, event, now)
@@ -122,7 +122,7 @@ def _ingest(
             after, commands = _sent(state, reported)
             if not event.fatal:
                 return after, commands
-            after, ending = _end_turn(after, "error", now, _Why(event.message, event.reason))
+            after, ending = _end_turn(after, "error", now, _EndCause(event.message, event.reason))
             fatal = attrs.evolve(after, fatal_error=event.message, fatal_reason=event.reason)
             return fatal, (*commands, *ending)
         case CheckpointCaptured():
@@ -177,7 +177,7 @@ def _sent(state: IngestState, *commands: IngestedCommand) -> tuple[IngestState, 
 
 
 @attrs.frozen
-class _Why:
+class _EndCause:
     """Why a turn or a session ended, as far as it is known."""
 
     error: str | None
@@ -185,16 +185,16 @@ class _Why:
     retry_at: Instant | None = None
 
 
-def _why_failed(state: IngestState, event: TurnCompleted) -> _Why:
+def _why_failed(state: IngestState, event: TurnCompleted) -> _EndCause:
     """Of a conversation that was resumed and has not worked since, the error names the way to leave it."""
     error = event.error
     if event.outcome == "failed" and state.resumed and event.reason in _MAY_BE_THE_CONVERSATION:
         error = f"{error or NO_REASON_GIVEN}; {WAY_TO_START_AFRESH}"
-    return _Why(error, event.reason, event.retry_at)
+    return _EndCause(error, event.reason, event.retry_at)
 
 
 def _end_turn(
-    state: IngestState, status: SessionStatus, now: Instant, why: _Why
+    state: IngestState, status: SessionStatus, now: Instant, why: _EndCause
 ) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
     """Complete what still streams, say why the turn failed if it did, then report a status that names no turn."""
     state, commands = complete_messages(state, now)
@@ -209,7 +209,7 @@ def _end_turn(
     return numbered(over, ended), (*commands, ended)
 
 
-def _turn_failed(state: IngestState, turn_id: TurnId, why: _Why, now: Instant) -> IngestedCommand:
+def _turn_failed(state: IngestState, turn_id: TurnId, why: _EndCause, now: Instant) -> IngestedCommand:
     message = bounded_text(why.error or NO_REASON_GIVEN, MAX_ERROR_BYTES)
     retry = {} if why.retry_at is None else {"retryAt": why.retry_at}
     return activity(
@@ -228,18 +228,18 @@ def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[Inges
     An agent that ended between turns has no turn to say so: an activity of its own does, which no later status covers.
     """
     if state.fatal_error is not None:
-        return _end_turn(state, "error", now, _Why(state.fatal_error, state.fatal_reason))
+        return _end_turn(state, "error", now, _EndCause(state.fatal_error, state.fatal_reason))
     if event.asked:
-        return _end_turn(state, "stopped", now, _Why(None))
+        return _end_turn(state, "stopped", now, _EndCause(None))
     code = "" if event.exit_code is None else f" with exit status {event.exit_code}"
     tail = event.stderr_tail.strip()
     error = f"the agent process ended{code}{': ' if tail else ''}{tail}"
     ended = attrs.evolve(state, fatal_error=error, fatal_reason="agent_crashed")
     if state.turn_id is not None:
-        return _end_turn(ended, "error", now, _Why(error, "agent_crashed"))
+        return _end_turn(ended, "error", now, _EndCause(error, "agent_crashed"))
     payload = {"message": bounded_text(error, MAX_ERROR_BYTES), **_reason("agent_crashed")}
     died = activity(ended, now, tone="error", kind="runtime.error", summary=error, payload=payload, of_no_turn=True)
-    after, commands = _end_turn(numbered(ended, died), "error", now, _Why(error, "agent_crashed"))
+    after, commands = _end_turn(numbered(ended, died), "error", now, _EndCause(error, "agent_crashed"))
     return after, (died, *commands)
 
 

@@ -55,7 +55,7 @@ REMOVE_OF_TURNS: Final = compiled(
 
 
 @attrs.define
-class _Arrived:
+class _MessageText:
     """What a batch holds of one message. `replaces`: the text takes the row's place instead of following it."""
 
     first: ThreadMessageSent
@@ -78,7 +78,7 @@ class _Arrived:
 
 _MARKER: Final = re.compile(r"… \[cut: (\d+) characters\]")
 
-_Folded = dict[tuple[str, str], _Arrived]
+_Folded = dict[tuple[str, str], _MessageText]
 
 
 @attrs.frozen
@@ -105,8 +105,8 @@ class ThreadMessagesProjection:
         _write(database, folded)
 
 
-def _arrived(sent: ThreadMessageSent) -> _Arrived:
-    return _Arrived(
+def _arrived(sent: ThreadMessageSent) -> _MessageText:
+    return _MessageText(
         first=sent,
         last=sent,
         pieces=[sent.text],
@@ -120,7 +120,7 @@ def _write(database: peewee.SqliteDatabase, folded: _Folded) -> None:
     execute_many(database, UPSERT, rows)
 
 
-def _row(database: peewee.SqliteDatabase, thread_id: str, message_id: str, arrived: _Arrived) -> dict[str, object]:
+def _row(database: peewee.SqliteDatabase, thread_id: str, message_id: str, arrived: _MessageText) -> dict[str, object]:
     text, replaces = "".join(arrived.pieces), arrived.replaces
     size = len(text) if text.isascii() else len(text.encode())
     which = {"message_id": message_id, "thread_id": thread_id}

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 import click
 
-from ...actors.checkpoints.database_refs import RefOwner, ThreadRef, go_back, list_thread_refs, prune
+from ...actors.checkpoints.database_refs import RefOwner, ThreadRef, list_thread_refs, prune, restore_capture
 from ...actors.checkpoints.others_work import preview_revert
 from ...contracts.codec import to_json
 from ...contracts.errors import NotFound
@@ -32,11 +32,11 @@ MOST_SAFETY_DAYS: Final = 36_500
 
 
 @attrs.frozen(kw_only=True)
-class _Listed:
+class _RefList:
     refs: tuple[ThreadRef, ...]
 
 
-class _ListsByDefault(click.Group):
+class _DefaultsToList(click.Group):
     """A group whose first argument may be a database: then it lists."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -44,7 +44,7 @@ class _ListsByDefault(click.Group):
         return super().parse_args(ctx, ["list", *args] if names_no_command else args)
 
 
-@click.group(cls=_ListsByDefault, name="checkpoints", subcommand_metavar="[list|preview|restore|prune] DB [ARGS]...")
+@click.group(cls=_DefaultsToList, name="checkpoints", subcommand_metavar="[list|preview|restore|prune] DB [ARGS]...")
 def checkpoints() -> None:
     """List the captures of threads' workspaces, go back to one, or prune. Without a command: list."""
 
@@ -64,7 +64,7 @@ def list_command(database: Path, thread: str | None, as_json: bool) -> None:
         raise NotFound(f"thread {thread!r} does not exist")
     found = run_until_signal(partial(list_thread_refs, owner, threads))
     if as_json:
-        write_json(to_json(_Listed(refs=found)))
+        write_json(to_json(_RefList(refs=found)))
     else:
         _print_refs("Checkpoints", found)
 
@@ -82,7 +82,7 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
     """
     with _owned(database):
         owner, threads = _refs_of(database)
-        done = run_until_signal(partial(go_back, owner, threads, ThreadId(thread), ref))
+        done = run_until_signal(partial(restore_capture, owner, threads, ThreadId(thread), ref))
     if as_json:
         write_json(to_json(done))
         return

@@ -73,20 +73,20 @@ def _end_input(end_of_input: anyio.Event, number: int) -> bool:
 
 async def _dispatch(database: Path, end_of_input: anyio.Event, *, internal: bool, concurrency: int) -> int:
     async with open_runtime(database) as runtime:
-        run = _Run(runtime, end_of_input, internal=internal, concurrency=concurrency)
+        run = _InputRun(runtime, end_of_input, internal=internal, concurrency=concurrency)
         await run.answer_all(CommandLines(sys.stdin.fileno()))
     return 1 if run.failed else 0
 
 
 @attrs.frozen(kw_only=True)
-class _Asked:
+class _PendingLine:
     """A line that waits to be answered: its submission, or the error that kept it from the mailbox."""
 
     command_id: str | None
     outcome: Submission | Exception
 
 
-class _Run:
+class _InputRun:
     """One run over the input, up to `end_of_input`. `failed`: any line was answered with an error."""
 
     def __init__(self, runtime: Runtime, end_of_input: anyio.Event, *, internal: bool, concurrency: int) -> None:
@@ -103,7 +103,7 @@ class _Run:
         Raises:
             OSError: the output cannot be written. Commands that were submitted are handled all the same.
         """
-        send, receive = anyio.create_memory_object_stream[_Asked](math.inf)  # bounded by the semaphore
+        send, receive = anyio.create_memory_object_stream[_PendingLine](math.inf)  # bounded by the semaphore
         async with anyio.create_task_group() as tasks:
             reading = anyio.CancelScope()
 
@@ -124,7 +124,7 @@ class _Run:
         if self._output_error is not None:
             raise self._output_error
 
-    async def _submit_lines(self, lines: CommandLines, asked: MemoryObjectSendStream[_Asked]) -> None:
+    async def _submit_lines(self, lines: CommandLines, asked: MemoryObjectSendStream[_PendingLine]) -> None:
         while True:
             await self._unanswered.acquire()
             line = b""
@@ -132,7 +132,7 @@ class _Run:
                 try:
                     taken = await lines.next_line()
                 except InvalidCommand as error:
-                    asked.send_nowait(_Asked(command_id=None, outcome=error))
+                    asked.send_nowait(_PendingLine(command_id=None, outcome=error))
                     break
                 if taken is None:
                     return
@@ -141,7 +141,7 @@ class _Run:
                 with anyio.CancelScope(shield=True):  # a command that is in the mailbox is answered
                     asked.send_nowait(await self._submitted(line))
 
-    async def _submitted(self, line: bytes) -> _Asked:
+    async def _submitted(self, line: bytes) -> _PendingLine:
         command_id: str | None = None
         try:
             content = _parsed_object(line)
@@ -150,13 +150,13 @@ class _Run:
             command = parse_command(content)
             submission = await self._runtime.submit(command, actor=self._actor_of(command))
         except Exception as error:  # whatever it is, it is this line's answer
-            return _Asked(command_id=command_id, outcome=error)
-        return _Asked(command_id=command_id, outcome=submission)
+            return _PendingLine(command_id=command_id, outcome=error)
+        return _PendingLine(command_id=command_id, outcome=submission)
 
     def _actor_of(self, command: Command) -> ActorKind:
         return "provider" if self._internal and isinstance(command, INTERNAL_COMMANDS) else "client"
 
-    async def _write_answers(self, asked: MemoryObjectReceiveStream[_Asked]) -> None:
+    async def _write_answers(self, asked: MemoryObjectReceiveStream[_PendingLine]) -> None:
         async for one in asked:
             answer = await _answer(one)
             self.failed = self.failed or answer["status"] in _ERRORS
@@ -183,7 +183,7 @@ def _parsed_object(line: bytes) -> dict[str, Any]:
     return content
 
 
-async def _answer(asked: _Asked) -> dict[str, Any]:
+async def _answer(asked: _PendingLine) -> dict[str, Any]:
     try:
         if isinstance(asked.outcome, Exception):
             raise asked.outcome

@@ -19,7 +19,7 @@ from .progress import replay_progress
 
 
 @attrs.frozen(kw_only=True)
-class _Health:
+class _HealthReport:
     owner: Owner | None
     copy: DatabaseCopy | None
     diagnosis: Diagnosis
@@ -36,7 +36,7 @@ def health(context: click.Context, database: Path, as_json: bool) -> None:
     """
     with open_read_only(database) as opened, replay_progress("reading") as progress:
         opened.execute_sql("BEGIN")
-        found = _Health(
+        found = _HealthReport(
             owner=read_owner(database),
             copy=copy_of(read_identity(opened, database)),
             diagnosis=diagnose(opened, progress=progress),
@@ -48,7 +48,7 @@ def health(context: click.Context, database: Path, as_json: bool) -> None:
     context.exit(1 if found.diagnosis.quarantine else 0)
 
 
-def _print(console: Console, found: _Health) -> None:
+def _print(console: Console, found: _HealthReport) -> None:
     owner, diagnosis = found.owner, found.diagnosis
     print_line(
         console,

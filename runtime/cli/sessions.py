@@ -16,7 +16,7 @@ from .parameters import database_argument, json_option
 
 
 @attrs.frozen(kw_only=True)
-class _Session:
+class _SessionRow:
     """A row of `provider_session_runtime`. `is_current`: the thread's session names it."""
 
     provider_session_id: str
@@ -31,9 +31,9 @@ class _Session:
 
 
 @attrs.frozen(kw_only=True)
-class _Sessions:
+class _SessionList:
     owner: Owner | None
-    sessions: tuple[_Session, ...]
+    sessions: tuple[_SessionRow, ...]
 
 
 @click.command()
@@ -49,15 +49,15 @@ def sessions(database: Path, as_json: bool) -> None:
         rows = read_runtimes(opened)
         named = opened.execute_sql("SELECT provider_session_id FROM projection_thread_sessions").fetchall()
     current = {session_id for (session_id,) in named}
-    found = _Sessions(owner=read_owner(database), sessions=tuple(_session(row, current) for row in rows))
+    found = _SessionList(owner=read_owner(database), sessions=tuple(_session(row, current) for row in rows))
     if as_json:
         write_json(to_json(found))
     else:
         _print_sessions(found)
 
 
-def _session(row: ProviderRuntimeRow, current: set[str | None]) -> _Session:
-    return _Session(
+def _session(row: ProviderRuntimeRow, current: set[str | None]) -> _SessionRow:
+    return _SessionRow(
         provider_session_id=row.provider_session_id,
         thread_id=row.thread_id,
         provider_name=row.provider_name,
@@ -70,7 +70,7 @@ def _session(row: ProviderRuntimeRow, current: set[str | None]) -> _Session:
     )
 
 
-def _print_sessions(found: _Sessions) -> None:
+def _print_sessions(found: _SessionList) -> None:
     console = stdout_console()
     owner = found.owner
     print_line(

@@ -17,9 +17,9 @@ from orchestrion.migrations import (
     READABLE_FROM,
     BrokenChain,
     EditedMigration,
+    ForeignSchema,
     NewerSchema,
-    NotOurs,
-    Outdated,
+    OutdatedSchema,
     check,
     migrate,
 )
@@ -87,7 +87,7 @@ def test_chain_is_applied_once(database: peewee.SqliteDatabase) -> None:
 
 def test_older_database_gets_what_it_lacks(database: peewee.SqliteDatabase) -> None:
     assert migrate(database, now=NOW, migrations=load()[:2]) == NAMES[:2]
-    with pytest.raises(Outdated, match=NAMES[2]):
+    with pytest.raises(OutdatedSchema, match=NAMES[2]):
         check(database)
     assert migrate(database, now=NOW) == NAMES[2:]
     assert migrate(database, now=NOW, migrations=[*load(), later()]) == [LATER]
@@ -104,7 +104,7 @@ def test_bookkeeping_keeps_a_version_for_each_projector(database: peewee.SqliteD
 
 def test_check_writes_nothing_to_a_fresh_database(database: peewee.SqliteDatabase, path: Path) -> None:
     database.execute_sql("PRAGMA query_only = 1")
-    with pytest.raises(Outdated, match="001_orchestration_events"):
+    with pytest.raises(OutdatedSchema, match="001_orchestration_events"):
         check(database)
     assert path.stat().st_size == 0
 
@@ -150,7 +150,7 @@ def test_database_of_something_else_is_refused_and_left_alone(
     make(database)
     before = path.read_bytes()
     for attempt in (lambda: migrate(database, now=NOW), lambda: check(database)):
-        with pytest.raises(NotOurs):
+        with pytest.raises(ForeignSchema):
             attempt()
     assert path.read_bytes() == before
 
@@ -223,9 +223,9 @@ def test_failure_keeps_what_was_there_before(database: peewee.SqliteDatabase) ->
 @pytest.mark.parametrize("applied", range(len(NAMES)))
 def test_readers_do_without_migrations_that_they_do_not_need(database: peewee.SqliteDatabase, applied: int) -> None:
     migrate(database, now=NOW, migrations=load()[:applied])
-    with nullcontext() if applied >= READABLE_FROM else pytest.raises(Outdated):
+    with nullcontext() if applied >= READABLE_FROM else pytest.raises(OutdatedSchema):
         check(database, to_read=True)
-    with pytest.raises(Outdated):
+    with pytest.raises(OutdatedSchema):
         check(database)
 
 

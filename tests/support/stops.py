@@ -31,7 +31,7 @@ import anyio
 import attrs
 import trio
 
-from orchestrion.actors.apart import interruption_in
+from orchestrion.actors.detached_task import interruption_in
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.process.guardian import descendants, living_processes
 from orchestrion.actors.providers.session_limits import SessionLimits

@@ -1,4 +1,4 @@
-"""Reverts by a user who may not read all of a workspace that two threads use. Prints what is foreseen and recorded."""
+"""Reverts by a user who may not read all of a workspace that two threads use. Prints what is forecast and recorded."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ NAMED: Final[dict[str, Any]] = {
     "aggregate kind": values.AggregateKind,
     "actor kind": values.ActorKind,
     "receipt status": values.ReceiptStatus,
-    "runtime status": values.RuntimeStatus,
+    "runtime status": values.SessionRuntimeStatus,
     "role": values.MessageRole,
     "tone": values.Tone,
     "session status": values.SessionStatus,

@@ -10,7 +10,7 @@ from .git_workspace import GitWorkspace
 from .kept import KeptRef
 from .obstacles import RestoreRefused
 from .refs import RefKind, RefName, RefNames, baseline_ref, checkpoint_ref, parse_ref, safety_ref, thread_component
-from .restore import Foreseen, Restored, RestoreFailed
+from .restore import Restored, RestoreFailed, RestoreForecast
 from .scratch import CaptureLimits
 from .shadow import shadow_home
 from .shadow_sizes import ShadowStats, read_shadow_stats
@@ -21,7 +21,6 @@ __all__ = [
     "CaptureFailed",
     "CaptureLimits",
     "DiffLimits",
-    "Foreseen",
     "GitTooOld",
     "GitUnavailable",
     "GitWorkspace",
@@ -30,6 +29,7 @@ __all__ = [
     "RefName",
     "RefNames",
     "RestoreFailed",
+    "RestoreForecast",
     "RestoreRefused",
     "Restored",
     "ShadowStats",

@@ -24,7 +24,7 @@ from .ref_contents import FoundRef, delete_missing, read_refs
 from .refs import NAMESPACE
 from .scratch import Layout
 from .skipped import SkippedPaths
-from .wholeness import ObjectsGone, are_gone, is_whole, running_gc_ended
+from .wholeness import MissingObjects, are_gone, is_whole, running_gc_ended
 
 _IDENTITY: Final = {
     f"GIT_{role}_{field}": text
@@ -136,7 +136,7 @@ class CaptureRefs:
         """Write `ref`, and see that what it keeps is there; where it is not, the ref is as it was or deleted.
 
         Raises:
-            ObjectsGone: something of the capture was deleted meanwhile.
+            MissingObjects: something of the capture was deleted meanwhile.
             CaptureFailed: git could not write the ref.
         """
         expected = "0" * len(commit) if displaced is None else displaced.commit
@@ -149,7 +149,7 @@ class CaptureRefs:
         else:
             await self.git.run("update-ref", "--no-deref", "-d", ref, commit)
         fault = "its objects were deleted while it was recorded, as by git gc --prune=now"
-        raise ObjectsGone("capture", self.layout.top, fault)
+        raise MissingObjects("capture", self.layout.top, fault)
 
     async def keep_present(self, ref: CheckpointRef, tree: Tree, message: str) -> Capture:
         """Keep a tree under a ref that is not there; where its objects were deleted meanwhile, it is written again.

@@ -60,7 +60,7 @@ class WorkspaceDiff:
 
 
 @attrs.frozen(kw_only=True)
-class _Listed:
+class _ChangedPath:
     """A path that differs, with the blobs on both sides and the lines that came and went."""
 
     path: bytes
@@ -105,7 +105,7 @@ async def tree_diff(
     )
 
 
-def _listed(listing: bytes) -> Iterator[_Listed]:
+def _listed(listing: bytes) -> Iterator[_ChangedPath]:
     """Reads `--raw --numstat -z`: all `:modes ids status NUL path NUL`, then all `added TAB deleted TAB path NUL`.
 
     A rename has two paths in both: in the raw record after its status, in the count after an empty path.
@@ -128,7 +128,7 @@ def _listed(listing: bytes) -> Iterator[_Listed]:
                 path = next(fields)
             lines[path] = (_lines(added), _lines(deleted))
     for path, (kind, blobs) in changes.items():
-        yield _Listed(path=path, kind=kind, blobs=blobs, lines=lines.get(path, (0, 0)))
+        yield _ChangedPath(path=path, kind=kind, blobs=blobs, lines=lines.get(path, (0, 0)))
 
 
 def _lines(count: bytes) -> int:

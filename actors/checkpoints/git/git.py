@@ -55,7 +55,7 @@ class CaptureFailed(OrchestrionError):
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class GitResult:
     """What git wrote to its standard output, and how it exited."""
 
     code: int
@@ -79,7 +79,7 @@ class Git:
         stdin: bytes | None = None,
         codes: Collection[int] = (0,),
         variables: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> GitResult:
         """Run `git ARGUMENTS` to its end.
 
         Cancellation is passed on when the git process is gone.
@@ -97,7 +97,7 @@ class Git:
         said = errors.decode("utf-8", "replace").strip()
         if code not in codes:
             raise self._failed(arguments, said or f"exit status {code}")
-        return Answer(code=code, output=bytes(output), errors=said)
+        return GitResult(code=code, output=bytes(output), errors=said)
 
     async def read(self, *arguments: str, limit: int) -> tuple[bytes, bool]:
         """The first `limit` bytes that `git ARGUMENTS` writes, and whether that is all; git is killed where it is not.

@@ -35,11 +35,11 @@ from .recording import Tree
 from .refs import NAMESPACE, RefNames, parse_ref, thread_component
 from .restore import (
     Approve,
-    Foreseen,
     Restored,
     RestoreFailed,
+    RestoreForecast,
     Touched,
-    foresee_tree,
+    forecast_tree,
     nothing_known,
     restore_tree,
 )
@@ -249,7 +249,7 @@ class GitWorkspace:
             raise RestoreFailed(self.top, kept[0].ref, fault.fault) from fault
         return kept[0], restored
 
-    async def foresee(self, target: Capture, *, touched: Touched = nothing_known) -> Foreseen:
+    async def forecast(self, target: Capture, *, touched: Touched = nothing_known) -> RestoreForecast:
         """What `restore` would do now, with the same `touched`. Nothing of the workspace is changed.
 
         Raises:
@@ -258,7 +258,7 @@ class GitWorkspace:
         """
         self._check_place(target)
         with deadline("restore", self.top, self._deadline):
-            return await foresee_tree(self._git, self._layout, target.content, touched)
+            return await forecast_tree(self._git, self._layout, target.content, touched)
 
     async def differences(self, from_tree: str, to_tree: str) -> Differences:
         """The paths, from the top of the work tree, that differ between two captures' trees.

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from .git import Answer, Git
+from .git import Git, GitResult
 
 _PLAIN: Final = b"./"
 """Before a path, it keeps git from reading `:` as pathspec magic: this command takes no literal pathspecs."""
@@ -29,5 +29,5 @@ async def ignored_paths(git: Git, work_tree: Path, paths: Collection[bytes]) -> 
     return {path.removeprefix(_PLAIN) for path in paths_of(answer)}
 
 
-def paths_of(answer: Answer) -> list[bytes]:
+def paths_of(answer: GitResult) -> list[bytes]:
     return [path for path in answer.output.split(b"\0") if path]

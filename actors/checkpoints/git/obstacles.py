@@ -31,7 +31,7 @@ class RestoreRefused(OrchestrionError):
 
 
 @attrs.frozen(kw_only=True)
-class Change:
+class PathChange:
     """A path that differs between the present and the target, with mode and blob on each side."""
 
     path: bytes
@@ -41,8 +41,12 @@ class Change:
     target_blob: bytes
 
 
-def what_is_in_the_way(
-    layout: Layout, own_files: OwnFiles, written: Sequence[Change], gone: Collection[bytes], notes: Collection[bytes]
+def find_obstacles(
+    layout: Layout,
+    own_files: OwnFiles,
+    written: Sequence[PathChange],
+    gone: Collection[bytes],
+    notes: Collection[bytes],
 ) -> set[bytes]:
     """What stands where a file is to be written, and is in no capture.
 

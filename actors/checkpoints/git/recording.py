@@ -23,7 +23,7 @@ import attrs
 from ....persistence.threads import in_thread
 from .details import CaptureDetails
 from .file_modes import FileModes
-from .git import Answer, CaptureFailed, Git
+from .git import CaptureFailed, Git, GitResult
 from .ignoring import paths_of
 from .notes import note_of
 from .own_files import OwnFiles
@@ -205,7 +205,7 @@ async def _repositories(git: Git, layout: Layout, paths: Collection[bytes]) -> t
     return found, unborn
 
 
-def _entries(answer: Answer) -> tuple[list[bytes], list[bytes]]:
+def _entries(answer: GitResult) -> tuple[list[bytes], list[bytes]]:
     """The paths of an index: nested repositories, and files."""
     links: list[bytes] = []
     files: list[bytes] = []
@@ -214,7 +214,7 @@ def _entries(answer: Answer) -> tuple[list[bytes], list[bytes]]:
     return links, files
 
 
-def _gone_and_changed(answer: Answer) -> tuple[list[bytes], list[bytes]]:
+def _gone_and_changed(answer: GitResult) -> tuple[list[bytes], list[bytes]]:
     fields: Iterator[bytes] = iter(answer.output.split(b"\0"))
     gone: list[bytes] = []
     changed: list[bytes] = []
@@ -225,7 +225,7 @@ def _gone_and_changed(answer: Answer) -> tuple[list[bytes], list[bytes]]:
 
 
 @attrs.frozen(kw_only=True)
-class _Looked:
+class _ClassifiedPaths:
     """What paths are: a runtime's own, above the size limit with the note that stands for each, or skipped and why."""
 
     own: set[bytes]
@@ -233,9 +233,9 @@ class _Looked:
     skipped: dict[bytes, SkipReason]
 
 
-def _look_at(layout: Layout, paths: Collection[bytes], own: OwnFiles) -> _Looked:
+def _look_at(layout: Layout, paths: Collection[bytes], own: OwnFiles) -> _ClassifiedPaths:
     root = os.fsencode(layout.top)
-    looked = _Looked(own=own.those_of(paths), large={}, skipped={})
+    looked = _ClassifiedPaths(own=own.those_of(paths), large={}, skipped={})
     looked.skipped.update(dict.fromkeys(own.foreign_places(looked.own).values(), "foreign"))
     for path in paths:
         if path in looked.own:

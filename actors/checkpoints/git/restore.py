@@ -29,7 +29,7 @@ from ....persistence.threads import in_thread
 from .git import CaptureFailed, Git
 from .ignoring import paths_of
 from .notes import find_notes
-from .obstacles import NOTHING, Change, RestoreRefused, check_writable, parents_of, shown, what_is_in_the_way
+from .obstacles import NOTHING, PathChange, RestoreRefused, check_writable, find_obstacles, parents_of, shown
 from .own_files import OwnFiles
 from .recording import Tree, record, record_workspace, tree_of_index
 from .scratch import Layout, keep_index, keep_objects, scratch_repository
@@ -53,7 +53,7 @@ class RestoreFailed(OrchestrionError):
 
 
 @attrs.frozen(kw_only=True)
-class Foreseen:
+class RestoreForecast:
     """What a restore would do: the present's tree, the paths to be written and removed, what would be left alone.
 
     `left_alone` are those that differ from the target, or may, and stay as they are.
@@ -69,7 +69,7 @@ class Foreseen:
 class Restored:
     """What was done, and `untouched`: every path whose difference from the target remains, named or not."""
 
-    done: Foreseen
+    done: RestoreForecast
     untouched: frozenset[bytes]
 
     @property
@@ -86,7 +86,7 @@ class Restored:
 
 
 @attrs.frozen(kw_only=True)
-class _Plan:
+class _RestorePlan:
     """What is to be written and removed, and `in_the_way`: what no capture holds yet and would be lost."""
 
     written: tuple[bytes, ...]
@@ -97,7 +97,7 @@ class _Plan:
 
 
 @attrs.frozen(kw_only=True)
-class _Work:
+class _RestoreWork:
     """What a plan is made with: the workspace, the scratch repository in its directory, and what is a runtime's own."""
 
     scratch: Git
@@ -107,7 +107,7 @@ class _Work:
     touched: Touched
 
 
-Approve = Callable[[Foreseen], Awaitable[None]]
+Approve = Callable[[RestoreForecast], Awaitable[None]]
 """Raises what refuses a restore, before anything is touched."""
 
 Touched = Callable[[], Awaitable[Collection[bytes]]]
@@ -119,7 +119,7 @@ async def nothing_known() -> Collection[bytes]:
     return ()
 
 
-async def foresee_tree(git: Git, layout: Layout, target: Tree, touched: Touched) -> Foreseen:
+async def forecast_tree(git: Git, layout: Layout, target: Tree, touched: Touched) -> RestoreForecast:
     """What restoring `target` would do now. No file is touched, and nothing keeps the objects that are written.
 
     Raises:
@@ -130,10 +130,10 @@ async def foresee_tree(git: Git, layout: Layout, target: Tree, touched: Touched)
         own = await in_thread(OwnFiles.look, layout.top, layout.database)
         skipped = await record_workspace(git, scratch, layout, own)
         present = await tree_of_index(scratch, directory, layout, skipped)
-        work = _Work(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
+        work = _RestoreWork(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
         plan = await _plan(work, present, target)
         await in_thread(keep_objects, directory, layout)
-    return _foreseen(present, plan)
+    return _forecast(present, plan)
 
 
 async def restore_tree(
@@ -178,7 +178,7 @@ async def _attempt(
         own = await in_thread(OwnFiles.look, layout.top, layout.database)
         skipped = await record_workspace(git, scratch, layout, own)
         present = await tree_of_index(scratch, directory, layout, skipped)
-        work = _Work(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
+        work = _RestoreWork(scratch=scratch, layout=layout, own=own, directory=directory, touched=touched)
         plan = await _plan(work, present, target)
         refused = await record(scratch, layout, plan.in_the_way, own, whole=True)
         if refused:
@@ -188,7 +188,7 @@ async def _attempt(
             present = await tree_of_index(scratch, directory, layout, skipped)
         await in_thread(keep_objects, directory, layout)
         if approve is not None:
-            await approve(_foreseen(present, plan))
+            await approve(_forecast(present, plan))
         safety_ref = await keep(present)
         await _check_unchanged(scratch, layout, plan)
         await in_thread(keep_index, directory, layout)
@@ -201,11 +201,11 @@ async def _attempt(
             await write_files(targeted, layout, plan.written, target.details.modes, replaced)
         except (CaptureFailed, OSError) as fault:
             raise RestoreFailed(layout.top, safety_ref, str(fault)) from fault
-    return Restored(done=_foreseen(present, plan), untouched=plan.untouched)
+    return Restored(done=_forecast(present, plan), untouched=plan.untouched)
 
 
-def _foreseen(present: Tree, plan: _Plan) -> Foreseen:
-    return Foreseen(
+def _forecast(present: Tree, plan: _RestorePlan) -> RestoreForecast:
+    return RestoreForecast(
         present=present.name,
         written=plan.written,
         removed=tuple(sorted(plan.removed)),
@@ -217,7 +217,7 @@ def _beside(scratch: Git, directory: Path, index: str) -> Git:
     return attrs.evolve(scratch, variables={**scratch.variables, "GIT_INDEX_FILE": str(directory / index)})
 
 
-async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
+async def _plan(work: _RestoreWork, present: Tree, target: Tree) -> _RestorePlan:
     scratch, layout, directory = work.scratch, work.layout, work.directory
     found_changes = await _changes(scratch, present.name, target.name)
     of_the_runtime = await in_thread(work.own.those_of, [change.path for change in found_changes])
@@ -246,12 +246,12 @@ async def _plan(work: _Work, present: Tree, target: Tree) -> _Plan:
     ignored -= _in_place_of(gone, {one.path for one in written})
     gone -= ignored
     alone |= ignored
-    found = await in_thread(partial(what_is_in_the_way, layout, work.own, written, gone, notes))
+    found = await in_thread(partial(find_obstacles, layout, work.own, written, gone, notes))
     touched = await work.touched() if present.skipped.unknown else ()
     alone |= await find_unseen(
         layout, work.own, present=present.skipped, target=target.skipped, named=alone, touched=touched
     )
-    return _Plan(
+    return _RestorePlan(
         written=tuple(one.path for one in written),
         removed=frozenset(gone | (found - {one.path for one in written})),
         in_the_way=tuple(sorted(found)),
@@ -268,14 +268,14 @@ def _unknown(present: SkippedPaths, target: SkippedPaths) -> frozenset[bytes]:
     return target.unknown | (present.unknown - present.only("special-file"))
 
 
-def _is_left_alone(change: Change, notes: Collection[bytes]) -> bool:
+def _is_left_alone(change: PathChange, notes: Collection[bytes]) -> bool:
     """Nested repositories that come, move or go, and files whose content the target does not have."""
     if change.target_mode == _REPOSITORY or change.target_blob in notes:
         return True
     return change.target_mode == NOTHING and (change.present_mode == _REPOSITORY or change.present_blob in notes)
 
 
-async def _changes(scratch: Git, present: str, target: str) -> list[Change]:
+async def _changes(scratch: Git, present: str, target: str) -> list[PathChange]:
     options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
     listing = await scratch.run("diff-tree", *options, present, target)
     fields: Iterator[bytes] = iter(listing.output.split(b"\0"))
@@ -284,7 +284,7 @@ async def _changes(scratch: Git, present: str, target: str) -> list[Change]:
         if field:
             present_mode, target_mode, present_blob, target_blob, _ = field[1:].split(b" ")
             found.append(
-                Change(
+                PathChange(
                     path=next(fields),
                     present_mode=present_mode,
                     target_mode=target_mode,
@@ -295,7 +295,7 @@ async def _changes(scratch: Git, present: str, target: str) -> list[Change]:
     return found
 
 
-async def _notes(scratch: Git, changes: Sequence[Change]) -> frozenset[bytes]:
+async def _notes(scratch: Git, changes: Sequence[PathChange]) -> frozenset[bytes]:
     """Those of the changes' blobs that are notes in place of a content."""
     blobs = {blob for one in changes for blob in (one.present_blob, one.target_blob) if blob.strip(b"0")}
     blobs -= {one.target_blob for one in changes if one.target_mode == _REPOSITORY}
@@ -309,7 +309,7 @@ def _in_place_of(paths: Collection[bytes], written: Collection[bytes]) -> set[by
     return {path for path in paths if path in above or any(parent in written for parent in parents_of(path))}
 
 
-async def _check_unchanged(scratch: Git, layout: Layout, plan: _Plan) -> None:
+async def _check_unchanged(scratch: Git, layout: Layout, plan: _RestorePlan) -> None:
     changed = set(paths_of(await scratch.run("diff-files", "-z", "--name-only", "--ignore-submodules=all")))
     touched = sorted(changed.intersection((*plan.written, *plan.removed)))
     if touched:

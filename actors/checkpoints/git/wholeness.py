@@ -24,13 +24,13 @@ _GC_POLLS: Final = 500
 _GC_POLL_SECONDS: Final = 0.02
 
 
-class ObjectsGone(CaptureFailed):
+class MissingObjects(CaptureFailed):
     """Objects of a capture were deleted while it was recorded."""
 
 
 def are_gone(fault: CaptureFailed) -> bool:
     """Whether git failed to commit a tree or to name a commit because objects were deleted meanwhile."""
-    return isinstance(fault, ObjectsGone) or fault.action == "commit-tree" or "nonexistent object" in fault.fault
+    return isinstance(fault, MissingObjects) or fault.action == "commit-tree" or "nonexistent object" in fault.fault
 
 
 async def is_whole(git: Git, commit: str) -> bool:

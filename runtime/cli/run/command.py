@@ -35,13 +35,13 @@ from ..clock import now
 from ..parameters import database_argument
 from ..signals import run_until_signal
 from .terminal import Approval, Terminal
-from .turn import Asked, Ended, FollowedTurn, Noted, Resolved, Said, SaidAll
+from .turn import ApprovalAsked, ApprovalSettled, FollowedTurn, MessageEnd, NoteShown, TextShown, TurnEnd
 
 _STATUS: Final = {"completed": 0, "interrupted": 130, "error": 1}
 
 
 @attrs.frozen(kw_only=True)
-class _Order:
+class _RunRequest:
     """What the command line asks for. `workspace` is None where it was not given."""
 
     database: Path
@@ -95,7 +95,7 @@ def run(
     if not prompt.strip():
         raise click.BadParameter("it is empty", param_hint="PROMPT")
     start = _turn_start(ThreadId(str(uuid4()) if thread_id is None else thread_id), prompt, model=model, effort=effort)
-    order = _Order(
+    order = _RunRequest(
         database=database,
         agent=agent.provider(mode),
         workspace=None if workspace is None else workspace.resolve(),
@@ -134,7 +134,7 @@ def _turn_start(thread_id: ThreadId, prompt: str, *, model: str | None, effort: 
 class _TurnOnTerminal:
     """One turn, from the opened database to its end. `is_recorded` says whether its thread stands in the database."""
 
-    def __init__(self, order: _Order, terminal: Terminal) -> None:
+    def __init__(self, order: _RunRequest, terminal: Terminal) -> None:
         self._order = order
         self._terminal = terminal
         self._turn = FollowedTurn(command_id=order.start.command_id)
@@ -165,19 +165,19 @@ class _TurnOnTerminal:
             tasks.start_soon(self._interrupt_when_asked, runtime)
             async for event in events:
                 match self._turn.see(event):
-                    case Said(text=text):
+                    case TextShown(text=text):
                         self._terminal.say(text)
-                    case SaidAll():
+                    case MessageEnd():
                         self._terminal.end_line()
-                    case Noted(text=text):
+                    case NoteShown(text=text):
                         self._terminal.note(text)
-                    case Asked() as asked:
+                    case ApprovalAsked() as asked:
                         questions[asked.request] = anyio.CancelScope()
                         tasks.start_soon(self._answer, runtime, asked, questions[asked.request])
-                    case Resolved(request=request):
+                    case ApprovalSettled(request=request):
                         if request in questions:
                             questions.pop(request).cancel()
-                    case Ended() as ended:
+                    case TurnEnd() as ended:
                         tasks.cancel_scope.cancel()
                         self._terminal.end_line()
                         if ended.outcome != "completed":
@@ -201,7 +201,7 @@ class _TurnOnTerminal:
         except CommandRejected as rejected:  # the turn has ended meanwhile
             self._terminal.note(rejected.reason)
 
-    async def _answer(self, runtime: Runtime, asked: Asked, open_question: anyio.CancelScope) -> None:
+    async def _answer(self, runtime: Runtime, asked: ApprovalAsked, open_question: anyio.CancelScope) -> None:
         with open_question:
             decision = await self._terminal.decide(asked.question)
             response = ThreadApprovalRespond(
@@ -217,7 +217,7 @@ class _TurnOnTerminal:
                 self._terminal.note(rejected.reason)
 
 
-async def _find_or_make_thread(runtime: Runtime, order: _Order) -> None:
+async def _find_or_make_thread(runtime: Runtime, order: _RunRequest) -> None:
     """The thread of the order, made in the project of its workspace if there is none.
 
     Raises:
@@ -252,7 +252,7 @@ def _are_one_directory(one: Path, other: Path) -> bool:
         return False
 
 
-async def _make_thread(runtime: Runtime, order: _Order, snapshot: Snapshot) -> None:
+async def _make_thread(runtime: Runtime, order: _RunRequest, snapshot: Snapshot) -> None:
     workspace = order.workspace or Path.cwd()
     root = Label(str(workspace))
     living = [one for one in snapshot.projects if one.deleted_at is None]

@@ -20,19 +20,19 @@ Outcome: TypeAlias = Literal["completed", "interrupted", "error"]
 
 
 @attrs.frozen(kw_only=True)
-class Said:
+class TextShown:
     """Text that continues what the agent says."""
 
     text: str
 
 
 @attrs.frozen(kw_only=True)
-class SaidAll:
+class MessageEnd:
     """A message of the agent is complete."""
 
 
 @attrs.frozen(kw_only=True)
-class Noted:
+class NoteShown:
     """A line beside the text: a tool, a plan, an error."""
 
     text: str
@@ -40,7 +40,7 @@ class Noted:
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class ApprovalAsked:
     """The agent waits for a decision."""
 
     request: ApprovalRequestId
@@ -48,21 +48,21 @@ class Asked:
 
 
 @attrs.frozen(kw_only=True)
-class Resolved:
+class ApprovalSettled:
     """A decision was made, by whomever; the question is not open any more."""
 
     request: ApprovalRequestId
 
 
 @attrs.frozen(kw_only=True)
-class Ended:
+class TurnEnd:
     """The turn is over."""
 
     outcome: Outcome
     error: str | None
 
 
-Sight: TypeAlias = Said | SaidAll | Noted | Asked | Resolved | Ended
+TurnUpdate: TypeAlias = TextShown | MessageEnd | NoteShown | ApprovalAsked | ApprovalSettled | TurnEnd
 
 
 @attrs.define(kw_only=True)
@@ -74,7 +74,7 @@ class FollowedTurn:
     _intent: EventId | None = None
     _is_open: bool = False
 
-    def see(self, event: LoggedEvent) -> Sight | None:
+    def see(self, event: LoggedEvent) -> TurnUpdate | None:
         """What an event of the thread shows of this turn."""
         if not isinstance(event, PersistedEvent):
             return None
@@ -84,14 +84,14 @@ class FollowedTurn:
             case ThreadSessionSetEvent() as changed:
                 return self._see_session(changed)
             case ThreadMessageSent(role="assistant") as sent if self._is_open and sent.turn_id == self.turn_id:
-                return Said(text=sent.text) if sent.streaming else SaidAll()
+                return TextShown(text=sent.text) if sent.streaming else MessageEnd()
             case ThreadActivityAppended() as appended:
                 return self._see_activity(event, appended)
             case _:
                 pass
         return None
 
-    def _see_session(self, changed: ThreadSessionSetEvent) -> Ended | None:
+    def _see_session(self, changed: ThreadSessionSetEvent) -> TurnEnd | None:
         session = changed.session
         if session.active_turn_id == self.turn_id and self.turn_id is not None:
             self._is_open = True
@@ -101,29 +101,31 @@ class FollowedTurn:
         self._is_open = False
         match session.status:
             case "ready" | "idle":
-                return Ended(outcome="completed", error=None)
+                return TurnEnd(outcome="completed", error=None)
             case "error":
-                return Ended(outcome="error", error=session.last_error)
+                return TurnEnd(outcome="error", error=session.last_error)
             case _:
-                return Ended(outcome="interrupted", error=None)
+                return TurnEnd(outcome="interrupted", error=None)
 
-    def _see_activity(self, event: PersistedEvent, appended: ThreadActivityAppended) -> Sight | None:
+    def _see_activity(self, event: PersistedEvent, appended: ThreadActivityAppended) -> TurnUpdate | None:
         activity = appended.activity
         if self._intent is not None and event.causation_event_id == self._intent:
             outcome: Outcome = "interrupted" if activity.kind == "turn.cancelled" else "error"
-            return Ended(outcome=outcome, error=activity.summary)
+            return TurnEnd(outcome=outcome, error=activity.summary)
         if activity.kind == "session.notice":
-            return Noted(text=activity.summary, is_error=False)
+            return NoteShown(text=activity.summary, is_error=False)
         if not self._is_open or activity.turn_id != self.turn_id:
             return None
         match activity.kind:
             case "turn.failed":
                 return None  # the end of the turn, which follows, says why
             case "approval.requested":
-                return Asked(request=ApprovalRequestId(str(activity.payload["requestId"])), question=activity.summary)
+                return ApprovalAsked(
+                    request=ApprovalRequestId(str(activity.payload["requestId"])), question=activity.summary
+                )
             case "approval.resolved":
-                return Resolved(request=ApprovalRequestId(str(activity.payload["requestId"])))
+                return ApprovalSettled(request=ApprovalRequestId(str(activity.payload["requestId"])))
             case "tool.started" | "plan.updated":
-                return Noted(text=activity.summary, is_error=False)
+                return NoteShown(text=activity.summary, is_error=False)
             case _:
-                return Noted(text=activity.summary, is_error=True) if activity.tone == "error" else None
+                return NoteShown(text=activity.summary, is_error=True) if activity.tone == "error" else None

@@ -9,7 +9,7 @@ import peewee
 import pytest
 
 from orchestrion.contracts.ids import ProviderSessionId, ThreadId
-from orchestrion.contracts.values import RuntimeStatus
+from orchestrion.contracts.values import SessionRuntimeStatus
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.provider_runtime import (
     ProviderRuntimeRow,
@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Iterator[peewee.SqliteDatabase]:
     opened.close()
 
 
-def life(session: str, *, thread: str = "t1", status: RuntimeStatus = "running") -> ProviderRuntimeRow:
+def life(session: str, *, thread: str = "t1", status: SessionRuntimeStatus = "running") -> ProviderRuntimeRow:
     return ProviderRuntimeRow(
         provider_session_id=session,
         thread_id=thread,
@@ -57,7 +57,7 @@ def test_a_life_is_found_by_its_session_and_written_anew(database: peewee.Sqlite
 
 
 def test_an_ended_life_keeps_its_cursor_and_is_live_no_more(database: peewee.SqliteDatabase) -> None:
-    statuses: tuple[RuntimeStatus, ...] = ("starting", "running", "stopped", "error")
+    statuses: tuple[SessionRuntimeStatus, ...] = ("starting", "running", "stopped", "error")
     lives = [life(f"s-{status}", status=status) for status in statuses]
     for one in lives:
         put_provider_runtime(database, one)

@@ -16,9 +16,9 @@ from orchestrion.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
 )
-from orchestrion.domain.coalesce import HOLD_SHARE_OF_AGE, MOST_HELD_BYTES, HeldText, hold, release
+from orchestrion.domain.coalesce import HOLD_SHARE_OF_AGE, MOST_HELD_BYTES, BufferedText, hold, release
 
-NOTHING = HeldText()
+NOTHING = BufferedText()
 
 
 def delta(text: str, item: str = "message-1") -> MessageDelta:
@@ -88,7 +88,7 @@ def test_text_of_another_message_is_a_boundary() -> None:
     held, _ = hold(NOTHING, delta("one"), 10.0)
     held, passed = hold(held, delta("two", "message-2"), 30.0)
     assert passed == (delta("one"),)
-    assert held == HeldText(item=ProviderItemId("message-2"), text="two", size=3, began_at=30.0, oldest_at=30.0)
+    assert held == BufferedText(item=ProviderItemId("message-2"), text="two", size=3, began_at=30.0, oldest_at=30.0)
 
 
 @pytest.mark.lesson("L6")

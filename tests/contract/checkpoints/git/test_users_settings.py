@@ -111,8 +111,8 @@ async def test_an_ignored_submodule_is_no_blind_spot(repository: Repository) -> 
     second = await captured(repository.top, 2)
     workspace = await opened(repository.top)
     assert (await workspace.differences(first.tree, second.tree)).paths == {b"inner"}
-    foreseen = await workspace.foresee(first)
-    assert (foreseen.written, foreseen.removed, foreseen.left_alone) == ((), (), ("inner",))
+    forecast = await workspace.forecast(first)
+    assert (forecast.written, forecast.removed, forecast.left_alone) == ((), (), ("inner",))
 
 
 @pytest.mark.lesson("L84")

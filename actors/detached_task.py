@@ -21,11 +21,11 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 from anyio.lowlevel import current_token
 
-__all__ = ["Apart", "deliver", "graver", "insist", "interruption_in", "is_cancelled", "outlast"]
+__all__ = ["DetachedTask", "deliver", "graver", "insist", "interruption_in", "is_cancelled", "outlast"]
 
 T = TypeVar("T")
 
-_together: ContextVar[set[Apart[Any]] | None] = ContextVar("orchestrion.apart", default=None)
+_together: ContextVar[set[DetachedTask[Any]] | None] = ContextVar("orchestrion.detached_tasks", default=None)
 """The tasks apart that belong together: those of one runtime."""
 
 _ACTOR: Final = {"actor": "runtime"}
@@ -33,7 +33,7 @@ _ACTOR: Final = {"actor": "runtime"}
 _logger = logging.getLogger(__name__)
 
 
-class Apart(Generic[T]):
+class DetachedTask(Generic[T]):
     """A task of its own. `ended` is set when it is over; `result` then gives its outcome."""
 
     def __init__(self, run: Callable[[], Awaitable[T]], *, name: str, context: Context | None = None) -> None:
@@ -102,9 +102,9 @@ class Apart(Generic[T]):
             self.ended.set()
 
 
-def gather_apart() -> set[Apart[Any]]:
+def gather_detached_tasks() -> set[DetachedTask[Any]]:
     """From now on, the tasks apart that this task and those that it starts begin are in this set while they run."""
-    together: set[Apart[Any]] = set()
+    together: set[DetachedTask[Any]] = set()
     _together.set(together)
     return together
 
