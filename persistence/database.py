@@ -84,7 +84,8 @@ def database_path(named: str | Path) -> Path:
     if text == ":memory:" or text.startswith("file:"):
         raise StoreError(
             f"{text!r} would be a file of that name: name a file in a temporary directory for a database that does not"
-            f" last, or write {f'./{text}'!r} for the file"
+            f" last, or write {f'./{text}'!r} for the file",
+            path=text,
         )
     try:
         path = Path(text).resolve()
@@ -93,11 +94,13 @@ def database_path(named: str | Path) -> Path:
         return path
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise StoreError(f"{text!r} cannot be the path of a database: {reason}: name another file") from error
+        raise StoreError(
+            f"{text!r} cannot be the path of a database: {reason}: name another file", path=text
+        ) from error
     if stat.S_ISDIR(status.st_mode):
-        raise StoreError(f"{text} is a directory: name a file in it")
+        raise StoreError(f"{text} is a directory: name a file in it", path=text)
     if not stat.S_ISREG(status.st_mode):
-        raise StoreError(f"{text} is a device, a pipe or a socket: name a regular file")
+        raise StoreError(f"{text} is a device, a pipe or a socket: name a regular file", path=text)
     return path
 
 
@@ -132,7 +135,7 @@ def open_reader(path: Path) -> SqliteDatabase:
     path = database_path(path)
     with translate_errors(path):
         if not path.exists():
-            raise StoreError(f"{path} does not exist: check the path")
+            raise StoreError(f"{path} does not exist: check the path", path=str(path))
         try:
             return _connect_reader(path, "mode=ro")
         except peewee.OperationalError:
@@ -172,7 +175,7 @@ def reopen(database: SqliteDatabase) -> None:
     with translate_errors(path):
         database.close()
         if not path.exists():  # connecting would make an empty one in its place
-            raise StoreError(f"{path} was removed while it was open: put a backup in its place")
+            raise StoreError(f"{path} was removed while it was open: put a backup in its place", path=str(path))
         database.connect()
 
 
@@ -187,7 +190,8 @@ def refuse_second_name(path: Path) -> None:
         if path.is_file() and names > 1:
             raise StoreError(
                 f"{path} is one of {names} hard links to one file, and SQLite keeps a log beside each name:"
-                " open a copy, or remove the other links"
+                " open a copy, or remove the other links",
+                path=str(path),
             )
 
 
@@ -214,25 +218,30 @@ def write_transaction(database: SqliteDatabase, *, durability: Durability) -> It
         # A connection that is closed while an error still refers to its cursor would keep the write lock.
         _roll_back(database, error)
         named = translated(error, Path(database.database))
-        raise CommitOutcomeUnknown(f"{named}; COMMIT failed, so what it wrote may be there or not") from error
+        fault = f"{named}; COMMIT failed: the transaction may have been committed or not"
+        raise CommitOutcomeUnknown(fault, path=named.path) from error
 
 
 @contextmanager
 def _translate_migration_errors(path: Path) -> Iterator[None]:
+    file = str(path)
     try:
         yield
     except migrations.NewerSchema as error:
-        raise DatabaseTooNew(f"{path} is newer than this installation: {error}: update it") from error
+        raise DatabaseTooNew(f"{path} is newer than this installation: {error}: update it", path=file) from error
     except migrations.ForeignSchema as error:
         raise ForeignDatabase(
-            f"{path} is not an Orchestrion database: {error}; nothing was written to it: name another file"
+            f"{path} is not an Orchestrion database: {error}; nothing was written to it: name another file",
+            path=file,
         ) from error
     except migrations.EditedMigration as error:
-        raise DatabaseCorrupt(f"{path}: {error}: install the version that migrated it, or restore a backup") from error
+        raise DatabaseCorrupt(
+            f"{path}: {error}: install the version that migrated it, or restore a backup", path=file
+        ) from error
     except migrations.OutdatedSchema as error:
-        raise StoreError(f"{path}: {error}: open it once with a runtime, which applies them") from error
+        raise StoreError(f"{path}: {error}: open it once with a runtime, which applies them", path=file) from error
     except migrations.MigrationError as error:
-        raise StoreError(f"{path} was not opened: {error}") from error
+        raise StoreError(f"{path} was not opened: {error}", path=file) from error
 
 
 def _connect_writer(path: Path) -> SqliteDatabase:
@@ -286,7 +295,9 @@ def _let_the_file_shrink(database: SqliteDatabase) -> None:
 def _enter_wal(database: SqliteDatabase, path: Path) -> None:
     mode = database.pragma("journal_mode", "wal")
     if mode != "wal":
-        raise StoreError(f"{path}: its file system cannot do WAL, SQLite chose {mode}: use a local disk")
+        raise StoreError(
+            f"{path}: its file system cannot do WAL, SQLite chose {mode}: use a local disk", path=str(path)
+        )
 
 
 def _roll_back(database: SqliteDatabase, error: BaseException) -> None:

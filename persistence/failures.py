@@ -68,26 +68,31 @@ def is_of_a_value(error: BaseException) -> bool:
 
 
 def translated(error: BaseException, path: Path) -> StoreError:
-    """The error of the contract that a failure of SQLite, Peewee or the operating system on `path` stands for."""
+    """The contract's error for a failure of SQLite, Peewee or the operating system on `path`."""
+    kind, message = _kind_and_message(error, path)
+    return kind(message, path=str(path))
+
+
+def _kind_and_message(error: BaseException, path: Path) -> tuple[type[StoreError], str]:
     if isinstance(error, OSError):
         if error.errno in _FULL_DISK:
-            return StoreFull(f"{path}: the disk is full: make room and try again")
+            return StoreFull, f"{path}: the disk is full: make room and try again"
         reason = error.strerror or str(error)
         if error.errno in _NO_LOCKS:
-            return StoreError(f"{path}: its file system does not lock files ({reason}): put it on a local disk")
-        return StoreError(f"{path}: {reason}: check that its directory exists and may be read and written")
+            return StoreError, f"{path}: its file system does not lock files ({reason}): put it on a local disk"
+        return StoreError, f"{path}: {reason}: check that its directory exists and may be read and written"
     match code := _primary_code(error):
         case sqlite3.SQLITE_FULL:
-            return StoreFull(f"{path}: the disk is full: make room and try again")
+            return StoreFull, f"{path}: the disk is full: make room and try again"
         case sqlite3.SQLITE_IOERR if _code(error) == sqlite3.SQLITE_IOERR_SHMSIZE:
-            return StoreFull(f"{path}: there is no room for the file beside it: make room and try again")
+            return StoreFull, f"{path}: there is no room for the file beside it: make room and try again"
         case sqlite3.SQLITE_CORRUPT:
-            return DatabaseCorrupt(f"{path} is damaged ({error}): run `orchestrion verify`, or restore a backup")
+            return DatabaseCorrupt, f"{path} is damaged ({error}): run `orchestrion verify`, or restore a backup"
         case sqlite3.SQLITE_NOTADB:
-            return ForeignDatabase(f"{path} is not a database: name another file")
+            return ForeignDatabase, f"{path} is not a database: name another file"
         case _:
             advice = _ADVICE.get(code, "run `orchestrion verify`")
-            return StoreError(f"{path}: {_driver_error(error)}: {advice}")
+            return StoreError, f"{path}: {_driver_error(error)}: {advice}"
 
 
 def _driver_error(error: BaseException) -> BaseException:

@@ -54,8 +54,9 @@ class OpenFiles:
             if found != known:
                 happened = "was removed" if found is None else "was replaced by another file"
                 raise StoreError(
-                    f"{path} {happened} while {self._database} was open: what would be written now could not be found"
-                    " again. End every process that uses the database, put the file or a backup back, and open it again"
+                    f"{path} {happened} while {self._database} was open: nothing more is written, because it would be"
+                    " lost. End every process that uses the database, restore the file or a backup, and open it again",
+                    path=str(path),
                 )
 
 

@@ -72,7 +72,7 @@ class DatabaseLock:
             raise self._in_use()
         refuse_second_name(self.path)
         if not self.path.parent.is_dir():
-            raise StoreError(f"{self.path}: its directory does not exist: create it first")
+            raise StoreError(f"{self.path}: its directory does not exist: create it first", path=str(self.path))
         with translate_errors(self.path):
             try:
                 self._lock.acquire()

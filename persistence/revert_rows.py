@@ -46,7 +46,7 @@ def read_revert_facts(database: peewee.SqliteDatabase, thread_id: ThreadId, turn
     """
     row = database.execute_sql(f"{_THREADS} WHERE thread.thread_id = ?", (thread_id,)).fetchone()
     if row is None:
-        raise NotFound(f"thread {thread_id!r} does not exist")
+        raise NotFound("thread", thread_id)
     workspace = Path(row[1])
     turns = dict(
         database.execute_sql(

@@ -59,7 +59,7 @@ def read_snapshot(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
     cut = read_cut(database)
     threads = _read_threads(database, request)
     if isinstance(request.thread_id, str) and not threads:
-        raise NotFound(f"thread {request.thread_id!r} does not exist")
+        raise NotFound("thread", request.thread_id)
     only_project = threads[0].project_id if isinstance(request.thread_id, str) else None
     return Snapshot(
         snapshot_sequence=cut.last_applied_sequence,

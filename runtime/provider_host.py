@@ -67,7 +67,7 @@ def providers_by_name(
     guards = [guarded(provider, calls, limits) for provider in providers]
     by_name = {provider.name: provider for provider in guards}
     if len(by_name) != len(guards):
-        raise InvalidRequest(f"providers have one name each, these do not: {[one.name for one in guards]}")
+        raise InvalidRequest("providers", f"expected different names, found {[one.name for one in guards]}")
     return by_name
 
 

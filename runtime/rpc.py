@@ -94,7 +94,7 @@ async def _answer(runtime: Runtime, method: str, params: Mapping[str, Any]) -> A
             )
             return {"events": [event_json(event) for event in page.events], "hasMore": page.has_more}
         case _:
-            raise InvalidRequest(f"no such method: {method!r}; there are: {', '.join(METHODS)}")
+            raise InvalidRequest("method", f"no such method: {method!r}; there are: {', '.join(METHODS)}")
 
 
 def _plain(value: object) -> Any:
@@ -108,4 +108,4 @@ def _read(params: Mapping[str, Any], cls: type[T]) -> T:
     try:
         return read_strictly(params, cls)
     except InvalidCommand as error:
-        raise InvalidRequest(str(error)) from None
+        raise InvalidRequest(error.field, error.fault) from None

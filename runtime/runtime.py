@@ -148,7 +148,7 @@ class Runtime:
             ProjectionStalled: a projector has halted, or keeps retrying; names it.
         """
         if detail not in get_args(SnapshotDetail):
-            raise InvalidRequest(f"no such detail: {detail!r}; there are: {', '.join(get_args(SnapshotDetail))}")
+            raise InvalidRequest("detail", f"expected one of {', '.join(get_args(SnapshotDetail))}, found {detail!r}")
         request = SnapshotRequest(thread_id=thread_id, detail=detail)
         try:
             async with self._projectors.cut(read_cut) as (pinned, _):
@@ -188,7 +188,7 @@ class Runtime:
             StoreError: the database cannot be read.
         """
         if not 0 <= turn_count <= MAX_JSON_INTEGER:
-            raise InvalidRequest(f"no count of turns: {turn_count}; counts start at 0 and go up")
+            raise InvalidRequest("turnCount", f"expected 0 to {MAX_JSON_INTEGER}, found {turn_count}")
         path = self._readers.path
         facts, identity = await self._readers.run(
             lambda database: (read_revert_facts(database, thread_id, turn_count), read_identity(database, path))
@@ -205,7 +205,7 @@ class Runtime:
         """
         if not 0 <= from_turn_count <= to_turn_count <= MAX_JSON_INTEGER:
             raise InvalidRequest(
-                f"no range of turns: from {from_turn_count} to {to_turn_count}; counts start at 0 and go up"
+                "fromTurnCount", f"expected 0 to toTurnCount, found {from_turn_count} with toTurnCount {to_turn_count}"
             )
         request = TurnDiffRequest(thread_id=thread_id, from_turn_count=from_turn_count, to_turn_count=to_turn_count)
         diff: str | None = ""
@@ -258,7 +258,7 @@ class Runtime:
         """
         _check_sequence(from_sequence_exclusive)
         if not 1 <= limit <= MAX_REPLAYED_EVENTS:
-            raise InvalidRequest(f"limit: expected 1 to {MAX_REPLAYED_EVENTS}, found {limit}")
+            raise InvalidRequest("limit", f"expected 1 to {MAX_REPLAYED_EVENTS}, found {limit}")
         if thread_id is not None:
             await self._log.check_thread(thread_id)
         read = await self._log.read_page(EventPage(after=from_sequence_exclusive, limit=limit, thread_id=thread_id))
@@ -311,7 +311,7 @@ class Runtime:
 
 def _check_sequence(sequence: int) -> None:
     if sequence < 0:
-        raise InvalidRequest(f"no sequence: {sequence}; the log begins after 0")
+        raise InvalidRequest("fromSequenceExclusive", f"expected 0 or more, found {sequence}")
 
 
 def _envelope(command: Command, actor: ActorKind, expected_version: int | None) -> CommandEnvelope:

@@ -31,6 +31,7 @@ database had before it was copied. `missing`: objects of the capture were delete
 cannot be restored; `captured_at` and `message` are empty where its commit is gone."""
 
 _ASKED: Final = "asked-"
+_LIST_THEM: Final = "list them with orchestrion checkpoints"
 
 
 @attrs.frozen(kw_only=True)
@@ -182,13 +183,13 @@ async def restore_capture(
     """
     thread = next((one for one in threads if one.thread_id == thread_id), None)
     if thread is None:
-        raise NotFound(f"thread {thread_id!r} does not exist")
+        raise NotFound("thread", thread_id)
     name = parse_ref(ref)
     if name is None or name.thread != thread_component(thread_id):
-        raise NotFound(f"{ref!r} is no ref of thread {thread_id!r}: list them with orchestrion checkpoints")
+        raise NotFound("checkpoint", ref, f"is no ref of thread {thread_id!r}: {_LIST_THEM}")
     asked = f"{_ASKED}{time.time_ns()}"
     if name.database is not None and name.database not in (owner.identity, *owner.former):
-        raise NotFound(f"{ref!r} is another database's: list this one's with orchestrion checkpoints")
+        raise NotFound("checkpoint", ref, f"belongs to another database: {_LIST_THEM}")
     for place in thread.places:
         workspace = await GitWorkspace.open(place, database=owner.database, makes_shadow=False)
         target = None if workspace is None else await workspace.existing(CheckpointRef(ref))
@@ -200,9 +201,7 @@ async def restore_capture(
                 touched=partial(_touched, workspace, owner, thread, target),
             )
             return _restored_capture(workspace, kept.ref, restored)
-    raise NotFound(
-        f"{ref!r} is not there, or of a place where the thread is not: list what is with orchestrion checkpoints"
-    )
+    raise NotFound("checkpoint", ref, f"does not exist in a workspace of thread {thread_id!r}: {_LIST_THEM}")
 
 
 async def _touched(

@@ -50,8 +50,8 @@ async def preview_revert(facts: RevertFacts, *, names: RefNames, database: Path)
     workspace = await GitWorkspace.open(facts.workspace, database=database, makes_shadow=False)
     target = None if workspace is None else await find_target(workspace, names, facts)
     if workspace is None or target is None:
-        what = state_of(facts.turn_count)
-        raise NotFound(f"{what} of thread {facts.thread_id!r} was not captured in {facts.workspace}")
+        fault = f"has no capture of {state_of(facts.turn_count)} in {facts.workspace}"
+        raise NotFound("thread", facts.thread_id, fault)
     touched = partial(touched_since, workspace, facts, target, database=database)
     forecast = await workspace.forecast(target, touched=touched)
     return await others_work(workspace, facts, target, forecast, database=database)

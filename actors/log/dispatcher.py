@@ -150,7 +150,9 @@ class Dispatcher:
         except MailboxClosed:
             raise self._closing_error() from None
         except Overloaded as full:
-            raise Overloaded(f"command {envelope.command.command_id!r} was not taken: {full}; send it again") from None
+            raise Overloaded(
+                items=full.items, size=full.size, waiting=full.waiting, command_id=envelope.command.command_id
+            ) from None
         return submission
 
     async def dispatch(self, envelope: CommandEnvelope) -> DispatchResult:

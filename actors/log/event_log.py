@@ -92,7 +92,7 @@ class EventLog:
         """
         stream = StreamRequest(aggregate_kind="thread", stream_id=thread_id)
         if (await self._readers.run(lambda database: read_stream_position(database, stream))).version == 0:
-            raise NotFound(f"thread {thread_id!r} does not exist")
+            raise NotFound("thread", thread_id)
 
     async def read_page(self, page: EventPage) -> ReadPage:
         """A page of the log as it stands in the store, up to the head at most.

@@ -69,7 +69,7 @@ class Mailbox(Generic[T]):
         if self._is_closed:
             raise MailboxClosed("the mailbox is closed")
         if self._senders or not self._fits(size):
-            raise Overloaded(f"{self.depth} items of {self._size} bytes wait, {self.waiting} senders more")
+            raise Overloaded(items=self.depth, size=self._size, waiting=self.waiting)
         self._put(item, size)
 
     async def send(self, item: T, size: int) -> None:

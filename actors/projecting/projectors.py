@@ -56,9 +56,8 @@ class Projectors:
         """
         unknown = {name for name in names if name not in self._by_name}
         if unknown:
-            raise InvalidRequest(
-                f"no such projector: {', '.join(sorted(unknown))}; there are: {', '.join(self._by_name)}"
-            )
+            known = ", ".join(self._by_name)
+            raise InvalidRequest("projectors", f"no such projector: {', '.join(sorted(unknown))}; there are: {known}")
 
     async def wait_until(self, sequence: int, names: Collection[str] = ()) -> None:
         """Wait until these projectors, all of them by default, have applied every event up to `sequence`.

@@ -66,10 +66,10 @@ def guarded(provider: Provider, calls: ProviderCalls, limits: SessionLimits) -> 
     except BaseException as error:
         if interruption_in(error) is not None:
             raise
-        raise InvalidRequest(f"a provider has no name or adapter key: {described(error)}") from error
+        raise InvalidRequest("providers", f"one has no name or adapter key: {described(error)}") from error
     for what, text in (("name", name), ("adapter key", key)):
         if not isinstance(text, str) or not text:
-            raise InvalidRequest(f"a provider's {what} is text that is not empty, not {text!r}")
+            raise InvalidRequest("providers", f"expected a {what} that is text and not empty, found {text!r}")
     kind = _RollingBack if rolls_back else _Guarded
     return kind(provider, name, key, calls, limits)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from .ids import CommandId, ThreadId
 from .text_repair import bounded_text
 from .values import MAX_ERROR_BYTES, FailureReason
 
 __all__ = [
+    "AnswerRefused",
     "CommandIdReused",
     "CommandRejected",
     "ConcurrencyConflict",
@@ -34,6 +37,9 @@ __all__ = [
     "TurnDiffNotFound",
     "WorkspaceUnusable",
 ]
+
+NamedKind: TypeAlias = Literal["thread", "checkpoint"]
+"""The kinds of things that `NotFound` may name."""
 
 
 class OrchestrionError(Exception):
@@ -72,11 +78,22 @@ class InvalidCommand(OrchestrionError):
 
 
 class InvalidRequest(OrchestrionError):
-    """A read was asked for with arguments that name nothing."""
+    """An argument of a call is not valid. `field` names it as the RPC's params do, with their JSON path."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+        self.fault = fault
 
 
 class NotFound(OrchestrionError):
-    """The project or thread that a read names does not exist."""
+    """What a call names does not exist, or cannot be used any more."""
+
+    def __init__(self, kind: NamedKind, id: str, fault: str = "does not exist") -> None:
+        super().__init__(f"{kind} {id!r} {fault}")
+        self.kind = kind
+        self.id = id
+        self.fault = fault
 
 
 class ConcurrencyConflict(OrchestrionError):
@@ -90,7 +107,11 @@ class ConcurrencyConflict(OrchestrionError):
 
 
 class StoreError(OrchestrionError):
-    """The database could not do what was asked. The driver's exception is its cause."""
+    """The database refused an operation. The driver's exception is its cause; `path` is the file that is at fault."""
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class DatabaseInUse(StoreError):
@@ -98,8 +119,7 @@ class DatabaseInUse(StoreError):
 
     def __init__(self, path: str, pid: int | None, host: str | None, since: str | None) -> None:
         owner = "another process" if pid is None else f"process {pid} on {host} since {since}"
-        super().__init__(f"{path} is in use by {owner}: stop it, or use the read-only commands")
-        self.path = path
+        super().__init__(f"{path} is in use by {owner}: stop it, or use the read-only commands", path=path)
         self.pid = pid
         self.host = host
         self.since = since
@@ -171,8 +191,7 @@ class ProviderError(OrchestrionError):
 
     def __init__(self, message: str, *, reason: FailureReason | None = None) -> None:
         super().__init__(bounded_text(message, MAX_ERROR_BYTES))
-        if reason is not None:
-            self.reason = reason
+        self.reason = type(self).reason if reason is None else reason
 
 
 class ProviderUnavailable(ProviderError):
@@ -212,7 +231,20 @@ class RuntimeStopped(OrchestrionError):
 
 
 class Overloaded(OrchestrionError):
-    """A bound was reached and the caller asked not to wait."""
+    """The mailbox has no room, and the caller asked not to wait. Send the command again.
+
+    `items` of `size` bytes are in it, and `waiting` senders wait for room.
+    """
+
+    def __init__(self, *, items: int, size: int, waiting: int, command_id: CommandId | None = None) -> None:
+        what = "the item" if command_id is None else f"command {command_id!r}"
+        super().__init__(
+            f"{what} was not taken: {items} items of {size} bytes and {waiting} senders wait; send it again"
+        )
+        self.items = items
+        self.size = size
+        self.waiting = waiting
+        self.command_id = command_id
 
 
 class RuntimeFailed(OrchestrionError):

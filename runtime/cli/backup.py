@@ -75,4 +75,4 @@ def _refuse_existing(target: Path) -> None:
     """Refuse a file that is there, and one whose log or journal is: SQLite would take it for the copy's."""
     for path in (target, Path(f"{target}-wal"), Path(f"{target}-journal")):
         if os.path.lexists(path):
-            raise StoreError(f"{path} exists already: name another file, or move it away")
+            raise StoreError(f"{path} exists already: name another file, or move it away", path=str(path))

@@ -61,7 +61,7 @@ def list_command(database: Path, thread: str | None, as_json: bool) -> None:
     owner, threads = _refs_of(database)
     threads = [one for one in threads if thread is None or one.thread_id == thread]
     if thread is not None and not threads:
-        raise NotFound(f"thread {thread!r} does not exist")
+        raise NotFound("thread", thread)
     found = run_until_signal(partial(list_thread_refs, owner, threads))
     if as_json:
         write_json(to_json(_RefList(refs=found)))

@@ -38,7 +38,7 @@ def events(database: Path, after: int, thread_id: str | None, follow: bool) -> N
         if after > head:
             raise SequenceAheadOfLog(after, head)
         if stream is not None and not _exists(opened, stream):
-            raise NotFound(f"thread {stream!r} does not exist")
+            raise NotFound("thread", stream)
         position = _write_up_to_head(opened, after, stream)
         while follow:
             time.sleep(_POLL_SECONDS)

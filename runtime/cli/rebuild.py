@@ -39,7 +39,7 @@ def rebuild(database: Path, names: tuple[str, ...]) -> None:
     projections = [one for one in PROJECTIONS if not names or one.name in names]
     path = database_path(database)
     if not path.exists():
-        raise StoreError(f"{path} does not exist: check the path")
+        raise StoreError(f"{path} does not exist: check the path", path=str(path))
     opened_at = now()
     with (
         DatabaseLock(path, since=opened_at),

@@ -230,12 +230,13 @@ async def _find_or_make_thread(runtime: Runtime, order: _RunRequest) -> None:
         await _make_thread(runtime, order, snapshot)
         return
     if thread.deleted_at is not None:
-        raise NotFound(f"thread {thread.id!r} was deleted: leave --thread out, or name another id")
+        raise NotFound("thread", thread.id, "was deleted: leave --thread out, or name another id")
     own = _workspace_of(thread, snapshot)
     if order.workspace is not None and not _are_one_directory(order.workspace, own):
         raise InvalidRequest(
+            "workspace",
             f"thread {thread.id!r} works in {own}, not in {order.workspace}:"
-            " leave --workspace out, or start a new thread"
+            " leave --workspace out, or start a new thread",
         )
 
 

@@ -66,7 +66,7 @@ async def test_a_host_gets_the_diff_an_empty_one_or_an_error_that_names_the_rang
             await runtime.get_turn_diff(T1, 1, 2)
         assert (missing.value.thread_id, missing.value.from_turn_count, missing.value.to_turn_count) == (T1, 1, 2)
         for start, end in ((1, 0), (-1, 0), (-2, -1)):
-            with pytest.raises(InvalidRequest, match=f"from {start} to {end}"):
+            with pytest.raises(InvalidRequest, match=f"found {start} with toTurnCount {end}"):
                 await runtime.get_turn_diff(T1, start, end)
 
 

@@ -79,7 +79,7 @@ async def test_an_exception_of_the_body_leaves_as_it_is_and_the_runtime_stops_cl
         assert runtime.health().head == 3
 
 
-@pytest.mark.parametrize("error", [StopAsyncIteration(), KeyError("mine"), InvalidRequest("mine")])
+@pytest.mark.parametrize("error", [StopAsyncIteration(), KeyError("mine"), InvalidRequest("providers", "mine")])
 async def test_no_exception_is_wrapped_in_a_group(path: Path, error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         async with open_runtime(path):
@@ -144,7 +144,7 @@ async def test_a_second_runtime_is_told_who_owns_the_database(path: Path) -> Non
 
 
 async def test_providers_of_one_name_are_refused_before_anything_is_opened(path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="one name each"):
+    with pytest.raises(InvalidRequest, match="expected different names"):
         async with open_runtime(path, providers=[AcpProvider(["a"]), AcpProvider(["b"])]):
             pass
     assert files_beside(path) == set()
