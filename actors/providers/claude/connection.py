@@ -1,9 +1,9 @@
 """One living Claude Code process behind the SDK's client.
 
-A `ClaudeConnection` joins four parts: the process, the SDK's client over our transport, the `Conversation` that knows
-the messages, and the queue of events. What the agent says is handled in its order by the one task that reads (`run`);
-the SDK answers and awaits control requests in tasks of its own, which it ends with `disconnect`. The conversation
-lives on one event loop and is changed between awaits only.
+A `ClaudeConnection` joins four parts: the process, the SDK's client over our transport, the `ClaudeConversation` that
+knows the messages, and the queue of events. What the agent says is handled in its order by the one task that reads
+(`run`); the SDK answers and awaits control requests in tasks of its own, which it ends with `disconnect`. The
+conversation is a value: whoever takes a message through it puts the next value in its place, without awaiting between.
 
 The id of a new session is chosen by us, so that its resume cursor is known before the first turn. The agent writes its
 transcript late: one that is killed in the first seconds of its first turn may have none, and refuses to resume.
@@ -37,25 +37,23 @@ from ....contracts.errors import (
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ....contracts.provider_events import (
     RuntimeErrorReported,
-    SessionNotice,
     SessionStarted,
-    ThreadStarted,
-    TurnCompleted,
 )
 from ....contracts.values import ApprovalDecision, JsonObject
 from ...served_time import served_deadline
 from ..adapter import Capabilities, TurnRequest
 from ..failures import Failure
 from ..json_lines import Malformed, loose_json
-from ..loose_json import object_of, text_of
+from ..loose_json import object_of
 from ..process.agent_process import AgentProcess
 from ..process.connection import ProcessConnection
 from ..redaction import plain
 from .failures import claude_failure
-from .history import ClaudeSession, prompt_id
+from .history import prompt_id
 from .lines import REFUSED, claude_lines
 from .permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room, offered, permission_result
-from .protocol import Conversation, Step
+from .protocol import ClaudeConversation, ClaudeStep
+from .session import ClaudeSession
 from .transport import ProcessTransport
 
 __all__ = ["ClaudeConnection"]
@@ -76,13 +74,12 @@ class ClaudeConnection(ProcessConnection):
         deadline_seconds: float,
     ) -> None:
         super().__init__(process, deadline_seconds=deadline_seconds)
-        self._session = session
         self._resumes = resumes
         self._default_model = self._model = model
         self._effort: str | None = None
         self._transport = ProcessTransport(process, deadline_seconds=deadline_seconds)
         self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._ask), transport=self._transport)
-        self._conversation = Conversation()
+        self._conversation = ClaudeConversation(session=session)
         self._decisions: dict[ApprovalRequestId, PendingDecision] = {}
         self._own_requests: dict[str, _OwnRequest] = {}
         self._own_request_count = 0
@@ -97,11 +94,11 @@ class ClaudeConnection(ProcessConnection):
 
     @property
     def provider_thread_id(self) -> ProviderThreadId | None:
-        return self._session.session_id
+        return self._conversation.session.session_id
 
     @property
     def resume_cursor(self) -> JsonObject | None:
-        return self._session.cursor()
+        return self._conversation.session.cursor()
 
     async def open(self, start_deadline_seconds: float) -> None:
         """Shake hands, as the SDK does. Raises as `Provider.connect` does."""
@@ -124,7 +121,8 @@ class ClaudeConnection(ProcessConnection):
             if refusal is not None and refusal.reason == "unauthenticated":
                 raise ProviderUnavailable(f"{program} wants a login: {refusal.text}", reason=refusal.reason) from error
             if self._resumes and refusal is not None:
-                named = self._session.branch_of or self._session.session_id
+                session = self._conversation.session
+                named = session.branch_of or session.session_id
                 raise ResumeRefused(f"the agent does not resume {named!r}: {refusal.text}") from error
             said = refusal.text if refusal is not None else self._process.stderr_tail.strip()
             if self._printed_first:
@@ -135,31 +133,29 @@ class ClaudeConnection(ProcessConnection):
                 reason="agent_crashed" if refusal is None else refusal.reason,
             ) from error
         self._opened = True
-        self._events.put_nowait(SessionStarted(provider_thread_id=self._session.session_id))
+        self._events.put_nowait(SessionStarted(provider_thread_id=self.provider_thread_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
         self._not_over()
         prompt = _prompt(turn)
-        self._conversation.begin_turn(prompt["uuid"])
+        self._conversation = self._conversation.begin_turn(prompt["uuid"])
         try:
             await self._switch(turn.model or self._default_model, turn.effort)
             await self._client.query(_only(prompt))
         except BaseException:
-            self._conversation.cut_off()
+            self._conversation = self._conversation.cut_off()
             raise
 
     async def interrupt(self) -> None:
         self._not_over()
-        self._perform_nowait(self._conversation.interrupted())
+        self._conversation, step = self._conversation.interrupted()
+        self._perform_nowait(step)
 
     async def respond(
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
         self._not_over()
-        pending = self._decisions.get(request)
-        if pending is not None:
-            pending.check(decision, option)
-        step = self._conversation.decided(request, decision)
+        self._conversation, step = self._conversation.decided(request, decision, option)
         self._decisions[request].make(decision, option)
         self._perform_nowait(step)
 
@@ -186,7 +182,7 @@ class ClaudeConnection(ProcessConnection):
         finally:
             self._printed_first = plain(lines.printed_first, max_bytes=_MAX_PRINTED_BYTES)
             self._over = True
-            self._conversation.cut_off()
+            self._conversation = self._conversation.cut_off()
             self._transport.end()
             for own in self._own_requests.values():
                 own.settle({"subtype": "error", "error": "the agent is gone"})
@@ -207,25 +203,11 @@ class ClaudeConnection(ProcessConnection):
         elif not self._opened and message.get("type") == "result" and message.get("is_error") is True:
             self._refusal = claude_failure(message)
         else:
-            step = self._conversation.received(message)
-            if any(isinstance(event, TurnCompleted) for event in step.events):
-                self._session = self._session.written()
-                await self._follow(text_of(message.get("session_id")))
+            self._conversation, step = self._conversation.received(message)
             for event in step.events:
                 await self._events.put(event)
             if step.interrupt:
                 self._interrupt_soon()
-
-    async def _follow(self, session_id: str) -> None:
-        """A turn that has ended is written in the session that its result names: the conversation's from now on."""
-        followed = self._session.followed(session_id)
-        if followed is None:
-            return
-        was, self._session = self._session.session_id, followed
-        await self._events.put(ThreadStarted(provider_thread_id=followed.session_id))
-        summary = "The agent goes on in another session; what it remembers of this conversation may be gone"
-        detail: JsonObject = {"from": was, "to": followed.session_id}
-        await self._events.put(SessionNotice(kind="session.notice", summary=summary, detail=detail))
 
     async def _ask(
         self, tool_name: str, given: dict[str, Any], context: ToolPermissionContext
@@ -235,28 +217,27 @@ class ClaudeConnection(ProcessConnection):
         size = len(loose_json(given))
         if not has_room(self._decisions.values(), size):
             return PermissionResultDeny(message=TOO_MANY_OPEN)
-        request, step = self._conversation.permission_asked(
+        self._conversation, request, step = self._conversation.permission_asked(
             tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason, options=options
         )
         if request is None:
             return PermissionResultDeny(message=NOBODY_TO_ASK)
-        decision = self._decisions[request] = PendingDecision(options, size)
-        for event in step.events:
-            self._events.put_nowait(event)
+        decision = self._decisions[request] = PendingDecision(size)
+        self._perform_nowait(step)
         try:
             value, option = await decision.made()
             return permission_result(value, tool_name, context.suggestions, option)
         finally:
             del self._decisions[request]
-            for event in self._conversation.withdrawn(request).events:
-                self._events.put_nowait(event)
+            self._conversation, step = self._conversation.withdrawn(request)
+            self._perform_nowait(step)
 
     async def _send_soon(self, message: JsonObject) -> None:
         """In a task of its own: the task that reads never waits for the agent to read."""
         with suppress(SessionLost):
             await self._transport.write(json.dumps(message) + "\n")
 
-    def _perform_nowait(self, step: Step) -> None:
+    def _perform_nowait(self, step: ClaudeStep) -> None:
         for event in step.events:
             self._events.put_nowait(event)
         if step.interrupt:

@@ -10,7 +10,6 @@ import anyio
 from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny, PermissionUpdate
 from claude_agent_sdk.types import PermissionRuleValue
 
-from ....contracts.errors import AnswerRefused
 from ....contracts.ids import ApprovalOptionId
 from ....contracts.provider_events import ApprovalOption
 from ....contracts.values import ApprovalDecision, ApprovalOptionKind
@@ -37,25 +36,13 @@ _DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] 
 class PendingDecision:
     """A user's decision, awaited by the one task that asks. `size` is that of the tool's input, which is held."""
 
-    def __init__(self, options: tuple[ApprovalOption, ...], size: int = 0) -> None:
+    def __init__(self, size: int) -> None:
         self.size = size
-        self._options = {option.id: option.kind for option in options}
         self._made = anyio.Event()
         self._value: ApprovalDecision = "cancel"
         self._option: ApprovalOptionId | None = None
 
-    def check(self, value: ApprovalDecision, option: ApprovalOptionId | None) -> None:
-        """Raises: AnswerRefused: the option is none of the request's, or contradicts the decision."""
-        if option is None:
-            return
-        kind = self._options.get(option)
-        if kind is None:
-            raise AnswerRefused(f"the approval request has no option {option!r}")
-        allows = option not in ("decline", "cancel")
-        if allows != (value in ("accept", "acceptForSession")):
-            raise AnswerRefused(f"the option {option!r} ({kind}) contradicts the decision {value}")
-
-    def make(self, value: ApprovalDecision, option: ApprovalOptionId | None = None) -> None:
+    def make(self, value: ApprovalDecision, option: ApprovalOptionId | None) -> None:
         self._value, self._option = value, option
         self._made.set()
 

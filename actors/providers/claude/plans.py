@@ -1,9 +1,12 @@
-"""Claude's plans: a list that `TodoWrite` replaces, or tasks that `TaskCreate` and `TaskUpdate` keep one by one."""
+"""Claude's plans: a list that `TodoWrite` replaces, or the tasks of `TaskCreate` and `TaskUpdate`, one by one. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
+
+import attrs
 
 from ....contracts.provider_events import PlanUpdated
 from ....contracts.values import JsonObject
@@ -18,42 +21,53 @@ _MAX_TASKS: Final = 200
 _NUMBER: Final = re.compile(r"#(\w{1,20})")
 
 
+@attrs.frozen(kw_only=True)
 class Plan:
-    """The plan of a session. Tasks stay from turn to turn, as the agent keeps them."""
+    """The plan of a session. Tasks stay from turn to turn, as the agent keeps them.
 
-    def __init__(self) -> None:
-        self._tasks: dict[str, JsonObject] = {}
-        self._created = 0
-        self._unnamed: dict[str, str] = {}
+    `unnamed` has, for calls that created a task and were not answered yet, the task's number as it is assumed.
+    """
 
-    def used(self, tool_use_id: str, name: str, given: JsonObject) -> tuple[PlanUpdated, ...]:
-        """What a call of a planning tool makes of the plan."""
+    tasks: Mapping[str, JsonObject] = attrs.field(factory=dict[str, JsonObject])
+    created: int = 0
+    unnamed: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    def used(self, tool_use_id: str, name: str, given: JsonObject) -> tuple[Plan, tuple[PlanUpdated, ...]]:
+        """The plan after a call of a planning tool, and the plan to report."""
         match name:
             case "TodoWrite":
-                return (_updated([object_of(entry) for entry in list_of(given.get("todos"))]),)
-            case "TaskCreate" if len(self._tasks) < _MAX_TASKS:
-                self._created += 1
-                key = str(self._created)
-                self._unnamed[tool_use_id] = key
-                self._tasks[key] = {"content": text_of(given.get("subject"))[:_MAX_SUMMARY], "status": "pending"}
-            case "TaskUpdate":
+                return self, (_updated([object_of(entry) for entry in list_of(given.get("todos"))]),)
+            case "TaskCreate" if len(self.tasks) < _MAX_TASKS:
+                after = self._create(tool_use_id, text_of(given.get("subject"))[:_MAX_SUMMARY])
+            case "TaskUpdate" if given.get("status") == "deleted":
                 key = str(given.get("taskId"))
-                if given.get("status") == "deleted":
-                    self._tasks.pop(key, None)
-                elif key in self._tasks:
-                    changed = {"content": text_of(given.get("subject")), "status": text_of(given.get("status"))}
-                    self._tasks[key] |= {one: text[:_MAX_SUMMARY] for one, text in changed.items() if text}
-                else:
-                    return ()
+                after = attrs.evolve(self, tasks={one: task for one, task in self.tasks.items() if one != key})
+            case "TaskUpdate" if (key := str(given.get("taskId"))) in self.tasks:
+                changed = {"content": text_of(given.get("subject")), "status": text_of(given.get("status"))}
+                task = {**self.tasks[key], **{one: text[:_MAX_SUMMARY] for one, text in changed.items() if text}}
+                after = attrs.evolve(self, tasks={**self.tasks, key: task})
             case _:
-                return ()
-        return (_updated([dict(task) for task in self._tasks.values()]),)
+                return self, ()
+        return after, (_updated([dict(task) for task in after.tasks.values()]),)
 
-    def answered(self, tool_use_id: str, output: str) -> None:
-        """The agent says by which number it keeps a task that was created."""
-        key, number = self._unnamed.pop(tool_use_id, None), _NUMBER.search(output)
-        if key is not None and number is not None and number[1] != key and number[1] not in self._tasks:
-            self._tasks = {number[1] if one == key else one: task for one, task in self._tasks.items()}
+    def answered(self, tool_use_id: str, output: str) -> Plan:
+        """Take the number by which the agent keeps a task that was created."""
+        key, number = self.unnamed.get(tool_use_id), _NUMBER.search(output)
+        if key is None:
+            return self
+        unnamed = {call: one for call, one in self.unnamed.items() if call != tool_use_id}
+        tasks = self.tasks
+        if number is not None and number[1] != key and number[1] not in tasks:
+            tasks = {number[1] if one == key else one: task for one, task in tasks.items()}
+        return attrs.evolve(self, tasks=tasks, unnamed=unnamed)
+
+    def _create(self, tool_use_id: str, content: str) -> Plan:
+        key = str(self.created + 1)
+        return Plan(
+            tasks={**self.tasks, key: {"content": content, "status": "pending"}},
+            created=self.created + 1,
+            unnamed={**dict(list(self.unnamed.items())[-_MAX_TASKS:]), tool_use_id: key},
+        )
 
 
 def _updated(entries: list[JsonObject]) -> PlanUpdated:

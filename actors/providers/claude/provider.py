@@ -25,7 +25,8 @@ from ..adapter import AgentConnection, SessionRequest
 from ..process.connection import connected
 from ..process.environment import Environment, Inherited
 from ..process.launch import launched
-from .history import ClaudeSession, cut, read_messages
+from .history import cut, read_messages
+from .session import ClaudeSession
 
 if TYPE_CHECKING:
     from .connection import ClaudeConnection

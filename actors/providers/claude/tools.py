@@ -1,16 +1,22 @@
-"""Claude's tools as people read them: a title for a call, the kind of approval it needs, the text of its result."""
+"""Claude's tools: the calls of a turn, with the title, the kind of approval and the result of each. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
+
+import attrs
 
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import ApprovalKind, ToolCompleted, ToolStarted, TurnOutcome
 from ....contracts.values import JsonObject
 from ..loose_json import list_of, object_of, text_of
-from ..tool_fields import bounded_fields
+from ..tool_fields import MAX_OPEN_TOOLS, bounded_fields
 
-__all__ = ["ToolUse", "approval_kind", "result_text", "tool_title"]
+__all__ = ["MAX_REMEMBERED", "ToolUse", "ToolUses", "approval_kind", "result_text", "tool_title"]
+
+MAX_REMEMBERED: Final = 4096
+"""How many ids of what is over in a turn are kept."""
 
 _MAX_TITLE: Final = 500
 _SUBJECTS: Final = ("command", "file_path", "notebook_path", "path", "pattern", "url", "query", "description")
@@ -18,27 +24,64 @@ _COMMAND_TOOLS: Final = frozenset({"Bash"})
 _FILE_TOOLS: Final = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
 
 
+@attrs.frozen(kw_only=True)
 class ToolUse:
     """One call of a tool, from its start to its result. Its key is the model's own `tool_use_id`."""
 
-    def __init__(self, tool_use_id: str, name: str, given: JsonObject, *, parent: str | None = None) -> None:
-        self.item = ProviderItemId(tool_use_id)
-        self._title = tool_title(name, given)
-        self._detail: JsonObject = bounded_fields({"toolName": name, "input": given})
+    item: ProviderItemId
+    title: str
+    detail: JsonObject
+
+    @classmethod
+    def of(cls, tool_use_id: str, name: str, given: JsonObject, *, parent: str | None = None) -> ToolUse:
+        detail = bounded_fields({"toolName": name, "input": given})
         if parent is not None:
-            self._detail["parentToolUseId"] = parent
+            detail = {**detail, "parentToolUseId": parent}
+        return cls(item=ProviderItemId(tool_use_id), title=tool_title(name, given), detail=detail)
 
     def started(self) -> ToolStarted:
-        return ToolStarted(item=self.item, title=self._title, detail=dict(self._detail))
+        return ToolStarted(item=self.item, title=self.title, detail=dict(self.detail))
 
     def completed(self, output: str, *, failed: bool) -> ToolCompleted:
-        detail = {**self._detail, "output": output}
-        return ToolCompleted(item=self.item, title=self._title, failed=failed, detail=detail)
+        detail = {**self.detail, "output": output}
+        return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
 
     def unfinished(self, outcome: TurnOutcome) -> ToolCompleted:
         """Its end where the turn ended with `outcome` and told no result of it."""
-        detail = {**self._detail, "status": "unfinished"}
-        return ToolCompleted(item=self.item, title=self._title, failed=outcome != "completed", detail=detail)
+        detail = {**self.detail, "status": "unfinished"}
+        return ToolCompleted(item=self.item, title=self.title, failed=outcome != "completed", detail=detail)
+
+
+@attrs.frozen(kw_only=True)
+class ToolUses:
+    """The calls of a turn: those that are open, oldest first, and the ids of those that have ended.
+
+    At most `MAX_OPEN_TOOLS` are open: one more and the oldest is forgotten.
+    """
+
+    open: Mapping[str, ToolUse] = attrs.field(factory=dict[str, ToolUse])
+    ended: frozenset[str] = frozenset()
+
+    def start(self, tool: ToolUse) -> tuple[ToolUses, tuple[ToolStarted, ...]]:
+        """Open a call. One that was started before, in whatever way it was told, is not started again."""
+        if tool.item in self.open or tool.item in self.ended:
+            return self, ()
+        kept = list(self.open.items())[-(MAX_OPEN_TOOLS - 1) :]
+        return attrs.evolve(self, open={**dict(kept), tool.item: tool}), (tool.started(),)
+
+    def end(self, tool_use_id: str, block: JsonObject) -> tuple[ToolUses, tuple[ToolCompleted, ...]]:
+        """Close a call with the block of a message that has its result. One that is not open has no end."""
+        tool = self.open.get(tool_use_id)
+        if tool is None:
+            return self, ()
+        left = {key: one for key, one in self.open.items() if key != tool_use_id}
+        ended = self.ended if len(self.ended) < MAX_REMEMBERED else frozenset[str]()
+        completed = tool.completed(result_text(block.get("content")), failed=block.get("is_error") is True)
+        return ToolUses(open=left, ended=ended | {tool_use_id}), (completed,)
+
+    def end_turn(self, outcome: TurnOutcome) -> tuple[ToolUses, tuple[ToolCompleted, ...]]:
+        """Close what is open when the turn ends."""
+        return attrs.evolve(self, open={}), tuple(tool.unfinished(outcome) for tool in self.open.values())
 
 
 def tool_title(name: str, given: JsonObject) -> str:

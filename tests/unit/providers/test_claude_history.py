@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from orchestrion.actors.providers.claude.history import ClaudeSession, cut, prompt_id
+from orchestrion.actors.providers.claude.history import cut, prompt_id
+from orchestrion.actors.providers.claude.session import ClaudeSession
 from orchestrion.contracts.errors import ResumeRefused
 from orchestrion.contracts.ids import TurnId
 

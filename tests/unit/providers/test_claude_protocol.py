@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
-from orchestrion.actors.providers.claude.protocol import Conversation, Step
+from orchestrion.actors.providers.claude.protocol import ClaudeConversation
+from orchestrion.actors.providers.claude.protocol import ClaudeStep as Step
+from orchestrion.actors.providers.claude.session import ClaudeSession
 from orchestrion.actors.providers.claude.tools import approval_kind, tool_title
+from orchestrion.actors.providers.conversation_state import dump_state, load_state
 from orchestrion.contracts.errors import ProviderProtocolError
-from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -69,6 +73,50 @@ def result(subtype: str = "success", **fields: Any) -> dict[str, Any]:
     is_error = fields.pop("is_error", subtype != "success")
     prompts = fields.pop("prompts", [PROMPT])
     return {"type": "result", "subtype": subtype, "is_error": is_error, "user_message_uuids": prompts, **fields}
+
+
+T = TypeVar("T")
+
+
+class Conversation:
+    """The value and, beside it, one that is written and read back before each transition: both do the same."""
+
+    def __init__(self) -> None:
+        self.value = ClaudeConversation(session=ClaudeSession(session_id=ProviderThreadId("session-1")))
+
+    @property
+    def running(self) -> bool:
+        return self.value.running
+
+    def begin_turn(self, prompt: str) -> None:
+        self._go(lambda value: (value.begin_turn(prompt), None))
+
+    def received(self, message: dict[str, Any]) -> Step:
+        return self._go(lambda value: value.received(message))
+
+    def permission_asked(self, tool: str, given: Any, **more: Any) -> tuple[ApprovalRequestId | None, Step]:
+        def ask(value: ClaudeConversation) -> tuple[ClaudeConversation, tuple[ApprovalRequestId | None, Step]]:
+            after, request, step = value.permission_asked(tool, given, **more)
+            return after, (request, step)
+
+        return self._go(ask)
+
+    def decided(self, request: ApprovalRequestId, decision: ApprovalDecision) -> Step:
+        return self._go(lambda value: value.decided(request, decision))
+
+    def withdrawn(self, request: ApprovalRequestId) -> Step:
+        return self._go(lambda value: value.withdrawn(request))
+
+    def interrupted(self) -> Step:
+        return self._go(lambda value: value.interrupted())
+
+    def _go(self, transition: Callable[[ClaudeConversation], tuple[ClaudeConversation, T]]) -> T:
+        written = dump_state(self.value)
+        after, outcome = transition(self.value)
+        assert dump_state(self.value) == written
+        assert transition(load_state(written, ClaudeConversation)) == (after, outcome)
+        self.value = after
+        return outcome
 
 
 @pytest.fixture
@@ -317,6 +365,8 @@ class TestTurns:
             {"type": "user", "message": {"content": [None, 7, {"type": "tool_result"}]}},
             {"type": "stream_event", "event": {"type": "content_block_delta", "index": "x"}},
             {"type": "stream_event", "event": None},
+            {"type": "stream_event", "event": {"type": "content_block_stop", "index": []}},
+            {"type": "assistant", "message": {"id": [], "content": []}},
             {"type": "system"},
         ],
     )

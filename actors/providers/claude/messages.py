@@ -1,0 +1,67 @@
+"""Single messages of Claude Code: those without an event, those that begin a turn, those that are notices. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ....contracts.provider_events import RuntimeErrorReported, SessionNotice
+from ....contracts.values import JsonObject
+from ..loose_json import object_of, text_of
+from ..redaction import plain
+from .session import ClaudeSession
+
+__all__ = ["SILENT", "SILENT_SYSTEM", "begins_turn", "compaction_notice", "move_notice", "retry_report"]
+
+SILENT: Final = frozenset(
+    {
+        *("stream_event", "keep_alive", "tool_progress", "tool_use_summary", "auth_status", "prompt_suggestion"),
+        *("conversation_reset", "transcript_mirror", "rate_limit_event", "command_lifecycle"),
+    }
+)
+SILENT_SYSTEM: Final = frozenset(
+    {
+        *("status", "hook_started", "hook_response", "hook_progress", "task_started", "task_progress", "task_updated"),
+        *("task_notification", "files_persisted", "mirror_error", "session_state_changed", "turn_duration"),
+        *("post_turn_summary", "local_command_output", "commands_changed", "background_tasks_changed"),
+    }
+)
+
+
+def begins_turn(message: JsonObject) -> bool:
+    """Whether a message that comes while no turn runs begins one of the agent's own: a model has been asked."""
+    match message.get("type"):
+        case "system":
+            return message.get("subtype") == "init"
+        case "stream_event":
+            is_start = object_of(message.get("event")).get("type") == "message_start"
+            return is_start and message.get("parent_tool_use_id") is None
+        case _:
+            return False
+
+
+def retry_report(message: JsonObject) -> RuntimeErrorReported:
+    """What `api_retry` tells: the model did not answer, and is asked again."""
+    fields = ("attempt", "max_retries", "retry_delay_ms", "error_status", "error")
+    detail = {key: message.get(key) for key in fields}
+    reason = plain(text_of(message.get("error"))) or "unknown"
+    return RuntimeErrorReported(
+        message=f"the model did not answer ({reason}): try {message.get('attempt')} of {message.get('max_retries')}",
+        detail=detail,
+    )
+
+
+def compaction_notice(message: JsonObject) -> SessionNotice:
+    return SessionNotice(
+        kind="session.notice",
+        summary="The agent compacted its conversation",
+        detail=object_of(message.get("compact_metadata")),
+    )
+
+
+def move_notice(left: ClaudeSession, followed: ClaudeSession) -> SessionNotice:
+    """The agent wrote a turn in another session than the one that it was started with."""
+    return SessionNotice(
+        kind="session.notice",
+        summary="The agent goes on in another session; what it remembers of this conversation may be gone",
+        detail={"from": left.session_id, "to": followed.session_id},
+    )

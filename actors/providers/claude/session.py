@@ -1,0 +1,66 @@
+"""Which session of Claude Code a conversation is in, as its resume cursor names it."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import attrs
+
+from ....contracts.errors import ResumeRefused
+from ....contracts.ids import ProviderThreadId
+from ....contracts.values import JsonObject
+from ..loose_json import object_of
+
+__all__ = ["ClaudeSession"]
+
+
+@attrs.frozen(kw_only=True)
+class ClaudeSession:
+    """A conversation as a resume cursor names it: a session, and the message of another from which it is a branch."""
+
+    session_id: ProviderThreadId
+    branch_of: ProviderThreadId | None = None
+    branch_at: str | None = None
+
+    @classmethod
+    def new(cls) -> ClaudeSession:
+        return cls(session_id=ProviderThreadId(str(uuid4())))
+
+    @classmethod
+    def of_cursor(cls, cursor: JsonObject) -> ClaudeSession:
+        """Raises: ResumeRefused: the cursor names no session."""
+        try:
+            session = ProviderThreadId(str(UUID(cursor.get("sessionId"))))
+            if "branch" not in cursor:
+                return cls(session_id=session)
+            branch = object_of(cursor["branch"])
+            of, at = str(UUID(branch.get("of"))), str(UUID(branch.get("at")))
+        except (ValueError, TypeError, AttributeError):
+            raise ResumeRefused(f"the resume cursor names no session: {cursor!r}") from None
+        return cls(session_id=session, branch_of=ProviderThreadId(of), branch_at=at)
+
+    def cursor(self) -> JsonObject:
+        told: JsonObject = {"sessionId": self.session_id}
+        if self.branch_of is None:
+            return told
+        return {**told, "branch": {"of": self.branch_of, "at": self.branch_at}}
+
+    def written(self) -> ClaudeSession:
+        """The session itself, once the agent keeps it."""
+        return ClaudeSession(session_id=self.session_id)
+
+    def followed(self, session_id: str) -> ClaudeSession | None:
+        """The session in which the agent says that the conversation goes on; None where that is this one, or none."""
+        try:
+            named = ProviderThreadId(str(UUID(session_id)))
+        except ValueError:
+            return None
+        return None if named == self.session_id else ClaudeSession(session_id=named)
+
+    def begun_anew(self) -> ClaudeSession:
+        """The same branch under another id: an agent that was killed in its first turn has taken the one it had."""
+        return attrs.evolve(self, session_id=ClaudeSession.new().session_id)
+
+    def branched_after(self, message: str) -> ClaudeSession:
+        """A new session that begins after a message of this one, which the agent keeps."""
+        return attrs.evolve(ClaudeSession.new(), branch_of=self.session_id, branch_at=message)
