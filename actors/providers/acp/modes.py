@@ -13,7 +13,7 @@ from ....contracts.values import JsonObject
 from ..loose_json import text_of
 from .options import Option, Options
 
-__all__ = ["cursor_of_mode", "mode_notice", "mode_to_set"]
+__all__ = ["cursor_of_mode", "mode_ids", "mode_notice", "mode_to_set"]
 
 
 def mode_to_set(asked: str | None, cursor: JsonObject | None) -> str | None:
@@ -29,6 +29,12 @@ def cursor_of_mode(asked: str | None, options: Options) -> JsonObject:
     if mode is None:
         return {}
     return {"mode": mode.current} if asked is None else {"mode": mode.current, "askedMode": asked}
+
+
+def mode_ids(options: Options) -> tuple[str, ...]:
+    """The agent's own names of the modes that it offers."""
+    mode = options.get("mode")
+    return () if mode is None else tuple(mode.names)
 
 
 def mode_notice(mode: Option, *, chosen_by_agent: bool) -> SessionNotice:

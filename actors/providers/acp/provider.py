@@ -1,6 +1,6 @@
 """Agents that speak the Agent Client Protocol on their standard input and output.
 
-An `_AcpConnection` is a `StdioConnection` with a `Conversation`, which knows the protocol.
+An `_AcpConnection` is a `StdioConnection` that holds an `AcpConversation`, which knows the protocol, and replaces it.
 
 The agent is offered no files and no terminals: it works in its workspace by its own means, and asks permission.
 
@@ -31,6 +31,7 @@ from ..adapter import AgentConnection, Capabilities, SessionRequest, TurnRequest
 from ..jsonrpc.peer import ReplyOverdue, RequestRefused
 from ..jsonrpc.protocol import Notification, Reply, Request
 from ..jsonrpc.stdio_connection import StdioConnection
+from ..jsonrpc.steps import RpcStep
 from ..loose_json import object_of, text_of
 from ..process.agent_command import checked_command
 from ..process.agent_process import AgentProcess
@@ -39,9 +40,10 @@ from ..process.environment import Environment, Inherited
 from ..process.first_start import FirstStart
 from ..process.launch import launched
 from .handshake import AgentFeatures, initialize, open_session
-from .modes import cursor_of_mode, mode_notice, mode_to_set
+from .modes import cursor_of_mode, mode_ids, mode_notice, mode_to_set
 from .options import CHOSEN_BY_TURNS, NOUNS, Category, Options, changed_mode, offered, setting
-from .protocol import Conversation
+from .prompts import prompt_of
+from .protocol import AcpConversation
 from .replay import Replay
 
 __all__ = ["AcpProvider"]
@@ -131,7 +133,7 @@ class _AcpConnection(StdioConnection):
         self._mode = mode
         self._options: Options = {}
         self._defaults: dict[str, str] = {}
-        self._conversation: Conversation | None = None
+        self._conversation: AcpConversation | None = None
         self._session_id: ProviderThreadId | None = None
         self._agent = AgentFeatures()
         self._replay: Replay | None = None
@@ -166,10 +168,10 @@ class _AcpConnection(StdioConnection):
             self._agent = await initialize(self._peer, deadline_seconds=start_deadline_seconds)
             opened = await open_session(self._peer, self._agent, self._request, deadline_seconds=self._deadline_seconds)
             self._options = opened.options
-            self._conversation = Conversation(
-                opened.session_id,
+            self._conversation = AcpConversation(
+                session_id=opened.session_id,
                 login=self._agent.login,
-                modes=self._mode_names(),
+                modes=mode_ids(self._options),
                 replaying=True,
                 told_of_writes=cursor is not None and cursor.get("toldOfWrites") is True,
             )
@@ -178,13 +180,13 @@ class _AcpConnection(StdioConnection):
             self._session_id = opened.session_id
             self._keep_defaults()
             await self._choose_mode()
-            self._conversation.replay_ended()
+            self._become(self._conversation.replay_ended())
         self._started(SessionStarted(provider_thread_id=opened.session_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
         conversation = self._opened()
-        prompt = self._prompt(turn)
-        for event in conversation.begin_turn().events:
+        prompt = prompt_of(turn, program=self._process.program, takes_images=self._agent.takes_images)
+        for event in self._become(conversation.begin_turn()).events:
             self._events.put_nowait(event)
         try:
             await self._choose_for(turn)
@@ -195,47 +197,44 @@ class _AcpConnection(StdioConnection):
                     on_reply=self._turn_ended,
                 )
         except BaseException:
-            conversation.cut_off()
+            self._become(self._opened().cut_off())
             raise
 
     async def interrupt(self) -> None:
         conversation = self._opened()
         if self._over:
             raise SessionLost(f"{self._process.program} is gone, and its turn with it")
-        await self._carry_out(conversation.interrupted())
+        await self._carry_out(self._become(conversation.interrupted()))
 
     async def respond(
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
-        await self._carry_out(self._opened().decided(request, decision, option))
+        await self._carry_out(self._become(self._opened().decided(request, decision, option)))
 
     async def _take(self, message: Request | Notification) -> None:
+        conversation, params = self._conversation, message.params
+        if isinstance(message, Notification) and message.method == "session/update":
+            self._note(object_of(object_of(params).get("update")))
         match message:
-            case Notification(method="session/update", params=params):
-                self._note(object_of(object_of(params).get("update")))
-                if self._conversation is not None:
-                    await self._perform(self._conversation.updated(params), of=params)
-            case Request(method="session/request_permission", id=request_id, params=params):
-                if self._conversation is not None:
-                    await self._perform(self._conversation.permission_asked(request_id, params), of=params)
-                else:
-                    await self._refuse(message)
-            case Request():
+            case Request() if conversation is None or message.method != "session/request_permission":
                 await self._refuse(message)
-            case Notification(method=method):
-                if self._conversation is not None:
-                    await self._perform(self._conversation.not_understood(method))
+            case Request(id=request_id) if conversation is not None:
+                await self._perform(self._become(conversation.permission_asked(request_id, params)), of=params)
+            case Notification(method="session/update") if conversation is not None:
+                await self._perform(self._become(conversation.updated(params)), of=params)
+            case Notification(method=method) if conversation is not None:
+                await self._perform(self._become(conversation.not_understood(method)))
 
     def _note(self, update: JsonObject) -> None:
         """What an update tells of the session itself: its options, its mode, and that history is still replayed."""
-        kind = update.get("sessionUpdate")
+        kind = text_of(update.get("sessionUpdate"))
         before = self._options.get("mode")
         if kind == "config_option_update":
             self._options = offered(update)
         elif kind == "current_mode_update":
             self._options = changed_mode(update, self._options)
         elif self._replay is not None:
-            self._replay.heard(kind, served_clock().now())
+            self._replay = self._replay.heard(kind, served_clock().now())
         mode = self._options.get("mode")
         is_open = self._conversation is not None and not self._conversation.replaying
         if is_open and mode is not None and (before is None or before.current != mode.current):
@@ -251,8 +250,8 @@ class _AcpConnection(StdioConnection):
         clock = served_clock()
         try:
             with served_deadline(_LONGEST_REPLAY_SECONDS):
-                replay = self._replay = Replay(clock.now())
-                while (left := replay.seconds_left(clock.now())) > 0:  # noqa: ASYNC110 - quiet is no event
+                self._replay = Replay(replied_at=clock.now())
+                while (left := self._replay.seconds_left(clock.now())) > 0:  # noqa: ASYNC110 - quiet is no event
                     await anyio.sleep(left)
         except TimeoutError:
             raise ProviderUnavailable(
@@ -263,10 +262,6 @@ class _AcpConnection(StdioConnection):
         self._replay = None
         if self._over:
             raise SessionLost(f"{self._process.program} is gone")
-
-    def _mode_names(self) -> frozenset[str]:
-        mode = self._options.get("mode")
-        return frozenset() if mode is None else frozenset(mode.names)
 
     async def _choose_mode(self) -> None:
         """Open a new session in the mode that was asked for, a resumed one in the mode that it was in.
@@ -294,12 +289,17 @@ class _AcpConnection(StdioConnection):
             self._notices.append(mode_notice(mode, chosen_by_agent=self._mode is None))
 
     def _cut_off(self) -> Iterable[ProviderRuntimeEvent]:
-        return () if self._conversation is None else self._conversation.cut_off().events
+        return () if self._conversation is None else self._become(self._conversation.cut_off()).events
 
     async def _turn_ended(self, reply: Reply) -> None:
-        await self._perform(self._opened().replied(reply))
+        await self._perform(self._become(self._opened().replied(reply)))
 
-    def _opened(self) -> Conversation:
+    def _become(self, transition: tuple[AcpConversation, RpcStep]) -> RpcStep:
+        """Hold the conversation after an input, and return what follows from it."""
+        self._conversation, step = transition
+        return step
+
+    def _opened(self) -> AcpConversation:
         assert self._conversation is not None, "a connection is handed out after its conversation is open"
         return self._conversation
 
@@ -343,12 +343,3 @@ class _AcpConnection(StdioConnection):
             told = offered(reply)
             chosen = attrs.evolve(told.get(category, option), current=value)
             self._options = {**self._options, **told, category: chosen}
-
-    def _prompt(self, turn: TurnRequest) -> list[JsonObject]:
-        if turn.attachments and not self._agent.takes_images:
-            raise ProviderProtocolError(f"{self._process.program} takes no images: leave the attachments out")
-        images = [
-            {"type": "image", "mimeType": image.mime_type, "data": image.data_url.partition(",")[2]}
-            for image in turn.attachments
-        ]
-        return [{"type": "text", "text": turn.text}, *images]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 __all__ = ["LEAST_QUIET_SECONDS", "Replay"]
 
 LEAST_QUIET_SECONDS: Final = 0.3
@@ -19,23 +21,22 @@ _HISTORY: Final = frozenset(
 )
 
 
+@attrs.frozen(kw_only=True)
 class Replay:
-    """`replied_at` is when the agent said that the session was loaded."""
+    """`replied_at` is when the agent said that the session was loaded, `last_at` when history came last."""
 
-    def __init__(self, replied_at: float) -> None:
-        self._replied_at = replied_at
-        self._last_at: float | None = None
-        self._longest_gap = 0.0
+    replied_at: float
+    last_at: float | None = None
+    longest_gap: float = 0.0
 
-    def heard(self, kind: object, now: float) -> None:
+    def heard(self, kind: str, now: float) -> Replay:
         """Take note of an update; only those that tell history count."""
         if kind not in _HISTORY:
-            return
-        if self._last_at is not None:
-            self._longest_gap = max(self._longest_gap, now - self._last_at)
-        self._last_at = now
+            return self
+        gap = 0.0 if self.last_at is None else now - self.last_at
+        return attrs.evolve(self, last_at=now, longest_gap=max(self.longest_gap, gap))
 
     def seconds_left(self, now: float) -> float:
         """How long nothing more may come before the replay is over; 0 or less when it is."""
-        quiet = min(MOST_QUIET_SECONDS, max(LEAST_QUIET_SECONDS, QUIET_GAPS * self._longest_gap))
-        return (self._replied_at if self._last_at is None else self._last_at) + quiet - now
+        quiet = min(MOST_QUIET_SECONDS, max(LEAST_QUIET_SECONDS, QUIET_GAPS * self.longest_gap))
+        return (self.replied_at if self.last_at is None else self.last_at) + quiet - now

@@ -1,4 +1,4 @@
-"""A tool call of the Agent Client Protocol as its updates tell it bit by bit, and careful access to loose JSON.
+"""A tool call of the Agent Client Protocol as its updates tell it bit by bit, as a value. Pure.
 
 What is kept of an open call is bounded field by field; what its last update brings is reported whole.
 """
@@ -9,14 +9,17 @@ import hashlib
 import sys
 from typing import Any, Final
 
+import attrs
+
 from ....contracts.cut_markers import cut_text, entries_of
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated, TurnOutcome
 from ....contracts.values import JsonObject
 from ..json_lines import loose_json
 from ..loose_json import list_of, object_of, text_of
+from .meta import command_output
 
-__all__ = ["ToolCall", "clipped", "content_text", "list_of", "object_of", "text_of"]
+__all__ = ["ToolCall", "clipped", "content_text"]
 
 _KIB: Final = 1024
 _KEPT: Final[dict[str, int]] = {
@@ -42,23 +45,38 @@ _LEAST: Final = 256
 """What is kept of each field of an open call when its session keeps too much, in bytes."""
 
 
-class ToolCall:
-    """One tool call. Each update replaces the fields it has, the others stay. Output told in parts is joined."""
+@attrs.frozen(kw_only=True)
+class ToldInput:
+    """What tells one input of a call from another: a digest of it, and how long it is."""
 
-    def __init__(self, item: ProviderItemId, tool_call_id: str, *, parent: JsonObject | None = None) -> None:
-        self.item = item
-        self.tool_call_id = tool_call_id
-        self.started = False
-        self.over = False
-        self.asked = False
-        self.left_open = False
-        self._title = ""
-        self._kept: JsonObject = {"toolCallId": tool_call_id, **(parent or {})}
-        self._latest: JsonObject = {}
-        self._told_input: tuple[bytes, int] = (b"", 0)
-        self.kept_bytes = 0
-        self._told_size = 0
-        self._updates = 0
+    digest: str = ""
+    length: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class ToolCall:
+    """One tool call. Each update replaces the fields it has, the others stay. Output told in parts is joined.
+
+    `kept` is what is kept of its fields, `kept_bytes` about how much memory that takes. `told_input` and `told_size`
+    are the input and the size of the output when it was last reported, `updates` how many updates were.
+    """
+
+    item: ProviderItemId
+    tool_call_id: str
+    own_title: str = ""
+    kept: JsonObject
+    kept_bytes: int = 0
+    started: bool = False
+    over: bool = False
+    asked: bool = False
+    left_open: bool = False
+    told_input: ToldInput = ToldInput()
+    told_size: int = 0
+    updates: int = 0
+
+    @classmethod
+    def new(cls, item: ProviderItemId, tool_call_id: str, *, parent: JsonObject) -> ToolCall:
+        return cls(item=item, tool_call_id=tool_call_id, kept={"toolCallId": tool_call_id, **parent})
 
     @property
     def open(self) -> bool:
@@ -66,115 +84,136 @@ class ToolCall:
 
     @property
     def title(self) -> str:
-        return self._title or self.kind or "tool"
+        return self.own_title or self.kind or "tool"
 
     @property
     def kind(self) -> str:
-        return text_of(self._kept.get("kind"))
+        return text_of(self.kept.get("kind"))
 
     @property
     def status(self) -> str:
-        return text_of(self._kept.get("status"))
+        return text_of(self.kept.get("status"))
 
-    def merge(self, update: JsonObject) -> None:
-        self._title = text_of(update.get("title"))[:_MAX_TITLE] or self._title
-        changed: JsonObject = {key: update[key] for key in _KEPT if update.get(key) is not None and key not in _OUTPUT}
-        if update.get("rawOutput") is not None:
-            changed["rawOutput"] = update["rawOutput"]
-        content = update.get("content")
-        if content is not None:
-            parts = [object_of(part) for part in list_of(content)]
-            changed["text"] = "".join(content_text(part.get("content")) for part in parts)
-            changed["diffs"] = [
-                {key: part.get(key) for key in ("path", "oldText", "newText")}
-                for part in parts
-                if part.get("type") == "diff"
-            ]
-        self._latest = {key: clipped(value, _WHOLE) for key, value in changed.items()}
-        self._kept |= {key: clipped(value, _KEPT[key]) for key, value in changed.items()}
-        self.kept_bytes = _memory(self._kept)
+    def merged(self, update: JsonObject) -> tuple[ToolCall, JsonObject]:
+        """The call after an update, and what the update brought, whole."""
+        changed = _changed(update)
+        output = _output(update, text_of(self.kept.get("output")))
+        kept = {**self.kept, **{key: clipped(value, _KEPT[key]) for key, value in changed.items()}, **output}
+        merged = attrs.evolve(
+            self,
+            own_title=text_of(update.get("title"))[:_MAX_TITLE] or self.own_title,
+            kept=kept,
+            kept_bytes=_memory(kept),
+        )
+        return merged, {key: clipped(value, _WHOLE) for key, value in changed.items()}
 
-    def wrote(self, *, added: str = "", whole: str = "", exit_code: int | None = None, signal: str = "") -> None:
-        """Take what a command wrote, in parts or whole, and how it exited. The end of long output is kept."""
-        if added or whole:
-            room = _KEPT["output"]
-            output = whole or text_of(self._kept.get("output")) + added
-            self._kept["output"] = output if len(output) <= room else f"[cut] …{output[-room:]}"
-            self.kept_bytes = _memory(self._kept)
-        if exit_code is not None:
-            self._kept["exitCode"] = exit_code
-        if signal:
-            self._kept["signal"] = signal
-
-    def settle(self) -> None:
-        """The last update is reported: keep no more of it than is kept of an open call."""
-        self._latest = {}
-
-    def keep_less(self) -> None:
+    def keep_less(self) -> ToolCall:
         """Keep the beginning of each field alone. That the call has less of it now is no progress to report."""
-        self._kept = {key: clipped(value, _LEAST) for key, value in self._kept.items()}
-        self.kept_bytes = _memory(self._kept)
-        if self.started:
-            self._note_told()
+        kept = {key: clipped(value, _LEAST) for key, value in self.kept.items()}
+        less = attrs.evolve(self, kept=kept, kept_bytes=_memory(kept))
+        return less._told() if self.started else less
 
     def detail(self) -> JsonObject:
-        return dict(self._kept)
+        return dict(self.kept)
 
-    def begun(self) -> ToolStarted:
-        self.started = True
-        self._note_told()
-        return ToolStarted(item=self.item, title=self.title, detail=self.detail())
+    def begun(self) -> tuple[ToolCall, ToolStarted]:
+        started = ToolStarted(item=self.item, title=self.title, detail=self.detail())
+        return self._told(started=True), started
 
-    def progressed(self) -> ToolUpdated | None:
+    def progressed(self) -> tuple[ToolCall, ToolUpdated | None]:
         """The call as it stands, where that is worth a report: another input, or twice as much output as before.
 
         A long output that grows bit by bit is so reported a few times, not with every line.
         """
-        input_, size = self._input(), self._output_size()
-        grew = size > 0 and size >= 2 * self._told_size
-        changed = input_ != self._told_input
-        if not grew and not (changed and (self._updates < _MAX_UPDATES or input_[1] >= 2 * self._told_input[1])):
-            return None
-        self._updates += 1
-        self._note_told()
-        return ToolUpdated(item=self.item, title=self.title, detail=self.detail())
+        told, size, before = self._input(), self._output_size(), self.told_input
+        grew = size > 0 and size >= 2 * self.told_size
+        if not grew and not (told != before and (self.updates < _MAX_UPDATES or told.length >= 2 * before.length)):
+            return self, None
+        updated = ToolUpdated(item=self.item, title=self.title, detail=self.detail())
+        return attrs.evolve(self, told_input=told, told_size=size, updates=self.updates + 1), updated
 
-    def completed(self, *, unfinished: TurnOutcome | None = None, lost: bool = False) -> ToolCompleted:
-        """Its end. `unfinished` is the outcome of a turn that left it open; a `lost` call is given up."""
-        self.over = True
-        self.left_open = unfinished is not None
-        detail = {**self._kept, **self._latest}
+    def completed(self, latest: JsonObject) -> tuple[ToolCall, ToolCompleted]:
+        """Its end, reported with what its last update brought. No more than its id is kept of it."""
+        detail = {**self.kept, **latest}
         failed = self.status == "failed" or detail.get("exitCode", 0) != 0 or "signal" in detail
-        if unfinished is not None:
-            failed = unfinished != "completed"
-            detail["status"] = "unfinished"
-        elif lost:
-            failed = True
-            detail["status"] = "lost"
-        else:
-            self._kept = {"toolCallId": self.tool_call_id}
-            self.kept_bytes = 0
+        ended = ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
+        kept = {"toolCallId": self.tool_call_id}
+        return attrs.evolve(self, over=True, left_open=False, kept=kept, kept_bytes=0), ended
+
+    def lost(self) -> tuple[ToolCall, ToolCompleted]:
+        """The end of a call that is given up."""
+        return attrs.evolve(self, over=True, left_open=False), self._ended("lost", failed=True)
+
+    def unfinished(self, outcome: TurnOutcome) -> tuple[ToolCall, ToolCompleted]:
+        """Its end with a turn that left it open and had this outcome."""
+        ended = self._ended("unfinished", failed=outcome != "completed")
+        return attrs.evolve(self, over=True, left_open=True), ended
+
+    def _ended(self, status: str, *, failed: bool) -> ToolCompleted:
+        detail = {**self.kept, "status": status}
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
 
-    def _note_told(self) -> None:
-        self._told_input, self._told_size = self._input(), self._output_size()
+    def _told(self, *, started: bool | None = None) -> ToolCall:
+        """The call after a report of it as it stands."""
+        return attrs.evolve(
+            self,
+            started=self.started if started is None else started,
+            told_input=self._input(),
+            told_size=self._output_size(),
+        )
 
-    def _input(self) -> tuple[bytes, int]:
-        """What tells one input from another, and how long it is."""
-        told = loose_json([self._title, *(self._kept.get(key) for key in _INPUT)])
-        return hashlib.blake2b(told, digest_size=16).digest(), len(told)
+    def _input(self) -> ToldInput:
+        told = loose_json([self.own_title, *(self.kept.get(key) for key in _INPUT)])
+        return ToldInput(digest=hashlib.blake2b(told, digest_size=16).hexdigest(), length=len(told))
 
     def _output_size(self) -> int:
-        kept = [self._kept[key] for key in _OUTPUT if self._kept.get(key)]
+        kept = [self.kept[key] for key in _OUTPUT if self.kept.get(key)]
         return len(loose_json(kept)) if kept else 0
 
 
+def _changed(update: JsonObject) -> JsonObject:
+    """The fields that an update replaces."""
+    changed: JsonObject = {key: update[key] for key in _KEPT if update.get(key) is not None and key not in _OUTPUT}
+    if update.get("rawOutput") is not None:
+        changed["rawOutput"] = update["rawOutput"]
+    content = update.get("content")
+    if content is not None:
+        parts = [object_of(part) for part in list_of(content)]
+        changed["text"] = "".join(content_text(part.get("content")) for part in parts)
+        changed["diffs"] = [
+            {key: part.get(key) for key in ("path", "oldText", "newText")}
+            for part in parts
+            if part.get("type") == "diff"
+        ]
+    return changed
+
+
+def _output(update: JsonObject, before: str) -> JsonObject:
+    """What a command wrote, in parts or whole, and how it exited. The end of long output is kept."""
+    wrote = command_output(update)
+    told: JsonObject = {}
+    if wrote.added or wrote.whole:
+        room = _KEPT["output"]
+        output = wrote.whole or before + wrote.added
+        told["output"] = output if len(output) <= room else f"[cut] …{output[-room:]}"
+    if wrote.exit_code is not None:
+        told["exitCode"] = wrote.exit_code
+    if wrote.signal:
+        told["signal"] = wrote.signal
+    return told
+
+
 def _memory(value: Any) -> int:
-    """About how many bytes of memory a value of JSON takes."""
-    size = sys.getsizeof(value)
-    if isinstance(value, dict):
-        return size + sum(_memory(key) + _memory(inner) for key, inner in value.items())
-    return size + sum(map(_memory, value)) if isinstance(value, list) else size
+    """About how many bytes of memory a value of JSON takes: a number that depends on nothing but the value."""
+    match value:
+        case str():
+            return 56 + len(value) * (1 if value.isascii() else 4)
+        case dict():
+            return 64 + sum(48 + _memory(key) + _memory(inner) for key, inner in value.items())
+        case list():
+            return 56 + sum(8 + _memory(inner) for inner in value)
+        case _:
+            return sys.getsizeof(value)
 
 
 def clipped(value: Any, room: int) -> Any:

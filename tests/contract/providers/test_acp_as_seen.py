@@ -12,7 +12,7 @@ import pytest
 from anyio import to_thread
 
 from orchestrion.actors.providers.acp import provider as acp
-from orchestrion.actors.providers.acp.protocol import Conversation
+from orchestrion.actors.providers.acp.protocol import AcpConversation
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import SignsOfLife, TurnRequest
 from orchestrion.actors.providers.codex.provider import CodexProvider
@@ -348,14 +348,14 @@ async def test_first_start_that_hangs_holds_nobody_up_for_long(
 async def test_every_byte_is_a_sign_of_life(
     provider: AcpProvider, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrived, updated = anyio.Event(), Conversation.updated
+    arrived, updated = anyio.Event(), AcpConversation.updated
 
-    def update(self: Conversation, params: Any) -> RpcStep:
+    def update(self: AcpConversation, params: Any) -> tuple[AcpConversation, RpcStep]:
         if params["update"]["sessionUpdate"] == "usage_update":
             arrived.set()
         return updated(self, params)
 
-    monkeypatch.setattr(Conversation, "updated", update)
+    monkeypatch.setattr(AcpConversation, "updated", update)
     async with session(provider, workspace) as read:
         assert isinstance(read.connection, SignsOfLife)
         before = read.connection.heard_at

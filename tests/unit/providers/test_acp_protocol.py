@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.acp.protocol import Conversation
+from orchestrion.actors.providers.acp.protocol import AcpConversation
 from orchestrion.actors.providers.jsonrpc.protocol import Notification, Refusal, Result
 from orchestrion.actors.providers.jsonrpc.steps import RpcAnswer, RpcStep
 from orchestrion.contracts.errors import ProviderProtocolError
@@ -25,6 +25,7 @@ from orchestrion.contracts.provider_events import (
     TurnCompleted,
 )
 from orchestrion.contracts.values import ApprovalDecision
+from tests.support.conversations import through_json
 
 CANCEL = Notification(method="session/cancel", params={"sessionId": "s"})
 CANCELLED = {"outcome": {"outcome": "cancelled"}}
@@ -36,13 +37,15 @@ class Talk:
     """A conversation in a turn, spoken to in the agent's words; `told` is what it made of them."""
 
     def __init__(self, *, running: bool = True) -> None:
-        self.conversation = Conversation(ProviderThreadId("s"))
+        self.conversation = AcpConversation(session_id=ProviderThreadId("s"))
         self.told: list[ProviderRuntimeEvent] = []
         self.answers: list[RpcAnswer] = []
         if running:
-            self.conversation.begin_turn()
+            self.take(self.conversation.begin_turn())
 
-    def take(self, step: RpcStep) -> RpcStep:
+    def take(self, transition: tuple[AcpConversation, RpcStep]) -> RpcStep:
+        conversation, step = transition
+        self.conversation = through_json(conversation)
         self.told += step.events
         self.answers += step.answers
         return step
@@ -119,7 +122,7 @@ class TestText:
         talk = Talk()
         talk.say("a")
         talk.end()
-        talk.conversation.begin_turn()
+        talk.take(talk.conversation.begin_turn())
         talk.say("b")
         assert talk.texts() == [("message-1", "a"), ("message-2", "b")]
 
@@ -244,14 +247,14 @@ class TestPermissions:
     def test_what_no_option_fits_is_answered_cancelled(self) -> None:
         talk = Talk()
         talk.ask("allow_once", "allow_always")
-        step = talk.conversation.decided(FIRST, "decline")
+        step = talk.take(talk.conversation.decided(FIRST, "decline"))
         assert (step.answers, step.notifications) == ((RpcAnswer(id=7, value=CANCELLED),), ())
 
     def test_a_decision_to_cancel_cancels_the_turn_and_whatever_else_it_asks(self) -> None:
         talk = Talk()
         talk.ask()
         talk.ask()
-        step = talk.conversation.decided(FIRST, "cancel")
+        step = talk.take(talk.conversation.decided(FIRST, "cancel"))
         assert step.notifications == (CANCEL,)
         assert [answer.value for answer in step.answers] == [CANCELLED, CANCELLED]
         second = ApprovalRequestId("permission-2")
@@ -272,7 +275,7 @@ class TestPermissions:
     def test_a_request_is_answered_once(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.conversation.decided(FIRST, "accept")
+        talk.take(talk.conversation.decided(FIRST, "accept"))
         with pytest.raises(ProviderProtocolError, match="not open any more"):
             talk.conversation.decided(FIRST, "accept")
 
@@ -324,21 +327,21 @@ class TestTurns:
 
     def test_an_error_after_an_interrupt_is_an_interruption(self) -> None:
         talk = Talk()
-        step = talk.conversation.interrupted()
+        step = talk.take(talk.conversation.interrupted())
         assert step.notifications == (CANCEL,)
-        talk.take(step)
         talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
         assert talk.told == [TurnCompleted(outcome="interrupted", error="aborted")]
 
     def test_an_error_after_a_decision_to_cancel_is_a_cancellation(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.conversation.decided(FIRST, "cancel")
+        talk.take(talk.conversation.decided(FIRST, "cancel"))
         talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
         assert talk.told[-1] == TurnCompleted(outcome="cancelled", error="aborted")
 
     def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
-        assert Talk(running=False).conversation.interrupted() == RpcStep()
+        talk = Talk(running=False)
+        assert talk.take(talk.conversation.interrupted()) == RpcStep()
 
     @pytest.mark.lesson("L52")
     @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
@@ -363,8 +366,8 @@ class TestTurns:
     @pytest.mark.lesson("L52")
     def test_an_error_of_a_prompt_tells_its_data_its_reason_and_how_to_log_in(self) -> None:
         talk = Talk()
-        talk.conversation = Conversation(ProviderThreadId("s"), login="run `x login`")
-        talk.conversation.begin_turn()
+        talk.conversation = AcpConversation(session_id=ProviderThreadId("s"), login="run `x login`")
+        talk.take(talk.conversation.begin_turn())
         refusal = Refusal(id=0, code=-32000, message="Internal error", detail={"details": "token expired"})
         talk.take(talk.conversation.replied(refusal))
         assert talk.told == [
@@ -385,7 +388,7 @@ class TestTurns:
         talk = Talk()
         talk.take(talk.conversation.interrupted())
         talk.end("cancelled")
-        talk.conversation.begin_turn()
+        talk.take(talk.conversation.begin_turn())
         talk.end("cancelled")
         assert [event.outcome for event in talk.told if isinstance(event, TurnCompleted)] == [
             "interrupted",
@@ -395,7 +398,7 @@ class TestTurns:
     def test_a_second_turn_at_once_is_refused(self) -> None:
         talk = Talk()
         with pytest.raises(ProviderProtocolError, match="one at a time"):
-            talk.conversation.begin_turn()
+            talk.take(talk.conversation.begin_turn())
 
 
 class TestBetweenTurns:
@@ -448,14 +451,14 @@ class TestBetweenTurns:
     @pytest.mark.lesson("L53")
     def test_history_that_is_replayed_is_dropped(self) -> None:
         talk = Talk(running=False)
-        talk.conversation = Conversation(ProviderThreadId("s"), replaying=True)
+        talk.conversation = AcpConversation(session_id=ProviderThreadId("s"), replaying=True)
         talk.update("user_message_chunk", content={"type": "text", "text": "old"})
         talk.say("old")
         talk.think("old")
         talk.update("tool_call", toolCallId="t", title="old")
         talk.ask()
         assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
-        talk.conversation.replay_ended()
+        talk.take(talk.conversation.replay_ended())
         talk.take(talk.conversation.begin_turn())
         talk.say("new")
         assert talk.texts() == [("message-1", "new")]
@@ -511,7 +514,9 @@ class TestIgnored:
 
     def test_a_request_of_the_wrong_shape_is_still_a_request(self) -> None:
         talk = Talk()
-        step = talk.conversation.permission_asked(7, {"sessionId": "s", "toolCall": 3, "options": [None, "x", {}]})
+        step = talk.take(
+            talk.conversation.permission_asked(7, {"sessionId": "s", "toolCall": 3, "options": [None, "x", {}]})
+        )
         (asked,) = step.events
         assert isinstance(asked, ApprovalRequested)
         assert asked.kind == "permission"

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from orchestrion.actors.providers.acp.protocol import Conversation
+from orchestrion.actors.providers.acp.protocol import AcpConversation
 from orchestrion.actors.providers.acp.tool_call import clipped
 from orchestrion.actors.providers.acp.tool_calls import MAX_KEPT_BYTES, MAX_OPEN
 from orchestrion.actors.providers.jsonrpc.protocol import Result
+from orchestrion.actors.providers.jsonrpc.steps import RpcStep
 from orchestrion.contracts.ids import ProviderThreadId
 from orchestrion.contracts.provider_events import (
     ApprovalResolved,
@@ -24,6 +25,7 @@ from orchestrion.contracts.provider_events import (
     ToolStarted,
     ToolUpdated,
 )
+from tests.support.conversations import through_json
 
 pytestmark = pytest.mark.lesson("L56")
 
@@ -33,14 +35,20 @@ MEGABYTES = "x" * 10_000_000
 class Talk:
     """A turn, spoken to in the agent's words; `told` is what the conversation made of them."""
 
-    def __init__(self) -> None:
-        self.conversation = Conversation(ProviderThreadId("s"))
-        self.conversation.begin_turn()
+    def __init__(self, *, is_restored: bool = True) -> None:
+        self.is_restored = is_restored
+        self.conversation = AcpConversation(session_id=ProviderThreadId("s"))
         self.told: list[ProviderRuntimeEvent] = []
+        self.take(self.conversation.begin_turn())
+
+    def take(self, transition: tuple[AcpConversation, RpcStep]) -> RpcStep:
+        conversation, step = transition
+        self.conversation = through_json(conversation) if self.is_restored else conversation
+        self.told += step.events
+        return step
 
     def update(self, kind: str, /, **fields: Any) -> None:
-        step = self.conversation.updated({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}})
-        self.told += step.events
+        self.take(self.conversation.updated({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}}))
 
     def call(self, **fields: Any) -> None:
         self.update("tool_call", **{"toolCallId": "t", **fields})
@@ -52,7 +60,7 @@ class Talk:
         self.update("agent_message_chunk", content={"type": "text", "text": text}, **fields)
 
     def end(self) -> None:
-        self.told += self.conversation.replied(Result(id=0, value={"stopReason": "end_turn"})).events
+        self.take(self.conversation.replied(Result(id=0, value={"stopReason": "end_turn"})))
 
     def kinds(self) -> list[type]:
         return [type(event) for event in self.told]
@@ -216,7 +224,7 @@ class TestBounds:
     def test_open_permissions_are_bounded_in_number(self) -> None:
         talk = Talk()
         steps = [
-            talk.conversation.permission_asked(number, {"sessionId": "s", "toolCall": {}, "options": []})
+            talk.take(talk.conversation.permission_asked(number, {"sessionId": "s", "toolCall": {}, "options": []}))
             for number in range(66)
         ]
         assert [answer.id for step in steps for answer in step.answers] == [0, 1]
@@ -245,7 +253,7 @@ class TestBounds:
 
 @pytest.mark.lesson("L78")
 def test_all_open_calls_keep_a_few_mib_and_still_end_with_what_they_were() -> None:
-    talk = Talk()
+    talk = Talk(is_restored=False)
     tracemalloc.start()
     try:
         for number in range(MAX_OPEN):

@@ -1,0 +1,85 @@
+"""The message and the thought that an ACP agent is streaming, as a value. Pure.
+
+The protocol has no items for text: a message lasts until a tool call begins or ends, a thought, another `messageId`,
+another speaker or the turn's end. A thought is collected and reported when it is over.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from ....contracts.ids import ProviderItemId
+from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent, ReasoningCompleted
+from ....contracts.values import JsonObject
+from .agent_ids import message_id_of
+from .meta import speaker_of
+from .tool_call import content_text
+
+__all__ = ["StreamedText"]
+
+_MAX_THOUGHT: Final = 64 * 1024
+
+Events = tuple[ProviderRuntimeEvent, ...]
+
+
+@attrs.frozen(kw_only=True)
+class StreamedText:
+    """`message` is the key of the open message, `message_id` what the agent calls it, `count` how many there were."""
+
+    message: ProviderItemId | None = None
+    message_id: str | None = None
+    thought: str = ""
+    speaker: tuple[str, ...] = ()
+    count: int = 0
+
+    def said(self, update: JsonObject) -> tuple[StreamedText, Events]:
+        """Take an `agent_message_chunk`."""
+        text = content_text(update.get("content"))
+        if not text:
+            return self, ()
+        message_id = message_id_of(update.get("messageId"))
+        after, ended = self._heard(speaker_of(update))
+        after, thought = after.end_thought()
+        ended += thought
+        if after.message is not None and message_id != after.message_id:
+            after, message = after._end_message()
+            ended += message
+        if after.message is None:
+            item = ProviderItemId(f"message-{after.count + 1}")
+            after = attrs.evolve(after, message=item, message_id=message_id, count=after.count + 1)
+        else:
+            item = after.message
+        return after, (*ended, MessageDelta(item=item, text=text))
+
+    def thought_on(self, update: JsonObject) -> tuple[StreamedText, Events]:
+        """Take an `agent_thought_chunk`."""
+        after, ended = self._heard(speaker_of(update))
+        after, message = after._end_message()
+        text = content_text(update.get("content"))[: _MAX_THOUGHT - len(after.thought)]
+        return attrs.evolve(after, thought=after.thought + text), (*ended, *message)
+
+    def end(self) -> tuple[StreamedText, Events]:
+        """End the message and the thought."""
+        after, message = self._end_message()
+        after, thought = after.end_thought()
+        return after, (*message, *thought)
+
+    def end_thought(self) -> tuple[StreamedText, Events]:
+        if not self.thought:
+            return self, ()
+        events = (ReasoningCompleted(text=self.thought),) if self.thought.strip() else ()
+        return attrs.evolve(self, thought=""), events
+
+    def _end_message(self) -> tuple[StreamedText, Events]:
+        if self.message is None:
+            return self, ()
+        return attrs.evolve(self, message=None, message_id=None), (MessageCompleted(item=self.message),)
+
+    def _heard(self, speaker: tuple[str, ...]) -> tuple[StreamedText, Events]:
+        """Another speaker ends what the one before was saying."""
+        if speaker == self.speaker:
+            return self, ()
+        after, ended = self.end()
+        return attrs.evolve(after, speaker=speaker), ended
