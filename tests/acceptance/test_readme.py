@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-import orchestrion as package
 from tests.support.command_line import answers_of, done, snapshot_of
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
@@ -18,11 +19,31 @@ def _block(language: str) -> str:
     return found[1]
 
 
-def test_example_imports_what_is_exported_and_fits_one_screen() -> None:
-    example = ast.parse(_block("python"))
-    imported = {alias.name for node in ast.walk(example) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert imported <= set(package.__all__)
-    assert README.index("```python") < README.index("## What it promises") < 4000
+def _run_example(directory: Path) -> list[str]:
+    workspace = directory / "workspace"
+    workspace.mkdir(exist_ok=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", _block("python")],
+        cwd=workspace,
+        env={**os.environ, "XDG_STATE_HOME": str(directory / "state")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout.splitlines()
+
+
+def test_example_runs_one_turn_and_run_again_shows_the_same(tmp_path: Path) -> None:
+    printed = _run_example(tmp_path)
+    assert printed[0] == "1 project.created"
+    assert printed[-1].endswith(" thread.turn-diff-completed")
+    assert _run_example(tmp_path) == printed
+
+
+def test_example_comes_first() -> None:
+    assert README.index("```python") < README.index("## Guarantees")
 
 
 def test_script_gives_a_completed_turn_and_fed_again_changes_nothing(tmp_path: Path) -> None:
