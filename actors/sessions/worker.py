@@ -18,9 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ...contracts.errors import ProviderError
-from ...contracts.events import (
-    ThreadApprovalResponseRequested,
-)
+from ...contracts.events import ThreadApprovalResponseRequested
 from ...contracts.ids import EventId, ThreadId, TurnId
 from ...contracts.provider_events import RuntimeErrorReported, TurnCompleted
 from ...domain.session import effects as do

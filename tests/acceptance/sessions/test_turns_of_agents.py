@@ -62,6 +62,7 @@ async def test_late_text_is_completed_when_the_agent_stays_silent(
 ) -> None:
     monkeypatch.setattr("orchestrion.actors.sessions.agent_reports.LATE_SILENCE_SECONDS", 0.01)
     async with spoken(tmp_path) as (it, agent, first):
+        await it.until(activity("checkpoint.captured"))  # the last that the first turn leads to
         head = it.runtime.health().head
         await agent.says(_text("42."))
         done = await it.until(
