@@ -1,10 +1,11 @@
-"""Tasks that stand apart: no cancellation of the task that starts one reaches it, nor a failure of it that task.
+"""Detached tasks: cancelling the task that starts one does not cancel it, and its failure does not fail that task.
 
 A shielded scope is not enough for that. `task.cancel()` of asyncio, `asyncio.timeout`, a Ctrl-C under `asyncio.run`,
-and under trio a Ctrl-C while the main task waits, all go through anyio's shields. So what has to reach its end runs in
-a task of its own, and its starter waits with `outlast`, which takes note of what interrupts it and goes on waiting.
+and under trio a Ctrl-C while the main task waits, all go through anyio's shields. So work that must run
+to its end has a task of its own, and its starter waits with `wait_through`, which remembers interruptions and goes on
+waiting.
 
-On asyncio such a task is one of the loop, on trio a system task. Somebody who cancels every task of a loop reaches it.
+On asyncio such a task belongs to the loop, on trio it is a system task. Cancelling every task of a loop cancels it too.
 """
 
 from __future__ import annotations
@@ -21,12 +22,20 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 from anyio.lowlevel import current_token
 
-__all__ = ["DetachedTask", "deliver", "graver", "insist", "interruption_in", "is_cancelled", "outlast"]
+__all__ = [
+    "DetachedTask",
+    "deliver",
+    "interruption_in",
+    "is_cancelled",
+    "more_severe",
+    "wait_through",
+    "wait_to_end",
+]
 
 T = TypeVar("T")
 
 _together: ContextVar[set[DetachedTask[Any]] | None] = ContextVar("orchestrion.detached_tasks", default=None)
-"""The tasks apart that belong together: those of one runtime."""
+"""The detached tasks of one runtime."""
 
 _ACTOR: Final = {"actor": "runtime"}
 
@@ -103,16 +112,16 @@ class DetachedTask(Generic[T]):
 
 
 def gather_detached_tasks() -> set[DetachedTask[Any]]:
-    """From now on, the tasks apart that this task and those that it starts begin are in this set while they run."""
+    """The set of running detached tasks that this task, or a task started by it, begins from now on."""
     together: set[DetachedTask[Any]] = set()
     _together.set(together)
     return together
 
 
-async def outlast(event: anyio.Event, *, until: float) -> BaseException | None:
+async def wait_through(event: anyio.Event, *, until: float) -> BaseException | None:
     """Wait for an event until that time of the event loop's clock, whatever cancels this task meanwhile.
 
-    Returns what came between, the gravest of it, for the caller to raise when everything is done; None if nothing did.
+    Returns the most severe interruption meanwhile, for the caller to raise when everything is done; None without one.
     """
     came: BaseException | None = None
     while not event.is_set() and (seconds := until - anyio.current_time()) > 0:
@@ -120,12 +129,12 @@ async def outlast(event: anyio.Event, *, until: float) -> BaseException | None:
             with anyio.move_on_after(seconds, shield=True):
                 await event.wait()
         except BaseException as error:
-            came = graver(came, error)
+            came = more_severe(came, error)
     return came
 
 
-async def insist(wait: Callable[[], Awaitable[object]]) -> None:
-    """Wait for something that ends by itself, again when this task is cancelled; the cancellation is raised at the end.
+async def wait_to_end(wait: Callable[[], Awaitable[object]]) -> None:
+    """Wait for something that ends by itself, also while this task is cancelled; raise the cancellation afterwards.
 
     `wait` may be called more than once.
     """
@@ -141,7 +150,7 @@ async def insist(wait: Callable[[], Awaitable[object]]) -> None:
         raise came
 
 
-def graver(first: BaseException | None, second: BaseException | None) -> BaseException | None:
+def more_severe(first: BaseException | None, second: BaseException | None) -> BaseException | None:
     """Of two interruptions the one to raise: an interrupt of the program before a cancellation, else the first."""
     if first is None or (second is not None and interruption_in(second) and not interruption_in(first)):
         return second

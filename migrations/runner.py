@@ -101,7 +101,7 @@ def load() -> tuple[Migration, ...]:
         if numbered := _FILE_NAME.fullmatch(name):
             statements: tuple[str, ...] = import_module(f".{name}", __package__).STATEMENTS
             found.append(Migration(version=int(numbered[1]), name=name, statements=statements))
-    return _unbroken(found)
+    return _checked_sequence(found)
 
 
 def check(
@@ -116,7 +116,7 @@ def check(
         OutdatedSchema: needed migrations are pending; a fresh database has all of them pending.
     """
     with _transaction(database, "DEFERRED"):
-        pending = _pending(database, load() if migrations is None else _unbroken(migrations))
+        pending = _pending(database, load() if migrations is None else _checked_sequence(migrations))
     if pending and not (to_read and pending[0].version > READABLE_FROM):
         names = ", ".join(migration.name for migration in pending)
         raise OutdatedSchema(f"migrations are pending: {names}")
@@ -142,7 +142,7 @@ def migrate(
         BrokenChain: the shipped files have a gap or a number used twice.
         peewee.DatabaseError: a statement failed; nothing of the chain is applied.
     """
-    chain = load() if migrations is None else _unbroken(migrations)
+    chain = load() if migrations is None else _checked_sequence(migrations)
     with _transaction(database, "DEFERRED"):
         if not _pending(database, chain):
             return []
@@ -180,7 +180,7 @@ def _transaction(database: peewee.SqliteDatabase, kind: Literal["DEFERRED", "IMM
         raise
 
 
-def _unbroken(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+def _checked_sequence(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     for expected, migration in enumerate(migrations, start=1):
         if migration.version != expected:
             raise BrokenChain(f"expected migration {expected:03}, found {migration.name}: install again")

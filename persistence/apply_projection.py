@@ -1,4 +1,4 @@
-"""What a projector takes from a batch, and has done on the write lane: rows and position in one transaction."""
+"""How a projector applies a batch on the write lane: rows and position in one transaction."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Swap: TypeAlias = Callable[[peewee.SqliteDatabase, int], None]
 """Brings rows that were made anew up to a sequence, and swaps them in with the writing connection."""
 
 
-def handled_by(projection: Projection, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:
+def handled_events(projection: Projection, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:
     """The events of a batch that concern a projection."""
     handles = projection.handles
     return [event for event in batch if event.event_type in handles and isinstance(event, PersistedEvent)]
 
 
-def bring_rows(projection: Projection, events: Sequence[PersistedEvent], position: PositionRow) -> Job[None]:
-    """Bring the rows past these events, and the position to `position`, in the caller's transaction."""
+def apply_events(projection: Projection, events: Sequence[PersistedEvent], position: PositionRow) -> Job[None]:
+    """Apply events to the rows and write the position, in the caller's transaction."""
 
     def write(database: peewee.SqliteDatabase) -> None:
         projection.apply(database, events)
@@ -36,23 +36,20 @@ def bring_rows(projection: Projection, events: Sequence[PersistedEvent], positio
     return write
 
 
-def bring_rows_unless_brought(
-    projection: Projection, events: Sequence[PersistedEvent], position: PositionRow
-) -> Job[None]:
-    """The same in a transaction of its own, after a commit of unknown outcome: the stored position tells whether that
-    took place."""
-    write, is_there = bring_rows(projection, events, position), stands_at(position)
+def apply_if_missing(projection: Projection, events: Sequence[PersistedEvent], position: PositionRow) -> Job[None]:
+    """Do the same in a separate transaction, unless the stored position shows that an earlier commit took place."""
+    write, is_there = apply_events(projection, events, position), is_at_position(position)
 
-    def write_unless_written(database: peewee.SqliteDatabase) -> None:
+    def write_if_missing(database: peewee.SqliteDatabase) -> None:
         reopen(database)
         if not is_there(database):
             with write_transaction(database, durability="normal"):
                 write(database)
 
-    return write_unless_written
+    return write_if_missing
 
 
-def stands_at(position: PositionRow) -> Job[bool]:
+def is_at_position(position: PositionRow) -> Job[bool]:
     """Whether a projector's stored position is this one, or past it."""
 
     def look(database: peewee.SqliteDatabase) -> bool:
@@ -62,18 +59,18 @@ def stands_at(position: PositionRow) -> Job[bool]:
     return look
 
 
-def take_rows(swap: Swap, name: str, up_to: int, found: Callable[[PositionRow], None]) -> Job[None]:
-    """Swap in rows that were made anew, brought up to a sequence, and tell the position that came with them."""
+def swap_rows(swap: Swap, name: str, up_to: int, found: Callable[[PositionRow], None]) -> Job[None]:
+    """Swap in rebuilt rows up to a sequence, and pass their position to `found`."""
 
-    def take(database: peewee.SqliteDatabase) -> None:
+    def swap_and_read(database: peewee.SqliteDatabase) -> None:
         swap(database, up_to)
         found(read_position(database, name))
 
-    return take
+    return swap_and_read
 
 
-def look_up(name: str, found: Callable[[PositionRow], None]) -> Job[None]:
-    """Open the connection again, and tell the position that is stored."""
+def find_position(name: str, found: Callable[[PositionRow], None]) -> Job[None]:
+    """Reopen the connection, and pass the stored position to `found`."""
 
     def look(database: peewee.SqliteDatabase) -> None:
         reopen(database)

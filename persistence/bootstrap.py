@@ -14,11 +14,12 @@ import attrs
 import peewee
 
 from ..contracts.errors import ProjectionStalled
-from ..contracts.events import LoggedEvent, PersistedEvent
+from ..contracts.events import LoggedEvent
+from .apply_projection import handled_events
 from .crash_points import crash_point
 from .database import write_transaction
 from .event_store import EventPage, read_events, read_head
-from .failures import CommitOutcomeUnknown, is_of_a_value, is_transient
+from .failures import CommitOutcomeUnknown, is_transient, is_value_error
 from .positions import PositionRow, read_position, write_position
 from .projections import Projection
 
@@ -104,9 +105,7 @@ def _apply_page(target: peewee.SqliteDatabase, one: _Replaying, page: Sequence[L
     fresh = [event for event in page if event.sequence > one.position]
     if not fresh or one.stalled is not None:
         return
-    handled = [
-        event for event in fresh if isinstance(event, PersistedEvent) and event.event_type in one.projection.handles
-    ]
+    handled = handled_events(one.projection, fresh)
     last = fresh[-1]
     try:
         with write_transaction(target, durability="normal"):
@@ -121,7 +120,7 @@ def _apply_page(target: peewee.SqliteDatabase, one: _Replaying, page: Sequence[L
     except Exception as error:
         if is_transient(error):
             raise
-        if len(fresh) == 1 and handled and is_of_a_value(error):
+        if len(fresh) == 1 and handled and is_value_error(error):
             ids = {"actor": one.projection.name, "event_sequence": last.sequence}
             _logger.error("%s skips event %d: %r", one.projection.name, last.sequence, error, extra=ids)
             with write_transaction(target, durability="normal"):

@@ -37,7 +37,7 @@ from ..contracts.mint import Mint
 from ..contracts.read_model import DispatchResult
 from ..contracts.values import ActorKind, Instant, Label
 from ..domain.decide import aggregate_of, decide
-from ..domain.decide_internal import is_of_replaced_session
+from ..domain.decide_internal import is_from_replaced_session
 from ..domain.decision import DecisionRequest, DraftEvent, Rejection
 from ..domain.state import ThreadState
 from .batches import NOTHING, Batch, joined
@@ -325,7 +325,7 @@ class CommandGroup:
 
 def is_superseded(thread: ThreadState | None, metadata: EventMetadata) -> bool:
     """Whether what this thread's session reports has come too late."""
-    return thread is not None and (thread.deleted or is_of_replaced_session(thread, metadata))
+    return thread is not None and (thread.deleted or is_from_replaced_session(thread, metadata))
 
 
 def _fingerprinted(envelope: CommandEnvelope) -> EventMetadata:

@@ -63,7 +63,7 @@ def prepare(path: Path, now: Instant) -> SqliteDatabase:
         with translate_errors(path), _translate_migration_errors(path):
             with suppress(migrations.OutdatedSchema):
                 migrations.check(database)
-            _let_the_file_shrink(database)
+            _enable_incremental_vacuum(database)
             _enter_wal(database, path)
             crash_point("migration.ledger-checked")
             migrations.migrate(database, now=now, applied=lambda _: crash_point("migration.one-applied"))
@@ -286,7 +286,7 @@ def _connect_reader(path: Path, parameters: str) -> SqliteDatabase:
     return database
 
 
-def _let_the_file_shrink(database: SqliteDatabase) -> None:
+def _enable_incremental_vacuum(database: SqliteDatabase) -> None:
     """Let a new file give freed pages back (`maintenance`). It is laid out so before SQLite first writes to it."""
     if database.pragma("page_count") == 0:
         database.execute_sql("PRAGMA auto_vacuum = INCREMENTAL")

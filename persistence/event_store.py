@@ -183,7 +183,7 @@ def read_open_intents(database: peewee.SqliteDatabase, *, after: int) -> list[Lo
     return [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
 
 
-def read_is_settled(database: peewee.SqliteDatabase, event_id: EventId) -> bool:
+def is_intent_settled(database: peewee.SqliteDatabase, event_id: EventId) -> bool:
     """Whether some event names this one as its cause."""
     return (
         database.execute_sql(

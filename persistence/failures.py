@@ -61,7 +61,7 @@ def is_transient(error: BaseException) -> bool:
     return _primary_code(error) != sqlite3.SQLITE_ERROR
 
 
-def is_of_a_value(error: BaseException) -> bool:
+def is_value_error(error: BaseException) -> bool:
     """Whether a statement failed because a value does not fit SQLite: it is too long, too large or no text. Each other
     try fails too, and statements with other values do not."""
     return isinstance(error, peewee.DataError | sqlite3.DataError | OverflowError | UnicodeEncodeError)

@@ -57,7 +57,7 @@ class HostProcess:
         """The process as fields of a runtime row's payload."""
         return {"host": self.host, "hostPid": self.pid, "hostStartedAt": self.started_at, "bootId": self.boot_id}
 
-    def is_of_this_boot(self) -> bool:
+    def is_from_this_boot(self) -> bool:
         """Whether its pids mean anything here and now: same host, and no restart since."""
         if self.host != socket.gethostname():
             return False
@@ -66,7 +66,7 @@ class HostProcess:
 
     def is_running(self) -> bool:
         """Whether the process runs on this host. Reads `/proc`: not for the event loop."""
-        if not self.is_of_this_boot() or not lives(self.pid):
+        if not self.is_from_this_boot() or not lives(self.pid):
             return False
         present = start_time(self.pid)
         return self.started_at is None or present is None or self.started_at == present

@@ -44,7 +44,7 @@ def open_read_only(path: Path) -> Iterator[peewee.SqliteDatabase]:
             yield database
     finally:
         if not had_log and _log_of(path).exists():
-            _let_sqlite_tidy(path)
+            _remove_empty_log(path)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def open_at_one_cut(path: Path, *, progress: ProgressListener | None = None) -> 
             copy = Path(directory) / path.name
             copy_database(original, copy)
         with closing(prepare(copy, EPOCH)) as replayed, _driver_errors_translated(path):
-            _bring_to_head(replayed, progress)
+            _replay_all(replayed, progress)
             replayed.execute_sql("PRAGMA query_only = 1")
             yield replayed
 
@@ -111,7 +111,7 @@ def _is_at_head(database: peewee.SqliteDatabase) -> bool:
     return stand and not outdated_projections(database, PROJECTIONS)
 
 
-def _bring_to_head(database: peewee.SqliteDatabase, progress: ProgressListener | None) -> None:
+def _replay_all(database: peewee.SqliteDatabase, progress: ProgressListener | None) -> None:
     check_positions(database, PROJECTIONS)
     outdated = outdated_projections(database, PROJECTIONS)
     if outdated:
@@ -134,7 +134,7 @@ def _log_of(path: Path) -> Path:
     return Path(f"{path}-wal")
 
 
-def _let_sqlite_tidy(path: Path) -> None:
+def _remove_empty_log(path: Path) -> None:
     """Open and close a connection that may write: SQLite removes its empty log with the last one of these.
 
     A connection that may only read leaves the log there. While anybody else has the file open, nothing happens.

@@ -18,7 +18,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
-from ..actors.detached_task import insist
+from ..actors.detached_task import wait_to_end
 from ..actors.last_errors import LastErrors
 from ..actors.log.caretaker import Caretaker
 from ..actors.log.dispatcher import Dispatcher
@@ -95,11 +95,11 @@ async def _live(
     files = DatabaseFiles(database, options)
     lifetime.at_once(files.interrupt)
     try:
-        with lifetime.opening(), _interrupted_if_cancelled(files):
+        with lifetime.opening(), _interrupting_on_cancel(files):
             prepared = await thread.run(files.open)
     except BaseException:
         thread.end(files.close)
-        await insist(thread.ended)
+        await wait_to_end(thread.ended)
         raise
     lane = WriteLane(prepared.writer, thread=thread, afterwards=files.close)
     readers = ReaderPool(Path(prepared.writer.database), size=options.reader_connections)
@@ -109,13 +109,13 @@ async def _live(
         await _run(_Host(prepared, lane, readers, options, providers=providers, calls=calls), lifetime)
     finally:
         try:
-            await insist(readers.close)  # before the lane: the last connection to close tidies the WAL
+            await wait_to_end(readers.close)  # before the lane: the last connection to close tidies the WAL
         finally:
-            await insist(lane.close)
+            await wait_to_end(lane.close)
 
 
 @contextmanager
-def _interrupted_if_cancelled(files: DatabaseFiles) -> Iterator[None]:
+def _interrupting_on_cancel(files: DatabaseFiles) -> Iterator[None]:
     try:
         yield
     except anyio.get_cancelled_exc_class():
@@ -140,7 +140,7 @@ async def _run(house: _Host, lifetime: Lifetime) -> None:
                     await house.stop()
             finally:
                 house.cancel()
-    await insist(house.closed)
+    await wait_to_end(house.closed)
     if failure is not None:
         raise failure
 

@@ -17,7 +17,14 @@ from typing import Final
 
 import anyio
 
-from ..actors.detached_task import DetachedTask, gather_detached_tasks, graver, insist, interruption_in, outlast
+from ..actors.detached_task import (
+    DetachedTask,
+    gather_detached_tasks,
+    interruption_in,
+    more_severe,
+    wait_through,
+    wait_to_end,
+)
 from ..actors.shields import Shields
 from ..contracts.errors import RuntimeStopped
 from .runtime import Runtime
@@ -115,7 +122,7 @@ class Lifetime:
             self._settled.set()
             for task in tuple(left):
                 task.cancel()
-                await insist(task.ended.wait)
+                await wait_to_end(task.ended.wait)
 
     async def _end(self, interruption: BaseException | None) -> None:
         assert self._task is not None, "a runtime is opened before it is closed"
@@ -123,11 +130,11 @@ class Lifetime:
         self._leaving.set()
         if self._opening is not None:
             self._opening.cancel()
-        came = graver(interruption, await outlast(self._task.ended, until=deadline))
+        came = more_severe(interruption, await wait_through(self._task.ended, until=deadline))
         if not self._task.ended.is_set():
             _logger.warning(_OVERDUE, self._deadline_seconds, extra=_ACTOR)
             self._cut()
-            came = graver(came, await outlast(self._task.ended, until=deadline + GRACE_SECONDS))
+            came = more_severe(came, await wait_through(self._task.ended, until=deadline + GRACE_SECONDS))
         if not self._task.ended.is_set():
             _logger.error("the runtime has not stopped %g s after it was cut off", GRACE_SECONDS, extra=_ACTOR)
             self._cut()

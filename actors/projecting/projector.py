@@ -23,14 +23,14 @@ from ...contracts.errors import ProjectionStalled, RuntimeStopped, StoreError
 from ...contracts.events import LoggedEvent, PersistedEvent
 from ...persistence.apply_projection import (
     Swap,
-    bring_rows,
-    bring_rows_unless_brought,
-    handled_by,
-    look_up,
-    stands_at,
-    take_rows,
+    apply_events,
+    apply_if_missing,
+    find_position,
+    handled_events,
+    is_at_position,
+    swap_rows,
 )
-from ...persistence.failures import CommitOutcomeUnknown, is_of_a_value, is_transient
+from ...persistence.failures import CommitOutcomeUnknown, is_transient, is_value_error
 from ...persistence.lane import Job
 from ...persistence.positions import PositionRow
 from ...persistence.projections import Projection
@@ -229,12 +229,12 @@ class Projector:
         found: list[PositionRow] = []
         replacement.begin()
         try:
-            await self._rounds.run_job(take_rows(replacement.swap, self.name, up_to, found.append))
+            await self._rounds.run_job(swap_rows(replacement.swap, self.name, up_to, found.append))
         except Exception as error:
             replacement.end(error)
             if isinstance(error, RuntimeStopped):
                 raise
-            await self._run_until_done(look_up(self.name, found.append))
+            await self._run_until_done(find_position(self.name, found.append))
             # At the own position, old rows and new ones are the same to go on from.
             if found[0].last_applied_sequence != up_to or up_to == self._saved:
                 return None
@@ -297,7 +297,7 @@ class Projector:
     async def _apply(self, batch: Sequence[LoggedEvent]) -> None:
         last = batch[-1]
         position = PositionRow(self.name, last.sequence, last.occurred_at)
-        handled = handled_by(self._projection, batch)
+        handled = handled_events(self._projection, batch)
         if not handled and last.sequence - self._saved < LAZY_EVENTS:
             self._advance(position)
             return
@@ -306,7 +306,7 @@ class Projector:
         except (RuntimeStopped, ProjectionStalled):
             raise
         except Exception as error:
-            if len(batch) == 1 and is_of_a_value(error):
+            if len(batch) == 1 and is_value_error(error):
                 self._condition.skip(last.sequence, repr(error))
                 await self._commit((), position)
             elif len(batch) == 1:
@@ -316,8 +316,8 @@ class Projector:
                     await self._apply(half)
 
     async def _commit(self, events: Sequence[PersistedEvent], position: PositionRow) -> None:
-        rows = bring_rows(self._projection, events, position)
-        write = partial(self._rounds.write, rows, is_there=stands_at(position))
+        rows = apply_events(self._projection, events, position)
+        write = partial(self._rounds.write, rows, is_there=is_at_position(position))
         while True:
             try:
                 if self._is_awaited:
@@ -325,7 +325,7 @@ class Projector:
                 await write()
                 break
             except CommitOutcomeUnknown as error:
-                write = partial(self._rounds.run_job, bring_rows_unless_brought(self._projection, events, position))
+                write = partial(self._rounds.run_job, apply_if_missing(self._projection, events, position))
                 await self._back_off(error)
             except Exception as error:
                 if not is_transient(error):

@@ -25,7 +25,7 @@ from ...persistence.failures import translate_errors
 from ...persistence.projections import Projection
 from ...persistence.rebuild import replay_and_swap, scratch_database
 from ...persistence.threads import JobThread
-from ..detached_task import DetachedTask, graver, outlast
+from ..detached_task import DetachedTask, more_severe, wait_through
 from ..log.event_log import EventLog
 from ..shields import shield
 from .projector import Projector
@@ -58,7 +58,9 @@ class Rebuilder:
             await rebuilding.ended.wait()
         except BaseException as interruption:
             rebuilding.cancel()
-            raise graver(interruption, await outlast(rebuilding.ended, until=math.inf)) or interruption from None
+            raise (
+                more_severe(interruption, await wait_through(rebuilding.ended, until=math.inf)) or interruption
+            ) from None
         if rebuilding.was_cut:
             raise RuntimeStopped("the rebuild was cancelled by somebody else")
         rebuilding.result()

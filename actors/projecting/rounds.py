@@ -182,7 +182,7 @@ def _write_together(database: peewee.SqliteDatabase, writes: Sequence[_Write]) -
         failure = error
     if failure is None:
         return
-    may_go_on = has_begun and len(writes) > 1 and _shows_what_became_of_it(database, failure)
+    may_go_on = has_begun and len(writes) > 1 and _reopen_after_failure(database, failure)
     for write in writes:
         if may_go_on:
             _write_alone(database, write, failure)
@@ -202,7 +202,7 @@ def _write_alone(database: peewee.SqliteDatabase, write: _Write, failure: BaseEx
     _write_together(database, [write])
 
 
-def _shows_what_became_of_it(database: peewee.SqliteDatabase, failure: BaseException) -> bool:
+def _reopen_after_failure(database: peewee.SqliteDatabase, failure: BaseException) -> bool:
     """Whether the connection can go on after a failed transaction. After a failed commit it is opened again."""
     if isinstance(failure, CommitOutcomeUnknown):
         try:

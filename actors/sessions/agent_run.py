@@ -39,9 +39,9 @@ from ...domain.session_commands import (
     IngestState,
     ask_again,
     asked_id,
+    count_repeated_asks,
     numbered,
     session_set,
-    times_asked_again,
 )
 from ..log.command_sender import CommandSender
 from ..providers.adapter import AgentConnection, Provider, SessionRequest, SignsOfLife
@@ -178,7 +178,7 @@ class AgentRun:
         async with self._sending:
             request = self._reports.calls.request(own)
             if request is not None:
-                if times_asked_again(self._reports.state, own) >= MAX_ASKED_AGAIN:
+                if count_repeated_asks(self._reports.state, own) >= MAX_ASKED_AGAIN:
                     return False
                 self._reports.state = ask_again(self._reports.state, own)
                 await self._turns.take(request)

@@ -63,7 +63,7 @@ def complete_message(state: IngestState, item: ProviderItemId, now: Instant) -> 
     if known is not None:
         return _complete(state, known, now)
     message = message_id(state.provider_session_id, item)
-    if state.turn_id is None or message in state.completed_messages or _forgets(state):
+    if state.turn_id is None or message in state.completed_messages or _may_have_forgotten(state):
         return state, ()
     return _complete(state, OpenMessage(item=item, id=message), now)
 
@@ -82,7 +82,7 @@ def complete_messages(state: IngestState, now: Instant) -> Ingested:
             kind="session.notice",
             summary=state.early_text.strip(),
             payload={"text": state.early_text},
-            of_no_turn=True,
+            outside_turn=True,
         )
         state = numbered(state, noticed)
         commands.append(noticed)
@@ -150,11 +150,11 @@ def _delta(state: IngestState, message: OpenMessage, text: str, now: Instant) ->
 def _fresh_id(state: IngestState, item: ProviderItemId) -> MessageId:
     """The id of a message that opens: its item's, unless a message that is over has it, or may have it."""
     derived = message_id(state.provider_session_id, item)
-    if derived not in state.completed_messages and not _forgets(state):
+    if derived not in state.completed_messages and not _may_have_forgotten(state):
         return derived
     return another_message_id(state.provider_session_id, item, state.count + 1)
 
 
-def _forgets(state: IngestState) -> bool:
+def _may_have_forgotten(state: IngestState) -> bool:
     """Whether the session may have completed more messages than are remembered."""
     return len(state.completed_messages) >= _MAX_REMEMBERED

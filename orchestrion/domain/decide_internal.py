@@ -38,7 +38,7 @@ def decide_internal(
     state: DecisionState, thread: ThreadState, command: InternalCommand, request: DecisionRequest
 ) -> Decision:
     """Decide a command of one of the runtime's own actors for a thread that exists."""
-    if is_of_replaced_session(thread, request.metadata):
+    if is_from_replaced_session(thread, request.metadata):
         current = None if thread.session is None else thread.session.provider_session_id
         return Rejection(
             reason=f"provider session {request.metadata.provider_session_id!r} is not the current one of thread "
@@ -61,7 +61,7 @@ def decide_internal(
             assert_never(command)
 
 
-def is_of_replaced_session(thread: ThreadState, metadata: EventMetadata) -> bool:
+def is_from_replaced_session(thread: ThreadState, metadata: EventMetadata) -> bool:
     """Whether a command with this metadata comes from a session that is not the thread's current one."""
     sender = metadata.provider_session_id
     return sender is not None and (thread.session is None or sender != thread.session.provider_session_id)

@@ -106,7 +106,7 @@ def _ingest(
         case TurnCompleted():
             if event.outcome == "completed":
                 return _end_turn(attrs.evolve(state, resumed=False), "ready", now, _EndCause(event.error))
-            return _end_turn(state, _AFTER_TURN[event.outcome], now, _why_failed(state, event))
+            return _end_turn(state, _AFTER_TURN[event.outcome], now, _cause_of_failure(state, event))
         case SessionExited():
             return _exit(state, event, now)
         case RuntimeErrorReported():
@@ -117,7 +117,7 @@ def _ingest(
                 kind="runtime.error",
                 summary=event.message,
                 payload={**event.detail, "message": event.message, **_reason(event.reason)},
-                of_no_turn=event.fatal and state.turn_id is None,
+                outside_turn=event.fatal and state.turn_id is None,
             )
             after, commands = _sent(state, reported)
             if not event.fatal:
@@ -185,7 +185,7 @@ class _EndCause:
     retry_at: Instant | None = None
 
 
-def _why_failed(state: IngestState, event: TurnCompleted) -> _EndCause:
+def _cause_of_failure(state: IngestState, event: TurnCompleted) -> _EndCause:
     """Of a conversation that was resumed and has not worked since, the error names the way to leave it."""
     error = event.error
     if event.outcome == "failed" and state.resumed and event.reason in _MAY_BE_THE_CONVERSATION:
@@ -238,7 +238,7 @@ def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[Inges
     if state.turn_id is not None:
         return _end_turn(ended, "error", now, _EndCause(error, "agent_crashed"))
     payload = {"message": bounded_text(error, MAX_ERROR_BYTES), **_reason("agent_crashed")}
-    died = activity(ended, now, tone="error", kind="runtime.error", summary=error, payload=payload, of_no_turn=True)
+    died = activity(ended, now, tone="error", kind="runtime.error", summary=error, payload=payload, outside_turn=True)
     after, commands = _end_turn(numbered(ended, died), "error", now, _EndCause(error, "agent_crashed"))
     return after, (died, *commands)
 
@@ -307,7 +307,7 @@ def _activity_of(
                 kind=event.kind,
                 summary=event.summary,
                 payload=dict(event.detail),
-                of_no_turn=True,
+                outside_turn=True,
             )
         case ApprovalRequested():
             request = asked_id(state, event.request)

@@ -157,15 +157,15 @@ def activity(
     payload: JsonObject,
     item: ProviderItemId | None = None,
     request: ApprovalRequestId | None = None,
-    of_no_turn: bool = False,
+    outside_turn: bool = False,
     replaces: str | None = None,
 ) -> IngestedCommand:
     """The command that appends a line to the thread's history, in the turn that it belongs to.
 
-    Of a turn that is over, it says so: `late`. `of_no_turn`: it belongs to the session alone. `replaces` is the
+    Of a turn that is over, it says so: `late`. `outside_turn`: it belongs to the session alone. `replaces` is the
     session's name of a line that takes new content in place; without it the line is a new one.
     """
-    turn = None if of_no_turn else state.belongs_to
+    turn = None if outside_turn else state.belongs_to
     late = {"late": True} if turn is not None and state.is_late else {}
     return command(
         state,
@@ -234,16 +234,16 @@ def request_id(session: ProviderSessionId, request: ApprovalRequestId, number: i
 
 def asked_id(state: IngestState, request: ApprovalRequestId) -> ApprovalRequestId:
     """The id under which the user was asked last."""
-    return request_id(state.provider_session_id, request, times_asked_again(state, request))
+    return request_id(state.provider_session_id, request, count_repeated_asks(state, request))
 
 
-def times_asked_again(state: IngestState, request: ApprovalRequestId) -> int:
+def count_repeated_asks(state: IngestState, request: ApprovalRequestId) -> int:
     return dict(state.asked_again).get(request, 0)
 
 
 def ask_again(state: IngestState, request: ApprovalRequestId) -> IngestState:
     """The state in which the request goes by its next id."""
-    number = times_asked_again(state, request) + 1
+    number = count_repeated_asks(state, request) + 1
     rest = closed(state, request)
     return attrs.evolve(rest, asked_again=(*rest.asked_again, (request, number)))
 

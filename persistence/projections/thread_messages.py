@@ -124,9 +124,9 @@ def _row(database: peewee.SqliteDatabase, thread_id: str, message_id: str, arriv
     text, replaces = "".join(arrived.pieces), arrived.replaces
     size = len(text) if text.isascii() else len(text.encode())
     which = {"message_id": message_id, "thread_id": thread_id}
-    before = "" if replaces or not text else _text_that_is_full(database, which, size)
+    before = "" if replaces or not text else _full_text(database, which, size)
     if before or size > MAX_ROW_BYTES:
-        text, replaces = followed_by(before, text), replaces or bool(before)
+        text, replaces = append_text(before, text), replaces or bool(before)
     return {
         **which,
         "turn_id": arrived.turn_id,
@@ -139,7 +139,7 @@ def _row(database: peewee.SqliteDatabase, thread_id: str, message_id: str, arriv
     }
 
 
-def _text_that_is_full(database: peewee.SqliteDatabase, which: Row, size: int) -> str:
+def _full_text(database: peewee.SqliteDatabase, which: Row, size: int) -> str:
     """The row's text, where `size` more bytes do not fit; else nothing: the statement appends by itself."""
     found = database.execute_sql(SIZE, which).fetchone()
     if found is None or found[0] + size <= MAX_ROW_BYTES:
@@ -148,7 +148,7 @@ def _text_that_is_full(database: peewee.SqliteDatabase, which: Row, size: int) -
     return text
 
 
-def followed_by(text: str, more: str) -> str:
+def append_text(text: str, more: str) -> str:
     """`text` and `more`, cut at the bound, with a marker that counts what was cut so far. Any split of a text into
     pieces leads to the same."""
     kept = first_bytes(text, MAX_ROW_BYTES)

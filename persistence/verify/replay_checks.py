@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 import peewee
 
-from ...contracts.events import LoggedEvent, PersistedEvent, UndecodableEvent
+from ...contracts.events import LoggedEvent, UndecodableEvent
+from ..apply_projection import handled_events
 from ..bootstrap import PAGE_EVENTS, ProgressListener, ReplayProgress
 from ..event_store import EventPage, read_events, read_head
 from ..positions import read_positions
@@ -65,19 +66,13 @@ def _undecodable(event: UndecodableEvent) -> Finding:
 
 
 def _apply_page(scratch: peewee.SqliteDatabase, one: _Replayed, page: Sequence[LoggedEvent]) -> None:
-    events = [
-        event
-        for event in page
-        if isinstance(event, PersistedEvent)
-        and event.sequence <= one.until
-        and event.event_type in one.projection.handles
-    ]
+    events = [event for event in handled_events(one.projection, page) if event.sequence <= one.until]
     if not events or one.failure is not None:
         return
     if _failure_of(lambda: one.projection.apply(scratch, events), scratch) is None:
         return
     for event in events:
-        fault = _failure_of(lambda event=event: one.projection.apply(scratch, [event]), scratch)  # type: ignore[misc]  # binds this turn's event
+        fault = _failure_of(lambda event=event: one.projection.apply(scratch, [event]), scratch)  # type: ignore[misc]  # binds this pass's event
         if fault is not None:
             table = one.projection.model._meta.table_name
             one.failure = Finding(

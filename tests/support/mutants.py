@@ -191,7 +191,7 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="a projector looks a commit of unknown outcome up before it tries again",
         file="actors/projecting/projector.py",
-        old="write = partial(self._rounds.run_job, bring_rows_unless_brought(self._projection, events, position))",
+        old="write = partial(self._rounds.run_job, apply_if_missing(self._projection, events, position))",
         new="pass",
         test=f"{_PROJECTOR}::test_a_commit_of_unknown_outcome_is_applied_once",
     ),
@@ -215,7 +215,7 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="a replaced session writes nothing",
         file="orchestrion/domain/decide_internal.py",
-        old="if is_of_replaced_session(thread, request.metadata):",
+        old="if is_from_replaced_session(thread, request.metadata):",
         new="if False:",
         test="tests/unit/domain/test_decide_sessions.py::test_a_replaced_session_writes_nothing",
     ),

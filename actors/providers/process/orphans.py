@@ -33,7 +33,7 @@ async def end_orphan(row: ProviderRuntimeRow) -> None:
 
 
 def _end(row: ProviderRuntimeRow, agent: ProcessIdentity, host: HostProcess | None) -> None:
-    if host is not None and not host.is_of_this_boot():
+    if host is not None and not host.is_from_this_boot():
         return
     if host is not None and host.pid != os.getpid() and host.is_running():
         _logger.warning(

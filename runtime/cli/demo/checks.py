@@ -25,19 +25,19 @@ def checks(story: Story) -> tuple[Check, ...]:
     """Every guarantee of the story; the demo succeeds when all held."""
     thread = story.snapshot.threads[0]
     return (
-        _acknowledged_commands_are_there(story),
-        _resent_commands_are_answered_the_same(story),
-        _log_has_no_gaps(story),
-        _interrupted_turn_is_settled(story, thread),
-        _no_approval_is_left(story),
+        _check_acknowledged_commands(story),
+        _check_resent_commands(story),
+        _check_log_gaps(story),
+        _check_interrupted_turn(story, thread),
+        _check_open_approvals(story),
         Check(
             guarantee="G8 the dead host's agent is gone",
             held=not story.agent_survived,
             seen=f"process {story.first.agent_pid} {'lives' if story.agent_survived else 'has ended'}",
         ),
-        _queued_turn_ran(thread),
-        _agent_session_was_resumed(story, thread),
-        _agent_remembers(thread),
+        _check_queued_turn(thread),
+        _check_resumed_session(story, thread),
+        _check_agent_memory(thread),
         Check(
             guarantee="the first turn's diff is stored",
             held="+Hello from the first turn." in story.diff.diff,
@@ -51,7 +51,7 @@ def checks(story: Story) -> tuple[Check, ...]:
     )
 
 
-def _acknowledged_commands_are_there(story: Story) -> Check:
+def _check_acknowledged_commands(story: Story) -> Check:
     last_of = {event.command_id: event.sequence for event in story.timeline if event.command_id is not None}
     missing = [name for name, sequence in story.first.sequences.items() if last_of.get(name) != sequence]
     return Check(
@@ -61,7 +61,7 @@ def _acknowledged_commands_are_there(story: Story) -> Check:
     )
 
 
-def _resent_commands_are_answered_the_same(story: Story) -> Check:
+def _check_resent_commands(story: Story) -> Check:
     expected = {name: story.first.sequences[name] for name in story.resent}
     return Check(
         guarantee="G2 commands sent again are duplicates with the same answer",
@@ -70,7 +70,7 @@ def _resent_commands_are_answered_the_same(story: Story) -> Check:
     )
 
 
-def _log_has_no_gaps(story: Story) -> Check:
+def _check_log_gaps(story: Story) -> Check:
     sequences = [event.sequence for event in story.timeline]
     return Check(
         guarantee="G3 sequences have no gaps",
@@ -79,7 +79,7 @@ def _log_has_no_gaps(story: Story) -> Check:
     )
 
 
-def _interrupted_turn_is_settled(story: Story, thread: ThreadView) -> Check:
+def _check_interrupted_turn(story: Story, thread: ThreadView) -> Check:
     running = [turn for turn in story.at_opening.threads[0].turns if turn.turn_count == 2 and turn.status == "running"]
     statuses = [turn.status for turn in thread.turns]
     return Check(
@@ -89,7 +89,7 @@ def _interrupted_turn_is_settled(story: Story, thread: ThreadView) -> Check:
     )
 
 
-def _no_approval_is_left(story: Story) -> Check:
+def _check_open_approvals(story: Story) -> Check:
     asked_before_the_kill = {
         approval.request_id
         for approval in story.at_opening.threads[0].pending_approvals
@@ -103,7 +103,7 @@ def _no_approval_is_left(story: Story) -> Check:
     )
 
 
-def _queued_turn_ran(thread: ThreadView) -> Check:
+def _check_queued_turn(thread: ThreadView) -> Check:
     turn = _turn(thread, 3)
     return Check(
         guarantee="G7 the queued turn ran, once",
@@ -112,7 +112,7 @@ def _queued_turn_ran(thread: ThreadView) -> Check:
     )
 
 
-def _agent_session_was_resumed(story: Story, thread: ThreadView) -> Check:
+def _check_resumed_session(story: Story, thread: ThreadView) -> Check:
     lives = {
         (event.metadata.provider_session_id, event.metadata.provider_thread_id)
         for event in story.timeline
@@ -126,7 +126,7 @@ def _agent_session_was_resumed(story: Story, thread: ThreadView) -> Check:
     )
 
 
-def _agent_remembers(thread: ThreadView) -> Check:
+def _check_agent_memory(thread: ThreadView) -> Check:
     turn = _turn(thread, 3)
     messages = () if isinstance(thread.messages, Unset) else thread.messages
     said = [message for message in messages if turn is not None and message.turn_id == turn.turn_id]

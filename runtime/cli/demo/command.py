@@ -37,7 +37,7 @@ def demo(context: click.Context, as_json: bool, keep: Path | None) -> None:
 
     Uses the agent that ships with Orchestrion, in a temporary git workspace; no network, no model.
     """
-    say = _teller(as_json)
+    say = _narrator(as_json)
     with _stage(keep) as stage:
         story = run_until_signal(partial(play, stage, say))
         results = checks(story)
@@ -50,7 +50,7 @@ def demo(context: click.Context, as_json: bool, keep: Path | None) -> None:
     context.exit(0 if all(check.held for check in results) else 1)
 
 
-def _teller(as_json: bool) -> Callable[[str], None]:
+def _narrator(as_json: bool) -> Callable[[str], None]:
     console = stderr_console() if as_json else stdout_console()
     return lambda line: print_line(console, line)
 

@@ -162,7 +162,7 @@ class _TurnOnTerminal:
         await runtime.dispatch(self._order.start)
         questions: dict[ApprovalRequestId, anyio.CancelScope] = {}
         async with anyio.create_task_group() as tasks, runtime.subscribe(before, thread_id=thread_id) as events:
-            tasks.start_soon(self._interrupt_when_asked, runtime)
+            tasks.start_soon(self._interrupt_on_signal, runtime)
             async for event in events:
                 match self._turn.see(event):
                     case TextShown(text=text):
@@ -187,7 +187,7 @@ class _TurnOnTerminal:
                         pass
         return "interrupted"
 
-    async def _interrupt_when_asked(self, runtime: Runtime) -> None:
+    async def _interrupt_on_signal(self, runtime: Runtime) -> None:
         await self._interrupt.wait()
         assert self._turn.turn_id is not None, "a turn is interrupted once it has an id"
         interrupt = ThreadTurnInterrupt(

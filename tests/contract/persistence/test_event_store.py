@@ -19,11 +19,11 @@ from orchestrion.persistence.event_store import (
     EventPage,
     StreamRequest,
     append_events,
+    is_intent_settled,
     read_event,
     read_events,
     read_first_of_command,
     read_head,
-    read_is_settled,
     read_open_intents,
     read_open_intents_of,
     read_rows,
@@ -167,8 +167,8 @@ def test_open_intents_are_those_that_no_event_names_as_its_cause(written: peewee
     for thread_id in {event.stream_id for event in unsettled}:
         own = [event for event in unsettled if event.stream_id == thread_id]
         assert read_open_intents_of(written, ThreadId(thread_id)) == own
-    assert not read_is_settled(written, unsettled[0].event_id)
-    assert read_is_settled(written, EventId(str(next(one for one in settled if one is not None))))
+    assert not is_intent_settled(written, unsettled[0].event_id)
+    assert is_intent_settled(written, EventId(str(next(one for one in settled if one is not None))))
 
 
 def test_a_reader_sees_a_commit_whole_or_not_at_all(database: peewee.SqliteDatabase) -> None:

@@ -70,7 +70,7 @@ QUERIES: dict[str, Query] = {
     "event by id": lambda database: event_store.read_event(database, EventId("e")),
     "open intents": lambda database: event_store.read_open_intents(database, after=3),
     "open intents of a thread": lambda database: event_store.read_open_intents_of(database, THREAD),
-    "is settled": lambda database: event_store.read_is_settled(database, EventId("e")),
+    "is settled": lambda database: event_store.is_intent_settled(database, EventId("e")),
     "one receipt": lambda database: receipts.find_receipts(database, [CommandId("a")]),
     "receipts of a group": lambda database: receipts.find_receipts(database, [CommandId("a"), CommandId("b")]),
     "project": lambda database: decision_rows.load_project(database, ProjectId("p1")),

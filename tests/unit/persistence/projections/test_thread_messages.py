@@ -160,7 +160,7 @@ def test_a_row_is_cut_at_its_bound_however_its_text_was_split(monkeypatch: pytes
     expected = f"{kept}… [cut: {len(whole) - len(kept)} characters]"
     given(*(delta(piece) for piece in pieces)).expect_rows(ProjectionThreadMessage, {"text": expected})
     for split in range(len(whole)):
-        text = thread_messages.followed_by(thread_messages.followed_by("", whole[:split]), whole[split:])
+        text = thread_messages.append_text(thread_messages.append_text("", whole[:split]), whole[split:])
         assert text == expected
 
 
