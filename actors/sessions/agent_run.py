@@ -240,12 +240,14 @@ class AgentRun:
             self.heard_at = anyio.current_time()
             return "claimed" if is_open else "void"
 
-    async def interrupt(self, intent: PersistedEvent, *, ends_turn: bool) -> None:
-        """Ask the agent to end its turn. If the intent `ends_turn`, the next end is its outcome.
+    async def interrupt(self, intent: PersistedEvent, turn_id: TurnId, *, ends_turn: bool) -> None:
+        """Ask the agent to end this turn, unless that is over. If the intent `ends_turn`, the end is its outcome.
 
         Raises:
             ProviderError: the agent was not asked, and the intent has no outcome yet.
         """
+        if self.running_turn_id != turn_id:  # its end is being recorded, or told of
+            return
         if ends_turn:
             self.expect_end(intent)
         try:

@@ -123,6 +123,7 @@ class ThreadWorker:
                 failure = None
             except Exception as error:
                 failure = error
+                tasks.cancel_scope.cancel()  # an agent whose end could not be recorded lives no longer than this
         if failure is not None:
             raise failure
 
@@ -256,7 +257,7 @@ class ThreadWorker:
     async def _interrupt(self, effect: do.InterruptAgent) -> None:
         intent = self._intents[effect.intent.event_id]
         try:
-            await self._agent.living.interrupt(intent, ends_turn=effect.is_first)
+            await self._agent.living.interrupt(intent, effect.intent.turn_id, ends_turn=effect.is_first)
             crash_point("interrupt.sent")
         except ProviderError as error:
             self._post(on.InterruptFailed(intent=effect.intent, failure=failure_of(error)))

@@ -15,6 +15,7 @@ from tests.support.session_world import Choices, World
 
 
 @pytest.mark.lesson("L96")
+@pytest.mark.lesson("L98")
 @settings(max_examples=examples(2000))
 @given(st.lists(st.integers(0, 255), max_size=150))
 def test_any_interleaving_settles_every_intent_once(numbers: list[int]) -> None:

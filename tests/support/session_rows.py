@@ -411,6 +411,12 @@ _WITH_TURN: Final = (
         of="the agent is lost",
     ),
     Row(
+        given=attrs.evolve(HANDING_OVER, agent=OWN_BUSY),
+        when=on.HandOverFailed(failure=FAILURE, is_lost=False),
+        then=Running(agent=OWN_BUSY),
+        of="the turn is over, one of the agent's own runs",
+    ),
+    Row(
         given=HANDING_OVER,
         when=on.TurnEnded(T1.turn_id),
         then=attrs.evolve(HANDING_OVER, agent=USED),

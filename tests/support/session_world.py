@@ -134,6 +134,8 @@ class World:
             for one in sorted(self._unread, key=lambda intent: intent.sequence):
                 self._given.add(one.event_id)
                 self._give(one)
+                if self._choices.below(2):
+                    self._agent_does()
         else:
             self._give(on.CaughtUp())
 
@@ -383,6 +385,8 @@ class World:
             self._inbox.append(on.HandedOver())
 
     def _interrupt(self, agent: ModelAgent, effect: do.InterruptAgent) -> None:
+        if agent.turn != effect.intent.turn_id:
+            return  # its end is being told of
         if effect.is_first and not agent.is_dead:
             agent.ending = effect.intent
         if not agent.is_dead and self._choices.happens():

@@ -66,7 +66,7 @@ class HandOver:
 
 @attrs.frozen(kw_only=True)
 class InterruptAgent:
-    """Ask the agent to end its turn. `InterruptFailed`, or nothing."""
+    """Ask the agent to end its turn. `InterruptFailed`, or nothing: also where the turn is over by then."""
 
     intent: InterruptAsked
     is_first: bool

@@ -244,7 +244,8 @@ def _handing_over(state: HandingOver, given: on.Input) -> Step:
         case on.HandedOver():
             return _proceed(state, agent)
         case on.HandOverFailed(failure=failure, is_lost=is_lost):
-            failed = () if agent.turn is None else (do.Report(of="turn", failure=failure),)
+            is_running = agent.turn == state.turn.turn_id  # not over, nor followed by a turn of the agent's own
+            failed = (do.Report(of="turn", failure=failure),) if is_running else ()
             return _proceed(state, attrs.evolve(agent, is_over=agent.is_over or is_lost), *failed)
         case _:
             return _meanwhile(state, given)

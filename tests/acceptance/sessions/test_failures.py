@@ -6,12 +6,18 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import NoReturn
 
+import anyio
 import pytest
 
+from orchestrion.actors.log.command_sender import CommandSender
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.session_limits import SessionLimits
+from orchestrion.actors.sessions.intents import ThreadIntents
+from orchestrion.contracts.errors import StoreFull
 from orchestrion.contracts.values import Unset
+from orchestrion.runtime.options import RuntimeOptions
 from tests.support.builders import session_stop, turn_interrupt
 from tests.support.stage import activity, error_of, rehearsal, session, session_of, stage
 
@@ -141,6 +147,34 @@ async def test_where_no_turn_was_ever_handed_over_there_is_nothing_to_resume(tmp
         turn = await again.ask("recall")
         assert session_of(await again.ended(turn)).status == "ready"
         assert "I remember 0 turns" in await again.said(turn)
+
+
+@pytest.mark.lesson("L99")
+async def test_agent_whose_end_cannot_be_recorded_keeps_no_thread_from_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = RuntimeOptions(sessions=SessionLimits(storage_deadline=0.01))
+    async with stage(tmp_path, providers=[rehearsal(tmp_path, resume="none")], options=options) as it:
+        await it.perform("say one")
+        (health,) = it.runtime.health().sessions
+        assert health.pid is not None
+        refused = anyio.Event()
+
+        async def refuse(*_: object, **__: object) -> NoReturn:
+            raise StoreFull("the disk is full")
+
+        async def refuse_too(*_: object, **__: object) -> NoReturn:
+            refused.set()
+            raise StoreFull("the disk is full")
+
+        with monkeypatch.context() as faults:
+            faults.setattr(ThreadIntents, "read", refuse)
+            faults.setattr(CommandSender, "send", refuse_too)
+            turn = await it.ask("say two")
+            await refused.wait()
+        assert activity("session.resume.failed")(await it.outcome(turn.event_id))
+        with pytest.raises(ProcessLookupError):
+            os.kill(health.pid, 0)
 
 
 async def test_a_missing_workspace_fails_the_turn_and_the_thread_goes_on_when_it_is_back(tmp_path: Path) -> None:

@@ -148,6 +148,7 @@ def _named(value: object) -> str:
 
 
 @pytest.mark.lesson("L96")
+@pytest.mark.lesson("L98")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{_named(row.given)}-{_named(row.when)}-{row.of}")
 def test_row_of_the_table(row: Row) -> None:
     assert step(row.given, row.when) == (row.then, row.effects)

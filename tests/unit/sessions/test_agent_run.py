@@ -229,8 +229,32 @@ async def test_refused_interrupt_fails_unless_its_turn_ended_meanwhile(dispatche
         agent.interrupt = refuse  # type: ignore[method-assign]  # what this agent does
         expected = nullcontext() if ends else pytest.raises(ProviderProtocolError)
         with expected:
-            await run.interrupt(_intent(dispatcher), ends_turn=True)
+            assert run.running_turn_id is not None
+            await run.interrupt(_intent(dispatcher), run.running_turn_id, ends_turn=True)
         await run.end()
+
+
+@pytest.mark.lesson("L98")
+@pytest.mark.parametrize("is_recorded", [False, True], ids=["is being recorded", "is recorded"])
+async def test_interrupt_of_a_turn_whose_end_is_known_settles_no_other_end(
+    dispatcher: ModelDispatcher, is_recorded: bool
+) -> None:
+    agent, told = ScriptedAgent(), anyio.Event()
+    async with running(dispatcher, agent) as run:
+        run.listen(lambda report: told.set() if isinstance(report, TurnEnded) else None)
+        turn_id, intent = run.running_turn_id, _intent(dispatcher)
+        assert turn_id is not None
+        await agent.says(TurnCompleted(outcome="completed"))
+        while run.running_turn_id is not None:
+            await anyio.lowlevel.checkpoint()
+        if is_recorded:
+            await told.wait()
+        else:
+            assert not told.is_set()
+        await run.interrupt(intent, turn_id, ends_turn=True)
+        await run.end()
+    assert not agent.interrupted.is_set()
+    assert [envelope.caused_by for envelope in dispatcher.envelopes].count(intent.event_id) == 1
 
 
 @pytest.mark.lesson("L41")
