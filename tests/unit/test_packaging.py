@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def test_links_in_the_face_are_relative_and_lead_to_the_folders() -> None:
         link = ROOT / "orchestrion" / folder
         assert link.is_symlink()
         assert link.readlink() == Path("..") / folder
+
+
+def test_pyright_is_told_of_each_link() -> None:
+    """It follows no link below a folder that it includes, and would miss most references."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        included = tomllib.load(file)["tool"]["pyright"]["include"]
+    assert {f"orchestrion/{folder}" for folder in FOLDERS} <= set(included)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
