@@ -1,0 +1,47 @@
+"""Links and paths in the documents lead somewhere, and the index of decisions is complete."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.marks import ROOT
+
+DECISIONS: Final = ROOT / "docs" / "decisions"
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CURRENT: Final = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
+"""Those that speak of the code as it is now."""
+
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+_MODULE = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`")
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_links_lead_to_files(document: Path) -> None:
+    links = _LINK.findall(document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", CURRENT, ids=_name)
+def test_modules_that_are_named_exist(document: Path) -> None:
+    named = set(_MODULE.findall(document.read_text(encoding="utf-8")))
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert [one for one in sorted(named) if not (ROOT / one).is_file() and f"/{one}\n" not in listed] == []
+
+
+def test_index_of_decisions_lists_each_page_once_in_order() -> None:
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\(([^)]+)\)", (DECISIONS / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    pages = sorted(path.name for path in DECISIONS.glob("0*.md"))
+    assert [page for _, page in listed] == pages
+    assert [number for number, _ in listed] == [f"{n:04d}" for n in range(1, len(pages) + 1)]
+    assert [page[:4] for page in pages] == [number for number, _ in listed]
