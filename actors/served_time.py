@@ -64,7 +64,7 @@ class ServedTime:
         """A wait begins that is to end then."""
         self._planned = planned
 
-    def woke(self, now: float) -> bool:
+    def record_wake(self, now: float) -> bool:
         """The wait has ended; whether so late that the time after its planned end was not served."""
         late = now - self._planned
         self._planned = math.inf
@@ -95,7 +95,7 @@ class ServedClock:
         return self._time.at(self._current_time())
 
     def start(self, scope: ServedScope) -> None:
-        """Measure time for a scope, and judge it when its own has passed."""
+        """Measure time for a scope, and check_expiry it when its own has passed."""
         self._running.add(scope)
         now = self._current_time()
         if self._timer is None or self._timer.at > now + self._pause(scope, now=now):
@@ -107,7 +107,7 @@ class ServedClock:
         if not self._running and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._time.woke(self._current_time())
+            self._time.record_wake(self._current_time())
 
     def _wait(self, now: float) -> None:
         if self._timer is not None:
@@ -123,10 +123,10 @@ class ServedClock:
     def _tick(self) -> None:
         self._timer = None
         now = self._current_time()
-        is_late = self._time.woke(now)
+        is_late = self._time.record_wake(now)
         try:
             for scope in tuple(self._running):
-                scope.judge(self._time.at(now), is_late=is_late)
+                scope.check_expiry(self._time.at(now), is_late=is_late)
         finally:
             if self._running:
                 self._wait(now)
@@ -163,7 +163,7 @@ class ServedScope:
         """End it now."""
         self._scope.cancel()
 
-    def judge(self, served: float, *, is_late: bool) -> None:
+    def check_expiry(self, served: float, *, is_late: bool) -> None:
         """For the clock: end it if its time has passed."""
         if is_late:
             self.until = max(self.until, min(served + self._confirmation, self._last))

@@ -66,7 +66,7 @@ class RefOwner:
             kept.is_missing or is_known(kept, thread.known) or (database is None and kept.name.name.startswith(_ASKED))
         )
 
-    def may_prune(self, ref: ThreadRef) -> bool:
+    def can_prune(self, ref: ThreadRef) -> bool:
         """Whether nobody else can be the owner of a ref that is shown. Who made one by hand, its name does not say."""
         name = parse_ref(ref.ref)
         return name is not None and (name.database == self.identity or not name.name.startswith(_ASKED))
@@ -146,7 +146,7 @@ async def prune(
     doomed = [
         one
         for one in await list_thread_refs(owner, threads)
-        if owner.may_prune(one) and (_has_outlived(one, oldest) or (former and one.standing == "former"))
+        if owner.can_prune(one) and (_has_outlived(one, oldest) or (former and one.standing == "former"))
     ]
     freed = 0
     for place in dict.fromkeys(one.workspace for one in doomed):

@@ -181,11 +181,11 @@ async def _others_paths(
             tops[turn.workspace] = None if other is None else other.top
         top = tops[turn.workspace]
         if top is not None:
-            found.append((turn, _seen_from(workspace.top, top, turn.paths)))
+            found.append((turn, _relative_paths(workspace.top, top, turn.paths)))
     return found
 
 
-def _seen_from(top: Path, other_top: Path, paths: Sequence[str]) -> list[str]:
+def _relative_paths(top: Path, other_top: Path, paths: Sequence[str]) -> list[str]:
     """Paths from one work tree's top as they are from another's."""
     if top == other_top:
         return list(paths)

@@ -181,7 +181,7 @@ class Reverter:
         except _NOT_DONE as error:
             _logger.warning("thread %s is not reverted: %s", order.thread.id, error, extra=_ids(order))
             if progress.begun and progress.workspace is not None:
-                await self._put_back(progress.workspace, order, str(error), progress.names)
+                await self._undo_restore(progress.workspace, order, str(error), progress.names)
             else:
                 undone = undone_payload(error.preview) if isinstance(error, RevertUndoesOthers) else {}
                 await self._notes.revert_refused(order.intent, str(error), undone)
@@ -301,11 +301,11 @@ class Reverter:
             left = "1 path was" if count == 1 else f"{count} paths were"
             result = f"The workspace was put back to {state}, but {left} left alone"
         await self._note(order.thread.id, order, "checkpoint.reverted", f"{result}{loss}", payload)
-        await self._tell_others(order, outcome, done.safety_ref)
+        await self._report_to_other_threads(order, outcome, done.safety_ref)
         if following == "starts-afresh":
             await conversation.start_afresh()
 
-    async def _put_back(self, workspace: GitWorkspace, order: RevertOrder, reason: str, names: RefNames) -> None:
+    async def _undo_restore(self, workspace: GitWorkspace, order: RevertOrder, reason: str, names: RefNames) -> None:
         """The files go back to where they were before the revert, so that nothing of it is done."""
         thread_id, request = order.thread.id, order.intent.event_id
         safety = names.safety(thread_id, request)
@@ -339,7 +339,7 @@ class Reverter:
             safety = self._names.safety(order.thread.id, order.intent.event_id)
             await self._notes.revert_failed(order.intent, "the thread does not take the revert any more", safety)
 
-    async def _tell_others(self, order: RevertOrder, undone: RevertPreview, safety_ref: str) -> None:
+    async def _report_to_other_threads(self, order: RevertOrder, undone: RevertPreview, safety_ref: str) -> None:
         """Tell the other threads whose files were put back, those that live."""
         for one in undone.others:
             count = len(one.paths)

@@ -33,7 +33,7 @@ async def identify(path: Path) -> WorkspaceIdentity:
     return await in_thread(_identify, path, abandon=True)
 
 
-async def still_leads_to(place: WorkspaceIdentity, found: WorkspaceIdentity) -> bool:
+async def leads_to_same_directory(place: WorkspaceIdentity, found: WorkspaceIdentity) -> bool:
     """Whether an agent that was started at `place` works in the directory that was `found`, by the path it knows."""
     if not place.is_same_directory(found):
         again = await identify(found.path)

@@ -72,7 +72,7 @@ def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Fa
             parts.append(detail)
     text = plain(": ".join(part for part in parts if part), max_bytes=_MAX_BYTES) or "no reason given"
     codes = {code, *_codes(data)}
-    reason = next((_BY_CODE[one] for one in codes if one in _BY_CODE), None) or _worded(
+    reason = next((_BY_CODE[one] for one in codes if one in _BY_CODE), None) or _reason_from_text(
         " ".join((text, *map(str, codes)))
     )
     if reason is None and code == _AUTHENTICATION_REQUIRED and not _UNKNOWN.search(text):
@@ -100,7 +100,7 @@ def instant_of(seconds: Any) -> Instant | None:
         return None
 
 
-def _worded(text: str) -> FailureReason | None:
+def _reason_from_text(text: str) -> FailureReason | None:
     return next((reason for reason, wording in _BY_WORDING.items() if wording.search(text)), None)
 
 

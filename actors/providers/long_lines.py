@@ -77,9 +77,9 @@ class LongLine:
         self._rest = b""
         at = 0
         while at < len(data) and not self.is_given_up:
-            at = self._go_on_with_text(data, at) if self._is_within_text else self._go_on_to_text(data, at)
+            at = self._continue_text(data, at) if self._is_within_text else self._seek_text(data, at)
 
-    def _go_on_to_text(self, data: bytes, at: int) -> int:
+    def _seek_text(self, data: bytes, at: int) -> int:
         """Keep everything up to a text that does not end within `data`."""
         found = _WHOLE_TEXTS.match(data, at)
         end = found.end() if found else at
@@ -90,7 +90,7 @@ class LongLine:
         self._keep(data[at:end])
         return end
 
-    def _go_on_with_text(self, data: bytes, at: int) -> int:
+    def _continue_text(self, data: bytes, at: int) -> int:
         found = _TEXT.match(data, at)
         end = found.end() if found else at
         if end == at and data[at] != _QUOTE:

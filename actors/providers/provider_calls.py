@@ -108,12 +108,12 @@ class ProviderCalls:
                     with served_scope(min(seconds, CUT_SECONDS)):
                         await call.ended.wait()
         except RuntimeStopped:
-            self._leave(call)
+            self._abandon(call)
             raise
-        self._leave(call)
+        self._abandon(call)
 
     @staticmethod
-    def _leave(call: DetachedTask[T]) -> None:
+    def _abandon(call: DetachedTask[T]) -> None:
         if not call.ended.is_set():
             call.leave_behind()
             _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})

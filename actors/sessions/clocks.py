@@ -71,7 +71,7 @@ class SessionClocks:
 
     def served(self, now: float) -> None:
         """The session's wait has ended. What it ended late by is nobody's silence."""
-        if self._time.woke(now):
+        if self._time.record_wake(now):
             self._passed.clear()
 
     def due(self, run: TimedRun | None, now: float) -> frozenset[Clock]:

@@ -17,7 +17,7 @@ from ...contracts.events import PersistedEvent
 from ...contracts.ids import CommandId, ThreadId
 from ...contracts.provider_events import SessionNotice
 from ...persistence.threads import in_thread
-from ..checkpoints.workspace_identity import WorkspaceIdentity, still_leads_to
+from ..checkpoints.workspace_identity import WorkspaceIdentity, leads_to_same_directory
 from ..providers.adapter import own_process
 from ..providers.process.process_table import commands_of
 from .agent_run import AgentRun, TurnBegun
@@ -67,7 +67,7 @@ class KeptAgent:
     async def lives_elsewhere(self, found: WorkspaceIdentity) -> bool:
         """Whether the agent works in another directory: the thread has moved, or its directory was replaced or renamed
         since the agent was started."""
-        return self._place is None or not await still_leads_to(self._place, found)
+        return self._place is None or not await leads_to_same_directory(self._place, found)
 
     async def note_left_out(self, model: str) -> None:
         """Say in the turn's history that the agent uses its own model, not the thread's: once per run and model."""

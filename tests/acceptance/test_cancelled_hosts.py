@@ -29,7 +29,7 @@ from orchestrion.runtime.runtime import Runtime
 from orchestrion.runtime.system_mint import SystemMint
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.hanging_provider import HangingProvider
-from tests.support.orphans import started_by_this_test
+from tests.support.orphans import processes_of_test
 from tests.support.stage import SAFETY_NET_SECONDS, rehearsal, stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L29")]
@@ -58,7 +58,7 @@ def left_behind(database: Path) -> list[object]:
     with DatabaseLock(database, since=EPOCH):
         pass
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("orchestrion")]
-    return [*threads, *started_by_this_test(), *([read_owner(database)] if read_owner(database) else [])]
+    return [*threads, *processes_of_test(), *([read_owner(database)] if read_owner(database) else [])]
 
 
 async def begin(runtime: Runtime, workspace: Path) -> None:
@@ -115,7 +115,7 @@ def interrupt_three_times(directory: Path) -> None:
         last.callback(host.kill)
         assert host.stdout is not None
         assert host.stdout.readline() == b"running\n"
-        processes = [os.pidfd_open(pid) for pid in started_by_this_test()]
+        processes = [os.pidfd_open(pid) for pid in processes_of_test()]
         assert len(processes) >= len(("host", "guardian", "agent"))
         host.send_signal(signal.SIGINT)
         output, errors = host.communicate(timeout=SAFETY_NET_SECONDS)

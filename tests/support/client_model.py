@@ -79,7 +79,7 @@ class ClientModel:
             case _:
                 pass
 
-    def pass_over(self, event: Json) -> None:
+    def count_unreadable(self, event: Json) -> None:
         """Count an event that cannot be read: it says nothing but that it happened."""
         assert event["sequence"] == self._sequence + 1, f"{event['sequence']} does not follow {self._sequence}"
         self._sequence, self._updated_at = event["sequence"], event["occurredAt"]

@@ -50,9 +50,9 @@ class HeldGit:
 
     async def let_go(self) -> None:
         """Let the one that has stopped go on, and those that come."""
-        self.let_pass()
+        self.release_new()
         await to_thread.run_sync(self._go.write_text, "go\n")
 
-    def let_pass(self) -> None:
+    def release_new(self) -> None:
         """Hold none that comes from now on."""
         self._held.unlink()

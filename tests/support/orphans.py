@@ -19,7 +19,7 @@ from uuid import uuid4
 import attrs
 import pytest
 
-__all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary", "started_by_this_test"]
+__all__ = ["processes_of_test", "pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
 
 MARK: Final = "ORCHESTRION_TEST_RUN"
 ENDED_WITHIN_SECONDS: Final = 10.0
@@ -64,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"ORPHAN {orphan.pid} ({orphan.command}) of {orphan.test}", red=True)
 
 
-def started_by_this_test() -> list[int]:
+def processes_of_test() -> list[int]:
     """The living processes that the running test has started, and what they started."""
     test = os.environ[_TEST].rpartition(" ")[0]
     return [orphan.pid for orphan in _marked(os.environ[MARK]) if orphan.test == test and orphan.pid != os.getpid()]

@@ -176,8 +176,8 @@ class RunWriter:
             (self._revert, 3),
             (self._stop_session, 2),
             (self._settle, 4),
-            (self._set_session_oddly, 3),
-            (self._do_something_odd, 4),
+            (self._set_session_at_random, 3),
+            (self._dispatch_invalid, 4),
         )
 
     def _dispatch(
@@ -534,7 +534,7 @@ class RunWriter:
                     caused_by=intent.event_id,
                 )
 
-    def _set_session_oddly(self) -> None:
+    def _set_session_at_random(self) -> None:
         """Any status with any turn: one that is over, that runs, that waits, or that nobody asked for."""
         thread = self._thread()
         if thread is None:
@@ -543,7 +543,7 @@ class RunWriter:
         turn_id = self._choose.choice((None, TurnId(self._mint("unasked")), *thread.turns, *queued))
         self._set_session(thread, self._choose.choice(get_args(SessionStatus)), turn_id=turn_id)
 
-    def _do_something_odd(self) -> None:
+    def _dispatch_invalid(self) -> None:
         """Mostly rejected: wrong ids, other threads' ids, a replaced session, what is over already."""
         thread_id = self._any_thread_id()
         message_id = self._choose.choice(list(self.host.messages) or ["nowhere"])

@@ -65,7 +65,7 @@ class Load:
                 writers.start_soon(self._write_text, number)
             for number in range(AGENT_THREADS):
                 writers.start_soon(self._start_turns, number)
-            writers.start_soon(self._write_a_mixture)
+            writers.start_soon(self._write_mixed_commands)
         tell(told="spent")
 
     async def complete_texts(self) -> None:
@@ -86,7 +86,7 @@ class Load:
     def _id(self, *parts: object) -> CommandId:
         return CommandId("/".join([self._life.name, *map(str, parts)]))
 
-    def _may_go_on(self, commands: int = 1) -> bool:
+    def _has_budget(self, commands: int = 1) -> bool:
         self._left -= commands
         return self._left >= 0
 
@@ -97,7 +97,7 @@ class Load:
         for part in count():
             message = MessageId(f"{thread}-{self._life.name}-{part}")
             for first in range(1, DELTAS_PER_MESSAGE + 1, at_once):
-                if not self._may_go_on(at_once):
+                if not self._has_budget(at_once):
                     return
                 deltas = [
                     ThreadMessageAssistantDelta(
@@ -115,11 +115,11 @@ class Load:
             )
             await self._client.send(complete, actor="provider")
 
-    async def _write_a_mixture(self) -> None:
+    async def _write_mixed_commands(self) -> None:
         """Activities, updates, rejected commands, the same command twice at once, threads that come and go."""
         thread = ThreadId("text-0")
         for n in count():
-            if not self._may_go_on(6):
+            if not self._has_budget(6):
                 return
             activity = Activity(
                 id=ActivityId(f"{self._life.name}-{n}"),

@@ -24,7 +24,7 @@ from .ref_contents import FoundRef, delete_missing, read_refs
 from .refs import NAMESPACE
 from .scratch import Layout
 from .skipped import SkippedPaths
-from .wholeness import MissingObjects, are_gone, is_whole, running_gc_ended
+from .wholeness import MissingObjects, are_objects_missing, is_whole, running_gc_ended
 
 _IDENTITY: Final = {
     f"GIT_{role}_{field}": text
@@ -76,7 +76,7 @@ class CaptureRefs:
             try:
                 return await self._record(ref, message, anew=anew, warm=attempt == 0)
             except CaptureFailed as fault:
-                if not are_gone(fault):
+                if not are_objects_missing(fault):
                     raise
                 await running_gc_ended(self.layout.common_dir)
         return await self._record(ref, message, anew=anew, warm=False)
@@ -93,7 +93,7 @@ class CaptureRefs:
         try:
             await self._name(ref, commit, displaced)
         except CaptureFailed as fault:
-            if are_gone(fault):
+            if are_objects_missing(fault):
                 raise
             present = await self.read(ref)
             if present is None or present.message != message or present == displaced:
@@ -161,13 +161,13 @@ class CaptureRefs:
             commit = await self._commit(tree, message, None)
             await self._name(ref, commit, None)
         except CaptureFailed as fault:
-            if not are_gone(fault) or to_keep(await write_tree(self.git, self.layout, warm=False)) != tree:
+            if not are_objects_missing(fault) or to_keep(await write_tree(self.git, self.layout, warm=False)) != tree:
                 raise
             commit = await self._commit(tree, message, None)
             await self._name(ref, commit, None)
         return self._capture(ref, commit, tree, message)
 
-    async def bring(self, ref: CheckpointRef, *theirs: CheckpointRef, message: str | None = None) -> Capture | None:
+    async def fetch(self, ref: CheckpointRef, *theirs: CheckpointRef, message: str | None = None) -> Capture | None:
         """Keep under `ref` what another repository of the workspace keeps under one of `theirs`, if there is such.
 
         Raises:

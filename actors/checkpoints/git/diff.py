@@ -68,7 +68,7 @@ class _ChangedPath:
     blobs: frozenset[bytes]
     lines: tuple[int, int]
 
-    def told(self, notes: frozenset[bytes]) -> ChangedFile:
+    def to_changed_file(self, notes: frozenset[bytes]) -> ChangedFile:
         additions, deletions = (0, 0) if self.blobs & notes else self.lines
         return ChangedFile(
             path=Label(self.path.decode("utf-8", "replace")),
@@ -98,7 +98,7 @@ async def tree_diff(
     notes = await find_notes(git, frozenset[bytes]().union(*(one.blobs for one in listed)))
     return WorkspaceDiff(
         text=patch.decode("utf-8", "replace"),
-        files=tuple(one.told(notes) for one in listed[: limits.files]),
+        files=tuple(one.to_changed_file(notes) for one in listed[: limits.files]),
         changed_files=len(listed),
         noted_files=sum(1 for one in listed if one.blobs & notes),
         is_cut=not is_whole,

@@ -71,7 +71,7 @@ def _without_comments(rules: bytes) -> bytes:
     return b"".join(line + b"\n" for line in kept)
 
 
-async def users_rules(git: Git) -> Path | None:
+async def find_user_rules(git: Git) -> Path | None:
     """The file that `core.excludesFile` names, or git's default for it.
 
     Raises:
@@ -86,7 +86,7 @@ async def users_rules(git: Git) -> Path | None:
     return None if configuration is None else Path(configuration, "git", "ignore")
 
 
-def rules_in_force(*, info: Path, user: Path | None, top: Path, prefix: str) -> ExcludeRules:
+def read_rules(*, info: Path, user: Path | None, top: Path, prefix: str) -> ExcludeRules:
     """Read the rules. A file that is not there, or cannot be read, has none. Blocks."""
     above: dict[bytes, bytes] = {}
     parts = [part for part in prefix.split("/") if part]

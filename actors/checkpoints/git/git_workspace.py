@@ -40,7 +40,7 @@ from .restore import (
     RestoreForecast,
     Touched,
     forecast_tree,
-    nothing_known,
+    no_touched_paths,
     restore_tree,
 )
 from .scratch import CaptureLimits, Layout
@@ -124,7 +124,7 @@ class GitWorkspace:
             found = await self._refs.read(own_ref(ref))
             if found is not None:
                 return found
-            return await self._refs.bring(ref, ref)
+            return await self._refs.fetch(ref, ref)
 
     async def find(self, ref: CheckpointRef, message: str) -> Capture | None:
         """The capture with this message that `ref` keeps, or that it kept under the name of another database.
@@ -146,7 +146,7 @@ class GitWorkspace:
             found = next((one for one in others if one.message == message), None)
             if found is None:
                 return (
-                    None if capture is not None else await self._refs.bring(ref, *name.other_databases, message=message)
+                    None if capture is not None else await self._refs.fetch(ref, *name.other_databases, message=message)
                 )
         return capture_of_kept(found)
 
@@ -203,7 +203,7 @@ class GitWorkspace:
         safety: Callable[[int], CheckpointRef],
         message: str,
         *,
-        touched: Touched = nothing_known,
+        touched: Touched = no_touched_paths,
         approve: Approve | None = None,
     ) -> tuple[Capture, Restored]:
         """Make the workspace's files what `target` holds; answers with the capture of what stood there before.
@@ -249,7 +249,7 @@ class GitWorkspace:
             raise RestoreFailed(self.top, kept[0].ref, fault.fault) from fault
         return kept[0], restored
 
-    async def forecast(self, target: Capture, *, touched: Touched = nothing_known) -> RestoreForecast:
+    async def forecast(self, target: Capture, *, touched: Touched = no_touched_paths) -> RestoreForecast:
         """What `restore` would do now, with the same `touched`. Nothing of the workspace is changed.
 
         Raises:

@@ -39,7 +39,7 @@ async def find_layout(git: Git, database: Path | None, limits: CaptureLimits, *,
     """
     shadow = None
     if database is not None:
-        if await in_thread(_lies_in_own_files, database, git.directory):
+        if await in_thread(_is_in_own_files, database, git.directory):
             fault = "it lies in the runtime's own files: choose another workspace"
             raise CaptureFailed("open", git.directory, fault)
         shadow = await shadow_layout(git, git.directory, database, limits, makes=False)
@@ -134,5 +134,5 @@ def _with_repositories(place: Path) -> Iterator[Path]:
             yield directory
 
 
-def _lies_in_own_files(database: Path, workspace: Path) -> bool:
+def _is_in_own_files(database: Path, workspace: Path) -> bool:
     return OwnFiles.look(workspace, database).holds(os.path.realpath(workspace))

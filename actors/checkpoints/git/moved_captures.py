@@ -52,7 +52,7 @@ async def find_moved(
                 continue
             flags = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--recurse-submodules=no")
             await attrs.evolve(git, settings=_FETCH_SETTINGS).run("fetch", *flags, str(other.git_dir), found.ref)
-            tree = await _re_rooted(git, found.commit, other.prefix, layout.prefix)
+            tree = await _tree_below_prefix(git, found.commit, other.prefix, layout.prefix)
         except CaptureFailed:
             continue
         prefixes = os.fsencode(other.prefix), os.fsencode(layout.prefix)
@@ -61,7 +61,7 @@ async def find_moved(
     return None
 
 
-async def _re_rooted(git: Git, commit: str, old_prefix: str, new_prefix: str) -> str:
+async def _tree_below_prefix(git: Git, commit: str, old_prefix: str, new_prefix: str) -> str:
     """The tree of a commit with what lay below one prefix below another."""
     below = await git.run(
         "rev-parse", "--verify", "--quiet", f"{commit}:{old_prefix.rstrip('/')}", codes=(0, 1, _EXIT_FATAL)

@@ -28,7 +28,7 @@ from .ignoring import paths_of
 from .notes import note_of
 from .own_files import OwnFiles
 from .scratch import Layout, keep_index, keep_objects, rules_of, scratch_repository
-from .skipped import SkippedPaths, SkipReason, lies_in, reason_of
+from .skipped import SkippedPaths, SkipReason, is_in_any, reason_of
 from .survey import WorkspaceTooLarge, survey
 
 _GITLINK: Final = b"160000 "
@@ -98,8 +98,8 @@ async def record_workspace(git: Git, scratch: Git, layout: Layout, own: OwnFiles
     known = [*links, *files]
     skipped = await survey(scratch, layout, own, known)
     unseen = skipped.unknown
-    await remove(scratch, [path for path in known if lies_in(path, unseen)])
-    links = [path for path in links if not lies_in(path, unseen)]
+    await remove(scratch, [path for path in known if is_in_any(path, unseen)])
+    links = [path for path in links if not is_in_any(path, unseen)]
     standing, _ = await _repositories(git, layout, links)
     await remove(scratch, [path for path in links if path not in standing])
 
@@ -140,7 +140,7 @@ async def record(
     """
     if not paths:
         return SkippedPaths()
-    looked = await in_thread(_look_at, layout, paths, own)
+    looked = await in_thread(_classify_paths, layout, paths, own)
     large = {} if whole else looked.large
     await remove(scratch, looked.own)
     left_out = set(large).union(looked.own, looked.skipped)
@@ -233,7 +233,7 @@ class _ClassifiedPaths:
     skipped: dict[bytes, SkipReason]
 
 
-def _look_at(layout: Layout, paths: Collection[bytes], own: OwnFiles) -> _ClassifiedPaths:
+def _classify_paths(layout: Layout, paths: Collection[bytes], own: OwnFiles) -> _ClassifiedPaths:
     root = os.fsencode(layout.top)
     looked = _ClassifiedPaths(own=own.those_of(paths), large={}, skipped={})
     looked.skipped.update(dict.fromkeys(own.foreign_places(looked.own).values(), "foreign"))

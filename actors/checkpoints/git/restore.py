@@ -33,7 +33,7 @@ from .obstacles import NOTHING, PathChange, RestoreRefused, check_writable, find
 from .own_files import OwnFiles
 from .recording import Tree, record, record_workspace, tree_of_index
 from .scratch import Layout, keep_index, keep_objects, scratch_repository
-from .skipped import SkippedPaths, lies_in
+from .skipped import SkippedPaths, is_in_any
 from .survey import WorkspaceTooLarge
 from .target_rules import ignored_by_target
 from .unseen import find_unseen
@@ -114,7 +114,7 @@ Touched = Callable[[], Awaitable[Collection[bytes]]]
 """Answers with the paths that are known to have changed since the target; asked where the present hides some."""
 
 
-async def nothing_known() -> Collection[bytes]:
+async def no_touched_paths() -> Collection[bytes]:
     """The answer where no capture since the target is known."""
     return ()
 
@@ -226,7 +226,7 @@ async def _plan(work: _RestoreWork, present: Tree, target: Tree) -> _RestorePlan
     notes = await _notes(scratch, changes)
     alone = {change.path for change in changes if _is_left_alone(change, notes)}
     unknown = _unknown(present.skipped, target.skipped)
-    alone |= {change.path for change in changes if lies_in(change.path, unknown)}
+    alone |= {change.path for change in changes if is_in_any(change.path, unknown)}
     alone.update(foreign)
     without_files = frozenset(
         change.path for change in changes if change.target_mode == _REPOSITORY or change.target_blob in notes
@@ -238,12 +238,12 @@ async def _plan(work: _RestoreWork, present: Tree, target: Tree) -> _RestorePlan
         above = nested_in_present.intersection((change.path, *parents_of(change.path)))
         if above:
             raise RestoreRefused(layout.top, f"a git repository stands at {shown(min(above))}: move it away first")
-    alone |= {path for path in gone if lies_in(path, without_files)}
+    alone |= {path for path in gone if is_in_any(path, without_files)}
     gone -= alone
     targeted = _beside(scratch, directory, "target-index")
     await targeted.run("read-tree", target.name)
     ignored = await ignored_by_target(targeted, layout, gone, directory, target.details.rules)
-    ignored -= _in_place_of(gone, {one.path for one in written})
+    ignored -= _paths_replaced_by(gone, {one.path for one in written})
     gone -= ignored
     alone |= ignored
     found = await in_thread(partial(find_obstacles, layout, work.own, written, gone, notes))
@@ -303,7 +303,7 @@ async def _notes(scratch: Git, changes: Sequence[PathChange]) -> frozenset[bytes
     return await find_notes(scratch, blobs)
 
 
-def _in_place_of(paths: Collection[bytes], written: Collection[bytes]) -> set[bytes]:
+def _paths_replaced_by(paths: Collection[bytes], written: Collection[bytes]) -> set[bytes]:
     """Those of `paths` that are a directory of a path to be written, or lie below one."""
     above = {parent for path in written for parent in parents_of(path)}
     return {path for path in paths if path in above or any(parent in written for parent in parents_of(path))}

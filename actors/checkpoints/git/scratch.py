@@ -30,7 +30,7 @@ import attrs
 
 from ....persistence.threads import in_thread
 from ...shields import shield
-from .exclude_rules import USERS_RULES, ExcludeRules, rules_in_force, users_rules
+from .exclude_rules import USERS_RULES, ExcludeRules, find_user_rules, read_rules
 from .file_system import file_system_settings
 from .git import CaptureFailed, Git
 
@@ -123,7 +123,7 @@ async def scratch_repository(git: Git, layout: Layout, *, warm: bool) -> AsyncIt
     """
     copied = await git.run("config", "-z", "--get-regexp", _COPIED_SETTINGS, codes=(0, 1))
     settings = [entry.decode("utf-8", "surrogateescape") for entry in copied.output.split(b"\0") if entry]
-    user = await users_rules(git)
+    user = await find_user_rules(git)
     try:
         found = await in_thread(file_system_settings, layout.workspace)
         directory = await in_thread(partial(_make, layout, user, warm=warm))
@@ -169,7 +169,7 @@ def _make(layout: Layout, user: Path | None, *, warm: bool) -> Path:
     )
     (directory / "info" / "attributes").write_text(_RAW_BYTES)
     excluding = layout.top / ".git" if layout.is_shadow else layout.common_dir
-    rules = rules_in_force(info=excluding / "info" / "exclude", user=user, top=layout.top, prefix=layout.prefix)
+    rules = read_rules(info=excluding / "info" / "exclude", user=user, top=layout.top, prefix=layout.prefix)
     lay_out_rules(rules, directory)
     if warm:
         with suppress(FileNotFoundError):
@@ -186,7 +186,7 @@ def lay_out_rules(rules: ExcludeRules, directory: Path) -> None:
 def rules_of(directory: Path, layout: Layout) -> ExcludeRules:
     """The rules that the scratch repository in `directory` was made with."""
     info, user = directory / "info" / "exclude", directory / USERS_RULES
-    return rules_in_force(info=info, user=user, top=layout.top, prefix=layout.prefix)
+    return read_rules(info=info, user=user, top=layout.top, prefix=layout.prefix)
 
 
 def _copy_index(source: Path, target: Path) -> None:

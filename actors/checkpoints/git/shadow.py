@@ -88,24 +88,24 @@ def _find(home: Path, top: Path) -> Path:
     """
     named = home / f"{hashlib.sha256(os.fsencode(top)).hexdigest()[:32]}.git"
     identity = _identity(top)
-    if identity is None or identity in _used_for(named):
+    if identity is None or identity in _recorded_workspaces(named):
         return named
     if any((directory / ".git").exists() for directory in (top, *top.parents)):
         return named
-    return next((one for one in sorted(home.glob("*.git")) if identity in _used_for(one)), named)
+    return next((one for one in sorted(home.glob("*.git")) if identity in _recorded_workspaces(one)), named)
 
 
 def _note_use(top: Path, place: Path) -> None:
     """Note that the repository is used for this directory. A note that cannot be written is written next time."""
     identity = _identity(top)
-    known = _used_for(place)
+    known = _recorded_workspaces(place)
     if identity is None or identity in known:
         return
     with suppress(OSError), (place / _USED_FOR).open("a", encoding="ascii") as notes:
         notes.write(f"{identity}\n")
 
 
-def _used_for(place: Path) -> list[str]:
+def _recorded_workspaces(place: Path) -> list[str]:
     try:
         return (place / _USED_FOR).read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeError):
@@ -123,7 +123,7 @@ def _identity(top: Path) -> str | None:
 async def _make(git: Git, top: Path, place: Path) -> None:
     """Make the repository aside and move it into place whole; one that came meanwhile is as good."""
     try:
-        aside = await in_thread(_aside, place)
+        aside = await in_thread(_make_directory_aside, place)
         try:
             made = attrs.evolve(git, directory=aside, variables={"GIT_DIR": str(aside)})
             await made.run("init", "-q", "--bare", "--template=", f"--object-format={OBJECT_FORMAT}")
@@ -137,7 +137,7 @@ async def _make(git: Git, top: Path, place: Path) -> None:
         raise CaptureFailed("init", top, str(fault)) from fault
 
 
-def _aside(place: Path) -> Path:
+def _make_directory_aside(place: Path) -> Path:
     place.parent.mkdir(mode=0o700, exist_ok=True)
     remove_leftovers(place.parent, f"{_ASIDE}*")
     return Path(tempfile.mkdtemp(prefix=_ASIDE, dir=place.parent))

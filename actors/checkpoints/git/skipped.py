@@ -97,7 +97,7 @@ def _read(lines: Iterable[str]) -> Iterator[tuple[bytes, SkipReason]]:
             yield unquote_to_bytes(path), _REASONS.get(reason, "unreadable")
 
 
-def lies_in(path: bytes, places: frozenset[bytes]) -> bool:
+def is_in_any(path: bytes, places: frozenset[bytes]) -> bool:
     """Whether `path` is one of `places` or lies below one; the empty place has everything below it."""
     if not places:
         return False

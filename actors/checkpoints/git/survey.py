@@ -55,7 +55,7 @@ async def survey(scratch: Git, layout: Layout, own: OwnFiles, known: Collection[
     waiting = [os.fsencode(layout.prefix.rstrip("/"))]
     while waiting:
         taken, waiting = waiting[:_DIRECTORIES_AT_ONCE], waiting[_DIRECTORIES_AT_ONCE:]
-        level = await in_thread(_look, layout, own, files, taken)
+        level = await in_thread(_scan, layout, own, files, taken)
         unsure = [path for path in (*level.directories, *level.foreign) if path not in above]
         asked = [*unsure, *level.special, *level.new_files, *(path for path in level.failures if path not in above)]
         ignored = await ignored_paths(scratch, layout.top, [path for path in asked if path])
@@ -80,7 +80,7 @@ def _check_bounds(layout: Layout, count: int, size: int) -> None:
         raise WorkspaceTooLarge("capture", layout.top, fault)
 
 
-def _look(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequence[bytes]) -> _Level:
+def _scan(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequence[bytes]) -> _Level:
     root = os.fsencode(layout.top)
     directories: list[bytes] = []
     special: list[bytes] = []
@@ -112,7 +112,7 @@ def _look(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequenc
             elif not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
                 special.append(below)
             elif layout.is_shadow:
-                size = _kept_size(entry, layout.limits.file_bytes)
+                size = _captured_size(entry, layout.limits.file_bytes)
                 if below in known:
                     known_files, known_bytes = known_files + 1, known_bytes + size
                 else:
@@ -128,7 +128,7 @@ def _look(layout: Layout, own: OwnFiles, known: frozenset[bytes], paths: Sequenc
     )
 
 
-def _kept_size(entry: os.DirEntry[bytes], limit: int) -> int:
+def _captured_size(entry: os.DirEntry[bytes], limit: int) -> int:
     """How much of a file a capture keeps: nothing of one above the limit."""
     try:
         facts = entry.stat(follow_symlinks=False)

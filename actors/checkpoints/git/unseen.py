@@ -13,7 +13,7 @@ from ....persistence.threads import in_thread
 from .obstacles import parents_of
 from .own_files import OwnFiles
 from .scratch import Layout
-from .skipped import SkippedPaths, lies_in
+from .skipped import SkippedPaths, is_in_any
 
 
 async def find_unseen(
@@ -33,12 +33,12 @@ async def find_unseen(
       do files of other runtimes' databases.
     """
     unknown = present.unknown
-    found = {path for path in touched if lies_in(path, unknown)}
+    found = {path for path in touched if is_in_any(path, unknown)}
     found -= await in_thread(own.those_of, found)
     covered = {place for path in (*found, *named) for place in (b"", path, *parents_of(path))}
-    found |= {place for place in unknown - covered if not lies_in(place, target.unknown)}
+    found |= {place for place in unknown - covered if not is_in_any(place, target.unknown)}
     skipped_then = target.unknown - target.only("special-file", "foreign")
-    found |= await in_thread(_gone, layout, [path for path in skipped_then if not lies_in(path, unknown)])
+    found |= await in_thread(_gone, layout, [path for path in skipped_then if not is_in_any(path, unknown)])
     return {path or b"." for path in found}
 
 

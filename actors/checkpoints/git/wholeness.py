@@ -28,7 +28,7 @@ class MissingObjects(CaptureFailed):
     """Objects of a capture were deleted while it was recorded."""
 
 
-def are_gone(fault: CaptureFailed) -> bool:
+def are_objects_missing(fault: CaptureFailed) -> bool:
     """Whether git failed to commit a tree or to name a commit because objects were deleted meanwhile."""
     return isinstance(fault, MissingObjects) or fault.action == "commit-tree" or "nonexistent object" in fault.fault
 

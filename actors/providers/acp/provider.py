@@ -164,7 +164,7 @@ class _AcpConnection(StdioConnection):
 
     async def open(self, start_deadline_seconds: float) -> None:
         cursor = self._request.resume_cursor
-        async with self._coming_up():
+        async with self._reporting_start_failures():
             self._agent = await initialize(self._peer, deadline_seconds=start_deadline_seconds)
             opened = await open_session(self._peer, self._agent, self._request, deadline_seconds=self._deadline_seconds)
             self._options = opened.options

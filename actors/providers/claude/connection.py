@@ -160,7 +160,7 @@ class ClaudeConnection(ProcessConnection):
         self._perform_nowait(step)
 
     async def close(self) -> None:
-        self._note_that_it_was_asked()
+        self._note_end_requested()
         await self._client.disconnect()
         await self._process.end()
 

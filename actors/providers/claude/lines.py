@@ -36,7 +36,7 @@ def claude_lines() -> JsonLines[JsonObject]:
         max_line_bytes=_MAX_LINE_BYTES,
         shorten_over_bytes=_SHORTEN_OVER_BYTES,
         shortens=lambda head: _NO_CONTROL.match(head) is not None,
-        skipped=_in_place_of_skipped,
+        skipped=_replace_skipped,
     )
 
 
@@ -48,7 +48,7 @@ def refusal(request_id: str, error: str) -> JsonObject:
     }
 
 
-def _in_place_of_skipped(head: bytes, _tail: bytes, fault: str) -> JsonObject | None:
+def _replace_skipped(head: bytes, _tail: bytes, fault: str) -> JsonObject | None:
     if found := _REQUEST.match(head):
         return {"type": REFUSED, "answer": refusal(_text(found[1]), f"the request is {fault}")}
     if found := _RESPONSE.match(head):

@@ -93,14 +93,14 @@ def permission_result(
 
 def _for_session(tool_name: str, suggestions: list[PermissionUpdate]) -> list[PermissionUpdate]:
     """The rules that the agent suggests to allow, else the whole tool; for this session, and in the mode as it is."""
-    allowed = [one for one in suggestions if _allows(one)]
+    allowed = [one for one in suggestions if _is_allow_rule(one)]
     if not any(one.type == "addRules" for one in allowed):
         rules = [PermissionRuleValue(tool_name=tool_name)]
         allowed.append(PermissionUpdate(type="addRules", rules=rules, behavior="allow"))
     return [replace(one, destination="session") for one in allowed]
 
 
-def _allows(one: PermissionUpdate) -> bool:
+def _is_allow_rule(one: PermissionUpdate) -> bool:
     """Whether a suggestion allows something and changes nothing else: no mode, no rule that is there."""
     return one.type == "addDirectories" or (one.type == "addRules" and one.behavior == "allow")
 
@@ -110,7 +110,7 @@ def _suggestion_id(number: int) -> ApprovalOptionId:
 
 
 def _kind(one: PermissionUpdate) -> ApprovalOptionKind:
-    return "allow_always" if _allows(one) else "other"
+    return "allow_always" if _is_allow_rule(one) else "other"
 
 
 def _described(one: PermissionUpdate) -> str:

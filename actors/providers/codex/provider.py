@@ -166,7 +166,7 @@ class _CodexConnection(StdioConnection):
         return None if self._thread is None else self._thread.cursor()
 
     async def open(self, start_deadline_seconds: float) -> None:
-        async with self._coming_up():
+        async with self._reporting_start_failures():
             await initialize(self._peer, deadline_seconds=start_deadline_seconds)
             thread = await open_thread(
                 self._peer,

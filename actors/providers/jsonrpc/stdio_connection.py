@@ -123,7 +123,7 @@ class StdioConnection(ProcessConnection):
             await self._peer.refuse(request.id, METHOD_NOT_FOUND, f"this client does not offer {request.method}")
 
     @asynccontextmanager
-    async def _coming_up(self) -> AsyncGenerator[None]:
+    async def _reporting_start_failures(self) -> AsyncGenerator[None]:
         """Around the first requests: an agent that does not answer, or is gone, is unavailable.
 
         The error quotes what the agent printed instead of messages, and the end of its standard error. What it printed

@@ -109,10 +109,10 @@ class ProcessConnection(ABC):
             )
 
     async def close(self) -> None:
-        self._note_that_it_was_asked()
+        self._note_end_requested()
         await self._process.end()
 
-    def _note_that_it_was_asked(self) -> None:
+    def _note_end_requested(self) -> None:
         """The end of an agent that lives is one that was asked for."""
         if not self._over and self._process.exit_code is None:
             self._asked = True

@@ -96,7 +96,7 @@ def agent_environment(
     What `inherit` names passes, but for what makes git see another repository and what is about the host's own program,
     and for credentials in what is in `INHERITED`; then `env` is laid over it.
     """
-    host = _as_before_freezing(host)
+    host = _restore_library_paths(host)
     never = _GIT_VIEW | _HOST_ALONE | (_OF_A_MAKE if "MAKELEVEL" in host else set())
     allowed = {name: value for name, value in host.items() if name not in never}
     passed = allowed if inherit == "all" else _named(allowed, inherit, own)
@@ -154,7 +154,7 @@ def _git_pairs(host: Mapping[str, str]) -> dict[str, str]:
         key, value = host.get(f"GIT_CONFIG_KEY_{number}"), host.get(f"GIT_CONFIG_VALUE_{number}")
         if key is None or value is None:
             return {}
-        if not _logs_in(key, value):
+        if not _has_credentials(key, value):
             kept.append((key, value))
     pairs = {GIT_PAIRS: str(len(kept))}
     for number, (key, value) in enumerate(kept):
@@ -162,13 +162,13 @@ def _git_pairs(host: Mapping[str, str]) -> dict[str, str]:
     return pairs
 
 
-def _logs_in(key: str, value: str) -> bool:
+def _has_credentials(key: str, value: str) -> bool:
     if key.lower().endswith(".proxy"):
         return False
     return bool(_GIT_SECRET.search(key) or _CREDENTIALS_IN_URL.search(f"{key} {value}") or redacted(value) != value)
 
 
-def _as_before_freezing(host: Mapping[str, str]) -> dict[str, str]:
+def _restore_library_paths(host: Mapping[str, str]) -> dict[str, str]:
     """The environment in which a frozen application was started: its own libraries are no other program's."""
     found = dict(host)
     for name in _LIBRARY_PATHS:

@@ -30,7 +30,7 @@ class FirstStart:
 
     async def entered(self, opening: AbstractAsyncContextManager[C], stack: AsyncExitStack) -> C:
         """Enter `opening`, to be left by `stack`, once no other first start is under way. Raises what it raises."""
-        if not self._has_started and await self._may_set_up():
+        if not self._has_started and await self._acquire_set_up():
             try:
                 if not self._has_started:
                     connection = await stack.enter_async_context(opening)
@@ -42,7 +42,7 @@ class FirstStart:
         self._has_started = True
         return connection
 
-    async def _may_set_up(self) -> bool:
+    async def _acquire_set_up(self) -> bool:
         with served_scope(SET_UP_SECONDS):
             await self._starting.acquire()
             return True

@@ -174,7 +174,7 @@ class _Guardian:
         """The inner guardian: guard an agent to its end and return its wait status."""
         if mark:
             os.environ[MARK] = mark
-        self._fork(lambda guardian: _become(command, guardian), leads_group=True)
+        self._fork(lambda guardian: _exec_command(command, guardian), leads_group=True)
         self._wait_for_end()
         self._end_all(self._grace_seconds)
         return int(signal.SIGKILL) if self._status is None else self._status
@@ -188,7 +188,7 @@ class _Guardian:
         def guard(outer: int) -> None:
             _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() == outer:
-                _leave_as(_Guardian(outer, lifeline, grace).run_agent(command, mark))
+                _exit_with_status(_Guardian(outer, lifeline, grace).run_agent(command, mark))
 
         self._fork(guard, leads_group=False)
         self._wait_for_end()
@@ -220,7 +220,7 @@ class _Guardian:
             finally:
                 os._exit(_NOT_STARTED)
         if leads_group:
-            _lead_group(self._child)  # both sides do so: neither can rely on the other having been there first
+            _become_group_leader(self._child)  # both sides do so: neither can rely on the other having been there first
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 0)
@@ -272,7 +272,7 @@ class _Guardian:
         pause = 0.001
         hurried = False
         while True:
-            left = self._left()
+            left = self._remaining_pids()
             self._reap()
             if not left:
                 return True
@@ -288,7 +288,7 @@ class _Guardian:
             self._wait(pause)
             pause = min(2 * pause, _LAST_POLL_SECONDS)
 
-    def _left(self) -> list[int]:
+    def _remaining_pids(self) -> list[int]:
         """What `os.kill` takes to reach what is left: pids, or the agent's group where there is no `/proc`."""
         processes = living_processes()
         if processes is not None:
@@ -300,7 +300,7 @@ class _Guardian:
         return [-self._child]
 
 
-def _become(command: list[str], guardian: int) -> None:
+def _exec_command(command: list[str], guardian: int) -> None:
     """The child's half of the start: take the agent's program, or say why not and exit."""
     try:
         signal.set_wakeup_fd(-1)
@@ -310,7 +310,7 @@ def _become(command: list[str], guardian: int) -> None:
             except OSError:
                 continue  # one that the threads library keeps for itself
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _lead_group(0)
+        _become_group_leader(0)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == guardian:
             os.execvp(command[0], command)
@@ -329,7 +329,7 @@ def _send(pid: int, number: int) -> None:
         return
 
 
-def _lead_group(pid: int) -> None:
+def _become_group_leader(pid: int) -> None:
     try:
         os.setpgid(pid, 0)
     except OSError:
@@ -352,7 +352,7 @@ def _stat(name: str) -> list[bytes] | None:
         return None
 
 
-def _leave_as(status: int) -> None:
+def _exit_with_status(status: int) -> None:
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         import resource  # only for an agent that a signal ended
@@ -368,7 +368,7 @@ def main() -> None:
     host, lifeline, grace = sys.argv[1:4]
     if os.getpgrp() != os.getpid():
         os.setsid()
-    _leave_as(_Guardian(int(host), int(lifeline), float(grace), notices_stops=True).run_inner(sys.argv[4:]))
+    _exit_with_status(_Guardian(int(host), int(lifeline), float(grace), notices_stops=True).run_inner(sys.argv[4:]))
 
 
 if __name__ == "__main__":

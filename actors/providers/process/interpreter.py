@@ -60,7 +60,7 @@ def _found(wanted: str | None, module: str) -> str:
     for candidate in _candidates() if wanted is None else iter([shutil.which(wanted) or wanted]):
         if candidate not in tried:
             tried.append(candidate)
-            if (module and candidate == sys.executable) or _runs(candidate, module):
+            if (module and candidate == sys.executable) or _can_import(candidate, module):
                 return os.path.abspath(candidate)
     version = ".".join(map(str, OLDEST_PYTHON))
     what = f"a Python interpreter, {version} or later" + (f", that imports {module}" if module else "")
@@ -97,7 +97,7 @@ def _is_interpreter(path: str | None) -> TypeGuard[str]:
     return bool(path) and _NAME.fullmatch(os.path.basename(str(path))) is not None and os.path.isfile(str(path))
 
 
-def _runs(path: str, module: str) -> bool:
+def _can_import(path: str, module: str) -> bool:
     arguments = ["-P", "-c", f"import {module}"] if module else ["-I", "-S", "-c", _TRIAL]
     try:
         done = subprocess.run(

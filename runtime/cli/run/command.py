@@ -164,7 +164,7 @@ class _TurnOnTerminal:
         async with anyio.create_task_group() as tasks, runtime.subscribe(before, thread_id=thread_id) as events:
             tasks.start_soon(self._interrupt_on_signal, runtime)
             async for event in events:
-                match self._turn.see(event):
+                match self._turn.read_update(event):
                     case TextShown(text=text):
                         self._terminal.say(text)
                     case MessageEnd():

@@ -74,7 +74,7 @@ class FollowedTurn:
     _intent: EventId | None = None
     _is_open: bool = False
 
-    def see(self, event: LoggedEvent) -> TurnUpdate | None:
+    def read_update(self, event: LoggedEvent) -> TurnUpdate | None:
         """What an event of the thread shows of this turn."""
         if not isinstance(event, PersistedEvent):
             return None
@@ -82,16 +82,16 @@ class FollowedTurn:
             case ThreadTurnStartRequested() as requested if event.command_id == self.command_id:
                 self.turn_id, self._intent = requested.turn_id, event.event_id
             case ThreadSessionSetEvent() as changed:
-                return self._see_session(changed)
+                return self._read_session(changed)
             case ThreadMessageSent(role="assistant") as sent if self._is_open and sent.turn_id == self.turn_id:
                 return TextShown(text=sent.text) if sent.streaming else MessageEnd()
             case ThreadActivityAppended() as appended:
-                return self._see_activity(event, appended)
+                return self._read_activity(event, appended)
             case _:
                 pass
         return None
 
-    def _see_session(self, changed: ThreadSessionSetEvent) -> TurnEnd | None:
+    def _read_session(self, changed: ThreadSessionSetEvent) -> TurnEnd | None:
         session = changed.session
         if session.active_turn_id == self.turn_id and self.turn_id is not None:
             self._is_open = True
@@ -107,7 +107,7 @@ class FollowedTurn:
             case _:
                 return TurnEnd(outcome="interrupted", error=None)
 
-    def _see_activity(self, event: PersistedEvent, appended: ThreadActivityAppended) -> TurnUpdate | None:
+    def _read_activity(self, event: PersistedEvent, appended: ThreadActivityAppended) -> TurnUpdate | None:
         activity = appended.activity
         if self._intent is not None and event.causation_event_id == self._intent:
             outcome: Outcome = "interrupted" if activity.kind == "turn.cancelled" else "error"

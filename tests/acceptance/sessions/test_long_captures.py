@@ -72,7 +72,7 @@ async def test_l27_an_end_that_is_over_its_budget_is_an_error_and_the_thread_goe
         assert "The end of turn 1 could not be captured" in str(failed.payload)
         assert "did not finish within 0.3 s" in error_of(failed)
         assert await status_of_turn_1(it) == "error"
-        git.let_pass()
+        git.release_new()
         assert session_of(await it.perform("say again")).status == "ready"
 
 
@@ -86,7 +86,7 @@ async def test_l27_a_start_that_is_over_its_budget_does_not_keep_the_turn_from_r
         failed = await it.until(activity("checkpoint.capture.failed"))
         assert "The start of turn 1 could not be captured" in str(failed.payload)
         await it.claimed(turn)
-        git.let_pass()
+        git.release_new()
         await it.let_go("go")
         assert session_of(await it.ended(turn)).status == "ready"
         assert await status_of_turn_1(it) == "error"
@@ -101,7 +101,7 @@ async def test_l27_a_stop_does_not_wait_for_a_capture_beyond_its_deadline(tmp_pa
         await it.let_go("go")
         await git.reached()
         await it.ended(turn)
-    git.let_pass()
+    git.release_new()
     async with stage(tmp_path) as it:
         assert await status_of_turn_1(it) == "missing"
         assert session_of(await it.perform("say again")).status == "ready"

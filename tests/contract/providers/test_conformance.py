@@ -26,7 +26,7 @@ from orchestrion.contracts.provider_events import (
     TurnCompleted,
 )
 from orchestrion.contracts.values import ApprovalDecision
-from tests.support.orphans import started_by_this_test
+from tests.support.orphans import processes_of_test
 from tests.support.provider_case import ModelFailure, ProviderCase
 from tests.support.provider_session import SAFETY_NET_SECONDS, ReadSession, all_have_ended, session
 
@@ -192,7 +192,7 @@ async def test_an_agent_that_starts_too_slowly_is_unavailable_and_ended(case: Pr
     with pytest.raises(ProviderUnavailable, match="did not come up"):
         async with session(case.late(3600, start_deadline_seconds=0.2), workspace):
             pytest.fail("the session was opened")
-    assert await to_thread.run_sync(started_by_this_test) == []
+    assert await to_thread.run_sync(processes_of_test) == []
 
 
 async def test_closing_ends_the_process_and_reports_it_last(case: ProviderCase, workspace: Path) -> None:

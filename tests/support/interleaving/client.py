@@ -183,7 +183,7 @@ class Client:
         try:
             found = await self._snapshot(asked.form, thread)
         except ProjectionStalled as stalled:
-            self.check_may_stall(stalled)
+            self.check_stall_is_expected(stalled)
             return
         if not self._is_dead():
             self.reads.append(SnapshotRead(form=asked.form, thread=thread, found=found, floor=floor))
@@ -217,12 +217,12 @@ class Client:
             try:
                 await self.runtime.rebuild(names, progress=count)
             except ProjectionStalled as stalled:
-                self.check_may_stall(stalled)
+                self.check_stall_is_expected(stalled)
             except StoreError:
                 self._check_struck()
 
-    def check_may_stall(self, stalled: ProjectionStalled) -> None:
-        assert self._faults.may_stall(stalled.projector), stalled
+    def check_stall_is_expected(self, stalled: ProjectionStalled) -> None:
+        assert self._faults.can_stall(stalled.projector), stalled
 
     def _check_struck(self) -> None:
         """A failure of the storage is told of only when there was one."""
@@ -271,7 +271,7 @@ class Client:
         except CommandRejected as rejected:
             told = Answer(None, rejected.reason, rejected.duplicate)
         except ProjectionStalled as stalled:  # accepted, and not shown by who was waited for
-            self.check_may_stall(stalled)
+            self.check_stall_is_expected(stalled)
             return None
         except RuntimeFailed:
             self._check_struck()

@@ -78,11 +78,11 @@ class Faults:
         self._points.clear()
 
     @property
-    def has_lost_a_commit(self) -> bool:
+    def has_unknown_commit(self) -> bool:
         """Whether a commit's outcome could not be found out, of which the runtime may not know yet."""
         return self._nobody_can_write
 
-    def may_stall(self, projector: str) -> bool:
+    def can_stall(self, projector: str) -> bool:
         """Whether this projector had a reason to halt in this life."""
         return self._nobody_can_write or projector in self._suspects
 

@@ -64,7 +64,7 @@ class Entry:
             self.answer = answer
 
 
-def door_of(command: Command) -> ActorKind:
+def actor_kind_of(command: Command) -> ActorKind:
     return "client" if isinstance(command, CLIENT_COMMANDS) else "server"
 
 
@@ -93,7 +93,7 @@ class Journal:
     def entry(self, command: Command, *, expected_version: int | None = None) -> Entry:
         entry = self.entries.get(command.command_id)
         if entry is None:
-            entry = Entry(command=command, actor=door_of(command), expected_version=expected_version)
+            entry = Entry(command=command, actor=actor_kind_of(command), expected_version=expected_version)
             self.entries[command.command_id] = entry
         return entry
 

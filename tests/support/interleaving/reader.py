@@ -46,7 +46,7 @@ class Reader:
         async with self._turn:
             await self._subscribe(runtime)
 
-    async def begin_afresh(self) -> None:
+    async def restart_from_snapshot(self) -> None:
         """Forget everything, take a snapshot, and go on from it. Without one, it stays as it is."""
         async with self._turn:
             assert self._runtime is not None
@@ -101,4 +101,4 @@ class Reader:
         if isinstance(event, PersistedEvent):
             self._model.apply(event_json(event))
         else:
-            self._model.pass_over(event_json(event))
+            self._model.count_unreadable(event_json(event))

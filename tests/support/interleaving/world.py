@@ -131,7 +131,7 @@ class World:
                     is_over = await self._serve(runtime, outside)
                 self._ends_well = not (runtime.health().failure or self._faults.defects or self._faults.has_struck)
             except ProjectionStalled as stalled:
-                has_reason = stalled.projector in DECISION_PROJECTORS and self._faults.may_stall(stalled.projector)
+                has_reason = stalled.projector in DECISION_PROJECTORS and self._faults.can_stall(stalled.projector)
                 if opened or not has_reason:
                     raise
                 self._faults.repair()
@@ -166,7 +166,7 @@ class World:
         if self._provider:  # whose sessions still write: what is compared last has to stand still
             self._provider = False
             return False
-        if self._faults.has_lost_a_commit:  # the runtime fails of it, now or in a moment
+        if self._faults.has_unknown_commit:  # the runtime fails of it, now or in a moment
             return False
         await self._finish(runtime)
         return True
@@ -176,7 +176,7 @@ class World:
         match step:
             case Together():
                 await self._perform_all(step.operations)
-                await self._wait_for_the_abandoned()
+                await self._drain_abandoned_commands()
                 await self._catch_up()
                 self._check_readers()
                 return True
@@ -206,7 +206,7 @@ class World:
             for operation in operations:
                 tasks.start_soon(self._perform, operation)
 
-    async def _wait_for_the_abandoned(self) -> None:
+    async def _drain_abandoned_commands(self) -> None:
         """Commands whose callers were cancelled are handled all the same, and may meet a fault that is armed."""
         while (health := self._client.runtime.health()).mailbox_depth or health.lane_depth:
             await anyio.lowlevel.checkpoint()
@@ -236,7 +236,7 @@ class World:
             case Listen():
                 await self._readers[operation.reader].listen(operation.turns)
             case Reconnect() if operation.afresh:
-                await self._readers[operation.reader].begin_afresh()
+                await self._readers[operation.reader].restart_from_snapshot()
             case Reconnect():
                 await self._readers[operation.reader].connect(self._client.runtime)
             case Defect():

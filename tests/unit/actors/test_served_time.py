@@ -61,20 +61,20 @@ class TestServedTime:
         served.wait_until(10)
         assert served.at(9) == 9
         assert served.at(30) == 10  # still late
-        assert served.woke(30)
+        assert served.record_wake(30)
         assert (served.lost, served.at(31)) == (20, 11)
 
     def test_wait_that_ends_a_little_late_is_counted(self) -> None:
         served = ServedTime()
         served.wait_until(10)
-        assert not served.woke(10 + LATE_SECONDS / 2)
+        assert not served.record_wake(10 + LATE_SECONDS / 2)
         assert (served.lost, served.at(11)) == (0, 11)
 
     def test_wait_that_ends_early_is_counted(self) -> None:
         served = ServedTime()
         served.wait_until(10)
-        assert not served.woke(4)
-        assert not served.woke(40)  # no wait was planned
+        assert not served.record_wake(4)
+        assert not served.record_wake(40)  # no wait was planned
         assert served.lost == 0
 
     def test_confirmation_is_short(self) -> None:
