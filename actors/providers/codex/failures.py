@@ -28,20 +28,20 @@ _BY_INFO: Final[dict[str, FailureReason]] = {
 }
 
 
-def codex_failure(error: JsonObject, limits: JsonObject) -> Failure:
-    """What a `TurnError` tells. `limits` is the latest snapshot of the account's rate limits."""
+def codex_failure(error: JsonObject, lifted_at: Instant | None) -> Failure:
+    """What a `TurnError` tells. `lifted_at` is when the account's rate limits are lifted, as far as that is known."""
     message, more = text_of(error.get("message")), text_of(error.get("additionalDetails"))
     said = failure_of(message or more or "the agent gave no reason", data=more if message else None)
     reason = _reason(error.get("codexErrorInfo")) or said.reason
     return Failure(
         text=with_login(plain(said.text), reason, LOGIN),
         reason=reason,
-        retry_at=resets_at(limits) if reason == "rate_limited" else None,
+        retry_at=lifted_at if reason == "rate_limited" else None,
     )
 
 
 def resets_at(limits: JsonObject) -> Instant | None:
-    """When the last of the limits that are reached is lifted; None where none is, or none says when."""
+    """When the last limit that is reached is lifted, in a snapshot of them; None where none is, or none says when."""
     windows = [object_of(limits.get(key)) for key in ("primary", "secondary")]
     reached = [window for window in windows if _number(window.get("usedPercent"), 0) >= 100]
     if not reached and limits.get("rateLimitReachedType") is not None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
+
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated
 from ....contracts.values import JsonObject
@@ -46,17 +48,21 @@ _MAX_TITLE: Final = 500
 _FAILED: Final = ("failed", "declined")
 
 
+@attrs.frozen(kw_only=True)
 class Tool:
-    """One tool item of a turn, as its latest notification shows it."""
+    """One tool item of a turn, as its latest notification shows it. `output` is the end of what it wrote since."""
 
-    def __init__(self, item: ProviderItemId, fields: JsonObject) -> None:
-        self.item = item
-        self._fields = bounded_fields(fields)
-        self._output = ""
+    item: ProviderItemId
+    fields: JsonObject
+    output: str = ""
+
+    @classmethod
+    def new(cls, item: ProviderItemId, fields: JsonObject) -> Tool:
+        return cls(item=item, fields=bounded_fields(fields))
 
     @property
     def title(self) -> str:
-        fields = self._fields
+        fields = self.fields
         kind = text_of(fields.get("type"))
         match kind:
             case "commandExecution":
@@ -75,35 +81,37 @@ class Tool:
 
     def paths(self) -> list[str]:
         """The files that a file change touches."""
-        return [text_of(object_of(change).get("path")) for change in list_of(self._fields.get("changes"))]
+        return [text_of(object_of(change).get("path")) for change in list_of(self.fields.get("changes"))]
 
     def detail(self) -> JsonObject:
-        known = {key: value for key, value in self._fields.items() if key != "id" and value is not None}
-        return {**known, "aggregatedOutput": self._output} if self._output else known
+        known = {key: value for key, value in self.fields.items() if key != "id" and value is not None}
+        return {**known, "aggregatedOutput": self.output} if self.output else known
 
     def started(self) -> ToolStarted:
         return ToolStarted(item=self.item, title=self.title, detail=self.detail())
 
-    def updated(self, method: str, message: JsonObject) -> ToolUpdated | None:
-        """What is known of it after a notification of its progress; None where that says nothing new."""
+    def updated(self, method: str, message: JsonObject) -> Tool:
+        """The tool after a notification of its progress: itself where that says nothing new."""
         match method:
             case "item/fileChange/patchUpdated" if isinstance(message.get("changes"), list):
-                self._fields = bounded_fields({**self._fields, "changes": message["changes"]})
+                return attrs.evolve(self, fields=bounded_fields({**self.fields, "changes": message["changes"]}))
             case "item/mcpToolCall/progress" if text_of(message.get("message")):
-                self._fields = bounded_fields({**self._fields, "progress": text_of(message["message"])})
+                progress = text_of(message["message"])
+                return attrs.evolve(self, fields=bounded_fields({**self.fields, "progress": progress}))
             case "item/commandExecution/outputDelta" | "item/fileChange/outputDelta" if text_of(message.get("delta")):
-                self._output = with_output(self._output, text_of(message["delta"]))
+                return attrs.evolve(self, output=with_output(self.output, text_of(message["delta"])))
             case _:
-                return None
+                return self
+
+    def progress(self) -> ToolUpdated:
         return ToolUpdated(item=self.item, title=self.title, detail=self.detail())
 
     def completed(self, fields: JsonObject) -> ToolCompleted:
         """Its end, as the agent tells it."""
-        self._fields = fields
-        if text_of(fields.get("aggregatedOutput")):
-            self._output = ""
+        output = "" if text_of(fields.get("aggregatedOutput")) else self.output
+        ended = attrs.evolve(self, fields=fields, output=output)
         failed = fields.get("status") in _FAILED or fields.get("success") is False
-        return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=self.detail())
+        return ToolCompleted(item=ended.item, title=ended.title, failed=failed, detail=ended.detail())
 
     def abandoned(self, *, failed: bool) -> ToolCompleted:
         """Its end, where the turn ended without telling it."""

@@ -1,7 +1,8 @@
 """Codex through its app-server, which speaks JSON-RPC without the `jsonrpc` member on standard input and output.
 
-A `_CodexConnection` is a `StdioConnection` with a `Conversation`, which knows the protocol. The program that is started
-is the native one: behind its Node launcher it would outlive the launcher's death with the thread's writer lock.
+A `_CodexConnection` is a `StdioConnection` that holds a `CodexConversation`, which knows the protocol, and replaces it.
+The program that is started is the native one: behind its Node launcher it would outlive the launcher's death with the
+thread's writer lock.
 
 A Codex whose home is new sets it up as it starts, and two that do so at once fail: first starts come one after the
 other (`first_start`).
@@ -37,7 +38,7 @@ from ..process.first_start import FirstStart
 from ..process.launch import launched
 from .handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
 from .history import Found, find_first, revert_before
-from .protocol import Conversation
+from .protocol import CodexConversation
 from .watch import TurnWatch, ended_turn
 
 __all__ = ["CODEX_ENVIRONMENT", "ApprovalPolicy", "CodexProvider", "SandboxMode"]
@@ -150,7 +151,7 @@ class _CodexConnection(StdioConnection):
         self._request = request
         self._settings = settings
         self._thread: OpenThread | None = None
-        self._conversation: Conversation | None = None
+        self._conversation: CodexConversation | None = None
         self._watch = TurnWatch()
 
     @property
@@ -177,18 +178,18 @@ class _CodexConnection(StdioConnection):
                 deadline_seconds=self._deadline_seconds,
             )
         self._thread = thread
-        self._conversation = Conversation(thread.thread_id)
+        self._conversation = CodexConversation(thread_id=thread.thread_id)
         self._started(SessionStarted(provider_thread_id=thread.thread_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
         thread, conversation = self._opened()
-        conversation.begin_turn()
+        self._become(conversation.begin_turn())
         try:
             params = await self._turn_params(thread, turn)
             with self._write_deadline():
                 await self._peer.send_request("turn/start", params, on_reply=self._turn_replied)
         except BaseException:
-            conversation.cut_off()
+            self._become(self._opened()[1].cut_off())
             raise
 
     async def find_first(self, turns: Collection[TurnId]) -> Found:
@@ -216,13 +217,13 @@ class _CodexConnection(StdioConnection):
         _, conversation = self._opened()
         if self._over:
             raise SessionLost(f"{self._process.program} is gone, and its turn with it")
-        await self._carry_out(conversation.interrupted())
+        await self._carry_out(self._become(conversation.interrupted()))
 
     async def respond(
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
         _, conversation = self._opened()
-        await self._carry_out(conversation.decided(request, decision, option))
+        await self._carry_out(self._become(conversation.decided(request, decision, option)))
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -244,7 +245,7 @@ class _CodexConnection(StdioConnection):
                     self._peer, conversation.thread_id, turn_id, deadline_seconds=self._deadline_seconds
                 )
                 if turn is not None:
-                    await self._perform(conversation.settled(turn_id, turn))
+                    await self._perform(self._become(self._opened()[1].settled(turn_id, turn)))
 
     async def _take(self, message: Request | Notification) -> None:
         self._watch.heard(message)
@@ -252,22 +253,24 @@ class _CodexConnection(StdioConnection):
         match message:
             case Notification(method=method, params=params):
                 if conversation is not None:
-                    await self._perform(conversation.notified(method, params), of=params)
+                    await self._perform(self._become(conversation.notified(method, params)), of=params)
             case Request(id=request_id, method=method, params=params):
-                step = None if conversation is None else conversation.asked(request_id, method, params)
+                step = None
+                if conversation is not None:
+                    self._conversation, step = conversation.asked(request_id, method, params)
                 if step is None:
                     await self._refuse(message)
                 else:
                     await self._perform(step)
 
     def _cut_off(self) -> Iterable[ProviderRuntimeEvent]:
-        return () if self._conversation is None else self._conversation.cut_off().events
+        return () if self._conversation is None else self._become(self._conversation.cut_off()).events
 
     async def _turn_replied(self, reply: Reply) -> None:
-        await self._perform(self._opened()[1].replied(reply))
+        await self._perform(self._become(self._opened()[1].replied(reply)))
 
     async def _call_replied(self, reply: Reply) -> None:
-        await self._perform(self._opened()[1].interrupt_replied(reply))
+        await self._perform(self._become(self._opened()[1].interrupt_replied(reply)))
 
     async def _perform(self, step: RpcStep, *, of: Any = None) -> None:
         thread, conversation = self._opened()
@@ -291,7 +294,12 @@ class _CodexConnection(StdioConnection):
             **{key: value for key, value in chosen if value is not None},
         }
 
-    def _opened(self) -> tuple[OpenThread, Conversation]:
+    def _become(self, transition: tuple[CodexConversation, RpcStep]) -> RpcStep:
+        """Hold the conversation after an input, and return what follows from it."""
+        self._conversation, step = transition
+        return step
+
+    def _opened(self) -> tuple[OpenThread, CodexConversation]:
         assert self._thread is not None, "a connection is handed out after its thread is open"
         assert self._conversation is not None, "a connection is handed out after its thread is open"
         return self._thread, self._conversation

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from orchestrion.actors.providers.codex.protocol import Conversation
+from orchestrion.actors.providers.codex.protocol import CodexConversation
 from orchestrion.actors.providers.jsonrpc.protocol import Refusal, Result
 from orchestrion.actors.providers.jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
 from orchestrion.contracts.errors import ProviderProtocolError
@@ -34,6 +34,7 @@ from orchestrion.contracts.provider_events import (
     TurnStarted,
 )
 from orchestrion.contracts.values import ApprovalDecision
+from tests.support.conversations import through_json
 
 FIRST = ApprovalRequestId("approval-1")
 COMMAND = {"type": "commandExecution", "id": "c", "command": "make", "status": "inProgress"}
@@ -50,24 +51,27 @@ class Talk:
     """A conversation in a turn, spoken to in Codex's words; `told` is what it made of them."""
 
     def __init__(self, *, started: bool = True) -> None:
-        self.conversation = Conversation(ProviderThreadId("t"))
+        self.conversation = CodexConversation(thread_id=ProviderThreadId("t"))
         self.told: list[ProviderRuntimeEvent] = []
         self.answers: list[RpcAnswer] = []
         self.calls: list[RpcCall] = []
         self.begin("turn-a", started=started)
 
     def begin(self, turn: str, *, started: bool = True) -> None:
-        self.conversation.begin_turn()
+        self.take(self.conversation.begin_turn())
         self.take(self.conversation.replied(Result(id=0, value={"turn": {"id": turn}})))
         if started:
             self.notify("turn/started", turn={"id": turn})
             self.told.clear()
 
-    def take(self, step: RpcStep | None) -> None:
+    def take(self, transition: tuple[CodexConversation, RpcStep | None]) -> RpcStep:
+        conversation, step = transition
+        self.conversation = through_json(conversation)
         assert step is not None
         self.told += step.events
         self.answers += step.answers
         self.calls += step.calls
+        return step
 
     def notify(self, method: str, **params: Any) -> None:
         self.take(self.conversation.notified(method, {"threadId": "t", **params}))
@@ -193,7 +197,7 @@ class TestTurn:
     def test_a_start_may_come_before_the_reply(self) -> None:
         talk = Talk()
         talk.end()
-        talk.conversation.begin_turn()
+        talk.take(talk.conversation.begin_turn())
         talk.notify("turn/started", turn={"id": "turn-b"})
         talk.take(talk.conversation.replied(Result(id=1, value={"turn": {"id": "turn-b"}})))
         talk.say("hi", turn="turn-b")
@@ -214,7 +218,7 @@ class TestTurn:
     def test_a_turn_that_is_not_taken_has_failed(self) -> None:
         talk = Talk()
         talk.end()
-        talk.conversation.begin_turn()
+        talk.take(talk.conversation.begin_turn())
         talk.take(talk.conversation.replied(Refusal(id=1, code=-32600, message="no such thread")))
         assert talk.last() == TurnCompleted(outcome="failed", error="the agent did not take the turn: no such thread")
         assert not talk.conversation.running
@@ -338,10 +342,10 @@ class TestApprovals:
     def test_questions_that_no_decision_answers_go_on_without(self) -> None:
         conversation = Talk().conversation
         for method in ("item/tool/requestUserInput", "mcpServer/elicitation/request"):
-            step = conversation.asked(1, method, {})
+            conversation, step = conversation.asked(1, method, {})
             assert step is not None
             assert len(step.answers) == 1
-        assert conversation.asked(1, "account/chatgptAuthTokens/refresh", {}) is None
+        assert conversation.asked(1, "account/chatgptAuthTokens/refresh", {})[1] is None
 
 
 class TestInterrupt:
@@ -387,7 +391,7 @@ class TestInterrupt:
     def test_without_a_turn_there_is_nothing_to_interrupt(self) -> None:
         talk = Talk()
         talk.end()
-        assert talk.conversation.interrupted() == RpcStep()
+        assert talk.take(talk.conversation.interrupted()) == RpcStep()
 
 
 @pytest.mark.lesson("L63")
@@ -427,7 +431,7 @@ class TestBetweenTurns:
         talk.end()
         talk.told.clear()
         talk.notify("turn/started", turn={"id": "turn-b"})
-        talk.conversation.begin_turn()
+        talk.take(talk.conversation.begin_turn())
         ours = "turn-b" if is_joined else "turn-c"
         talk.take(talk.conversation.replied(Result(id=1, value={"turn": {"id": ours}})))
         talk.notify("turn/started", turn={"id": ours})

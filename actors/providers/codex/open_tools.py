@@ -1,0 +1,61 @@
+"""The tools that Codex runs, as a value: which item a notification is about, and what is reported of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from ....contracts.ids import ProviderItemId
+from ....contracts.provider_events import ProviderRuntimeEvent
+from ....contracts.values import JsonObject
+from ..loose_json import text_of
+from ..tool_fields import MAX_OPEN_TOOLS
+from .items import TOOL_TYPES, Tool
+
+__all__ = ["OpenTools"]
+
+Events = tuple[ProviderRuntimeEvent, ...]
+
+
+@attrs.frozen(kw_only=True)
+class OpenTools:
+    """`tools` by Codex's ids of their items. `count` is how many tools there were: each has a key of its own.
+
+    The oldest is forgotten where too many are open, as the runtime does.
+    """
+
+    tools: Mapping[str, Tool] = attrs.field(factory=dict[str, Tool])
+    count: int = 0
+
+    def started(self, item: JsonObject) -> tuple[OpenTools, Events]:
+        """Take an item that has begun. One that is no tool, or is open already, is not reported."""
+        item_id = text_of(item.get("id"))
+        if text_of(item.get("type")) not in TOOL_TYPES or item_id in self.tools:
+            return self, ()
+        tool = Tool.new(ProviderItemId(f"tool-{self.count + 1}"), item)
+        tools = dict(self.tools)
+        if len(tools) >= MAX_OPEN_TOOLS:
+            del tools[next(iter(tools))]
+        tools[item_id] = tool
+        return OpenTools(tools=tools, count=self.count + 1), (tool.started(),)
+
+    def updated(self, method: str, message: JsonObject) -> tuple[OpenTools, Events]:
+        """Take a notification of a tool's progress."""
+        item_id = text_of(message.get("itemId"))
+        tool = self.tools.get(item_id)
+        after = None if tool is None else tool.updated(method, message)
+        if after is None or after is tool:
+            return self, ()
+        return attrs.evolve(self, tools={**self.tools, item_id: after}), (after.progress(),)
+
+    def completed(self, item: JsonObject) -> tuple[OpenTools, Events]:
+        """Take a tool that is over; one that never began begins with it."""
+        after, started = self.started(item)
+        tools = dict(after.tools)
+        tool = tools.pop(text_of(item.get("id")))
+        return attrs.evolve(after, tools=tools), (*started, tool.completed(item))
+
+    def end_turn(self, *, failed: bool) -> tuple[OpenTools, Events]:
+        """End every tool that its turn left open."""
+        return attrs.evolve(self, tools={}), tuple(tool.abandoned(failed=failed) for tool in self.tools.values())

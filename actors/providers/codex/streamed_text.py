@@ -1,0 +1,87 @@
+"""The messages that Codex is streaming in a turn, as a value. Pure.
+
+A message streams as deltas and comes again whole when it is completed, which counts only where nothing of it streamed.
+One that its turn cut off may be completed later: then only what was not reported before is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import attrs
+
+from ....contracts.ids import ProviderItemId
+from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent
+
+__all__ = ["OpenMessage", "StreamedText"]
+
+_MAX_OPEN: Final = 64
+
+T = TypeVar("T")
+
+Events = tuple[ProviderRuntimeEvent, ...]
+
+
+@attrs.frozen(kw_only=True)
+class OpenMessage:
+    """Its key, and how many characters of it were reported."""
+
+    item: ProviderItemId
+    told: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class StreamedText:
+    """`open` are at most 64 messages by Codex's ids; `cut_off` is how much was reported of those of the turn before.
+
+    `count` is how many messages there were: each has a key of its own.
+    """
+
+    open: Mapping[str, OpenMessage] = attrs.field(factory=dict[str, OpenMessage])
+    cut_off: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    count: int = 0
+
+    def said(self, item_id: str, text: str) -> tuple[StreamedText, Events]:
+        """Take a delta. The oldest message ends where too many are open."""
+        if not text:
+            return self, ()
+        known = self.open.get(item_id)
+        if known is not None:
+            told = OpenMessage(item=known.item, told=known.told + len(text))
+            after = attrs.evolve(self, open={**self.open, item_id: told})
+            return after, (MessageDelta(item=known.item, text=text),)
+        messages = dict(self.open)
+        ended: Events = ()
+        if len(messages) >= _MAX_OPEN:
+            ended = (MessageCompleted(item=messages.pop(next(iter(messages))).item),)
+        item = ProviderItemId(f"message-{self.count + 1}")
+        messages[item_id] = OpenMessage(item=item, told=len(text))
+        after = StreamedText(open=messages, cut_off=_without(self.cut_off, item_id), count=self.count + 1)
+        return after, (*ended, MessageDelta(item=item, text=text))
+
+    def completed(self, item_id: str, text: str) -> tuple[StreamedText, Events]:
+        """Take a message as it is in the end."""
+        cut_off = self.cut_off.get(item_id, 0)
+        after = attrs.evolve(self, cut_off=_without(self.cut_off, item_id))
+        said: Events = ()
+        if item_id not in after.open:
+            after, said = after.said(item_id, text[cut_off:])
+        message = after.open.get(item_id)
+        if message is None:
+            return after, said
+        return attrs.evolve(after, open=_without(after.open, item_id)), (*said, MessageCompleted(item=message.item))
+
+    def end_turn(self) -> tuple[StreamedText, Events]:
+        """End every message."""
+        cut_off = {item_id: message.told for item_id, message in self.open.items()}
+        ended = tuple(MessageCompleted(item=message.item) for message in self.open.values())
+        return attrs.evolve(self, open={}, cut_off=cut_off), ended
+
+    def begin_turn(self) -> StreamedText:
+        """Forget what is open: it was streamed between turns."""
+        return attrs.evolve(self, open={})
+
+
+def _without(mapping: Mapping[str, T], key: str) -> Mapping[str, T]:
+    return {one: value for one, value in mapping.items() if one != key} if key in mapping else mapping
