@@ -34,16 +34,19 @@ from ...contracts.values import ApprovalDecision, Attachment, JsonObject
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """What an agent can do beyond taking turns. What is False is refused before the agent is asked."""
+    """What an agent can do beyond taking turns.
+
+    `resume`: a later process can continue the conversation; without it each process starts a new one. `model_switch`: a
+    turn can have another model than the one before; without it only a model that the turn itself names is handed over.
+    """
 
     resume: bool
-    approvals: bool
     model_switch: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class ProcessIdentity:
-    """The process that stands for an agent, told apart from a later one with the same pid by its start time.
+    """The process of an agent. Its start time distinguishes it from a later process with the same pid.
 
     It is the agent's guardian: it lives as long as anything of the agent does, and SIGTERM to it ends all of that.
     `started_at` is in clock ticks since boot as `/proc/PID/stat` gives it, None where the platform has no such
@@ -56,9 +59,9 @@ class ProcessIdentity:
 
 @attrs.frozen(kw_only=True)
 class SessionRequest:
-    """What an agent is started for. `resume_cursor` is what an earlier connection of the thread left.
+    """The parameters of an agent's start. `resume_cursor` comes from an earlier connection of the thread.
 
-    `python` is the interpreter that runs what stands beside the agent, None for one that is found. `model` is for hosts
+    `python` is the interpreter that runs the agent's guardian, None to search for one. `model` is for hosts
     that drive an adapter themselves: the runtime leaves it None and names the model of each turn in its `TurnRequest`.
     """
 

@@ -217,7 +217,7 @@ class _Connection:
 
     @property
     def capabilities(self) -> Capabilities:
-        found: Capabilities = self._read("capabilities", (Capabilities,), Capabilities(resume=False, approvals=False))
+        found: Capabilities = self._read("capabilities", (Capabilities,), Capabilities(resume=False))
         return found
 
     @property

@@ -131,7 +131,6 @@ class AgentStarter:
             provider_session_id=state.provider_session_id,
             workspace=context.workspace,
             resume_cursor=cursor,
-            model=None,
             python=self.python,
         )
         try:

@@ -142,7 +142,7 @@ class StoreFull(StoreError):
 
 
 class EventDecodeError(StoreError):
-    """An event of a known type does not decode."""
+    """An event of the log does not decode: its payload is faulty, or its type is unknown."""
 
     def __init__(self, sequence: int, event_type: str, fault: str) -> None:
         super().__init__(f"event {sequence} ({event_type}) does not decode: {fault}")

@@ -10,6 +10,7 @@ from typing import ClassVar, Final, TypeAlias
 
 import attrs
 
+from .errors import EventDecodeError
 from .ids import (
     ApprovalOptionId,
     ApprovalRequestId,
@@ -274,7 +275,11 @@ INTENT_TYPES: Final = (
 
 @attrs.frozen(kw_only=True)
 class EventMetadata:
-    """What the sender of a command knew besides its content. A field that is None is not stored."""
+    """What the sender of a command knew besides its content. A field that is None is not stored.
+
+    `ingested_at` is read and kept. The runtime does not write it: it ingests a provider's event at the `occurred_at` of
+    the events that follow from it.
+    """
 
     provider_session_id: ProviderSessionId | None = None
     provider_thread_id: ProviderThreadId | None = None
@@ -310,7 +315,7 @@ class PersistedEvent:
 
 @attrs.frozen(kw_only=True)
 class UndecodableEvent:
-    """A row of the log whose payload this version cannot decode: delivered as it stands, never dropped.
+    """A row of the log whose payload this version cannot decode. It is delivered with its raw columns, never dropped.
 
     `known` is False where the event type itself is unknown, as a newer version may have written it.
     """
@@ -330,6 +335,11 @@ class UndecodableEvent:
     metadata_json: str
     known: bool
     fault: str
+
+    @property
+    def error(self) -> EventDecodeError:
+        """The error for a reader to raise that cannot continue without this event."""
+        return EventDecodeError(self.sequence, self.event_type, self.fault)
 
 
 LoggedEvent: TypeAlias = PersistedEvent | UndecodableEvent

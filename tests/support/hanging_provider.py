@@ -121,7 +121,7 @@ class _Connection:
     @property
     def capabilities(self) -> Capabilities:
         self._provider.note("capabilities")
-        return Capabilities(resume=False, approvals=False)
+        return Capabilities(resume=False)
 
     @property
     def provider_thread_id(self) -> None:

@@ -52,7 +52,7 @@ class InsideProvider:
         process: ProcessIdentity | None = None,
     ) -> None:
         self.name = name
-        self.capabilities = capabilities or Capabilities(resume=True, approvals=False, model_switch=True)
+        self.capabilities = capabilities or Capabilities(resume=True, model_switch=True)
         self.answer = answer
         self.process = process
         self.turns: list[TurnRequest] = []

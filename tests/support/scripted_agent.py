@@ -87,7 +87,7 @@ class ScriptedAgent:
         self.answers: list[tuple[ApprovalRequestId, ApprovalDecision]] = []
 
     process = ProcessIdentity(pid=1, started_at=None)
-    capabilities = Capabilities(resume=True, approvals=True)
+    capabilities = Capabilities(resume=True)
     provider_thread_id: ProviderThreadId | None = None
     resume_cursor: JsonObject | None = None
 

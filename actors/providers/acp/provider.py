@@ -142,7 +142,6 @@ class _AcpConnection(StdioConnection):
     def capabilities(self) -> Capabilities:
         return Capabilities(
             resume=self._agent.can_load or self._agent.can_resume,
-            approvals=True,
             model_switch="model" in self._options,
         )
 

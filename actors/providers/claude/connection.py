@@ -90,7 +90,7 @@ class ClaudeConnection(ProcessConnection):
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(resume=True, approvals=True, model_switch=True)
+        return Capabilities(resume=True, model_switch=True)
 
     @property
     def provider_thread_id(self) -> ProviderThreadId | None:

@@ -159,7 +159,7 @@ async def test_agent_that_is_heard_without_a_word_is_not_silent(tmp_path: Path) 
 
 @pytest.mark.lesson("L34")
 async def test_the_idle_clock_leaves_alone_an_agent_that_cannot_resume(tmp_path: Path) -> None:
-    forgetful = InsideProvider("forgetful", capabilities=Capabilities(resume=False, approvals=False))
+    forgetful = InsideProvider("forgetful", capabilities=Capabilities(resume=False))
     other = InsideProvider("other")
     options = RuntimeOptions(
         sessions=SessionLimits(idle_timeout=0.0),

@@ -16,7 +16,7 @@ from tests.support.stage import Stage, activity, error_of, rehearsal, session_of
 
 pytestmark = pytest.mark.anyio
 
-NO_RESUME = Capabilities(resume=False, approvals=False)
+NO_RESUME = Capabilities(resume=False)
 WAY_OUT = "send thread.session.stop with forgetConversation: true"
 
 

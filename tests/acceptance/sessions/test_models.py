@@ -44,7 +44,7 @@ async def test_models_of_threads_are_their_own(tmp_path: Path) -> None:
 
 
 async def test_agent_without_models_uses_its_own_and_says_so_once(tmp_path: Path) -> None:
-    provider = InsideProvider(capabilities=Capabilities(resume=True, approvals=False))
+    provider = InsideProvider(capabilities=Capabilities(resume=True))
     async with stage(tmp_path, providers=[provider]) as it:
         assert await models(it, provider, None, None, "named") == [None, None, "named"]
         thread = await it.thread()

@@ -65,7 +65,7 @@ class _Agent:
     """Writes a file named by its prompt, says a sentence, and asks first where the prompt begins with `ask`."""
 
     process = NO_PROCESS
-    capabilities = Capabilities(resume=True, approvals=True)
+    capabilities = Capabilities(resume=True)
 
     def __init__(self, request: SessionRequest, heard: list[object]) -> None:
         self._said, self.events = anyio.create_memory_object_stream[ProviderRuntimeEvent](100)

@@ -9,7 +9,6 @@ import orjson
 import pytest
 from hypothesis import given
 
-from orchestrion.contracts.errors import EventDecodeError
 from orchestrion.contracts.event_codec import EventRow, decode_event, encode_event, event_json
 from orchestrion.contracts.events import (
     EVENT_PAYLOADS,
@@ -178,7 +177,7 @@ def test_a_known_type_that_does_not_decode_is_handed_out_with_its_fault(changes:
 def test_a_decode_error_names_sequence_type_and_fault() -> None:
     event = decode_event(_row(payload_json="{}"))
     assert isinstance(event, UndecodableEvent)
-    message = str(EventDecodeError(event.sequence, event.event_type, event.fault))
+    message = str(event.error)
     assert str(event.sequence) in message
     assert "thread.session-set" in message
     assert event.fault in message
