@@ -17,11 +17,13 @@ from urllib.parse import quote, unquote_to_bytes
 import attrs
 
 from .git import Git
+from .regular_files import read_regular_file
 
 USERS_RULES: Final = "excludes"
 """The copy of the user's `core.excludesFile` in a scratch repository."""
 
 _MOST_BYTES: Final = 256 * 1024
+_MOST_READ: Final = 16 * 1024 * 1024
 _OPENS: Final = "rules "
 _INFO: Final = "info"
 _USER: Final = "user"
@@ -87,7 +89,7 @@ async def find_user_rules(git: Git) -> Path | None:
 
 
 def read_rules(*, info: Path, user: Path | None, top: Path, prefix: str) -> ExcludeRules:
-    """Read the rules. A file that is not there, or cannot be read, has none. Blocks."""
+    """Read the rules. A file that is not there, cannot be read or has over 16 MiB has none. Blocks."""
     above: dict[bytes, bytes] = {}
     parts = [part for part in prefix.split("/") if part]
     for depth in range(len(parts)):
@@ -100,5 +102,5 @@ def read_rules(*, info: Path, user: Path | None, top: Path, prefix: str) -> Excl
 
 def _content(place: Path) -> bytes:
     with suppress(OSError):
-        return place.read_bytes()
+        return read_regular_file(place, at_most=_MOST_READ)
     return b""

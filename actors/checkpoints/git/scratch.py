@@ -33,6 +33,7 @@ from ...shields import shield
 from .exclude_rules import USERS_RULES, ExcludeRules, find_user_rules, read_rules
 from .file_system import file_system_settings
 from .git import CaptureFailed, Git
+from .regular_files import open_regular_file
 
 _RAW_BYTES: Final = "* -text -eol -ident -filter !working-tree-encoding\n"
 
@@ -191,7 +192,7 @@ def rules_of(directory: Path, layout: Layout) -> ExcludeRules:
 
 def _copy_index(source: Path, target: Path) -> None:
     """Copies the file with its time, by which git tells a stat that it can trust from one that came too close."""
-    with source.open("rb") as kept:
+    with open_regular_file(source) as kept:
         target.write_bytes(kept.read())
         stat = os.fstat(kept.fileno())
     os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))

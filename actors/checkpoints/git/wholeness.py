@@ -17,11 +17,13 @@ import anyio
 
 from ....persistence.threads import in_thread
 from .git import CaptureFailed, Git
+from .regular_files import read_regular_file
 
 _EXIT_FATAL: Final = 128
 _GC_POLLS: Final = 500
 """How often a running `git gc` is looked for, ten seconds in all. What a longer one deletes is found later."""
 _GC_POLL_SECONDS: Final = 0.02
+_MOST_OF_A_LOCK: Final = 4096
 
 
 class MissingObjects(CaptureFailed):
@@ -72,7 +74,7 @@ def _running_gc(common_dir: Path) -> tuple[int, str] | None:
     """What tells a running gc from a later one: the time and the text of its lock."""
     lock = common_dir / "gc.pid"
     try:
-        text = lock.read_text(encoding="utf-8", errors="replace")
+        text = read_regular_file(lock, at_most=_MOST_OF_A_LOCK).decode("utf-8", "replace")
         written = lock.stat().st_mtime_ns
         number, _, host = text.strip().partition(" ")
         if host != socket.gethostname():

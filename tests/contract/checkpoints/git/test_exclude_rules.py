@@ -10,6 +10,7 @@ import pytest
 
 from orchestrion.actors.checkpoints.git import Capture, Restored, safety_ref
 from orchestrion.actors.checkpoints.git.exclude_rules import ExcludeRules
+from orchestrion.actors.checkpoints.git.regular_files import read_regular_file
 from tests.support.git import Repository
 from tests.support.workspaces import THREAD, captured, opened
 
@@ -103,6 +104,27 @@ async def test_files_of_a_nested_repository_that_was_undone_stay(repository: Rep
     done = await restore(repository.top, target)
     assert (inner.top / "file").read_text() == "precious\n"
     assert "inner/file" in done.left_alone
+
+
+@pytest.mark.lesson("L77")
+async def test_rules_in_a_pipe_hold_no_capture(repository: Repository, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    repository.git("config", "core.excludesFile", str(tmp_path / "pipe"))
+    fill(repository)
+    target = await captured(repository.top)
+    assert set(repository.contents(target.tree)) == {b"a", b"data/deep/file", b"noise.log"}
+
+
+@pytest.mark.lesson("L77")
+def test_only_a_regular_file_within_the_bound_is_read(tmp_path: Path) -> None:
+    place, link, pipe = tmp_path / "file", tmp_path / "link", tmp_path / "pipe"
+    place.write_bytes(b"four")
+    link.symlink_to(place)
+    os.mkfifo(pipe)
+    assert read_regular_file(link, at_most=4) == b"four"
+    for refused, at_most in ((place, 3), (pipe, 4), (tmp_path, 4), (tmp_path / "none", 4)):
+        with pytest.raises(OSError, match=refused.name):
+            read_regular_file(refused, at_most=at_most)
 
 
 def test_rules_are_kept_without_comments_and_within_a_bound() -> None:
