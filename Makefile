@@ -30,7 +30,8 @@ stops: .venv/dev
 	$(BIN)/python -m tests.support.stops --times $(or $(TIMES),500) --seed $(or $(SEED),1) \
 		$(if $(PROVIDERS),--providers $(PROVIDERS))
 
-# Many minutes: every property on many examples, drawn from a seed that is printed.
+# 10 minutes on two cores, 20 with EXAMPLES=2000: properties on examples drawn from a seed that is printed. Those that open
+# databases take half of EXAMPLES, those that start processes a fiftieth (tests/support/examples.py).
 properties: .venv/dev
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')) && echo "seed $$seed" && \
 	ORCHESTRION_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/property --hypothesis-seed=$$seed -o timeout=7200

@@ -1,5 +1,5 @@
 """For every test: both anyio backends, Hypothesis without deadlines, SQLite kept off the event loop, no orphans, and
-signals that nobody who started the tests has left ignored."""
+signals and an environment that do not depend on who started the tests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import pytest
 from blockbuster.blockbuster import BlockBusterFunction
 from hypothesis import Phase, settings
 
+from tests.support.environment import clean_environment
 from tests.support.examples import VARIABLE
 from tests.support.orphans import pytest_configure, pytest_sessionfinish, pytest_terminal_summary
 from tests.support.signals import restore_signals
 
 __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
 
+clean_environment()
 restore_signals()
 
 # Fixed examples wherever the tests run. `make properties` explores: it sets the number of examples and a seed.

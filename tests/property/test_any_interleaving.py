@@ -9,7 +9,7 @@ events to its snapshot. Answers and events are judged by deciding every command 
 - A failure prints its smallest program. `python -m tests.support.interleaving 'Program(…)'` runs it again on both
   backends, as often as threads need to take turns that way again; put it below as an `@example` once it is mended.
 - The choices are fixed, except in `make properties`, which prints its seed; `SEED=N make properties` repeats it.
-- `make properties` is the long form: `EXAMPLES` of each property (default 1000), its `SEED` is printed.
+- `make properties` is the long form: these take a share of `EXAMPLES` (`tests/support/examples.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.examples import examples
+from tests.support.examples import DATABASES, PROCESSES, examples
 from tests.support.interleaving.journal import Journal
 from tests.support.interleaving.program import Crash, Program
 from tests.support.interleaving.programs import deadly_programs, programs
@@ -46,7 +46,7 @@ def run(directory: Path, program: Program, backend: str, *, journal: Journal | N
 @pytest.mark.spec("E2", "E3", "E35", "E37", "E38", "E39", "E41", "P31", "P32", "R9", "R17")
 @pytest.mark.usefixtures("blockbuster")
 @settings(
-    max_examples=examples(80),
+    max_examples=examples(50, share=DATABASES),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(program=programs(), backend=backends)
@@ -62,7 +62,7 @@ def test_a_program_is_read_back_as_it_is_printed(program: Program) -> None:
 
 
 @pytest.mark.spec("E35", "E41", "P31")
-@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(4, share=PROCESSES), suppress_health_check=[HealthCheck.too_slow])
 @given(program=deadly_programs(), backend=backends)
 def test_a_process_that_is_killed_in_any_interleaving_leaves_what_it_acknowledged(
     program: Program, backend: str

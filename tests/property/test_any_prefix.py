@@ -24,7 +24,7 @@ from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.verify import verify_database
 from tests.support import builders as make
-from tests.support.examples import examples
+from tests.support.examples import DATABASES, examples
 from tests.support.interleaving.surroundings import NoAgent, check_owned, wait_until_settled
 from tests.support.model_host import ModelHost
 from tests.support.projection_oracle import fold
@@ -97,7 +97,10 @@ def check_verified(path: Path, run: RandomRun, prefix: Log) -> None:
 
 @pytest.mark.spec("P32")
 @pytest.mark.usefixtures("blockbuster")
-@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(8, share=DATABASES),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     seed=st.integers(0, 10_000),
     cuts=st.lists(st.integers(0, 10_000), min_size=3, max_size=3),

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.examples import examples
+from tests.support.examples import PROCESSES, examples
 from tests.support.hostile.client import DERIVED, MOVES, Move, moves
 from tests.support.hostile.play import ROUNDS, play
 
@@ -47,7 +47,7 @@ def _run(rounds: Rounds, backend: str) -> dict[str, Any]:
 
 
 @pytest.mark.lesson("L46")
-@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(4, share=PROCESSES), suppress_health_check=[HealthCheck.too_slow])
 @given(rounds=st.tuples(*[moves] * ROUNDS), backend=st.sampled_from(["asyncio", "trio"]))
 @example(rounds=(NEXT_COMMANDS,) * ROUNDS, backend="asyncio")
 @example(rounds=(NEXT_MESSAGES, CHECKPOINTS, EVERYTHING, CHECKPOINTS), backend="trio")

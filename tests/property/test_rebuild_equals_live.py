@@ -17,7 +17,7 @@ from orchestrion.persistence.bootstrap import ReplayRequest, replay_to_head
 from orchestrion.persistence.database import open_writer, reopen
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.rebuild import rebuild
-from tests.support.examples import examples
+from tests.support.examples import DATABASES, examples
 from tests.support.projection_oracle import fold
 from tests.support.random_commands import random_run
 from tests.support.served_log import TABLES, forget_rows, serve, tables_of
@@ -25,7 +25,7 @@ from tests.support.served_log import TABLES, forget_rows, serve, tables_of
 
 @pytest.mark.lesson("L10")
 @pytest.mark.spec("P32", "P33")
-@settings(max_examples=examples(12))
+@settings(max_examples=examples(12, share=DATABASES))
 @given(
     seed=st.integers(0, 10_000),
     group=st.sampled_from([1, 4, 50]),
@@ -53,7 +53,7 @@ def test_a_rebuild_gives_the_rows_that_were_projected_live(
 
 
 @pytest.mark.spec("P32", "P33")
-@settings(max_examples=examples(12))
+@settings(max_examples=examples(12, share=DATABASES))
 @given(
     seed=st.integers(0, 10_000),
     steps=st.lists(

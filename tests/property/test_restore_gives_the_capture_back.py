@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from orchestrion.actors.checkpoints.git import GitWorkspace, RestoreRefused, checkpoint_ref, safety_ref
 from orchestrion.contracts.ids import ThreadId
+from tests.support.examples import PROCESSES, examples
 from tests.support.git import Repository
 
 THREAD = ThreadId("thread")
@@ -184,7 +185,7 @@ def fresh_repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
 @pytest.mark.lesson("L65")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @settings(
-    max_examples=30,
+    max_examples=examples(15, share=PROCESSES),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -23,7 +23,7 @@ from orchestrion.contracts.read_model import SnapshotRequest
 from orchestrion.persistence.snapshot import read_cut, read_snapshot
 from tests.support.client_model import ClientModel
 from tests.support.core import Core, ScriptedMint, envelopes_of, open_core
-from tests.support.examples import examples
+from tests.support.examples import DATABASES, examples
 from tests.support.random_commands import RandomRun, random_run
 from tests.support.snapshot_oracle import snapshot_json
 
@@ -66,7 +66,7 @@ async def serve(path: Path, run: RandomRun, group: int, readers: list[tuple[int,
 
 @pytest.mark.spec("R9", "R17")
 @pytest.mark.usefixtures("blockbuster")
-@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12, share=DATABASES), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     group=st.sampled_from([1, 3, 20]),

@@ -12,24 +12,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.support.prepared import run_prepared
+
 README_SCRIPT: Final = Path(__file__).with_name("readme_script.jsonl")
 README_SNAPSHOT: Final = Path(__file__).with_name("readme_snapshot.json")
 
 _COMMAND: Final = (sys.executable, "-m", "orchestrion")
-_DEADLINE_SECONDS: Final = 120
-_ENVIRONMENT: Final = {**os.environ, "PYTHONIOENCODING": "utf-8", "NO_COLOR": ""}
+_DEADLINE_SECONDS: Final = 240
+_ENVIRONMENT: Final = {"PYTHONIOENCODING": "utf-8", "NO_COLOR": ""}
 
 
 def orchestrion(*arguments: str | Path, input: str | bytes = b"") -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    content = input.encode() if isinstance(input, str) else input
-    ended = subprocess.run(
-        [*_COMMAND, *map(str, arguments)],
-        input=content,
-        capture_output=True,
+    ended = run_prepared(
+        [str(argument) for argument in arguments],
+        input=input.encode() if isinstance(input, str) else input,
+        environment={**os.environ, **_ENVIRONMENT},
         timeout=_DEADLINE_SECONDS,
-        env=_ENVIRONMENT,
-        check=False,
     )
     return subprocess.CompletedProcess(ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
@@ -84,7 +83,7 @@ class LiveCommand:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_ENVIRONMENT,
+            env={**os.environ, **_ENVIRONMENT},
         )
         self._deadline = threading.Timer(_DEADLINE_SECONDS, self.process.kill)
         self._deadline.start()

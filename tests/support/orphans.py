@@ -25,7 +25,7 @@ MARK: Final = "ORCHESTRION_TEST_RUN"
 ENDED_WITHIN_SECONDS: Final = 10.0
 """A guardian promises two, after the death of its host; a machine that is busy gives them to it late."""
 
-_TEST: Final = "PYTEST_CURRENT_TEST"
+TEST: Final = "PYTEST_CURRENT_TEST"
 _POLL_SECONDS: Final = 0.02
 _found = pytest.StashKey[list["Orphan"]]()
 
@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def processes_of_test() -> list[int]:
     """The living processes that the running test has started, and what they started."""
-    test = os.environ[_TEST].rpartition(" ")[0]
+    test = os.environ[TEST].rpartition(" ")[0]
     return [orphan.pid for orphan in _marked(os.environ[MARK]) if orphan.test == test and orphan.pid != os.getpid()]
 
 
@@ -84,7 +84,7 @@ def _is_worker(config: pytest.Config) -> bool:
 
 def _marked(mark: str) -> list[Orphan]:
     return [
-        Orphan(pid, _command(pid), environment.get(_TEST.encode(), b"no test").decode().rpartition(" ")[0])
+        Orphan(pid, _command(pid), environment.get(TEST.encode(), b"no test").decode().rpartition(" ")[0])
         for pid in map(int, filter(str.isdecimal, os.listdir("/proc")))
         if (environment := _environment(pid)).get(MARK.encode()) == mark.encode()
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import anyio
@@ -22,6 +23,7 @@ from orchestrion import (
     open_runtime,
     to_json,
 )
+from orchestrion.actors.detached_task import DetachedTask
 from orchestrion.actors.projecting import projector as projector_module
 from orchestrion.actors.projecting import rebuilder as rebuilder_module
 from orchestrion.contracts.events import LoggedEvent, PersistedEvent
@@ -29,7 +31,7 @@ from orchestrion.persistence import database as database_module
 from orchestrion.persistence import rebuild as rebuild_module
 from orchestrion.persistence.bootstrap import ReplayProgress
 from orchestrion.persistence.failures import CommitOutcomeUnknown
-from orchestrion.persistence.projections import PROJECTIONS, Projection
+from orchestrion.persistence.projections import PROJECTIONS
 from orchestrion.persistence.projections.projects import ProjectsProjection
 from orchestrion.persistence.verify import verify_database
 from tests.support import builders as make
@@ -45,7 +47,7 @@ THREADS = "projection.threads"
 NAMES = [one.name for one in PROJECTIONS]
 TAMPERED = "tampered with"
 TITLES = "SELECT title FROM projection_projects"
-SOON = 60.0
+SOON = 120.0
 STOPS_LATE = RuntimeOptions(shutdown_deadline=2 * SOON)
 """A stop that is held up comes to its deadline after that."""
 
@@ -89,22 +91,40 @@ def scratch_files(path: Path) -> list[str]:
 
 
 class Gate:
-    """Holds the swap of rows on the write lane until it is opened."""
+    """Holds what a rebuild does on a thread, by default its swaps of rows, until it is opened."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, module: ModuleType = rebuild_module, function: str = "_swap"
+    ) -> None:
         self.reached = threading.Event()
         self.opened = threading.Event()
-        swap = rebuild_module._swap
+        let_through: Callable[..., Any] = getattr(module, function)
 
-        def held(database: peewee.SqliteDatabase, scratch: peewee.SqliteDatabase, projection: Projection) -> None:
+        def held(*given: Any, **named: Any) -> Any:
             self.reached.set()
-            assert self.opened.wait(30)
-            swap(database, scratch, projection)
+            assert self.opened.wait(SOON)
+            return let_through(*given, **named)
 
-        monkeypatch.setattr(rebuild_module, "_swap", held)
+        monkeypatch.setattr(module, function, held)
 
     async def wait_until_reached(self) -> None:
-        assert await run_sync(self.reached.wait, 30)
+        assert await run_sync(self.reached.wait, SOON)
+
+    def open_when_cancelled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the thread go on as soon as the caller's cancellation has reached the rebuild."""
+        cancel = DetachedTask.cancel
+
+        def cancelled(rebuilding: DetachedTask[Any]) -> None:
+            cancel(rebuilding)
+            self.opened.set()
+
+        monkeypatch.setattr(DetachedTask, "cancel", cancelled)
+
+    async def open_when_stopped(self, runtime: Runtime) -> None:
+        """Let the thread go on as soon as the runtime takes no more commands."""
+        while not runtime._log.has_ended:
+            await anyio.lowlevel.checkpoint()
+        self.opened.set()
 
 
 class Defect:
@@ -254,31 +274,38 @@ async def test_a_halted_projector_does_not_hold_up_a_clean_stop(path: Path, monk
         await runtime.rebuild()
 
 
-async def test_a_rebuild_that_is_cancelled_in_its_replay_leaves_the_old_rows(path: Path) -> None:
-    await write_log(path, LOG)
-    async with open_runtime(path) as runtime:
-        await tamper(path)
-        with anyio.CancelScope() as scope:
-            await runtime.rebuild(progress=lambda _: scope.cancel())
-        assert scope.cancelled_caught
-        assert await titles(path) == {TAMPERED}
-        assert scratch_files(path) == []
-        await runtime.rebuild()
-        await assert_whole(runtime, path)
-
-
-async def test_a_rebuild_that_is_cancelled_in_a_swap_waits_for_it_and_swaps_no_more(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", [40, 10_000])
+async def test_a_rebuild_cancelled_in_its_replay_leaves_the_old_rows(
+    path: Path, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
+    monkeypatch.setattr(rebuilder_module, "PAGE_EVENTS", page)
     await write_log(path, LOG)
-    gate = Gate(monkeypatch)
+    gate = Gate(monkeypatch, rebuilder_module, "replay_to_head")
+    gate.open_when_cancelled(monkeypatch)
     async with open_runtime(path) as runtime:
         await tamper(path)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(runtime.rebuild)
             await gate.wait_until_reached()
             tasks.cancel_scope.cancel()
-            gate.opened.set()
+        assert await titles(path) == {TAMPERED}
+        assert scratch_files(path) == []
+        await runtime.rebuild()
+        await assert_whole(runtime, path)
+
+
+async def test_a_rebuild_cancelled_in_a_swap_waits_for_it_and_swaps_no_more(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write_log(path, LOG)
+    gate = Gate(monkeypatch)
+    gate.open_when_cancelled(monkeypatch)
+    async with open_runtime(path) as runtime:
+        await tamper(path)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(runtime.rebuild)
+            await gate.wait_until_reached()
+            tasks.cancel_scope.cancel()
         assert TAMPERED not in await titles(path)
         assert {row[0] for row in await run_sql(path, "SELECT title FROM projection_threads")} == {TAMPERED}
         assert scratch_files(path) == []
@@ -394,19 +421,11 @@ async def test_a_swap_that_fails_leaves_rows_and_projector_as_they_were(
 
 
 async def test_a_clean_stop_during_a_replay_ends_the_rebuild(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rebuilder_module, "PAGE_EVENTS", 1)
-    monkeypatch.setattr(rebuilder_module, "LAST_EVENTS", 0)
+    monkeypatch.setattr(rebuilder_module, "PAGE_EVENTS", 40)
     await write_log(path, LOG)
-    replaying = anyio.Event()
-
-    async def rebuild(runtime: Runtime) -> None:
-        with pytest.raises(RuntimeStopped):
-            await runtime.rebuild(progress=lambda _: replaying.set())
-
-    with anyio.fail_after(SOON):
-        async with anyio.create_task_group() as tasks, open_runtime(path, options=STOPS_LATE) as runtime:
-            tasks.start_soon(rebuild, runtime)
-            await replaying.wait()
+    gate = Gate(monkeypatch, rebuilder_module, "replay_to_head")
+    await stop_during_a_rebuild(path, gate)
+    assert await titles(path) == {TAMPERED}
     assert scratch_files(path) == []
 
 
@@ -414,22 +433,21 @@ async def test_a_clean_stop_during_a_swap_finishes_it_and_swaps_no_more(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await write_log(path, LOG)
-    gate = Gate(monkeypatch)
+    await stop_during_a_rebuild(path, Gate(monkeypatch))
+    assert TAMPERED not in await titles(path)
+    assert scratch_files(path) == []
+
+
+async def stop_during_a_rebuild(path: Path, gate: Gate) -> None:
+    """Stop cleanly as soon as the rebuild has reached the gate, which opens when the stop has begun."""
 
     async def rebuild(runtime: Runtime) -> None:
         with pytest.raises(RuntimeStopped):
             await runtime.rebuild()
-
-    async def open_gate(runtime: Runtime) -> None:
-        while not runtime._log.has_ended:
-            await anyio.lowlevel.checkpoint()
-        gate.opened.set()
 
     with anyio.fail_after(SOON):
         async with anyio.create_task_group() as tasks, open_runtime(path, options=STOPS_LATE) as runtime:
             await tamper(path)
             tasks.start_soon(rebuild, runtime)
             await gate.wait_until_reached()
-            tasks.start_soon(open_gate, runtime)
-    assert TAMPERED not in await titles(path)
-    assert scratch_files(path) == []
+            tasks.start_soon(gate.open_when_stopped, runtime)
