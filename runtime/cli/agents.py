@@ -50,7 +50,7 @@ class AgentParameter(click.ParamType[AgentChoice]):
                     lambda mode: AcpProvider(command, name=f"acp:{command[0]}", mode=mode, inherit_env="all")
                 )
             case text:
-                self.fail(f"{text!r} is no agent: use codex, claude, rehearsal, or acp:COMMAND", param, ctx)
+                self.fail(f"{text!r} is not an agent: use codex, claude, rehearsal, or acp:COMMAND", param, ctx)
 
 
 def _words(command_line: str) -> list[str]:
@@ -82,5 +82,5 @@ def _claude(mode: str | None) -> Provider:
 
 def _one_of(mode: str, modes: tuple[str, ...]) -> str:
     if mode not in modes:
-        raise click.BadParameter(f"{mode!r} is none of {', '.join(modes)}", param_hint="--mode")
+        raise click.BadParameter(f"{mode!r} is not one of {', '.join(modes)}", param_hint="--mode")
     return mode

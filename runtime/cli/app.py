@@ -38,7 +38,7 @@ _STANDARD_ERROR: Final = 2
 @click.group(name=_NAME, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="orchestrion", prog_name=_NAME)
 def app() -> None:
-    """The log, the read model and the sessions of an Orchestrion database."""
+    """Run agents and inspect an Orchestrion database: its log, read model and sessions."""
 
 
 for _command in (

@@ -30,8 +30,8 @@ _UNFINISHED: Final = ".unfinished-"
 def backup(database: Path, target: Path) -> None:
     """Write a consistent copy of DB to FILE, which must not exist.
 
-    Reads only, also while a runtime owns DB. FILE appears whole or not at all. It is a database of its own: no agent
-    lives in it, and where a runtime opens it, its captures go under refs of its own.
+    Only reads DB; works while a runtime owns it. FILE appears complete or not at all. It is a
+    database of its own: it has no live agents, and its captures will have refs of their own.
     """
     target = target.resolve()
     _refuse_existing(target)

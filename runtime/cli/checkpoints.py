@@ -46,17 +46,17 @@ class _DefaultsToList(click.Group):
 
 @click.group(cls=_DefaultsToList, name="checkpoints", subcommand_metavar="[list|preview|restore|prune] DB [ARGS]...")
 def checkpoints() -> None:
-    """List the captures of threads' workspaces, go back to one, or prune. Without a command: list."""
+    """List, preview, restore or prune the captures of workspaces. Without a command: list."""
 
 
 @checkpoints.command(name="list")
 @database_argument
-@click.option("--thread", metavar="ID", help="This thread's captures only.")
+@click.option("--thread", metavar="ID", help="Only this thread's captures.")
 @json_option
 def list_command(database: Path, thread: str | None, as_json: bool) -> None:
-    """List what git keeps for the threads of DB: turns' ends, their starts (baselines), and safety refs of reverts.
+    """List the captures of DB's threads: ends of turns, their starts (baselines), and safety refs of reverts.
 
-    Reads only, also while a runtime owns DB.
+    Only reads DB; works while a runtime owns it.
     """
     owner, threads = _refs_of(database)
     threads = [one for one in threads if thread is None or one.thread_id == thread]
@@ -75,10 +75,10 @@ def list_command(database: Path, thread: str | None, as_json: bool) -> None:
 @click.argument("ref", metavar="REF")
 @json_option
 def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
-    """Put the files of THREAD's workspace back to what REF keeps.
+    """Restore the files of THREAD's workspace from the capture REF.
 
-    What stands there now is kept under a safety ref first. Ignored files stay. The thread's turns and its agent's
-    conversation stay as they are: to take those back, dispatch thread.checkpoint.revert. No runtime may own DB.
+    The present files are captured under a safety ref first. Ignored files stay. The thread's turns and its agent's
+    conversation do not change; to take those back too, dispatch thread.checkpoint.revert. No runtime may own DB.
     """
     with _owned(database):
         owner, threads = _refs_of(database)
@@ -100,21 +100,21 @@ def restore(database: Path, thread: str, ref: str, as_json: bool) -> None:
     type=click.IntRange(min=0, max=MOST_SAFETY_DAYS),
     default=SAFETY_DAYS,
     show_default=True,
-    help="Keep the safety refs of live threads for so many days.",
+    help="Keep safety refs of existing threads for this many days.",
 )
 @click.option(
     "--former",
     is_flag=True,
-    help="Also delete what stands under identities that DB had before it was copied: the other copy is gone.",
+    help="Also delete captures under identities that DB had before it was copied. Only if the other copy is gone.",
 )
 @json_option
 def prune_command(database: Path, safety_days: int, former: bool, as_json: bool) -> None:
-    """Delete the captures of deleted threads and of reverted turns, and old safety refs; report the bytes.
+    """Delete captures of deleted threads and reverted turns, and old safety refs; report the bytes freed.
 
-    Captures of which objects are missing are deleted as well.
+    Captures with missing objects are deleted too.
 
-    Only DB's own are deleted, also where other databases serve the same repository. In a repository of yours the bytes
-    go with git's next gc. No runtime may own DB.
+    Only DB's own captures are deleted, even if other databases use the same repository. In a repository of yours,
+    git's next gc frees the space. No runtime may own DB.
     """
     with _owned(database):
         owner, threads = _refs_of(database)
@@ -135,10 +135,10 @@ def prune_command(database: Path, safety_days: int, former: bool, as_json: bool)
 @click.argument("turn", metavar="N", type=click.IntRange(min=0))
 @json_option
 def preview(database: Path, thread: str, turn: int, as_json: bool) -> None:
-    """Show what a revert of THREAD to the end of turn N would do to its workspace now, and whose work that is.
+    """Show which files a revert of THREAD to the end of turn N would change now, and whose work it would undo.
 
-    What is not of THREAD's own turns is named: a revert is refused while there is some, unless its command has
-    revertOthers. Changes nothing, also while a runtime owns DB.
+    A revert is refused while it would undo work that is not THREAD's own, unless its command has revertOthers.
+    Changes nothing; works while a runtime owns DB.
     """
     database = database.resolve()
     with open_read_only(database) as opened:

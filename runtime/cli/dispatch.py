@@ -41,20 +41,20 @@ _ERRORS: Final = frozenset({"invalid", "reused", "failed"})
 
 @click.command()
 @database_argument
-@click.option("--internal", is_flag=True, help="Allow internal commands too, as actor `provider`.")
+@click.option("--internal", is_flag=True, help="Also accept internal commands, as actor `provider`.")
 @click.option(
     "--concurrency",
     metavar="N",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="How many commands may be unanswered.",
+    help="How many commands may wait for their answer at a time.",
 )
 @click.pass_context
 def dispatch(context: click.Context, database: Path, internal: bool, concurrency: int) -> None:
-    """Dispatch commands: JSON Lines on standard input, one answer line each on standard output.
+    """Read commands as JSON Lines from standard input, and print one answer per line.
 
-    Creates DB if it is missing. Runs no agents and recovers nothing. Exits with 1 if any line was answered `invalid`,
+    Creates DB if it is missing. Runs no agents and does not recover turns. Exits with 1 if any answer is `invalid`,
     `reused` or `failed`.
     """
     logging.getLogger(dispatcher.__name__).setLevel(logging.ERROR)  # the answers tell what the store refused

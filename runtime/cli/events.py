@@ -26,11 +26,11 @@ _POLL_SECONDS: Final = 0.1
 @database_argument
 @click.option("--after", metavar="N", type=click.IntRange(min=0), default=0, help="Only events after this sequence.")
 @click.option("--thread", "thread_id", metavar="ID", help="Only events of this thread.")
-@click.option("--follow", is_flag=True, help="Go on with what is appended, until interrupted.")
+@click.option("--follow", is_flag=True, help="Keep printing new events until interrupted.")
 def events(database: Path, after: int, thread_id: str | None, follow: bool) -> None:
-    """Print the log: one event a line, as JSON, in order of sequence.
+    """Print the log as JSON Lines, one event per line, in order of sequence.
 
-    Reads only, also while a runtime owns DB.
+    Only reads DB; works while a runtime owns it.
     """
     stream = None if thread_id is None else ThreadId(thread_id)
     with open_read_only(database) as opened:

@@ -30,9 +30,9 @@ class _HealthReport:
 @json_option
 @click.pass_context
 def health(context: click.Context, database: Path, as_json: bool) -> None:
-    """Show the owner, positions and lag, live sessions, open intents, and events that do not decode.
+    """Show the owner, positions and lag, live sessions, open requests, and events that cannot be decoded.
 
-    Reads only, also while a runtime owns DB. Exits with 1 if an event does not decode.
+    Only reads DB; works while a runtime owns it. Exits with 1 if an event cannot be decoded.
     """
     with open_read_only(database) as opened, replay_progress("reading") as progress:
         opened.execute_sql("BEGIN")

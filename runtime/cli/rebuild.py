@@ -29,12 +29,12 @@ from .progress import replay_progress
     metavar="NAME",
     multiple=True,
     type=click.Choice([projection.name for projection in PROJECTIONS]),
-    help="Rebuild this one; may be given several times. Without it, all.",
+    help="Rebuild only this projection. May be given several times. Default: all.",
 )
 def rebuild(database: Path, names: tuple[str, ...]) -> None:
-    """Replay projections from the first event and swap their rows and positions at once.
+    """Rebuild projections from the log and swap their rows and positions in one transaction.
 
-    Needs DB for itself: no runtime may own it. Interrupted, the old rows stand.
+    No runtime may own DB. If interrupted, the old rows stay.
     """
     projections = [one for one in PROJECTIONS if not names or one.name in names]
     path = database_path(database)

@@ -24,10 +24,10 @@ from .progress import replay_progress
 @database_argument
 @click.pass_context
 def repair(context: click.Context, database: Path) -> None:
-    """Rebuild the projections whose rows or positions `verify` finds at fault.
+    """Rebuild the projections whose rows or positions are wrong according to `verify`.
 
-    Needs DB for itself. The log, receipts, diffs and cursors are never changed: a fault in those wants a backup. Exits
-    with 1 if anything is left that a replay cannot repair.
+    No runtime may own DB. The log, receipts, diffs and cursors are never changed; if one of those is damaged, restore a
+    backup. Exits with 1 if damage is left that a replay cannot repair.
     """
     console = stdout_console()
     path = database_path(database)

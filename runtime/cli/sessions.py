@@ -42,7 +42,7 @@ class _SessionList:
 def sessions(database: Path, as_json: bool) -> None:
     """List provider sessions, oldest first, and the process that owns DB.
 
-    Reads only, also while a runtime owns DB.
+    Only reads DB; works while a runtime owns it.
     """
     with open_read_only(database) as opened:
         opened.execute_sql("BEGIN")

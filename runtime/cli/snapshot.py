@@ -19,13 +19,13 @@ from .snapshot_tables import print_snapshot
 
 @click.command()
 @database_argument
-@click.option("--thread", "thread_id", metavar="ID", help="This thread and its project alone.")
+@click.option("--thread", "thread_id", metavar="ID", help="Only this thread and its project.")
 @click.option("--summary", is_flag=True, help="Leave out messages, activities and checkpoints.")
 @json_option
 def snapshot(database: Path, thread_id: str | None, summary: bool, as_json: bool) -> None:
     """Show the read model.
 
-    Reads only, also while a runtime owns DB. With --json, the result of `orchestration.getSnapshot`.
+    Only reads DB; works while a runtime owns it. --json prints the result of `orchestration.getSnapshot`.
     """
     request = SnapshotRequest(
         thread_id=UNSET if thread_id is None else ThreadId(thread_id), detail="summary" if summary else "full"

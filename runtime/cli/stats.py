@@ -32,9 +32,9 @@ _THREADS = 20
 )
 @json_option
 def stats(database: Path, most_threads: int, as_json: bool) -> None:
-    """Show what takes the room in DB: its tables with their indexes, its largest threads, and the captures beside it.
+    """Show what takes space in DB: tables with their indexes, the largest threads, and shadow repositories.
 
-    Reads only, also while a runtime owns DB. Reads all of it.
+    Only reads DB; works while a runtime owns it. Reads the whole file.
     """
     with open_read_only(database) as opened:
         opened.execute_sql("BEGIN")

@@ -26,7 +26,7 @@ class _TurnRange(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for argument in args[: args.index("--")] if "--" in args else args:
             if re.fullmatch(r"-\d+", argument):
-                raise click.UsageError(f"no turn is {argument}: turns count from 0", ctx)
+                raise click.UsageError(f"{argument} is not a turn: turns count from 0", ctx)
         return super().parse_args(ctx, args)
 
 
@@ -39,9 +39,9 @@ class _TurnRange(click.Command):
 def turn_diff(database: Path, thread: str, from_turn: int, to_turn: int, as_json: bool) -> None:
     """Print what THREAD's turns after FROM, up to TO, changed in its workspace, as a unified diff.
 
-    FROM is TO - 1 for one turn's own changes, from its start to its end, or 0 for everything since the first turn
-    began, edits between turns included. In colour on a terminal. Reads only. With --json, the result of
-    `orchestration.getTurnDiff`.
+    Use FROM = TO - 1 for the changes of one turn, from its start to its end. Use FROM = 0 for everything since the
+    first turn began, including edits between turns. Coloured on a terminal. Only reads DB. --json prints the result
+    of `orchestration.getTurnDiff`.
     """
     if from_turn > to_turn:
         raise click.UsageError(f"FROM {from_turn} is after TO {to_turn}")

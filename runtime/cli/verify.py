@@ -18,9 +18,9 @@ from .progress import replay_progress
 @json_option
 @click.pass_context
 def verify(context: click.Context, database: Path, as_json: bool) -> None:
-    """Check DB: file, schema, gaps, receipts, positions, payloads, and rows against a fresh replay.
+    """Check DB: file, schema, gaps, receipts, positions, payloads; compare all rows with a fresh replay.
 
-    Reads only, also while a runtime owns DB. Lists what it finds and exits with 1 if that is anything.
+    Only reads DB; works while a runtime owns it. Exits with 1 if it finds anything wrong.
     """
     with replay_progress("verifying") as progress:
         report = verify_database(database, progress=progress)

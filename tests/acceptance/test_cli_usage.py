@@ -54,7 +54,7 @@ def test_a_negative_turn_is_named_and_taken_for_no_option(turns: list[str]) -> N
     ended = orchestrion("turn-diff", "state.db", "thread", *turns)
     assert ended.returncode == 2
     negative = next(turn for turn in turns if turn.startswith("-"))
-    assert f"no turn is {negative}: turns count from 0" in ended.stderr
+    assert f"{negative} is not a turn: turns count from 0" in ended.stderr
 
 
 @pytest.mark.parametrize("kind", ["word", "words", "option"])

@@ -33,9 +33,9 @@ from .timeline import summary_of
 )
 @click.pass_context
 def demo(context: click.Context, as_json: bool, keep: Path | None) -> None:
-    """Play the main job end to end: a turn, a killed host, recovery, a resumed agent.
+    """Show the whole story: a turn, a killed host, recovery, a resumed agent.
 
-    Uses the agent that ships with Orchestrion, in a temporary git workspace; no network, no model.
+    Uses the rehearsal agent that comes with Orchestrion, in a temporary git workspace. Needs no network and no model.
     """
     say = _narrator(as_json)
     with _stage(keep) as stage:

@@ -58,18 +58,18 @@ class _RunRequest:
 @click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where the agent works. The thread's own, or the current directory for a new thread, by default.",
+    help="Where the agent works. Default: the thread's workspace; for a new thread, the current directory.",
 )
-@click.option("--thread", "thread_id", metavar="ID", help="Go on with this thread, or start one of this id.")
+@click.option("--thread", "thread_id", metavar="ID", help="Continue this thread, or create it with this id.")
 @click.option(
     "--approve",
     type=click.Choice(get_args(Approval)),
     default="ask",
-    help="What to do when the agent asks: ask on the terminal (default), always, or never.",
+    help="How to answer the agent's permission requests: ask on the terminal (default), always allow, or never.",
 )
 @click.option(
     "--mode",
-    help="What the agent may do without asking: a mode of an ACP agent, Claude's permission mode, Codex's sandbox.",
+    help="What the agent may do without asking: a mode of the ACP agent, Claude's permission mode, or Codex's sandbox.",
 )
 @click.option("--model", help="The model for this turn.")
 @click.option("--effort", help="The effort for this turn.")
@@ -89,11 +89,11 @@ def run(
 ) -> None:
     """Run one turn of an agent and stream what it says.
 
-    Ctrl-C interrupts the turn, a second one ends the host, a third one ends the process at once. Whatever happens, the
-    thread stands in DB: --thread goes on with it.
+    Ctrl-C interrupts the turn, a second one stops the runtime, a third one ends the process at once. The thread is
+    kept in DB in any case; continue it with --thread.
     """
     if not prompt.strip():
-        raise click.BadParameter("it is empty", param_hint="PROMPT")
+        raise click.BadParameter("the prompt is empty", param_hint="PROMPT")
     start = _turn_start(ThreadId(str(uuid4()) if thread_id is None else thread_id), prompt, model=model, effort=effort)
     order = _RunRequest(
         database=database,
