@@ -18,19 +18,22 @@ import attrs
 from anyio.abc import TaskGroup
 
 from ..contracts.errors import RuntimeFailed
+from .backoff import Backoff
 from .detached_task import deliver
 from .last_errors import LastErrors
+
+RESTART_BACKOFF: Final = Backoff(first_seconds=0.1, longest_seconds=10.0)
 
 _logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
 class RestartPolicy:
-    """At most `restarts` within `within_seconds`; before the n-th one a wait of `backoff_seconds` times 2^(n-1)."""
+    """At most `restarts` within `within_seconds`, each after a wait of `backoff`."""
 
     restarts: int = 0
     within_seconds: float = 60.0
-    backoff_seconds: float = 0.1
+    backoff: Backoff = RESTART_BACKOFF
 
 
 NEVER: Final = RestartPolicy()
@@ -118,7 +121,7 @@ class Supervisor:
                         return
                     _logger.exception("%s failed and is restarted", name, extra={"actor": name})
                     self._restarts[name] = self._restarts.get(name, 0) + 1
-                    await anyio.sleep(policy.backoff_seconds * 2 ** (len(failures) - 1))
+                    await anyio.sleep(policy.backoff.seconds(len(failures)))
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as interrupt:

@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 import attrs
 import peewee
 
-from ..contracts.commands import INTERNAL_COMMANDS, Command, ThreadTurnStart
+from ..contracts.commands import INTERNAL_COMMANDS, ThreadTurnStart
 from ..contracts.errors import (
     CommandIdReused,
     CommandRejected,
@@ -35,12 +35,13 @@ from ..contracts.events import NO_METADATA, EventMetadata, PersistedEvent, Threa
 from ..contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
 from ..contracts.mint import Mint
 from ..contracts.read_model import DispatchResult
-from ..contracts.values import ActorKind, Instant, Label
+from ..contracts.values import Instant
 from ..domain.decide import aggregate_of, decide
 from ..domain.decide_internal import is_from_replaced_session
 from ..domain.decision import DecisionRequest, DraftEvent, Rejection
 from ..domain.state import ThreadState
 from .batches import NOTHING, Batch, joined
+from .command_envelope import CommandEnvelope
 from .crash_points import crash_point
 from .database import Durability, reopen, write_transaction
 from .decision_states import DecisionStates
@@ -52,27 +53,13 @@ from .receipts import ReceiptRow, find_receipts, insert_receipts
 
 
 class CommandSuperseded(CommandRejected):
-    """A command of the runtime's own came too late: its session was replaced, or its thread is deleted: no fault."""
+    """An internal command came too late: its session was replaced, or its thread is deleted. Not a fault."""
 
 
 CommandAnswer: TypeAlias = DispatchResult | Exception
 
 DECIDING_SECONDS: Final = 0.002
-"""After so long of deciding the interpreter's lock is let go for a moment, so that the event loop gets its turns."""
-
-
-@attrs.frozen(kw_only=True)
-class CommandEnvelope:
-    """An admitted command with what its sender knows beside it. `size` is in bytes, as JSON."""
-
-    command: Command
-    fingerprint: Label
-    size: int
-    actor: ActorKind
-    expected_version: int | None = None
-    caused_by: EventId | None = None
-    correlation_id: CommandId | None = None
-    metadata: EventMetadata = NO_METADATA
+"""After deciding for so long, the thread releases the GIL for a moment, so that the event loop can run."""
 
 
 @attrs.frozen(kw_only=True)

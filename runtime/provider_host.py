@@ -40,7 +40,8 @@ from ..contracts.ids import ProviderSessionId
 from ..domain.recover import RecoveryCommand, recover
 from ..persistence.batches import NOTHING
 from ..persistence.checkpoint_rows import UncapturedTurn, read_uncaptured_turns
-from ..persistence.command_group import CommandEnvelope, CommandGroup, GroupOutcome
+from ..persistence.command_envelope import CommandEnvelope
+from ..persistence.command_group import CommandGroup, GroupOutcome
 from ..persistence.crash_points import crash_point
 from ..persistence.identity import DatabaseCopy, DatabaseIdentity, copy_of, read_identity, renew_identity
 from ..persistence.lane import WriteLane
@@ -253,12 +254,9 @@ class ProviderHost:
 
 
 def _envelope(recovered: RecoveryCommand) -> CommandEnvelope:
-    admitted = admit_own(recovered.command, "server")
-    return CommandEnvelope(
-        command=admitted.command,
-        fingerprint=admitted.fingerprint,
-        size=admitted.size,
-        actor="server",
+    return CommandEnvelope.of(
+        admit_own(recovered.command, "server"),
+        "server",
         caused_by=recovered.caused_by,
         correlation_id=recovered.correlation_id,
     )

@@ -35,7 +35,7 @@ from ..contracts.revert_preview import RevertPreview
 from ..contracts.scalars import MAX_JSON_INTEGER
 from ..contracts.values import UNSET, ActorKind, Count, Unset
 from ..persistence.bootstrap import ProgressListener
-from ..persistence.command_group import CommandEnvelope
+from ..persistence.command_envelope import CommandEnvelope
 from ..persistence.diff_blobs import find_diff
 from ..persistence.event_store import EventPage
 from ..persistence.identity import read_identity
@@ -315,11 +315,4 @@ def _check_sequence(sequence: int) -> None:
 
 
 def _envelope(command: Command, actor: ActorKind, expected_version: int | None) -> CommandEnvelope:
-    admitted = admit(command, actor)
-    return CommandEnvelope(
-        command=admitted.command,
-        fingerprint=admitted.fingerprint,
-        size=admitted.size,
-        actor=actor,
-        expected_version=expected_version,
-    )
+    return CommandEnvelope.of(admit(command, actor), actor, expected_version=expected_version)

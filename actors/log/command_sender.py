@@ -24,12 +24,13 @@ from ...contracts.ids import CommandId, EventId
 from ...contracts.read_model import DispatchResult
 from ...contracts.values import JsonObject
 from ...domain.session_commands import IngestedCommand
-from ...persistence.command_group import CommandEnvelope, CommandSuperseded
+from ...persistence.command_envelope import CommandEnvelope
+from ...persistence.command_group import CommandSuperseded
+from ..backoff import Backoff
 from ..last_errors import LastErrors
 from .dispatcher import Dispatcher
 
-_FIRST_BACKOFF_SECONDS: Final = 0.05
-_LAST_BACKOFF_SECONDS: Final = 1.0
+_BACKOFF: Final = Backoff(first_seconds=0.05, longest_seconds=1.0)
 _KEPT_DETAIL: Final = ("itemId", "requestId", "requestKind", "decision", "failed")
 
 _logger = logging.getLogger(__name__)
@@ -62,17 +63,11 @@ class CommandSender:
         except InvalidCommand as error:
             self._note_void(ingested, error)
             return None
-        envelope = CommandEnvelope(
-            command=admitted.command,
-            fingerprint=admitted.fingerprint,
-            size=admitted.size,
-            actor="provider",
-            caused_by=caused_by,
-            correlation_id=correlation_id,
-            metadata=ingested.metadata,
+        envelope = CommandEnvelope.of(
+            admitted, "provider", caused_by=caused_by, correlation_id=correlation_id, metadata=ingested.metadata
         )
         give_up_at = anyio.current_time() + self._storage_deadline
-        backoff = _FIRST_BACKOFF_SECONDS
+        failures = 0
         while True:
             try:
                 return await self._dispatcher.dispatch(envelope)
@@ -88,14 +83,15 @@ class CommandSender:
                 return None
             except StoreError as error:
                 self._errors.note(_actor(ingested), error)
-                if anyio.current_time() + backoff > give_up_at:
+                failures += 1
+                wait = _BACKOFF.seconds(failures)
+                if anyio.current_time() + wait > give_up_at:
                     raise
-                if backoff == _FIRST_BACKOFF_SECONDS:  # told once, not with every try
+                if failures == 1:  # logged once, not with every try
                     _logger.warning(
                         "command %s is sent again: %s", admitted.command.command_id, error, extra=_ids(ingested)
                     )
-                await anyio.sleep(backoff)
-                backoff = min(backoff * 2, _LAST_BACKOFF_SECONDS)
+                await anyio.sleep(wait)
 
     def _note_void(self, ingested: IngestedCommand, error: OrchestrionError) -> None:
         """What a command reports is not recorded, and will not be.

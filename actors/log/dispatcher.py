@@ -31,7 +31,8 @@ from ...contracts.errors import (
 )
 from ...contracts.read_model import DispatchResult
 from ...domain.decide import aggregate_of
-from ...persistence.command_group import CommandAnswer, CommandEnvelope, CommandGroup
+from ...persistence.command_envelope import CommandEnvelope
+from ...persistence.command_group import CommandAnswer, CommandGroup
 from ...persistence.crash_points import crash_point
 from ...persistence.lane import WriteLane
 from ..last_errors import LastErrors

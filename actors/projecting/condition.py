@@ -14,12 +14,12 @@ import anyio
 import attrs
 
 from ...contracts.events import LoggedEvent, UndecodableEvent
+from ..backoff import Backoff
 from ..last_errors import LastErrors
 
 ProjectorStatus: TypeAlias = Literal["live", "retrying", "halted", "stopped"]
 
-FIRST_BACKOFF_SECONDS: Final = 0.05
-LAST_BACKOFF_SECONDS: Final = 1.0
+BACKOFF: Final = Backoff(first_seconds=0.05, longest_seconds=1.0)
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class ProjectorCondition:
         self._errors = errors
         self._status: ProjectorStatus = "live"
         self._fault: str | None = None
-        self._backoff = FIRST_BACKOFF_SECONDS
+        self._failures = 0
         self._failing_since: float | None = None
         self._quarantined = 0
 
@@ -78,8 +78,8 @@ class ProjectorCondition:
         self._status, self._fault = "retrying", str(error)
         if self._failing_since is None:
             self._failing_since = anyio.current_time()
-        await anyio.sleep(self._backoff)
-        self._backoff = min(self._backoff * 2, LAST_BACKOFF_SECONDS)
+        self._failures += 1
+        await anyio.sleep(BACKOFF.seconds(self._failures))
 
     def give_up(self, error: Exception) -> None:
         """A try failed, and there will be no other."""
@@ -89,7 +89,7 @@ class ProjectorCondition:
         """A try succeeded."""
         if self._status == "retrying":
             _logger.info("%s goes on after event %d", self._name, position, extra=self.ids(position))
-        self._status, self._fault, self._backoff = "live", None, FIRST_BACKOFF_SECONDS
+        self._status, self._fault, self._failures = "live", None, 0
         self._failing_since = None
 
     def halt(self, fault: str, position: int) -> None:

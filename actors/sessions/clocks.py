@@ -19,6 +19,7 @@ import math
 from typing import Final, Protocol
 
 from ...domain.session.states import Clock
+from ..backoff import Backoff
 from ..providers.session_limits import SessionLimits
 from ..served_time import ServedTime, confirmation
 
@@ -124,5 +125,5 @@ class SessionClocks:
 
 def backoff_seconds(failures: int, limits: SessionLimits) -> float:
     """How long an agent is left alone after so many failures in a row."""
-    doublings = min(max(failures - 1, 0), 64)
-    return min(limits.restart_backoff * 2.0**doublings, limits.longest_restart_backoff)
+    backoff = Backoff(first_seconds=limits.restart_backoff, longest_seconds=limits.longest_restart_backoff)
+    return backoff.seconds(failures)

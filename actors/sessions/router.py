@@ -26,6 +26,7 @@ from ...persistence.event_store import read_open_intents
 from ...persistence.lane import WriteLane
 from ...persistence.positions import write_reactor_position
 from ...persistence.single_write import write_alone
+from ..backoff import Backoff
 from ..detached_task import is_cancelled
 from ..last_errors import LastErrors
 from ..log.event_log import EventLog, LogFollower
@@ -41,8 +42,7 @@ SAVE_EVENTS: Final = 1000
 SAVE_SECONDS: Final = 1.0
 """After how long without events a position that lags is stored."""
 
-FIRST_BACKOFF_SECONDS: Final = 0.2
-LAST_BACKOFF_SECONDS: Final = 30.0
+BACKOFF: Final = Backoff(first_seconds=0.2, longest_seconds=30.0)
 
 _logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ class ProviderRouter:
             del self._workers[worker.thread_id]
 
     async def _run_worker(self, worker: ThreadWorker) -> None:
-        backoff = FIRST_BACKOFF_SECONDS
+        failures = 0
         try:
             while True:
                 began = anyio.current_time()
@@ -178,10 +178,9 @@ class ProviderRouter:
                     self._note_failure(worker, error)
                 if self._stopping:
                     return
-                if anyio.current_time() - began > LAST_BACKOFF_SECONDS:
-                    backoff = FIRST_BACKOFF_SECONDS
-                await worker.rest(backoff)
-                backoff = min(2 * backoff, LAST_BACKOFF_SECONDS)
+                lasted = anyio.current_time() - began
+                failures = 1 if lasted > BACKOFF.longest_seconds else failures + 1
+                await worker.rest(BACKOFF.seconds(failures))
         finally:
             self._forget(worker)
 

@@ -10,9 +10,9 @@ from typing import Final, assert_never
 
 import attrs
 
-from ..contracts.commands import ThreadActivityAppend, ThreadTurnDiffComplete
+from ..contracts.commands import ThreadTurnDiffComplete
 from ..contracts.events import EventMetadata
-from ..contracts.ids import ActivityId, CommandId, ThreadId, TurnId, runtime_id
+from ..contracts.ids import CommandId, ThreadId, TurnId, runtime_id
 from ..contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -36,13 +36,12 @@ from ..contracts.provider_events import (
 from ..contracts.text_repair import bounded_text
 from ..contracts.values import (
     MAX_ERROR_BYTES,
-    Activity,
     FailureReason,
     Instant,
     JsonObject,
-    Label,
     SessionStatus,
 )
+from .activities import append_activity
 from .agent_messages import complete_message, complete_messages, continue_message
 from .approvals import REQUESTED, RESOLVED
 from .failures import NO_REASON_GIVEN, TURN_FAILED, WAY_TO_START_AFRESH, failure_payload
@@ -151,20 +150,15 @@ def checkpoint_commands(
         checkpoint_turn_count=event.turn_count,
         created_at=now,
     )
-    noted_id = CommandId(runtime_id(sender, "captured", event.turn_id))
-    noted = ThreadActivityAppend(
-        command_id=noted_id,
-        thread_id=thread_id,
-        activity=Activity(
-            id=ActivityId(noted_id),
-            tone="info" if event.status == "ready" else "error",
-            kind=Label("checkpoint.captured"),
-            summary=event.summary,
-            payload={"turnCount": event.turn_count, "status": event.status, "files": len(event.files)},
-            turn_id=event.turn_id,
-            created_at=now,
-        ),
-        created_at=now,
+    noted = append_activity(
+        CommandId(runtime_id(sender, "captured", event.turn_id)),
+        thread_id,
+        tone="info" if event.status == "ready" else "error",
+        kind="checkpoint.captured",
+        summary=event.summary,
+        payload={"turnCount": event.turn_count, "status": event.status, "files": len(event.files)},
+        turn_id=event.turn_id,
+        now=now,
     )
     return (
         IngestedCommand(command=diff, metadata=EventMetadata()),

@@ -15,12 +15,12 @@ import attrs
 
 from ..contracts.commands import (
     InternalCommand,
-    ThreadActivityAppend,
     ThreadMessageAssistantComplete,
     ThreadSessionSet,
 )
-from ..contracts.ids import ActivityId, CommandId, EventId, MessageId, ThreadId, TurnId, runtime_id
-from ..contracts.values import UNSET, Activity, Instant, JsonObject, Label, Session, SessionStatus
+from ..contracts.ids import CommandId, EventId, MessageId, ThreadId, TurnId, runtime_id
+from ..contracts.values import UNSET, Instant, JsonObject, Session, SessionStatus
+from .activities import append_activity
 
 COPIED_DATABASE: Final = "copied_database"
 """The reason in the payload of what closes a request that the original of a copy may have performed."""
@@ -189,17 +189,13 @@ def _note(
     turn_id: TurnId | None = None,
     payload: JsonObject | None = None,
 ) -> _Build:
-    return lambda command_id: ThreadActivityAppend(
-        command_id=command_id,
-        thread_id=thread.thread_id,
-        activity=Activity(
-            id=ActivityId(command_id),
-            tone="error",
-            kind=Label(kind),
-            summary=summary,
-            payload=payload or {},
-            turn_id=turn_id,
-            created_at=now,
-        ),
-        created_at=now,
+    return lambda command_id: append_activity(
+        command_id,
+        thread.thread_id,
+        tone="error",
+        kind=kind,
+        summary=summary,
+        payload=payload or {},
+        turn_id=turn_id,
+        now=now,
     )

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import attrs
 
-from ..contracts.commands import InternalCommand, ThreadActivityAppend, ThreadSessionSet
+from ..contracts.commands import InternalCommand, ThreadSessionSet
 from ..contracts.events import EventMetadata
 from ..contracts.ids import (
     MAX_IDENTIFIER_LENGTH,
@@ -34,7 +34,6 @@ from ..contracts.text_repair import bounded_text, repaired
 from ..contracts.values import (
     MAX_ERROR_BYTES,
     UNSET,
-    Activity,
     FailureReason,
     Instant,
     JsonObject,
@@ -45,6 +44,7 @@ from ..contracts.values import (
     TurnOrigin,
     Unset,
 )
+from .activities import append_activity
 
 _SUMMARY_CHARACTERS: Final = 200
 _DIGEST_BYTES: Final = 16
@@ -160,28 +160,25 @@ def activity(
     outside_turn: bool = False,
     replaces: str | None = None,
 ) -> IngestedCommand:
-    """The command that appends a line to the thread's history, in the turn that it belongs to.
+    """The command that appends an activity to the thread's history, in the turn that it belongs to.
 
-    Of a turn that is over, it says so: `late`. `outside_turn`: it belongs to the session alone. `replaces` is the
-    session's name of a line that takes new content in place; without it the line is a new one.
+    After the end of that turn its payload has `late`. With `outside_turn` it belongs to the session alone. `replaces`
+    is the session's name of an activity that gets new content in place; without it the activity is a new one.
     """
     turn = None if outside_turn else state.belongs_to
     late = {"late": True} if turn is not None and state.is_late else {}
     return command(
         state,
-        lambda command_id: ThreadActivityAppend(
-            command_id=command_id,
-            thread_id=state.thread_id,
-            activity=Activity(
-                id=ActivityId(command_id if replaces is None else _below(state.provider_session_id, replaces)),
-                tone=tone,
-                kind=Label(kind),
-                summary=repaired(summary)[:_SUMMARY_CHARACTERS],
-                payload={**payload, **late},
-                turn_id=turn,
-                created_at=now,
-            ),
-            created_at=now,
+        lambda command_id: append_activity(
+            command_id,
+            state.thread_id,
+            tone=tone,
+            kind=kind,
+            summary=repaired(summary)[:_SUMMARY_CHARACTERS],
+            payload={**payload, **late},
+            turn_id=turn,
+            now=now,
+            activity_id=None if replaces is None else ActivityId(_below(state.provider_session_id, replaces)),
         ),
         item=item,
         request=request,

@@ -28,7 +28,8 @@ from orchestrion.contracts.mint import Mint
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import ActorKind, Instant
 from orchestrion.domain.decision import Rejection
-from orchestrion.persistence.command_group import CommandEnvelope, CommandGroup
+from orchestrion.persistence.command_envelope import CommandEnvelope
+from orchestrion.persistence.command_group import CommandGroup
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.event_store import EventPage, append_events, read_events

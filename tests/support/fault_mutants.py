@@ -100,7 +100,7 @@ FAULT_MUTANTS: Final = (
     Mutant(
         guard="what the store refuses a session is sent again",
         file="actors/log/command_sender.py",
-        old="                if anyio.current_time() + backoff > give_up_at:\n",
+        old="                if anyio.current_time() + wait > give_up_at:\n",
         new="                if True:\n",
         test="tests/unit/log/test_command_sender.py::test_what_the_store_refuses_is_sent_again_until_it_is_taken",
     ),

@@ -12,6 +12,7 @@ import attrs
 import peewee
 import pytest
 
+from orchestrion.actors.backoff import Backoff
 from orchestrion.actors.projecting import condition as projector_condition
 from orchestrion.actors.projecting import projector as projector_module
 from orchestrion.actors.projecting import projectors as projectors_module
@@ -246,7 +247,7 @@ async def _lock_out(core: Core) -> peewee.SqliteDatabase:
 async def test_a_transient_storage_error_is_tried_again_until_it_has_passed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(projector_condition, "LAST_BACKOFF_SECONDS", projector_condition.FIRST_BACKOFF_SECONDS)
+    monkeypatch.setattr(projector_condition, "BACKOFF", Backoff(first_seconds=0.05, longest_seconds=0.05))
     await write_log(path, LOG[:100])
     async with open_core(path, starts=[]) as core:
         other = await _lock_out(core)
@@ -302,7 +303,7 @@ async def test_a_cut_that_a_stop_overtakes_is_told_that_the_runtime_stops_and_ho
 ) -> None:
     """A projector that gives up at a stop cannot arrive: neither readers nor the others wait for it."""
     monkeypatch.setattr(projectors_module, "PATIENCE_SECONDS", 3600.0)
-    monkeypatch.setattr(projector_condition, "LAST_BACKOFF_SECONDS", projector_condition.FIRST_BACKOFF_SECONDS)
+    monkeypatch.setattr(projector_condition, "BACKOFF", Backoff(first_seconds=0.05, longest_seconds=0.05))
     await write_log(path, LOG[:100])
     told: list[str] = []
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import peewee
 import pytest
 
+from orchestrion.actors.backoff import Backoff
 from orchestrion.actors.log import dispatcher, event_log
 from orchestrion.actors.projecting import condition as projector_condition
 from orchestrion.actors.projecting import projector, rebuilder
@@ -187,7 +188,7 @@ def _make_bounds_small(patch: pytest.MonkeyPatch) -> None:
     for method in (event_log.LogFollower.next_batch, event_log.LogFollower.next_batch_nowait):
         patch.setitem(method.__kwdefaults__, "limit", 4)  # type: ignore[arg-type]  # both have defaults
     patch.setattr(projector, "LAZY_EVENTS", 7)
-    patch.setattr(projector_condition, "FIRST_BACKOFF_SECONDS", 0.001)
+    patch.setattr(projector_condition, "BACKOFF", Backoff(first_seconds=0.001, longest_seconds=1.0))
     patch.setattr(bootstrap, "PAGE_EVENTS", 7)
     patch.setattr(rebuilder, "PAGE_EVENTS", 7)
     patch.setattr(rebuilder, "LAST_EVENTS", 3)

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from orchestrion.actors.backoff import Backoff
 from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.supervisor import NEVER, OFTEN, ActorFailure, RestartPolicy, Supervisor
 from tests.support.builders import at
 
 pytestmark = pytest.mark.anyio
 
-AT_ONCE = RestartPolicy(restarts=3, within_seconds=3600.0, backoff_seconds=0.0)
+NO_WAIT = Backoff(first_seconds=0.0, longest_seconds=0.0)
+AT_ONCE = RestartPolicy(restarts=3, within_seconds=3600.0, backoff=NO_WAIT)
 
 
 class Observed:
@@ -78,7 +80,7 @@ async def test_one_failure_more_is_reported_once_and_the_others_run_on() -> None
 
 async def test_failures_that_lie_far_enough_apart_are_no_reason_to_give_up() -> None:
     run, runs = failing(9)
-    forgiving = RestartPolicy(restarts=1, within_seconds=-1.0, backoff_seconds=0.0)
+    forgiving = RestartPolicy(restarts=1, within_seconds=-1.0, backoff=NO_WAIT)
     async with observed() as it:
         await it.supervisor.start("worker", run, forgiving).wait()
         assert len(runs) == 10

@@ -1,0 +1,50 @@
+"""An admitted command with what its sender knows beside it."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import attrs
+
+from ..contracts.admission import AdmittedCommand
+from ..contracts.commands import Command
+from ..contracts.events import NO_METADATA, EventMetadata
+from ..contracts.ids import CommandId, EventId
+from ..contracts.values import ActorKind, Label
+
+
+@attrs.frozen(kw_only=True)
+class CommandEnvelope:
+    """An admitted command with what its sender knows beside it. `size` is in bytes, as JSON."""
+
+    command: Command
+    fingerprint: Label
+    size: int
+    actor: ActorKind
+    expected_version: int | None = None
+    caused_by: EventId | None = None
+    correlation_id: CommandId | None = None
+    metadata: EventMetadata = NO_METADATA
+
+    @classmethod
+    def of(
+        cls,
+        admitted: AdmittedCommand,
+        actor: ActorKind,
+        *,
+        expected_version: int | None = None,
+        caused_by: EventId | None = None,
+        correlation_id: CommandId | None = None,
+        metadata: EventMetadata = NO_METADATA,
+    ) -> Self:
+        """The envelope of a command that was admitted from `actor`."""
+        return cls(
+            command=admitted.command,
+            fingerprint=admitted.fingerprint,
+            size=admitted.size,
+            actor=actor,
+            expected_version=expected_version,
+            caused_by=caused_by,
+            correlation_id=correlation_id,
+            metadata=metadata,
+        )
