@@ -1,9 +1,11 @@
-"""What an agent reports, on its way into commands: held text joined, calls followed, events ingested, commands sent.
+"""What an agent reports, on its way into commands: calls followed, text joined, events ingested, commands sent.
 
 Whoever owns it lets one caller in at a time, so that commands keep their numbers' order.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import anyio
 import attrs
@@ -18,7 +20,7 @@ from ...contracts.provider_events import (
     TurnCompleted,
 )
 from ...domain.agent_messages import LATE_SILENCE_SECONDS, complete_messages
-from ...domain.coalesce import BufferedText, hold, release
+from ...domain.coalesce import BufferedEvents, hold, release, release_due
 from ...domain.ingest import ingest
 from ...domain.session_commands import IngestState
 from ..log.command_sender import CommandSender
@@ -40,25 +42,25 @@ class AgentReports:
         """Whether the agent's end was ingested."""
         self.idle_since = anyio.current_time()
         self._mint = mint
-        self._held = BufferedText()
+        self._held = BufferedEvents()
         self._text_at = 0.0
 
     async def take(self, event: ProviderRuntimeEvent) -> None:
-        """Ingest an event, or hold its text until more of it has come."""
+        """Ingest an event, or hold it until more has come. What came before it is ingested before it."""
         now = anyio.current_time()
-        for taken in self.calls.take(event, now):
+        for taken in self.calls.take(event):
             self._held, passed_on = hold(self._held, taken, now)
-            for passed in passed_on:
-                await self._ingest(passed)
+            self._ingest(passed_on)
+        await self.outbox.deliver()
 
-    async def flush(self, *, whole: bool = True) -> None:
-        """Ingest the text that is held; what is due of it where not the whole."""
-        self._held, passed_on = release(self._held, whole=whole)
-        for passed in passed_on:
-            await self._ingest(passed)
+    async def flush(self) -> None:
+        """Ingest everything that is held."""
+        self._held, passed_on = release(self._held, anyio.current_time(), whole=True)
+        self._ingest(passed_on)
+        await self.outbox.deliver()
 
     async def finish_messages(self) -> None:
-        """Ingest all text that is held, and complete the messages that are still open."""
+        """Ingest everything that is held, and complete the messages that are still open."""
         await self.flush()
         self.state, commands = complete_messages(self.state, self._mint.now())
         self.outbox.put(*commands)
@@ -73,14 +75,14 @@ class AgentReports:
     def due_at(self) -> float | None:
         """When `send_what_is_due` has something to send; None while nothing is held."""
         late = self._text_at + LATE_SILENCE_SECONDS if self._has_late_text else None
-        return min((due for due in (self._held.due_at, self.calls.due_at, late) if due is not None), default=None)
+        return min((due for due in (self._held.due_at, late) if due is not None), default=None)
 
     async def send_what_is_due(self) -> None:
         """Ingest what was held for as long as it may be."""
         now = anyio.current_time()
-        await self.flush(whole=False)
-        for update in self.calls.release(now, due=True):
-            await self._ingest(update)
+        self._held, passed_on = release_due(self._held, now)
+        self._ingest(passed_on)
+        await self.outbox.deliver()
         if self._has_late_text and self._text_at + LATE_SILENCE_SECONDS <= now:
             await self.finish_messages()
 
@@ -88,13 +90,14 @@ class AgentReports:
     def _has_late_text(self) -> bool:
         return self.state.turn_id is None and bool(self.state.open_messages or self.state.early_text)
 
-    async def _ingest(self, event: ProviderRuntimeEvent) -> None:
-        self._note(event)
-        self.state, commands = ingest(self.state, event, self._mint.now())
-        self.outbox.put(*commands)
-        if self.state.turn_id is None:
-            self.outbox.correlation_id = None
-        await self.outbox.deliver()
+    def _ingest(self, events: Sequence[ProviderRuntimeEvent]) -> None:
+        """Make commands of events. All of them are in the outbox before one is sent: a store that fails loses none."""
+        for event in events:
+            self._note(event)
+            self.state, commands = ingest(self.state, event, self._mint.now())
+            self.outbox.put(*commands)
+            if self.state.turn_id is None:
+                self.outbox.correlation_id = None
 
     def _note(self, event: ProviderRuntimeEvent) -> None:
         self.exited = self.exited or isinstance(event, SessionExited)

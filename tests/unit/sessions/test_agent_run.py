@@ -12,12 +12,18 @@ import pytest
 from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.contracts.errors import ProviderProtocolError, SessionLost, StoreError, StoreFull
-from orchestrion.contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
+from orchestrion.contracts.events import (
+    PersistedEvent,
+    ThreadActivityAppended,
+    ThreadMessageSent,
+    ThreadTurnStartRequested,
+)
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     MessageCompleted,
     MessageDelta,
+    PlanUpdated,
     ProviderRuntimeEvent,
     RuntimeErrorReported,
     SessionStarted,
@@ -111,6 +117,21 @@ async def test_what_the_store_refused_is_kept_and_reported_when_it_takes_it(disp
     assert _text(dispatcher) == "kept"
     assert _status(dispatcher) == ("error", "the disk is full", False)
     assert run.running_turn_id is None
+
+
+@pytest.mark.lesson("L120")
+async def test_l120_events_beside_a_refused_one_are_kept(dispatcher: ModelDispatcher) -> None:
+    agent = ScriptedAgent()
+    async with running(dispatcher, agent) as run:
+        dispatcher.fault = StoreFull("the disk is full")
+        await agent.says(delta("kept"), PlanUpdated(summary="look", detail={}))
+        await run.ended.wait()
+        dispatcher.fault = None
+        await run.end()
+    recorded = [event.payload for event in dispatcher.host.log]
+    kinds = [payload.activity.kind for payload in recorded if isinstance(payload, ThreadActivityAppended)]
+    assert _text(dispatcher) == "kept"
+    assert kinds[0] == "plan.updated"
 
 
 async def test_an_adapter_that_fails_ends_the_turn_with_its_error(dispatcher: ModelDispatcher) -> None:
