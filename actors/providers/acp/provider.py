@@ -213,7 +213,7 @@ class _AcpConnection(StdioConnection):
     async def _take(self, message: Request | Notification) -> None:
         conversation, params = self._conversation, message.params
         if isinstance(message, Notification) and message.method == "session/update":
-            self._note(object_of(object_of(params).get("update")))
+            self._note(object_of(params))
         match message:
             case Request() if conversation is None or message.method != "session/request_permission":
                 await self._refuse(message)
@@ -224,8 +224,11 @@ class _AcpConnection(StdioConnection):
             case Notification(method=method) if conversation is not None:
                 await self._perform(self._become(conversation.not_understood(method)))
 
-    def _note(self, update: JsonObject) -> None:
+    def _note(self, message: JsonObject) -> None:
         """What an update tells of the session itself: its options, its mode, and that history is still replayed."""
+        if self._conversation is None or message.get("sessionId") != self._conversation.session_id:
+            return
+        update = object_of(message.get("update"))
         kind = text_of(update.get("sessionUpdate"))
         before = self._options.get("mode")
         if kind == "config_option_update":
@@ -235,7 +238,7 @@ class _AcpConnection(StdioConnection):
         elif self._replay is not None:
             self._replay = self._replay.heard(kind, served_clock().now())
         mode = self._options.get("mode")
-        is_open = self._conversation is not None and not self._conversation.replaying
+        is_open = not self._conversation.replaying
         if is_open and mode is not None and (before is None or before.current != mode.current):
             self._events.put_nowait(mode_notice(mode, chosen_by_agent=False))
 

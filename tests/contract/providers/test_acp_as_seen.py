@@ -151,6 +151,15 @@ async def test_replay_after_the_reply_is_not_the_next_turns_text(
         assert read.text() == "new"
 
 
+async def test_replayed_update_whose_kind_is_no_text_is_dropped(
+    provider: AcpProvider, state: Path, workspace: Path
+) -> None:
+    (state / "load").write_text("reply()\nupdate(['tool_call']); say('OLD')")
+    async with session(provider, workspace, cursor=CURSOR) as read:
+        await read.turn("say('new')")
+        assert read.text() == "new"
+
+
 @pytest.mark.lesson("L53")
 async def test_endless_replay_is_given_up(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
@@ -261,6 +270,16 @@ async def test_mode_that_was_left_is_not_forced_back(state: Path, workspace: Pat
     async with session(provided(state, mode=None), workspace, cursor={**CURSOR, "mode": "plan"}) as third:
         await third.turn("say('x')")
     assert (state / "modes-set").read_text().split() == ["plan", "plan"]
+
+
+async def test_mode_of_another_session_is_not_the_sessions_mode(state: Path, workspace: Path) -> None:
+    (state / "new").write_text("reply({'result': {'sessionId': SESSION, 'configOptions': MODES}})")
+    other = "{'sessionId': 'other', 'update': {'sessionUpdate': 'current_mode_update', 'currentModeId': 'default'}}"
+    async with session(provided(state, mode="plan"), workspace) as read:
+        before = read.connection.resume_cursor
+        await read.turn(f"send({{'method': 'session/update', 'params': {other}}})")
+        assert read.connection.resume_cursor == before
+        assert [notice.kind for notice in read.of(SessionNotice)] == ["session.info", "frames.ignored"]
 
 
 @pytest.mark.lesson("L55")

@@ -159,6 +159,12 @@ class TestProgress:
         assert talk.completed().detail["output"] == "out\nerr"
         assert not talk.completed().failed
 
+    def test_call_without_a_title_ends_under_its_kind(self) -> None:
+        talk = Talk()
+        talk.call(kind="edit")
+        talk.progress(status="completed")
+        assert talk.completed().title == "edit"
+
 
 class TestIds:
     def test_call_announced_twice_is_one_call(self) -> None:
