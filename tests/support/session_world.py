@@ -32,6 +32,10 @@ MAX_STEPS: Final = 2000
 _Asked: TypeAlias = on.Queued | on.InterruptAsked | on.ResponseGiven | on.StopAsked
 
 
+class StoreRefused(Exception):
+    """The end of an agent could not be recorded."""
+
+
 class Choices:
     """Numbers that were drawn; zeros after them. 0 is always the choice where everything goes well."""
 
@@ -56,6 +60,8 @@ class ModelAgent:
 
     turn: TurnId | None = None
     is_dead: bool = False
+    is_closed: bool = False
+    """Whether it is gone, but the store did not take its end."""
     ending: on.Intent | None = None
     own_turns: int = 0
     answers: dict[EventId, on.Intent] = attrs.field(factory=dict)
@@ -74,6 +80,7 @@ class World:
         self._agent: ModelAgent | None = None
         self._operation: do.Operation | None = None
         self._is_withdrawn = False
+        self._refuses_ends = False
         self._own_turns_at_capture = 0
         self._is_at_work = False
         self._handed_over: set[TurnId] = set()
@@ -199,16 +206,23 @@ class World:
             self._finish_start()
         self._operation = None
         unread, self._inbox, self._given = tuple(self._inbox), deque(), set()
-        self._take(abandoned(self.state, unread))
-        self._inbox.append(on.RuntimeStops())
-        while self._inbox:
-            self._give(self._inbox.popleft())
-        assert isinstance(self.state, Ended)
-        self.state = Idle(failures=self.state.failures)
+        self._refuses_ends = self._choices.happens()
+        try:
+            self._take(abandoned(self.state, unread))
+            self._inbox.append(on.RuntimeStops())
+            while self._inbox:
+                self._give(self._inbox.popleft())
+        except StoreRefused:
+            self._inbox.clear()
+            self._take(abandoned(self.state, (on.AgentOver(),)))
+        else:
+            self._refuses_ends = False
+            assert isinstance(self.state, Ended)
+            self.state = Idle(failures=self.state.failures)
 
     def _agent_does(self) -> None:
         agent = self._agent
-        if agent is None or agent.is_dead:
+        if agent is None or agent.is_dead or agent.is_closed:
             return
         if self._choices.are_used_up:
             while agent.answers:
@@ -403,6 +417,10 @@ class World:
             agent.answers[intent.event_id] = intent
 
     def _end_agent(self, agent: ModelAgent) -> None:
+        if self._refuses_ends:
+            self._refuses_ends = False
+            agent.is_closed = True
+            raise StoreRefused
         if not agent.is_dead:
             has_turn = agent.turn is not None
             self._ends_turn(agent)
