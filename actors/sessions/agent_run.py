@@ -241,12 +241,12 @@ class AgentRun:
             return "claimed" if is_open else "void"
 
     async def interrupt(self, intent: PersistedEvent, turn_id: TurnId, *, ends_turn: bool) -> None:
-        """Ask the agent to end this turn, unless that is over. If the intent `ends_turn`, the end is its outcome.
+        """Ask the agent to end this turn, if it runs. If the intent `ends_turn`, the turn's end is its outcome.
 
         Raises:
             ProviderError: the agent was not asked, and the intent has no outcome yet.
         """
-        if self.running_turn_id != turn_id:  # its end is being recorded, or told of
+        if self.running_turn_id != turn_id:
             return
         if ends_turn:
             self.expect_end(intent)
@@ -286,9 +286,13 @@ class AgentRun:
         """The next end of a turn, or of the session, is this intent's outcome."""
         self._reports.outbox.expect_end(intent)
 
-    def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> None:
-        """The resolution of this request is the intent's outcome."""
-        self._reports.outbox.expect_answer(asked, intent)
+    def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> bool:
+        """The resolution of this request is the intent's outcome; whether it was not so already."""
+        return self._reports.outbox.expect_answer(asked, intent)
+
+    def has_settled(self, intent: PersistedEvent) -> bool:
+        """Whether what the agent reported lately is the intent's outcome."""
+        return self._reports.outbox.has_settled(intent)
 
     def forget_answer(self, asked: ApprovalRequestId) -> bool:
         """The answer was not delivered; whether its request was not resolved meanwhile."""

@@ -41,8 +41,9 @@ class ApprovalAnswers:
         asked = response.request_id
         own = run.open_approval(asked)
         if own is None:
-            return ProviderError("the agent no longer waits for it")
-        run.expect_answer(asked, intent)
+            return None if run.has_settled(intent) else ProviderError("the agent no longer waits for it")
+        if not run.expect_answer(asked, intent):
+            return None  # the agent has it
         try:
             if response.option_id is UNSET:
                 await run.connection.respond(own, response.decision)

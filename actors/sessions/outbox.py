@@ -7,6 +7,7 @@ a time.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 import attrs
 
@@ -17,6 +18,9 @@ from ...contracts.ids import ApprovalRequestId, CommandId, EventId
 from ...domain.approvals import RESOLVED
 from ...domain.session_commands import IngestedCommand
 from ..log.command_sender import CommandSender
+
+_REMEMBERED_SETTLED: Final = 64
+"""How many of the latest intents are remembered that a report settled: the log may have been read before that."""
 
 
 @attrs.frozen
@@ -35,14 +39,21 @@ class AgentOutbox:
         self._unsent: deque[_Outgoing] = deque()
         self._answers: dict[str, PersistedEvent] = {}
         self._ending: PersistedEvent | None = None
+        self._settled: deque[EventId] = deque(maxlen=_REMEMBERED_SETTLED)
+
+    def has_settled(self, intent: PersistedEvent) -> bool:
+        """Whether a command that was put in line lately is the intent's outcome."""
+        return intent.event_id in self._settled
 
     def expect_end(self, intent: PersistedEvent) -> None:
         """The next end of a turn, or of the session, is this intent's outcome."""
         self._ending = intent
 
-    def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> None:
-        """The resolution of this request is the intent's outcome."""
+    def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> bool:
+        """The resolution of this request is the intent's outcome; whether it was not so already."""
+        before = self._answers.get(asked)
         self._answers[asked] = intent
+        return before is None or before.event_id != intent.event_id
 
     def forget_end(self, intent: PersistedEvent) -> bool:
         """No end is this intent's outcome; whether none was yet."""
@@ -58,6 +69,8 @@ class AgentOutbox:
     def put(self, *commands: IngestedCommand) -> None:
         for command in commands:
             intent = self._intent_settled_by(command)
+            if intent is not None:
+                self._settled.append(intent.event_id)
             caused_by = None if intent is None else intent.event_id
             correlation_id = self.correlation_id if intent is None else intent.correlation_id
             self._unsent.append(_Outgoing(command, caused_by, correlation_id))

@@ -48,6 +48,8 @@ class ModelDispatcher:
     def __init__(self, host: ModelHost | None = None) -> None:
         self.host = host or ModelHost()
         self.fault: Exception | None = None
+        self.held: anyio.Event | None = None
+        """What every command waits for, while there is one."""
         self.envelopes: list[CommandEnvelope] = []
         self.attempted = anyio.Event()
         self.errors = LastErrors(SystemMint().now)
@@ -56,6 +58,8 @@ class ModelDispatcher:
     async def dispatch(self, envelope: CommandEnvelope) -> DispatchResult:
         await anyio.lowlevel.checkpoint()
         self.attempted.set()
+        if self.held is not None:
+            await self.held.wait()
         if self.fault is not None:
             raise self.fault
         command = envelope.command

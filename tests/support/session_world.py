@@ -410,6 +410,8 @@ class World:
             self._inbox.append(on.InterruptFailed(intent=effect.intent, failure=FAILURE))
 
     def _answer(self, agent: ModelAgent, intent: on.ResponseGiven) -> None:
+        if intent.event_id in agent.answers or self._settled[intent.event_id]:
+            return  # the agent has it, or has acted on it since the log was read
         if agent.is_dead or self._choices.happens():
             is_open = not agent.is_dead and self._choices.happens()
             self._inbox.append(on.AnswerFailed(intent=intent, failure=FAILURE, is_open=is_open))

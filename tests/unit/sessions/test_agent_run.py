@@ -10,17 +10,20 @@ import anyio
 import pytest
 
 from orchestrion.actors.sessions.agent_run import AgentRun
+from orchestrion.actors.sessions.approval_answers import ApprovalAnswers
 from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
 from orchestrion.contracts.errors import ProviderProtocolError, SessionLost, StoreError, StoreFull
 from orchestrion.contracts.events import (
     PersistedEvent,
     ThreadActivityAppended,
+    ThreadApprovalResponseRequested,
     ThreadMessageSent,
     ThreadTurnStartRequested,
 )
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
+    ApprovalResolved,
     MessageCompleted,
     MessageDelta,
     PlanUpdated,
@@ -30,7 +33,9 @@ from orchestrion.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
+from orchestrion.contracts.values import EPOCH
 from orchestrion.domain.session.inputs import AgentOver, AgentReport, OwnTurnBegan, TurnEnded
+from orchestrion.domain.session_commands import asked_id
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.scenario import given
 from tests.support.scripted_agent import ModelDispatcher, ScriptedAgent, run_of, start
@@ -265,17 +270,38 @@ async def test_interrupt_of_a_turn_whose_end_is_known_settles_no_other_end(
         run.listen(lambda report: told.set() if isinstance(report, TurnEnded) else None)
         turn_id, intent = run.running_turn_id, _intent(dispatcher)
         assert turn_id is not None
+        dispatcher.held = None if is_recorded else anyio.Event()
         await agent.says(TurnCompleted(outcome="completed"))
         while run.running_turn_id is not None:
             await anyio.lowlevel.checkpoint()
         if is_recorded:
             await told.wait()
-        else:
-            assert not told.is_set()
         await run.interrupt(intent, turn_id, ends_turn=True)
+        if dispatcher.held is not None:
+            assert not told.is_set()
+            dispatcher.held.set()
         await run.end()
     assert not agent.interrupted.is_set()
     assert [envelope.caused_by for envelope in dispatcher.envelopes].count(intent.event_id) == 1
+
+
+async def test_answer_that_the_agent_has_is_not_given_twice(dispatcher: ModelDispatcher) -> None:
+    agent, own, answers = ScriptedAgent(), ApprovalRequestId("r"), ApprovalAnswers()
+    async with running(dispatcher, agent) as run:
+        await agent.says(ApprovalRequested(request=own, kind="command", summary="may I"))
+        while not run.is_open(own):
+            await anyio.lowlevel.checkpoint()
+        response = ThreadApprovalResponseRequested(
+            thread_id=ThreadId("t1"), request_id=asked_id(run.state, own), decision="accept", created_at=EPOCH
+        )
+        for _ in range(2):
+            assert await answers.deliver(run, _intent(dispatcher), response) is None
+        await agent.says(ApprovalResolved(request=own, decision="accept"))
+        while run.is_open(own):
+            await anyio.lowlevel.checkpoint()
+        assert await answers.deliver(run, _intent(dispatcher), response) is None
+        await run.end()
+    assert agent.answers == [(own, "accept")]
 
 
 @pytest.mark.lesson("L41")
