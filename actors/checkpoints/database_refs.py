@@ -186,7 +186,7 @@ async def restore_capture(
         raise NotFound("thread", thread_id)
     name = parse_ref(ref)
     if name is None or name.thread != thread_component(thread_id):
-        raise NotFound("checkpoint", ref, f"is no ref of thread {thread_id!r}: {_LIST_THEM}")
+        raise NotFound("checkpoint", ref, f"is not a ref of thread {thread_id!r}: {_LIST_THEM}")
     asked = f"{_ASKED}{time.time_ns()}"
     if name.database is not None and name.database not in (owner.identity, *owner.former):
         raise NotFound("checkpoint", ref, f"belongs to another database: {_LIST_THEM}")

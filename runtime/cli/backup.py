@@ -51,7 +51,7 @@ def backup(database: Path, target: Path) -> None:
         raise
     finally:
         unfinished.unlink()
-    print_line(stdout_console(), f"{target}: the log up to sequence {head} and all that is derived from it")
+    print_line(stdout_console(), f"{target}: the log up to sequence {head} and everything derived from it")
 
 
 def _detach(copy: Path) -> None:

@@ -81,7 +81,7 @@ def _print(console: Console, found: _HealthReport) -> None:
     )
     print_table(
         console,
-        "Events that do not decode",
+        "Events that cannot be decoded",
         ("sequence", "event", "fault"),
         ((one.sequence, one.event_type, one.fault) for one in diagnosis.quarantine),
     )

@@ -45,7 +45,7 @@ def repair(context: click.Context, database: Path) -> None:
             rebuild(writer, ReplayRequest(projections=projections, progress=progress))
         print_line(console, f"Rebuilt: {', '.join(before.repairable)}")
     else:
-        print_line(console, "Nothing that a replay could repair")
+        print_line(console, "Nothing to repair by a replay")
     left = [one for one in before.findings if one.projector is None]
     if left:
         print_table(

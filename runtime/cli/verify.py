@@ -34,8 +34,8 @@ def verify(context: click.Context, database: Path, as_json: bool) -> None:
 def _print_report(report: VerifyReport) -> None:
     console = stdout_console()
     if not report.findings:
-        print_line(console, f"Nothing found: {report.head} events and all that is derived from them are in order")
-        print_line(console, f"Intents without an outcome yet: {report.open_intents}")
+        print_line(console, f"Nothing found: {report.head} events and everything derived from them are correct")
+        print_line(console, f"Open requests: {report.open_intents}")
         return
     print_table(
         console,

@@ -79,7 +79,7 @@ async def test_a_safety_ref_can_be_gone_back_to(tmp_path: Path) -> None:
     (safety,) = [one["ref"] for one in listed(database) if one["kind"] == "safety"]
     repository.write("users.txt", "edited\n")
     refused = orchestrion("checkpoints", "restore", database, "t2", safety)
-    assert (refused.returncode, "is no ref of thread 't2'" in refused.stderr) == (1, True)
+    assert (refused.returncode, "is not a ref of thread 't2'" in refused.stderr) == (1, True)
     went = json.loads(done("checkpoints", "restore", database, "t1", safety, "--json"))
     assert (repository.top / "made-3").exists()
     assert not (repository.top / "other").exists()

@@ -71,7 +71,7 @@ def test_repair_brings_back_positions_and_rows(database: Path) -> None:
 
 
 def test_repair_changes_nothing_where_all_is_well(database: Path) -> None:
-    assert "Nothing that a replay could repair" in done("repair", database)
+    assert "Nothing to repair by a replay" in done("repair", database)
     assert snapshot_of(database) == expected_snapshot()
 
 

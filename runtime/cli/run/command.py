@@ -109,7 +109,7 @@ def run(
         status = run_until_signal(turn.play, on_signal=turn.signalled)
     finally:
         if turn.is_recorded:
-            terminal.note(f"Go on with: --thread {order.thread_id}")
+            terminal.note(f"Continue with: --thread {order.thread_id}")
     context.exit(status)
 
 
