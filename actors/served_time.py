@@ -95,7 +95,7 @@ class ServedClock:
         return self._time.at(self._current_time())
 
     def start(self, scope: ServedScope) -> None:
-        """Measure time for a scope, and check_expiry it when its own has passed."""
+        """Measure time for a scope, and check its expiry when its time has passed."""
         self._running.add(scope)
         now = self._current_time()
         if self._timer is None or self._timer.at > now + self._pause(scope, now=now):

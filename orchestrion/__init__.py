@@ -1,7 +1,7 @@
 """Orchestrion: the part of an agent host that remembers.
 
 Everything a host needs is imported from here. A name is loaded at its first use, so that `import orchestrion` costs
-next to nothing, and the agent that ships with the package starts as fast as a script. The types of the names stand
+next to nothing, and the agent that ships with the package starts as fast as a script. The types of the names are
 in `__init__.pyi`.
 """
 

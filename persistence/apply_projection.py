@@ -15,7 +15,7 @@ from .positions import PositionRow, read_position, write_position
 from .projections import Projection
 
 Swap: TypeAlias = Callable[[peewee.SqliteDatabase, int], None]
-"""Brings rows that were made anew up to a sequence, and swaps them in with the writing connection."""
+"""Brings rebuilt rows up to a sequence, and swaps them in with the writing connection."""
 
 
 def handled_events(projection: Projection, batch: Sequence[LoggedEvent]) -> list[PersistedEvent]:

@@ -73,7 +73,7 @@ def replay_to_head(
 ) -> list[ProjectionStalled]:
     """Apply what each projection lacks, page by page, each page and projection in one transaction with its position.
 
-    Returns what kept projections from the head; the others stand there.
+    Returns what kept projections from the head; the others are at it.
 
     Raises:
         ProjectionStalled: a position is missing.

@@ -73,7 +73,7 @@ def read_uncaptured_turns(database: peewee.SqliteDatabase) -> list[UncapturedTur
     """The latest turns of live threads that have no checkpoint row. Nothing runs yet: a running turn is a dead host's.
 
     A turn's hand-over waits for the capture of the turn before, so no earlier turn can lack one. The cost is that of
-    the threads, not of the log. Projections stand at the head.
+    the threads, not of the log. Projections are at the head.
     """
     rows = database.execute_sql(
         "SELECT thread.thread_id, turn.turn_id, turn.turn_count,"

@@ -8,7 +8,7 @@
 
 If a statement fails, the transaction is rolled back, what was staged is dropped, and the commands are decided and
 committed one by one, so that a bad one fails alone. If the commit itself fails, its outcome is unknown: the connection
-is opened again and the receipts tell.
+is opened again and the receipts give the outcome.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class CommandGroup:
             raise RuntimeFailed(str(error)) from error
 
     def _drop_reverted_diffs(self, events: Sequence[PersistedEvent]) -> None:
-        """Diffs cannot be replayed: those of turns that a revert removes go with the event that says so."""
+        """Diffs cannot be replayed: those of removed turns are deleted with the event of the revert."""
         for event in events:
             if isinstance(event.payload, ThreadReverted):
                 drop_diffs_above(self._database, event.payload.thread_id, event.payload.turn_count)

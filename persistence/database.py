@@ -126,7 +126,7 @@ def open_writer(path: Path) -> SqliteDatabase:
 def open_reader(path: Path) -> SqliteDatabase:
     """Open `path` for reading; the schema is not looked at. Works beside a runtime that writes.
 
-    A file that was left whole in a directory that may not be written is read as it stands, without locks.
+    A complete file in a directory without write permission is read without locks.
 
     Raises:
         ForeignDatabase: the file is no SQLite database.
@@ -287,7 +287,7 @@ def _connect_reader(path: Path, parameters: str) -> SqliteDatabase:
 
 
 def _enable_incremental_vacuum(database: SqliteDatabase) -> None:
-    """Let a new file give freed pages back (`maintenance`). It is laid out so before SQLite first writes to it."""
+    """Let a new file shrink (`maintenance`). This has to be set before SQLite first writes to it."""
     if database.pragma("page_count") == 0:
         database.execute_sql("PRAGMA auto_vacuum = INCREMENTAL")
 

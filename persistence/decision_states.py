@@ -1,7 +1,7 @@
 """The states that commands are decided on: loaded a thread at a time, staged while a group is decided.
 
 - A state is loaded from the log's indexes (versions, open intents) and from the rows of projections, when a command
-  first needs it. At that moment these projections stand at or past its last event: start-up brings them to the
+  first needs it. At that moment these projections are at or past its last event: start-up brings them to the
   head, and a state is evicted only when they have caught up with it.
 - `stage` folds an event into a staged state; `adopt` keeps what was staged, after the commit; `discard` drops it.
 - Messages, and the owners of turns and approval requests, are known one by one: those written since start-up here,
@@ -48,7 +48,7 @@ DECISION_PROJECTORS: Final = (
     "projection.checkpoints",
     "projection.pending-approvals",
 )
-"""The projectors whose rows states are loaded from. They have to stand at the head before the first command."""
+"""The projectors whose rows states are loaded from. They have to be at the head before the first command."""
 
 MESSAGE_PROJECTOR: Final = "projection.thread-messages"
 

@@ -1,4 +1,4 @@
-"""What a database says of whoever runs on it: positions and lag, sessions, open intents, events nobody can read."""
+"""The state of a database: positions and lag, sessions, open intents, events that do not decode."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PositionDiagnosis:
 
 @attrs.frozen(kw_only=True)
 class SessionDiagnosis:
-    """A provider session whose row says that it lives. `last_seen_at` is its last heartbeat."""
+    """A provider session whose row is live. `last_seen_at` is its last heartbeat."""
 
     thread_id: str
     provider_name: str
@@ -61,7 +61,7 @@ class Diagnosis:
 
 
 def diagnose(database: peewee.SqliteDatabase, *, progress: ProgressListener | None = None) -> Diagnosis:
-    """Read a diagnosis in the caller's read transaction. Decodes the whole log; `progress` is told how that goes."""
+    """Read a diagnosis in the caller's read transaction. Decodes the whole log; `progress` is called meanwhile."""
     head = read_head(database).sequence
     return Diagnosis(
         head=head,

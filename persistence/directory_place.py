@@ -1,4 +1,4 @@
-"""Where a directory is, told by what the file system says and not by the text of a path.
+"""Where a directory is, by the file system's identifiers and not by the text of a path.
 
 A directory has many paths: symbolic links, `..`, bind mounts, letters that a file system takes for equal. So a place is
 the device and inode of the directory and of every directory above it. A directory that is not there has those above it

@@ -96,7 +96,7 @@ def read_page(database: peewee.SqliteDatabase, page: EventPage) -> ReadPage:
 
 
 def read_rows(database: peewee.SqliteDatabase, page: EventPage) -> list[EventRow]:
-    """The rows of a page as they stand in the table: all that it asks for, or as many as `PAGE_BYTES` allow."""
+    """The raw rows of a page: all that it asks for, or as many as `PAGE_BYTES` allow."""
     source, arguments = _source(page)
     cursor = database.execute_sql(f"SELECT {_COLUMNS} {source} ORDER BY sequence LIMIT ?", (*arguments, page.limit))
     rows: list[EventRow] = []

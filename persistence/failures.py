@@ -1,6 +1,6 @@
 """What SQLite, Peewee and the operating system raise, in the contract's words.
 
-An error leaves `persistence` as a `StoreError` that names the file and says what to do, the driver's as its cause.
+An error leaves `persistence` as a `StoreError` that names the file and a remedy, with the driver's as its cause.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CommitOutcomeUnknown(StoreError):
 def translate_errors(path: Path) -> Iterator[None]:
     """Raise what SQLite, Peewee and the operating system raise in the body as `translated` does.
 
-    A commit whose outcome is unknown leaves as what kept it: whoever needs to know looks before this.
+    A commit whose outcome is unknown leaves as its cause: a caller that needs the outcome checks before this.
 
     Raises:
         StoreFull, ForeignDatabase, DatabaseCorrupt, StoreError: with the driver's exception as cause.

@@ -42,7 +42,7 @@ class HostProcess:
 
     @classmethod
     def of_payload(cls, payload: Mapping[str, Any]) -> Self | None:
-        """The process that `as_payload` wrote down; None where nothing says which it was."""
+        """The process that `as_payload` recorded; None where it was not recorded."""
         host, pid, started_at, boot = (payload.get(name) for name in ("host", "hostPid", "hostStartedAt", "bootId"))
         if not isinstance(host, str) or not isinstance(pid, int):
             return None

@@ -101,7 +101,7 @@ def read_identity(database: peewee.SqliteDatabase, path: Path) -> DatabaseIdenti
 
 
 def copy_of(identity: DatabaseIdentity | None) -> DatabaseCopy | None:
-    """What the identity of a database says of its being a copy; None where it is none, or nothing says so."""
+    """The copy that a database is, by its identity; None where it is not a copy, or that is not known."""
     if identity is None or (identity.is_here and not identity.former):
         return None
     return DatabaseCopy(

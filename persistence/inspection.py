@@ -49,10 +49,10 @@ def open_read_only(path: Path) -> Iterator[peewee.SqliteDatabase]:
 
 @contextmanager
 def open_at_one_cut(path: Path, *, progress: ProgressListener | None = None) -> Iterator[peewee.SqliteDatabase]:
-    """A read-only database in which all eight positions stand at the log's head.
+    """A read-only database in which all eight positions are at the log's head.
 
     That is the file itself inside one read transaction, or a temporary copy, migrated and brought to the head, when
-    projectors lag or another version wrote their rows; `progress` is told how the copy's replay goes.
+    projectors lag or another version wrote their rows; `progress` is called during the copy's replay.
 
     Raises:
         ProjectionStalled: a position is missing or beyond the head, or an event cannot be applied.
@@ -107,8 +107,8 @@ def open_copy(path: Path) -> peewee.SqliteDatabase:
 def _is_at_head(database: peewee.SqliteDatabase) -> bool:
     head = read_head(database).sequence
     positions = read_positions(database)
-    stand = all(one.name in positions and positions[one.name].last_applied_sequence == head for one in PROJECTIONS)
-    return stand and not outdated_projections(database, PROJECTIONS)
+    at_head = all(one.name in positions and positions[one.name].last_applied_sequence == head for one in PROJECTIONS)
+    return at_head and not outdated_projections(database, PROJECTIONS)
 
 
 def _replay_all(database: peewee.SqliteDatabase, progress: ProgressListener | None) -> None:

@@ -1,4 +1,4 @@
-"""Keeping the file small while nobody waits for it: the WAL goes into the file, freed pages go back to the disk.
+"""Keeping the file small while no caller waits: the WAL goes into the file, freed pages go back to the disk.
 
 Runs on the writing connection, as every write and checkpoint does. Nothing here is needed for correctness, so what
 fails is left for the next time.
@@ -17,7 +17,7 @@ FREED_PAGES_AT_ONCE: Final = 2_000
 
 @attrs.frozen(kw_only=True)
 class TidyResult:
-    """What one turn did. `freed` counts pages given back, `left` those that are still free.
+    """What one run did. `freed` counts pages given back, `left` those that are still free.
 
     `checkpointed` says that all of the WAL is in the file; a reader of an older state keeps it from getting there.
     """

@@ -324,7 +324,7 @@ class ProjectionCheckpoint(_Table):
 
 
 class ProjectionPendingApproval(_Table):
-    """An approval that an agent asked for, and what became of it."""
+    """An approval request of an agent, and its resolution."""
 
     request_id = TextField(primary_key=True)
     thread_id = TextField()

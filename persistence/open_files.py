@@ -1,6 +1,6 @@
 """The files of an open database, compared by device and inode with what they were.
 
-A file that is removed or replaced while it is open goes on taking writes that nobody will find again. So whoever
+A file that is removed or replaced while it is open still accepts writes, which are lost. So whoever
 commits for the log looks here first.
 """
 

@@ -1,6 +1,6 @@
 """The names of the files that a runtime keeps beside its database.
 
-One list for whoever has to leave them alone, whatever they hold and whether they are there now or not.
+One list for all code that must not touch them, whatever they contain and whether they exist or not.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
   ends, so a lock file that was left behind never blocks.
 - Paths are resolved first: a symlink or a relative path names the same database, and a hard link is refused. Two locks
   in one process exclude each other like two processes. A process that was forked off the owner holds nothing.
-- Who owns the file stands in `<file>.owner`, for messages and inspection alone: it proves nothing.
+- The owner is recorded in `<file>.owner`, for messages and inspection only: it proves nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Owner:
 
 
 class DatabaseLock:
-    """The right to write one database file. Not reentrant; `since` is what others are told.
+    """The right to write one database file. Not reentrant; `since` is shown to others.
 
     Holding it on one thread and releasing it on another is allowed.
     """
@@ -119,9 +119,9 @@ class DatabaseLock:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Who says that it owns the database, or None: nobody does, or a process of this host that has ended.
+    """The recorded owner of the database; None without one, or if it is an ended process of this host.
 
-    Takes no lock, so it never stands in a runtime's way; a runtime that is just starting may not be seen yet.
+    Takes no lock, so it never blocks a runtime; a runtime that is just starting may not be seen yet.
     """
     try:
         fields = json.loads(_owner_file(path.resolve()).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Positions: how far each projector and reactor has applied the log. A projector's stands beside its rows."""
+"""Positions: how far each projector and reactor has applied the log. A projector's position is kept beside its rows."""
 
 from __future__ import annotations
 

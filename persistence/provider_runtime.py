@@ -65,7 +65,7 @@ def close_live_runtimes(database: peewee.SqliteDatabase) -> None:
 
 
 def set_last_seen(database: peewee.SqliteDatabase, session: ProviderSessionId, now: Instant) -> None:
-    """The life goes on: its heartbeat."""
+    """Record a heartbeat of a live session."""
     database.execute_sql(
         "UPDATE provider_session_runtime SET last_seen_at = ? WHERE provider_session_id = ?", (now, session)
     )

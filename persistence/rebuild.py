@@ -1,7 +1,7 @@
-"""Rebuild: a projection's rows made anew from the log, beside the old ones, then swapped in one transaction.
+"""Rebuild: replay a projection's rows from the log beside the old ones, then swap them in one transaction.
 
 The replay goes into a scratch database next to the real one, whose tables are the shadow tables. Killed halfway, the
-old rows and their position stand; the scratch file is thrown away by the next start, or the next rebuild.
+old rows and their position stay; the next start deletes the scratch file, or the next rebuild.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def rebuild(database: peewee.SqliteDatabase, request: ReplayRequest) -> None:
     The caller holds the writing connection and the database's lock. A missing position is put back.
 
     Raises:
-        ProjectionStalled: an event cannot be applied; the old rows stand.
+        ProjectionStalled: an event cannot be applied; the old rows stay.
     """
     with scratch_database(Path(database.database)) as scratch:
         replay_and_swap(database, scratch, request)
@@ -44,8 +44,8 @@ def replay_and_swap(database: peewee.SqliteDatabase, scratch: peewee.SqliteDatab
     it is used again, and the position to be read: both are what they were, or new.
 
     Raises:
-        ProjectionStalled: an event cannot be applied; the old rows stand.
-        CommitOutcomeUnknown: the old rows stand, or the new ones.
+        ProjectionStalled: an event cannot be applied; the old rows stay.
+        CommitOutcomeUnknown: the old rows are there, or the new ones.
     """
     stalled = replay_to_head(scratch, request, source=database)
     if stalled:

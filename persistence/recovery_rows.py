@@ -28,7 +28,7 @@ def read_abandoned_threads(
     database: peewee.SqliteDatabase, *, intents_after: int, is_copy: bool = False, performs_copied: bool = False
 ) -> list[AbandonedThread]:
     """The live threads with a running turn, a streaming message, a pending approval, a live runtime row, or an
-    interrupt or approval response that nothing settles. Projections stand at the head.
+    interrupt or approval response that nothing settles. Projections are at the head.
 
     A backup has no live runtime rows, but sessions that were alive when it was made: with `is_copy`, all sessions are
     looked through. So are, unless `performs_copied`, its queued turns and open reverts.

@@ -1,4 +1,4 @@
-"""One write that stands alone: a transaction of its own, errors in the contract's words.
+"""One separate write: a transaction of its own, with the contract's errors.
 
 For rows that an actor writes beside the log (runtime rows, a reactor's position, diffs). Such a write says the same
 when it is done again, so a commit whose outcome is unknown is an error like any other.

@@ -81,7 +81,7 @@ def read_stats(database: peewee.SqliteDatabase, *, most_threads: int) -> Databas
     """Read the sizes in the caller's read transaction, of `most_threads` threads at most.
 
     Raises:
-        StoreError: this SQLite was built without `dbstat`, which tells pages from each other.
+        StoreError: this SQLite was built without `dbstat`, which lists the pages of each table.
     """
     page_bytes = _pragma(database, "page_size")
     threads = _read_threads(database)
@@ -106,7 +106,7 @@ def _read_tables(database: peewee.SqliteDatabase) -> tuple[TableStats, ...]:
             " WHERE page.aggregate = TRUE GROUP BY 1"
         ).fetchall()
     except peewee.OperationalError as error:
-        raise StoreError(f"this SQLite cannot tell the sizes of tables ({error}): use one with dbstat") from error
+        raise StoreError(f"this SQLite cannot report the sizes of tables ({error}): use one with dbstat") from error
     tables = [
         TableStats(
             name=name,

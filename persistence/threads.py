@@ -66,7 +66,7 @@ async def in_thread(function: Callable[[*Ts], T], *arguments: *Ts, abandon: bool
 async def start_in_thread(start: Callable[[], T], *, undo: Callable[[T], object]) -> T:
     """Run `start` on a thread and return what it made. Where the caller is gone by then, `undo` gets it, on the thread.
 
-    So what was started is always somebody's, also after a native cancellation of asyncio.
+    So whatever was started always has an owner, also after a native cancellation of asyncio.
     """
     lock = threading.Lock()
     is_abandoned = False
@@ -135,7 +135,7 @@ class _CallThreads:
             slot.run()
             with self._lock:
                 self._idle.append(calls)  # before the caller goes on, whose next call may come here
-            with suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            with suppress(RuntimeError):  # the loop is gone, and its waiters with it
                 slot.post(slot.done.set)
             slot = None  # keeps no answer alive
             slot = self._next(calls)
@@ -188,7 +188,7 @@ class JobThread:
         return slot.result()
 
     def put(self, job: Callable[[], object]) -> None:
-        """Hand in a job whose answer nobody waits for.
+        """Hand in a job without waiting for its result.
 
         Raises:
             RuntimeStopped: the thread takes no more jobs.
@@ -242,7 +242,7 @@ class JobThread:
             slot.run()
             try:
                 slot.post(lambda slot=slot: self._answer(slot))  # type: ignore[misc]  # binds this turn's slot
-            except RuntimeError:  # the loop is gone: nobody waits any more
+            except RuntimeError:  # the loop is gone, and its waiters with it
                 self._depth -= 1
 
     def _answer(self, slot: _Slot[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a runtime says of itself at one moment."""
+"""The health of a runtime at one moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HealthStatus: TypeAlias = Literal["running", "failed", "stopping"]
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """`status` is `failed` once commands are refused for good; `failure` then says why.
+    """`status` is `failed` once commands are refused for good; `failure` is then the reason.
 
     `mailbox_depth` counts commands that wait to be decided, `mailbox_waiting` callers that wait for room there.
     """

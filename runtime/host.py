@@ -245,6 +245,6 @@ class _Host:
 
 
 def _reactor_position(positions: dict[str, PositionRow]) -> int:
-    """Where the router goes on: its position, 0 before its first run."""
+    """Where the router continues: its position, 0 before its first run."""
     row = positions.get(REACTOR)
     return 0 if row is None else row.last_applied_sequence

@@ -5,7 +5,7 @@ The host's task only waits: for the runtime to open, and for its end. So whateve
 runtime leave, and is raised in the host's task when the runtime is gone.
 
 A stop has one deadline. What is not done by then is cut off: shields are lowered, actors cancelled, statements of
-SQLite interrupted, agents killed. `GRACE_SECONDS` later the host goes on, whatever is left.
+SQLite interrupted, agents killed. `GRACE_SECONDS` later the host continues, even if something is left.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class RuntimeOptions:
     """What a thread does whose agent cannot or does not resume its conversation: fail the turn, naming the way out, or
     start a new conversation, with the loss stated in its history."""
     copy_policy: CopyPolicy = "cancel"
-    """What becomes of the queued turns and open reverts of a copy of a database, or of a restored backup, when it is
+    """The treatment of the queued turns and open reverts of a copy of a database, or of a restored backup, when it is
     first opened with providers. The original may have performed them since: they are cancelled, with the reason in
     their threads' histories, or performed."""
     progress: ProgressListener | None = None

@@ -125,7 +125,7 @@ class ProviderHost:
 
         1. Agents of the dead host that still live are ended. Those of a host that lives are not, nor those that a
            copy of a database names: they belong to the database that was copied.
-        2. What they were doing is settled by internal commands; in a copy, as `copy_policy` says, queued turns too.
+        2. What they were doing is settled by internal commands; in a copy, by `copy_policy`, queued turns too.
         3. Their runtime rows become stopped, cursors kept; a copy gets an identity of its own.
         """
         identity = await self._lane.run(lambda database: read_identity(database, self._database))

@@ -140,7 +140,7 @@ class Runtime:
         """The read model at one sequence, at least the log's head when asked.
 
         Every event after `snapshot_sequence` applies to it exactly once. With `allow_stalled`, a projector that has
-        halted does not fail the snapshot: the rows come as they are, and `health` says who is behind.
+        halted does not fail the snapshot: the rows come as they are, and `health` names the projectors that are behind.
 
         Raises:
             InvalidRequest: `detail` is neither full nor summary.
@@ -181,7 +181,7 @@ class Runtime:
         Raises:
             InvalidRequest: the count is negative.
             NotFound: the thread does not exist, the workspace is not there, or the state was not captured.
-            RestoreRefused: files would be lost, whatever the command says.
+            RestoreRefused: files would be lost, with any command.
             CaptureFailed: git cannot capture the workspace or compare captures.
             GitUnavailable: there is no git program.
             RuntimeStopped: the runtime has stopped.
@@ -285,9 +285,9 @@ class Runtime:
         await self._projectors.wait_until(sequence)
 
     async def rebuild(self, projectors: Collection[str] = (), *, progress: ProgressListener | None = None) -> None:
-        """Make the rows of these projectors, of all by default, anew from the log, while everything else goes on.
+        """Rebuild the rows of these projectors, of all by default, from the log, while everything else continues.
 
-        Returns when each has swapped rows and position, in one transaction of its own, and goes on from there; one
+        Returns when each has swapped rows and position, in one separate transaction, and continues from there; one
         that had halted is live again. A second rebuild waits for the first. `progress` is called on the
         event loop after each page of the replay. Cancelled, or after an error, a projector that has not swapped keeps
         its old rows.
@@ -295,7 +295,7 @@ class Runtime:
         Raises:
             InvalidRequest: a name is no projector's.
             ProjectionStalled: an event cannot be applied to the new rows.
-            StoreError: the storage failed; where a commit failed, the old rows stand or the new ones.
+            StoreError: the storage failed; where a commit failed, the old rows are there or the new ones.
             RuntimeStopped: the runtime is stopping.
         """
         await self._rebuilder.rebuild(projectors, progress=progress)

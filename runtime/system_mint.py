@@ -22,7 +22,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class SystemMint:
     """The machine's clock, and ids of 24 characters: 50 bits of milliseconds, then 70 random bits, in base32hex.
 
-    Base32hex (RFC 4648) keeps the order of the bits. An id stands in half a dozen places of a row and its indexes, so
+    Base32hex (RFC 4648) keeps the order of the bits. An id is stored half a dozen times in a row and its indexes, so
     a third less than a UUID's text is worth having. What is the same for a whole millisecond is made once for it. May
     be used by any thread.
     """

@@ -1,6 +1,6 @@
 """The caretaker: tidies the file once nothing has been committed for a while.
 
-It sleeps without waking while the log stands still, and looks at the head once a while as long as it moves, so a busy
+It sleeps while the log does not grow, and checks the head at intervals while it does, so a busy
 runtime pays nothing for it. What fails is tried again after the next event.
 """
 

@@ -3,10 +3,10 @@
 - A command that the store refuses is kept and sent again, under its id and as it was, until the deadline: while it
   is, the agent is not read, so nothing is dropped.
 - A rejection is final. Where the session was replaced or its thread deleted, that is as it should be. For any other
-  reason something that an agent or the runtime reported is missing from the history, and `health` and the log say so.
+  reason something that an agent or the runtime reported is missing from the history; `health` and the log report it.
 - A command that names no session has an id derived from what it reports, so that it is recorded once, whoever repeats
   it: one that was recorded before, in other words, is done.
-- An activity whose detail no event can carry is sent without it: what it tells of has happened all the same.
+- An activity whose detail does not fit an event is sent without it: what it reports has happened all the same.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 - What has gathered, up to a bound of both kinds, is one group commit on the write lane (`command_group`). After the
   commit the first callers get their answers, the events are published, and the others get theirs. None goes on
   before the head is published.
-- A caller that is cancelled leaves its command in the mailbox: sending it again under the same id tells its outcome.
+- A caller that is cancelled leaves its command in the mailbox: sending it again under the same id returns its outcome.
 - Closed, it refuses new commands, handles those in the mailbox, and ends. When a commit's outcome cannot be found out,
   it fails for good: every caller, waiting or new, gets `RuntimeFailed`.
 """
@@ -57,7 +57,7 @@ _logger = logging.getLogger(__name__)
 
 @attrs.define(eq=False)
 class Submission:
-    """A command that stands in the mailbox. `result` waits for its answer."""
+    """A command in the mailbox. `result` waits for its answer."""
 
     envelope: CommandEnvelope
     _answered: anyio.Event = attrs.field(factory=anyio.Event, init=False)
@@ -71,7 +71,7 @@ class Submission:
             CommandIdReused: its id belongs to an accepted command with other content.
             ConcurrencyConflict: the stream is not at the expected version.
             StoreError: nothing was written; the same command may be sent again.
-            RuntimeFailed: the runtime stopped; sending the command to a new one tells its outcome.
+            RuntimeFailed: the runtime stopped; sending the command to a new one returns its outcome.
         """
         await self._answered.wait()
         if isinstance(self._answer, DispatchResult):
@@ -124,7 +124,7 @@ class Dispatcher:
         """Put a command into the mailbox, after every one that was put there before, and return at once.
 
         Waits while the mailbox is full. Cancelled there, the command was not taken, unless its turn came at that very
-        moment: sending it again under the same id tells.
+        moment: sending it again under the same id returns its outcome.
 
         Raises:
             RuntimeStopped: the runtime is stopping.
@@ -220,7 +220,7 @@ class Dispatcher:
                 self._report(submission.envelope, answer)
 
     def _report(self, envelope: CommandEnvelope, error: Exception) -> None:
-        """Tell of a command that the store refused, or that met a defect: its caller may be the only one who knows."""
+        """Log a command that the store refused, or that met a defect: otherwise only its caller would know."""
         self._errors.note("dispatcher", error)
         command = envelope.command
         kind, stream_id = aggregate_of(command)

@@ -33,7 +33,7 @@ PAGE_EVENTS: Final = 1000
 
 
 class EventLog:
-    """Publishes committed batches to whoever follows."""
+    """Publishes committed batches to its followers."""
 
     def __init__(self, readers: ReaderPool, *, head: int) -> None:
         self._readers = readers
@@ -95,7 +95,7 @@ class EventLog:
             raise NotFound("thread", thread_id)
 
     async def read_page(self, page: EventPage) -> ReadPage:
-        """A page of the log as it stands in the store, up to the head at most.
+        """A page of the log from the store, at most up to the head.
 
         Raises:
             SequenceAheadOfLog: the page begins beyond the head.

@@ -54,7 +54,7 @@ class IntentNotes:
         await self._note(intent, "error", "turn.interrupt.failed", error, payload={"turnId": turn_id, "error": error})
 
     async def response_undelivered(self, intent: PersistedEvent, reason: str) -> None:
-        """An approval response found nobody to answer."""
+        """An approval response found no open request."""
         await self._note(
             intent,
             "error",

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class MailboxClosed(OrchestrionError):
-    """The mailbox takes no more items. Its owner tells its own callers why."""
+    """The mailbox takes no more items. Its owner raises an error that gives the reason."""
 
 
 @attrs.define(eq=False)

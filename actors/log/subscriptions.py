@@ -21,7 +21,7 @@ from .event_log import EventLog, LogFollower
 class Subscription:
     """An asynchronous iterator over the log from a position on. A context manager: leaving it stops following.
 
-    A slow reader costs nobody else anything: what does not fit its channel it reads from the store. The iteration
+    A slow reader does not slow others: it reads from the store what does not fit its channel. The iteration
     ends when the runtime closes and every event was delivered. An event that does not decode is delivered as
     `UndecodableEvent`. Belongs to one task.
 

@@ -4,7 +4,7 @@ A barrier names a target sequence. Each projector looks at this slot between its
 target and nothing beyond, commits its position there, and parks. When the last has arrived, every reader that shares
 the barrier pins its read transaction, and the projectors go on. A projector that has halted fails the barrier at
 once, and so does one that has failed for `PATIENCE_SECONDS` already; one that begins to retry fails it after so long.
-Either way the others are released: they stand still for one snapshot at most, however often somebody asks.
+Either way the others are released: they wait for one snapshot at most, however many are requested.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Barrier:
             self._released.set()
 
     async def completed(self) -> None:
-        """Wait until every projector stands at the target.
+        """Wait until every projector is at the target.
 
         Raises:
             ProjectionStalled: one of them cannot get there.
@@ -60,14 +60,14 @@ class Barrier:
             raise self._obstacle
 
     def fail(self, obstacle: ProjectionStalled | RuntimeStopped) -> None:
-        """A projector cannot arrive: its readers are told, the others are released."""
+        """A projector cannot arrive: fail the readers and release the other projectors."""
         if not self._complete.is_set():
             self._obstacle = obstacle
             self._complete.set()
             self._released.set()
 
     def arrive(self, projector: str) -> None:
-        """The projector stands at the target, rows and position committed."""
+        """The projector is at the target, rows and position committed."""
         self._missing.discard(projector)
         if not self._missing:
             self._complete.set()

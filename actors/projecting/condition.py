@@ -1,6 +1,6 @@
 """How a projector is: live, retrying, halted or stopped, and since when it fails.
 
-A fault is told once, to the log of the process and to `health()`, not with every try. What waits for the rows asks
+A fault is reported once, to the log of the process and to `health()`, not with every try. What waits for the rows asks
 here whether they will come.
 """
 
@@ -37,7 +37,7 @@ class ProjectorHealth:
 
 
 class ProjectorCondition:
-    """Kept by its projector, which says what happens to it and where it stands then."""
+    """Kept by its projector, which reports its events and its position."""
 
     def __init__(self, name: str, errors: LastErrors) -> None:
         self._name = name
@@ -54,12 +54,12 @@ class ProjectorCondition:
 
     @property
     def fault(self) -> str:
-        """Why the rows do not come."""
+        """Why the rows are not brought up to date."""
         return self._fault or f"it is {self._status}"
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is applied any more, unless new rows come."""
+        """Whether nothing more is applied until the rows are rebuilt."""
         return self._status in ("halted", "stopped")
 
     def has_failed_for(self, seconds: float) -> bool:
@@ -93,13 +93,13 @@ class ProjectorCondition:
         self._failing_since = None
 
     def halt(self, fault: str, position: int) -> None:
-        """A defect: nothing more is applied until new rows come."""
+        """A defect: nothing more is applied until the rows are rebuilt."""
         self._status, self._fault = "halted", fault
         self._errors.note(self._name, f"halted at {position}: {fault}")
         _logger.error("%s halted at %d: %s", self._name, position, fault, extra=self.ids(position))
 
     def stop(self) -> None:
-        """The log has ended. What has halted stays so."""
+        """The log has ended. A halted projector stays halted."""
         if self._status != "halted":
             self._status = "stopped"
 

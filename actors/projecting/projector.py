@@ -6,7 +6,7 @@
 - An event that does not decode, or with a value that SQLite cannot hold, is quarantined: skipped, counted, reported. A
   transient storage error is tried again with backoff; a commit of unknown outcome is looked up before that. Any other
   failure is traced to its event by halving the batch, and halts this projector alone at its last good position.
-- Between two batches, and when halted, it takes rows that a rebuild made anew: rows and position are swapped in one
+- Between two batches, and when halted, it takes rebuilt rows: rows and position are swapped in one
   transaction, and it goes on from there, live. A swap that fails leaves it as it was.
 """
 
@@ -90,7 +90,7 @@ class Projector:
         return self._condition.health(position=self.position, lag=self._log.head - self.position)
 
     def obstacle(self) -> ProjectionStalled | RuntimeStopped:
-        """The error for whoever needs these rows, and waits for what does not come."""
+        """The error for a caller that waits for these rows."""
         if self.status == "stopped":
             return RuntimeStopped(f"{self.name} has stopped at {self.position}: the runtime takes no more events")
         return ProjectionStalled(self.name, self.position, self._condition.fault)
@@ -120,7 +120,7 @@ class Projector:
     async def replace_rows(self, swap: Swap) -> None:
         """Have the projector swap its rows between two batches, and wait until it has. One caller at a time.
 
-        Cancelled before the swap has begun, the old rows stand; after that, its end is waited for first.
+        Cancelled before the swap has begun, the old rows stay; after that, this waits for its end first.
 
         Raises:
             RuntimeStopped: the projector has stopped before it.
@@ -204,7 +204,7 @@ class Projector:
                 self._follow(self._log.head)
 
     async def _take(self, replacement: Replacement) -> None:
-        """Swap the rows and go on from their position, which is between the own one and the published head."""
+        """Swap the rows and continue from their position, between this projector's and the published head."""
         self._replacement = None
         was_halted, fault = self.status == "halted", self._condition.fault
         up_to = self._log.head
@@ -235,7 +235,7 @@ class Projector:
             if isinstance(error, RuntimeStopped):
                 raise
             await self._run_until_done(find_position(self.name, found.append))
-            # At the own position, old rows and new ones are the same to go on from.
+            # At this projector's own position, old and new rows are equal.
             if found[0].last_applied_sequence != up_to or up_to == self._saved:
                 return None
         return found[0]
@@ -339,7 +339,7 @@ class Projector:
         """Wait before the next try. Once the log has ended there is none: the next start replays what is missing."""
         if self._log.has_ended:
             self._condition.give_up(error)
-            raise RuntimeStopped(f"the next start goes on from there, after {error}")
+            raise RuntimeStopped(f"the next start continues from there, after {error}")
         await self._condition.back_off(error, self.position)
 
     async def _save_position(self) -> None:

@@ -73,7 +73,7 @@ class Projectors:
 
     @asynccontextmanager
     async def cut(self, first: Callable[..., T]) -> AsyncIterator[tuple[PinnedReader, T]]:
-        """A read transaction in which all projectors stand at one sequence, at least the head when asked.
+        """A read transaction in which all projectors are at one sequence, at least the head when asked.
 
         `first` is its first read. Requests that arrive together share one barrier.
 

@@ -1,4 +1,4 @@
-"""The rebuilder: makes projections' rows anew while the runtime serves.
+"""The rebuilder: rebuilds projections' rows while the runtime serves.
 
 The replay goes into a scratch database, page by page, on a thread of its own with a connection that reads: commands,
 projectors and reads go on. Then one projector after the other swaps its rows between two of its batches, after the last
@@ -48,7 +48,7 @@ class Rebuilder:
         self._scratches: list[AbstractContextManager[peewee.SqliteDatabase]] = []
 
     async def rebuild(self, names: Collection[str] = (), *, progress: ProgressListener | None = None) -> None:
-        """Make the rows of these projectors anew, of all by default; see `Runtime.rebuild`.
+        """Rebuild the rows of these projectors, of all by default; see `Runtime.rebuild`.
 
         It runs in a task apart: what it has begun comes to an end, however its caller is cancelled.
         """
@@ -62,7 +62,7 @@ class Rebuilder:
                 more_severe(interruption, await wait_through(rebuilding.ended, until=math.inf)) or interruption
             ) from None
         if rebuilding.was_cut:
-            raise RuntimeStopped("the rebuild was cancelled by somebody else")
+            raise RuntimeStopped("the task of the rebuild was cancelled from outside the runtime")
         rebuilding.result()
 
     async def _rebuild(self, projectors: Sequence[Projector], progress: ProgressListener | None) -> None:
@@ -81,7 +81,7 @@ class Rebuilder:
             return
 
     def close(self) -> None:
-        """Rebuild no more, and let go of what a rebuild holds. Does not wait; may be repeated."""
+        """Stop rebuilding and release what a rebuild holds. Does not wait; may be repeated."""
         self._is_closed = True
         if self._thread is not None:
             self._thread.end(self._drop_scratch)

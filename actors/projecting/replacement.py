@@ -1,4 +1,4 @@
-"""A replacement: rows that were made anew, for a projector to take in the place of its own.
+"""A replacement: rebuilt rows that a projector takes in place of its own.
 
 A projector looks at this slot between its batches, halted or not, and swaps rows and position in one transaction of
 its own. Until it has begun, the one who asked may withdraw; from then on the answer is waited for, because the swap

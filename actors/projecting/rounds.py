@@ -78,7 +78,7 @@ class Rounds:
         """Run a job inside the next round's transaction, and wait until that is committed. Raises what the job raises.
 
         The job may be run twice: again, alone, when a failure, its own or a neighbour's, has undone the first time.
-        `is_there` tells whether what it writes is in the database. Shielded as `run_job` is.
+        `is_there` returns whether what it writes is in the database. Shielded as `run_job` is.
 
         Raises:
             CommitOutcomeUnknown: a commit failed; what the job wrote may be there or not.

@@ -1,4 +1,4 @@
-"""Whoever waits until a projector has come to a sequence. Each is woken once, by reaching it or by the end.
+"""The callers that wait until a projector reaches a sequence. Each is woken once, by reaching it or by the end.
 
 One that is cancelled waits no more: nothing is left of it.
 """

@@ -79,7 +79,7 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     Raises:
         InvalidCommand: a field is at fault, names something new by an id that begins with `~`, the command is over
             20 MiB, or a client sent an internal command, a relative directory, a control character in a name, a
-            name that is too long, or an attachment that is not what it says.
+            name that is too long, or an attachment whose content does not match its type.
     """
     admitted = _admit(command, actor)
     for path, name in new_names(admitted.command):

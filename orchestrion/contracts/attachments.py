@@ -1,6 +1,6 @@
-"""What makes an attachment of a new message what it says it is. What older logs hold is never measured by it.
+"""Checks that an attachment of a new message matches its stated type and size. Older logs are not checked.
 
-An agent is given the type and the bytes as they stand here, and refuses what does not fit in its own words, in the
+An agent is given the type and the bytes as given here, and refuses what does not fit in its own words, in the
 middle of a turn. So a message whose attachments do not fit is refused before it is a message.
 """
 

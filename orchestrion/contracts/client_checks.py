@@ -1,11 +1,11 @@
-"""What is looked at in a client's command beyond the types of its fields, so that it means what it says everywhere.
+"""Checks of a client's command beyond the types of its fields, so that it means the same everywhere.
 
 - A directory is absolute: a relative one would mean another place in each process that reads it.
 - Models, efforts, branches, directories, ids of scripts and names of attachments become arguments and file names: they
-  have no control characters. Titles are shown and no more: whoever shows one escapes it.
+  have no control characters. Titles are only shown: the code that shows one escapes it.
 - Names and titles have at most 2 KiB, directories 4,096 bytes, as UTF-8: they are repeated in events, rows, errors and
   arguments.
-- An attachment is what it says it is.
+- An attachment matches its stated type and size.
 
 What older logs hold is read without these checks.
 """

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def camel_case(name: str) -> str:
-    """`snake_case` as it stands on the wire."""
+    """The wire form of a `snake_case` name."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 
@@ -53,7 +53,7 @@ def read_strictly(data: object, cls: type[T], *, command_id: str | None = None) 
     """
     try:
         return _strict().structure(data, cls)
-    except Exception:  # whatever a hook met: the slow converter below says what and where
+    except Exception:  # whatever a hook met: the slow converter below reports what and where
         _explain(data, cls, command_id, strict=True)
 
 

@@ -1,4 +1,4 @@
-"""Markers that say how much was cut. What is cut again counts what was cut before. Pure."""
+"""Markers that count what was cut. A text that is cut again counts what was cut before. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error a host can meet, under one root. Each says whose fault it is and what to do next."""
+"""Every error that a host can meet, under one root. Each names the fault and a remedy, in typed fields too."""
 
 from __future__ import annotations
 
@@ -152,10 +152,10 @@ class EventDecodeError(StoreError):
 
 
 class ProjectionStalled(StoreError):
-    """A projector cannot go on. Its rows stand at `position`; `orchestrion rebuild` makes them anew."""
+    """A projector cannot continue. Its rows are at `position`; `orchestrion rebuild` rebuilds them."""
 
     def __init__(self, projector: str, position: int | None, fault: str) -> None:
-        where = projector if position is None else f"{projector} stands at {position}"
+        where = projector if position is None else f"{projector} is at {position}"
         super().__init__(f"{where}: {fault}; run: orchestrion rebuild DB --projector {projector}")
         self.projector = projector
         self.position = position
@@ -182,7 +182,7 @@ class TurnDiffNotFound(OrchestrionError):
 
 
 class ProviderError(OrchestrionError):
-    """An agent, or what starts it, failed. `reason` says why, where that is known.
+    """An agent, or what starts it, failed. `reason` is the cause, where it is known.
 
     The message may quote the agent: it is cut to 8 KiB.
     """
@@ -195,7 +195,7 @@ class ProviderError(OrchestrionError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The agent could not be started. The message says what to install or configure."""
+    """The agent could not be started. The message names what to install or configure."""
 
 
 class ProviderProtocolError(ProviderError):
@@ -248,4 +248,4 @@ class Overloaded(OrchestrionError):
 
 
 class RuntimeFailed(OrchestrionError):
-    """The runtime stopped taking commands; `health()` says why. Open it again."""
+    """The runtime stopped taking commands; `health()` has the reason. Open it again."""

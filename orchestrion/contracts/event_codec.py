@@ -96,7 +96,7 @@ def decode_event(row: EventRow) -> LoggedEvent:
 
 
 def event_json(event: LoggedEvent) -> dict[str, Any]:
-    """The persisted envelope in wire form; an undecodable event keeps its raw payload and says what is wrong."""
+    """The persisted envelope in wire form; an undecodable event keeps its raw payload and names its fault."""
     envelope: dict[str, Any] = to_json(event)
     return envelope
 

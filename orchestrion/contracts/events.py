@@ -187,7 +187,7 @@ class ThreadSessionStopRequested:
 
 @attrs.frozen(kw_only=True)
 class ThreadSessionSetEvent:
-    """The session's new state. `turn` stands in the one event that opens a turn."""
+    """The session's new state. Only the event that opens a turn has `turn`."""
 
     event_type: ClassVar[str] = "thread.session-set"
     thread_id: ThreadId

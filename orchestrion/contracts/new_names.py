@@ -32,7 +32,7 @@ from .commands import (
 from .values import UNSET
 
 NamedField: TypeAlias = tuple[str, str]
-"""A JSON path and the id that stands there."""
+"""A JSON path and the id at it."""
 
 
 def new_names(command: Command) -> Iterator[NamedField]:

@@ -1,4 +1,4 @@
-"""The bound on what an activity carries: 64 KiB as JSON, the longest texts cut first, with a marker that says so.
+"""The bound on what an activity carries: 64 KiB as JSON, the longest texts cut first, with a marker.
 
 What an agent sent is first made JSON (`fitting_payload`): a number that JSON does not have becomes null, an integer
 beyond 64 bits becomes text, nesting and entries have a bound, and the payload's `altered` names what was changed.

@@ -148,7 +148,7 @@ class ApprovalResolved:
 
 @attrs.frozen(kw_only=True)
 class TurnCompleted:
-    """The turn is over, however it ended. `error` and `reason` say why where the outcome is failed.
+    """The turn is over, however it ended. `error` and `reason` give the cause where the outcome is failed.
 
     `retry_at` is when the same turn may be tried again, where the agent knows it.
     """
@@ -161,7 +161,7 @@ class TurnCompleted:
 
 @attrs.frozen(kw_only=True)
 class CheckpointCaptured:
-    """The runtime's own: the workspace at a turn's end stands in a checkpoint."""
+    """The runtime's own event: the workspace at the end of a turn was captured in a checkpoint."""
 
     turn_id: TurnId
     turn_count: Count
@@ -192,7 +192,7 @@ class SessionNotice:
 
 @attrs.frozen(kw_only=True)
 class SessionExited:
-    """The agent process is gone. `asked` is True where the runtime ended it; `stderr_tail` is its last words."""
+    """The agent process is gone. `asked` is True where the runtime ended it; `stderr_tail` is the end of its stderr."""
 
     asked: bool
     exit_code: int | None = None

@@ -171,7 +171,7 @@ class ReplayPage:
 
 @attrs.frozen(kw_only=True)
 class DispatchResult:
-    """`sequence` is that of the command's last event; `duplicate` says that it was accepted before."""
+    """`sequence` is that of the command's last event; `duplicate` is True where it was accepted before."""
 
     sequence: int
     duplicate: bool

@@ -54,7 +54,7 @@ class RevertPreview:
 
 
 def undone_payload(preview: RevertPreview) -> JsonObject:
-    """What of others a revert undoes, as a history says it."""
+    """What a revert undoes of others' work, as payload of an activity."""
     return {
         "others": [
             {

@@ -1,4 +1,4 @@
-"""Text of agents made fit for events: halves of surrogate pairs joined or replaced, and cut at a bound that says so."""
+"""Text of agents made fit for events: halves of surrogate pairs joined or replaced, cut at a bound."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def first_bytes(text: str, size: int) -> str:
 
 
 def bounded_text(text: str, size: int) -> str:
-    """`text` repaired, and cut where it has over `size` bytes of UTF-8, the marker that says how much included."""
+    """`text` repaired, and cut where it has over `size` bytes of UTF-8, the marker included."""
     if len(text) <= size // 4 and text.isascii():
         return text
     whole = repaired(text)

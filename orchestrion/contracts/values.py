@@ -59,7 +59,7 @@ MAX_ATTACHMENT_NAME: Final = 255
 MAX_COMMAND_BYTES: Final = 20 * 1024 * 1024
 MAX_ACTIVITY_PAYLOAD_BYTES: Final = 64 * 1024
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""Of what an agent says in one message, in UTF-8."""
+"""The bound on one message of an agent, in UTF-8."""
 MAX_ERROR_BYTES: Final = 8 * 1024
 """Of the text of an agent's error, in UTF-8."""
 
@@ -134,7 +134,7 @@ class Attachment:
 
 @attrs.frozen(kw_only=True)
 class UserMessage:
-    """What the user says at the start of a turn."""
+    """The user's message at the start of a turn."""
 
     message_id: MessageId
     role: Literal["user"] = "user"

@@ -1,7 +1,7 @@
 """An agent's streamed messages: which are open, what ids they have, how much of them is kept.
 
 - A message is completed once. Text that continues a completed one opens a new message under an id of its own.
-- A message keeps at most `MAX_MESSAGE_BYTES`; then only its characters are counted, and its end says how many were cut.
+- A message keeps at most `MAX_MESSAGE_BYTES`; then only its characters are counted, and its end counts the cut.
 - At most `MAX_OPEN_MESSAGES` are open in a session: the oldest is completed before another opens.
 - Text that comes between turns belongs to the turn before. Before the session's first turn there is none: such text
   becomes a notice of the session.
@@ -69,7 +69,7 @@ def complete_message(state: IngestState, item: ProviderItemId, now: Instant) -> 
 
 
 def complete_messages(state: IngestState, now: Instant) -> Ingested:
-    """End every message that is open, and tell what was said before the session's first turn."""
+    """End every message that is open, and report text from before the session's first turn."""
     commands: list[IngestedCommand] = []
     for message in state.open_messages:
         state, completed = _complete(state, message, now)
@@ -143,7 +143,7 @@ def _delta(state: IngestState, message: OpenMessage, text: str, now: Instant) ->
         ),
         item=message.item,
     )
-    # What a whole session has in common stands in its session-sets, not in each piece of text.
+    # What holds for a whole session is in its session-sets, not in each piece of text.
     return attrs.evolve(delta, metadata=attrs.evolve(delta.metadata, provider_thread_id=None, adapter_key=None))
 
 

@@ -1,7 +1,7 @@
-"""What an agent says, bounded where it enters: every text, detail and id of a provider event. Pure.
+"""The bounds on what an agent sends, applied where it enters: every text, detail and id of a provider event. Pure.
 
 The bounds hold for every provider. An event within them is passed on as it is; of one beyond them the longest texts
-are cut, each with a marker that says how much. Text of messages has its bound in `agent_messages`, where the message
+are cut, each with a marker that counts it. Text of messages has its bound in `agent_messages`, where the message
 is known.
 """
 
@@ -121,7 +121,7 @@ def _is_short(key: str) -> bool:
 
 
 def _item(item: ProviderItemId) -> ProviderItemId:
-    """A key that is longer than an identifier stands for itself by its digest."""
+    """A key that is longer than an identifier is replaced by its digest."""
     if _is_short(item):
         return item
     return ProviderItemId(hashlib.blake2b(item.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES).hexdigest())

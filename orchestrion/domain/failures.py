@@ -1,4 +1,4 @@
-"""The activity that says why a turn failed, and what a reader takes from it.
+"""The activity that reports why a turn failed, and how it is read.
 
 `thread.session-set` carries an error too, but the next one replaces it. An activity stays.
 """
@@ -31,7 +31,7 @@ def failure_payload(turn_id: TurnId, reason: FailureReason | None, message: str)
 
 
 def failure_of(payload: Mapping[str, Any], at: Instant) -> TurnFailure:
-    """The failure that an activity tells of. A reason that this version does not know is read as `unknown`."""
+    """The failure that an activity reports. A reason that this version does not know is read as `unknown`."""
     return TurnFailure(
         turn_id=TurnId(str(payload.get("turnId", ""))),
         reason=_REASONS.get(payload.get("reason"), "unknown"),

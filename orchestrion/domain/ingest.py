@@ -1,7 +1,7 @@
 """Ingestion: what an agent reports becomes internal commands. Pure; the session that owns the agent sends them.
 
-Commands are numbered here, after coalescing. What an agent says of a turn that is over leads to nothing that could
-open or end one; what it says in an event's detail never replaces the ids that the runtime gives.
+Commands are numbered here, after coalescing. An agent's report on a turn that is over leads to nothing that could
+open or end one; an event's detail never replaces the ids that the runtime gives.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _cause_of_failure(state: IngestState, event: TurnCompleted) -> _EndCause:
 def _end_turn(
     state: IngestState, status: SessionStatus, now: Instant, why: _EndCause
 ) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
-    """Complete what still streams, say why the turn failed if it did, then report a status that names no turn."""
+    """Complete what still streams, report why the turn failed if it did, then a status that names no turn."""
     state, commands = complete_messages(state, now)
     if status == "error" and state.turn_id is not None:
         failed = _turn_failed(state, state.turn_id, why, now)
@@ -219,7 +219,7 @@ def _turn_failed(state: IngestState, turn_id: TurnId, why: _EndCause, now: Insta
 def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[IngestState, tuple[IngestedCommand, ...]]:
     """A status that no session follows: stopped where it was asked for, else why it ended.
 
-    An agent that ended between turns has no turn to say so: an activity of its own does, which no later status covers.
+    An agent that ended between turns has no turn: a separate activity reports it, which no later status covers.
     """
     if state.fatal_error is not None:
         return _end_turn(state, "error", now, _EndCause(state.fatal_error, state.fatal_reason))

@@ -1,6 +1,6 @@
 """Recovery: what a dead host left behind becomes internal commands that settle it. Pure.
 
-After them nothing is stuck: no turn runs without an owner, no message streams, no approval waits that nobody can
+After them nothing is stuck: no turn runs without an owner, no message streams, no approval waits that cannot be
 answer, and interrupts and approval responses that never reached their agent are closed as not delivered. Queued turns
 stay queued; stops and reverts stay open and are performed again. In a copy of a database, where the original may have
 performed them, queued turns and open reverts are closed.

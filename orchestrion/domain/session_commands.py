@@ -79,11 +79,11 @@ class IngestState:
     completed_messages: tuple[MessageId, ...] = ()
     """The latest ones, so that a message is not completed twice."""
     early_text: str = ""
-    """What was said before the session's first turn and is not told yet."""
+    """Text from before the session's first turn that is not reported yet."""
     asked_again: tuple[tuple[ApprovalRequestId, int], ...] = ()
     """The agent's open requests whose answers were refused, each with how often the user was asked again."""
     resumed: bool = False
-    """Whether it goes on with an earlier run's conversation and no turn has completed in it yet."""
+    """Whether it continues an earlier run's conversation and has not completed a turn yet."""
     fatal_error: str | None = None
     fatal_reason: FailureReason | None = None
     last_error: str | None = None
@@ -252,7 +252,7 @@ def closed(state: IngestState, request: ApprovalRequestId) -> IngestState:
 
 
 def _below(session: ProviderSessionId, key: str) -> str:
-    """An agent's key below its session's id; a key that is too long for an identifier is told by its digest."""
+    """An agent's key below its session's id; a key that is too long for an identifier is replaced by its digest."""
     whole = runtime_id(session, key)
     if len(whole) <= MAX_IDENTIFIER_LENGTH:
         return whole

@@ -28,7 +28,7 @@ class TurnFact:
 
 @attrs.frozen(kw_only=True)
 class MessageFact:
-    """`last_sequence` is that of the last event that touched the message; `removed` says that a revert did."""
+    """`last_sequence` is that of the last event that touched the message; `removed`: a revert removed it."""
 
     last_sequence: int
     thread_id: ThreadId

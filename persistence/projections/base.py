@@ -1,6 +1,6 @@
 """What a projection is, and the statements it is made of.
 
-A projection turns events into the rows of one table. It holds no state: everything it knows stands in the events
+A projection turns events into the rows of one table. It holds no state: everything it knows is in the events
 it is given and in its own rows, so the rows are the same however the log is cut into batches.
 
 Statements are compiled once, when the module that owns them is imported: compiling is what Peewee's time goes
@@ -77,7 +77,7 @@ def insert_unless_present(model: type[peewee.Model]) -> str:
 def upsert(model: type[peewee.Model], *, key: Sequence[Any], owner: Any = None, **changes: Any) -> str:
     """Insert a row, or update in place the one that has its `key`; never one of another `owner`.
 
-    `changes` says what becomes of a column; without any, every other column takes the new row's value.
+    `changes` gives a column's new value; without any, every other column takes the new row's value.
     """
     kept = {field.name for field in (*key, owner) if field is not None}
     update = {getattr(model, column): value for column, value in changes.items()} or {

@@ -1,4 +1,4 @@
-"""`projection.checkpoints`: one row a workspace snapshot, by the count of the turn that it ends."""
+"""`projection.checkpoints`: one row per workspace snapshot, by the count of the turn that it ends."""
 
 from __future__ import annotations
 

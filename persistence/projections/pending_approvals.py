@@ -1,4 +1,4 @@
-"""`projection.pending-approvals`: one row a request that an agent made of its user, and what became of it.
+"""`projection.pending-approvals`: one row per approval request of an agent, with its resolution.
 
 A request opens once and resolves once. What ends the agent's interest in an answer (its session, its turn, its
 thread) resolves the request as `cancel`, so that nothing pends that nobody can answer.

@@ -1,4 +1,4 @@
-"""`projection.projects`: one row a project, kept after its deletion with `deleted_at` set."""
+"""`projection.projects`: one row per project, kept after its deletion with `deleted_at` set."""
 
 from __future__ import annotations
 

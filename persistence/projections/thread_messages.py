@@ -3,7 +3,7 @@
 A batch is folded message by message before it is written: a hundred deltas to a message are one concatenation, and
 the rows still appear in the order in which their messages did.
 
-A row holds at most `MAX_ROW_BYTES` of text; then it says how much was cut. Agents are bounded below that where they
+A row holds at most `MAX_ROW_BYTES` of text; then a marker counts what was cut. Agents are bounded below that where they
 enter, so this is met by logs of older versions and by commands that bypass a session. Without it, one message that
 outgrows SQLite's largest value would keep the whole table from its events.
 """

@@ -1,4 +1,4 @@
-"""`projection.thread-sessions`: one row a thread that ever had a session, as it was last set."""
+"""`projection.thread-sessions`: one row per thread that ever had a session, as it was last set."""
 
 from __future__ import annotations
 

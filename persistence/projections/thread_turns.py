@@ -1,4 +1,4 @@
-"""`projection.thread-turns`: one row a turn, from its hand-over to its end.
+"""`projection.thread-turns`: one row per turn, from its hand-over to its end.
 
 A turn is opened by the `session-set` that says so, and ends once: by the first later fact of its thread that no
 longer names it, or by the thread's deletion. What is over stays over.

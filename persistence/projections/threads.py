@@ -1,4 +1,4 @@
-"""`projection.threads`: one row a thread, kept after its deletion with `deleted_at` set.
+"""`projection.threads`: one row per thread, kept after its deletion with `deleted_at` set.
 
 What a batch changes of a thread is gathered first and written with one UPDATE, whatever number of events stand
 behind it.

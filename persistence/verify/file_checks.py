@@ -17,7 +17,7 @@ _FAULTS_OF_VALUES: Final = ("CHECK constraint failed in ", "NULL value in ")
 
 
 def check_integrity(database: peewee.SqliteDatabase) -> Iterator[Finding]:
-    """SQLite's integrity check: pages, indexes, CHECKs, types. Each fault is told once, however many rows have it.
+    """SQLite's integrity check: pages, indexes, CHECKs, types. Each fault is reported once, however many rows have it.
 
     Tables with pages that cannot be read come first: their damage ends SQLite's own check before its time.
     """

@@ -47,7 +47,7 @@ class VerifyReport:
 
 
 def listed(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The first findings of a check; when there are more, the last one says so."""
+    """The first findings of a check; when there are more, the last one notes it."""
     remaining = iter(findings)
     yield from islice(remaining, LISTED_PER_CHECK)
     further = next(remaining, None)

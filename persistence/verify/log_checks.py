@@ -93,7 +93,7 @@ def check_streams(database: peewee.SqliteDatabase) -> Iterator[Finding]:
 
 
 def check_receipts(database: peewee.SqliteDatabase, head: LogHead) -> Iterator[Finding]:
-    """Each receipt tells what its command's events say, and each event's command has one."""
+    """Each receipt agrees with its command's events, and each event's command has a receipt."""
     for row in database.execute_sql(_RECEIPTS_OF_EVENTS):
         fault = _receipt_fault(row, head.sequence)
         if fault is not None:
@@ -116,7 +116,7 @@ def check_orphans(database: peewee.SqliteDatabase) -> Iterator[Finding]:
 
 
 def check_positions(database: peewee.SqliteDatabase, head: LogHead) -> Iterator[Finding]:
-    """Every projector has a position, none is beyond the head, and each is dated by the event it stands at."""
+    """Every projector has a position, none is beyond the head, and each has the date of the event at its position."""
     positions = read_positions(database)
     known = {projection.name for projection in PROJECTIONS}
     for name in sorted(known - positions.keys()):
@@ -133,14 +133,14 @@ def _receipt_fault(row: Any, head: int) -> str | None:
     _, status, error, result, kind, aggregate_id, last, event_kind, stream_id = row
     if status == "rejected":
         if last is not None:
-            return f"it says rejected, but the command has event {last}"
+            return f"it is rejected, but the command has event {last}"
         if error is None:
-            return "it says rejected and gives no reason"
+            return "it is rejected and gives no reason"
         return f"its head {result} is beyond the log's head {head}" if result > head else None
     if last is None:
-        return f"it says accepted with sequence {result}, but the command has no event"
+        return f"it is accepted with sequence {result}, but the command has no event"
     if last != result:
-        return f"it says sequence {result}, but the command's last event is {last}"
+        return f"it has sequence {result}, but the command's last event is {last}"
     if (kind, aggregate_id) != (event_kind, stream_id):
         return f"it names {kind} {aggregate_id!r}, but the command's events are of {event_kind} {stream_id!r}"
     return None
@@ -149,7 +149,7 @@ def _receipt_fault(row: Any, head: int) -> str | None:
 def _position_fault(database: peewee.SqliteDatabase, row: PositionRow, head: LogHead) -> str | None:
     position = row.last_applied_sequence
     if position > head.sequence:
-        return f"stands at {position}, beyond the log's head {head.sequence}"
+        return f"is at {position}, beyond the log's head {head.sequence}"
     if row.projector.startswith(REACTOR_PREFIX):
         return None
     event = database.execute_sql(
@@ -157,5 +157,5 @@ def _position_fault(database: peewee.SqliteDatabase, row: PositionRow, head: Log
     ).fetchone()
     expected = EPOCH if position == 0 else None if event is None else event[0]
     if expected is None:
-        return f"stands at {position}, which is no event"
+        return f"is at {position}, which is no event"
     return None if row.updated_at == expected else f"is dated {row.updated_at}, event {position} {expected}"

@@ -1,6 +1,6 @@
 """Payloads that do not decode, and rows against a fresh replay.
 
-The log is decoded once and fed to all projections, each up to the position it says it stands at, into a scratch
+The log is decoded once and fed to all projections, each up to its stored position, into a scratch
 database. What does not decode is skipped there as it is by a projector.
 """
 
@@ -35,7 +35,7 @@ def check_replay(
     """Decode every event, replay it into `scratch`, and compare table by table.
 
     A projection whose position is missing or beyond the head is not compared: its position is a finding by itself. Nor
-    is one whose rows another version wrote: a runtime makes them anew before it uses them.
+    is one whose rows another version wrote: a runtime rebuilds them before it uses them.
     """
     head = read_head(database).sequence
     outdated = outdated_projections(database, PROJECTIONS)

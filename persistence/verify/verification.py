@@ -40,7 +40,7 @@ _CONTENT_CHECKS: Final[tuple[Check, ...]] = (
 
 
 def verify_database(path: Path, *, progress: ProgressListener | None = None) -> VerifyReport:
-    """Check a database against its own log. Works beside a runtime; `progress` is told how the replay goes.
+    """Check a database against its own log. Works beside a runtime; `progress` is called during the replay.
 
     A damaged file, or a table that is not as the migrations make it, leaves the checks of the content out.
 

@@ -1,1 +1,1 @@
-"""The command line: one file a command. `app` has the group that they are registered in."""
+"""The command line: one file per command. `app` has the group that they are registered in."""

@@ -74,9 +74,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _status_of(error: BaseException) -> int:
-    """The exit status that an error of a command stands for, after one line about it on standard error.
+    """The exit status for an error of a command, after one line about it on standard error.
 
-    A group of errors stands for the first of them. A defect of the command itself is raised again, with its traceback.
+    A group of errors has the status of its first one. A defect of the command itself is raised again.
     """
     match cause := _first_of(error):
         case click.exceptions.Exit():

@@ -55,7 +55,7 @@ def backup(database: Path, target: Path) -> None:
 
 
 def _detach(copy: Path) -> None:
-    """Make the copy a database of its own: nobody lives in it, and it is the file of no identity yet."""
+    """Make the copy a separate database: without live sessions, and without an identity yet."""
     with closing(open_copy(copy)) as opened, translate_errors(copy):
         opened.begin("IMMEDIATE")
         close_live_runtimes(opened)

@@ -176,7 +176,7 @@ def _refs_of(database: Path) -> tuple[RefOwner, list[ThreadWorkspaces]]:
 
 @contextmanager
 def _owned(database: Path) -> Iterator[None]:
-    """No runtime is at work on the database meanwhile."""
+    """No runtime has the database open meanwhile."""
     with open_read_only(database):
         lock = DatabaseLock(database, since=instant(datetime.now(UTC)))
         lock.acquire()

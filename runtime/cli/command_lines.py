@@ -1,7 +1,7 @@
 """Lines of a file descriptor, read without blocking the event loop and no further ahead than one chunk.
 
-A line that is longer than any spelling of a command is refused and skipped to its end; it never stands in memory as a
-whole. What a command may have is told where it is read.
+A line that is longer than any spelling of a command is refused and skipped to its end; it is never in memory as a
+whole. The bounds of a command are checked where it is read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CommandLines:
         """The next line without its end, None at the end of the input. Cancelled, it loses nothing.
 
         Raises:
-            InvalidCommand: the line is over the limit, in bytes. The next call goes on behind it.
+            InvalidCommand: the line is over the limit, in bytes. The next call continues after it.
         """
         searched = 0
         is_long = False

@@ -57,7 +57,7 @@ def dispatch(context: click.Context, database: Path, internal: bool, concurrency
     Creates DB if it is missing. Runs no agents and does not recover turns. Exits with 1 if any answer is `invalid`,
     `reused` or `failed`.
     """
-    logging.getLogger(dispatcher.__name__).setLevel(logging.ERROR)  # the answers tell what the store refused
+    logging.getLogger(dispatcher.__name__).setLevel(logging.ERROR)  # the answers report what the store refused
     end_of_input = anyio.Event()
     dispatching = partial(_dispatch, database, end_of_input, internal=internal, concurrency=concurrency)
     context.exit(run_until_signal(dispatching, on_signal=partial(_end_input, end_of_input)))

@@ -1,4 +1,4 @@
-"""`orchestrion health`: what a database says of whoever runs on it."""
+"""`orchestrion health`: the state of a database and of its sessions."""
 
 from __future__ import annotations
 

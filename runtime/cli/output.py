@@ -34,7 +34,7 @@ def write_json(value: Any) -> None:
 
 
 def write_bytes(content: bytes) -> None:
-    """All of it, flushed. A stream without a buffer, as `python -u` has it, may take a part and say no more."""
+    """All of it, flushed. A stream without a buffer, as `python -u` has it, may take only a part."""
     left = memoryview(content)
     while left:
         left = left[sys.stdout.buffer.write(left) :]
@@ -57,7 +57,7 @@ def stderr_console() -> Console:
 
 
 def print_table(console: Console, title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table with a title, or one line that says there is nothing of the kind."""
+    """A table with a title, or one line where it would be empty."""
     table = Table(title=cell(title), title_justify="left", title_style="bold")
     for header in headers:
         table.add_column(header, overflow="fold")
@@ -82,7 +82,7 @@ def print_copy(console: Console, copy: DatabaseCopy | None) -> None:
 
 
 def cell(value: object) -> Text:
-    """A value as it stands in a table: no markup, no control characters, a dash for None."""
+    """A value as shown in a table: no markup, no control characters, a dash for None."""
     if value is None:
         return Text("-", style="dim")
     return Text("".join(shown if shown.isprintable() else " " for shown in str(value)))

@@ -1,4 +1,4 @@
-"""`orchestrion rebuild`: rows of projections made anew from the log."""
+"""`orchestrion rebuild`: rows of projections rebuilt from the log."""
 
 from __future__ import annotations
 

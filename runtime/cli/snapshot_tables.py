@@ -10,7 +10,7 @@ from .output import excerpt, print_line, print_table
 
 
 def print_snapshot(console: Console, snapshot: Snapshot) -> None:
-    """Print what a snapshot has; of what it has not, nothing or a line that says so."""
+    """Print what a snapshot has; of what it has not, nothing or a line about its absence."""
     print_line(console, f"Snapshot at sequence {snapshot.snapshot_sequence}, {snapshot.updated_at}")
     print_table(
         console,

@@ -77,7 +77,7 @@ def test_projectors_that_lag_are_no_finding(database: Path) -> None:
             "UPDATE orchestration_command_receipts SET status = 'rejected' WHERE command_id = 'readme-33'",
             "receipts",
             "receipt of 'readme-33'",
-            "says rejected, but the command has event 37",
+            "is rejected, but the command has event 37",
         ),
         (
             "UPDATE orchestration_command_receipts SET aggregate_id = 'bakery' WHERE command_id = 'readme-33'",
@@ -126,7 +126,7 @@ def test_projectors_that_lag_are_no_finding(database: Path) -> None:
             "UPDATE projection_state SET last_applied_sequence = 99 WHERE projector = 'projection.threads'",
             "positions",
             "projection.threads",
-            "stands at 99, beyond the log's head 37",
+            "is at 99, beyond the log's head 37",
         ),
         (
             "UPDATE projection_state SET updated_at = '2027-01-01T00:00:00.000Z'"

@@ -218,7 +218,7 @@ async def test_a_clean_stop_without_room_waits_for_none_and_is_no_defect_of_anyb
         head = runtime.health().head
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
     told = [record.getMessage() for record in caplog.records if "ends at" in record.getMessage()]
-    assert all("the next start goes on from there" in message for message in told)
+    assert all("the next start continues from there" in message for message in told)
     assert told
     disk.free()
     async with open_runtime(path) as runtime:

@@ -19,7 +19,7 @@ from .script import Stage, acceptance, captured_turn, requested_approval, settin
 
 
 async def play(stage: Stage) -> None:
-    """Play until somebody kills this process."""
+    """Play until this process is killed."""
     async with open_runtime(stage.database, providers=[stage.provider]) as runtime:
         for command in setting(stage, now()):
             await _dispatch(runtime, command)

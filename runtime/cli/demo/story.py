@@ -1,4 +1,4 @@
-"""The story: a first host is killed in the middle of a turn, a second one goes on where it was."""
+"""The story: a first host is killed in the middle of a turn, a second one continues it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Story:
 
 
 async def play(stage: Stage, say: Callable[[str], None]) -> Story:
-    """Play the story and tell what happens while it does.
+    """Play the story and print what happens meanwhile.
 
     Raises:
         DemoFailed: a host ended or stood still where it should not have.
@@ -98,7 +98,7 @@ async def _first_half(stage: Stage, say: Callable[[str], None]) -> FirstHost:
                     sequences[line["commandId"]] = line["sequence"]
             started_at = start_time(line["agentPid"])
         except (anyio.IncompleteRead, TimeoutError) as error:
-            raise DemoFailed("the first host did not come to its second turn") from error
+            raise DemoFailed("the first host did not reach its second turn") from error
         finally:
             host.send_signal(signal.SIGKILL)
         await host.wait()
@@ -154,7 +154,7 @@ async def _resend(runtime: Runtime, stage: Stage) -> dict[str, int]:
 
 
 async def _third_turn(runtime: Runtime, after: int) -> None:
-    """Allow what the third turn asks for, until its checkpoint stands."""
+    """Allow what the third turn asks for, until its checkpoint is recorded."""
     async with runtime.subscribe(after, thread_id=THREAD) as events:
         async for event in events:
             request = requested_approval(event)

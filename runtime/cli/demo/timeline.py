@@ -18,7 +18,7 @@ from ..output import excerpt
 
 
 def summary_of(event: LoggedEvent) -> str:
-    """What an event says, on one line; "" where its type says it all."""
+    """An event's content on one line; "" where its type is enough."""
     if not isinstance(event, PersistedEvent):
         return f"does not decode: {event.fault}"
     match event.payload:

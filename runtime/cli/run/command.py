@@ -87,7 +87,7 @@ def run(
     model: str | None,
     effort: str | None,
 ) -> None:
-    """Run one turn of an agent and stream what it says.
+    """Run one turn of an agent and stream its text.
 
     Ctrl-C interrupts the turn, a second one stops the runtime, a third one ends the process at once. The thread is
     kept in DB in any case; continue it with --thread.
@@ -102,7 +102,7 @@ def run(
         thread_id=start.thread_id,
         start=start,
     )
-    logging.getLogger("orchestrion").setLevel(logging.ERROR)  # the terminal shows what the thread's history says
+    logging.getLogger("orchestrion").setLevel(logging.ERROR)  # the terminal shows the thread's history
     terminal = Terminal(cast("Approval", approve))
     turn = _TurnOnTerminal(order, terminal)
     try:
@@ -132,7 +132,7 @@ def _turn_start(thread_id: ThreadId, prompt: str, *, model: str | None, effort: 
 
 
 class _TurnOnTerminal:
-    """One turn, from the opened database to its end. `is_recorded` says whether its thread stands in the database."""
+    """One turn, from the opened database to its end. `is_recorded`: its thread is in the database."""
 
     def __init__(self, order: _RunRequest, terminal: Terminal) -> None:
         self._order = order
@@ -149,7 +149,7 @@ class _TurnOnTerminal:
         return True
 
     async def play(self) -> int:
-        """Play the turn; the exit status that its outcome stands for."""
+        """Run the turn and return the exit status of its outcome."""
         async with open_runtime(self._order.database, providers=[self._order.agent]) as runtime:
             await _find_or_make_thread(runtime, self._order)
             self.is_recorded = True

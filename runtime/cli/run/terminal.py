@@ -53,7 +53,7 @@ class Terminal:
         print_line(self._console, text)
 
     async def decide(self, question: str) -> ApprovalDecision:
-        """Ask until the answer is one, or decide as `--approve` says. Cancelled, nothing was decided."""
+        """Ask until the answer is one, or decide by `--approve`. Cancelled, nothing was decided."""
         if self._approval == "always":
             self.note(f"{question}: accepted")
             return "accept"

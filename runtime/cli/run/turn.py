@@ -1,4 +1,4 @@
-"""One turn as a terminal follows it: which events are its own, what they say, and how it ended. No input or output."""
+"""One turn as a terminal follows it: which events are its own, what they show, and how it ended. No input or output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Outcome: TypeAlias = Literal["completed", "interrupted", "error"]
 
 @attrs.frozen(kw_only=True)
 class TextShown:
-    """Text that continues what the agent says."""
+    """Text that continues the agent's message."""
 
     text: str
 
@@ -49,7 +49,7 @@ class ApprovalAsked:
 
 @attrs.frozen(kw_only=True)
 class ApprovalSettled:
-    """A decision was made, by whomever; the question is not open any more."""
+    """The request was decided and is not open any more."""
 
     request: ApprovalRequestId
 

@@ -201,7 +201,7 @@ async def test_a_halted_projector_fails_snapshots_unless_they_are_allowed_to_be_
     )
     async with open_runtime(path) as runtime:
         await _halt_messages(runtime)
-        with pytest.raises(ProjectionStalled, match=r"projection\.thread-messages stands at 2"):
+        with pytest.raises(ProjectionStalled, match=r"projection\.thread-messages is at 2"):
             await runtime.get_snapshot()
         others = [one.name for one in PROJECTIONS if one.name != "projection.thread-messages"]
         await runtime.dispatch(make.project_create("p2"), wait_for=others)
