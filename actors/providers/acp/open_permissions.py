@@ -15,14 +15,14 @@ from ..jsonrpc.protocol import RequestId
 from ..jsonrpc.steps import RpcAnswer, RpcStep
 from .permissions import Offer
 
-__all__ = ["CANCELLED", "OpenPermissions", "Permission"]
+__all__ = ["CANCELLED", "AcpPermission", "AcpPermissions"]
 
 CANCELLED: Final[JsonObject] = {"outcome": {"outcome": "cancelled"}}
 _MAX_OPEN: Final = 64
 
 
 @attrs.frozen(kw_only=True)
-class Permission:
+class AcpPermission:
     """A request: the agent's id of it, and what it offers."""
 
     id: RequestId
@@ -30,26 +30,26 @@ class Permission:
 
 
 @attrs.frozen(kw_only=True)
-class OpenPermissions:
+class AcpPermissions:
     """At most 64 requests, the oldest first. `count` is how many were asked: each has a key of its own."""
 
-    requests: Mapping[ApprovalRequestId, Permission] = attrs.field(factory=dict[ApprovalRequestId, Permission])
+    requests: Mapping[ApprovalRequestId, AcpPermission] = attrs.field(factory=dict[ApprovalRequestId, AcpPermission])
     count: int = 0
 
-    def ask(self, permission: Permission) -> tuple[OpenPermissions, ApprovalRequestId, RpcStep]:
+    def ask(self, permission: AcpPermission) -> tuple[AcpPermissions, ApprovalRequestId, RpcStep]:
         """The key of a new request, and what gives up an older one as lost where there are too many."""
         kept, lost = self._give_up(len(self.requests) - _MAX_OPEN + 1, lost=True)
         key = ApprovalRequestId(f"permission-{self.count + 1}")
-        return OpenPermissions(requests={**kept.requests, key: permission}, count=self.count + 1), key, lost
+        return AcpPermissions(requests={**kept.requests, key: permission}, count=self.count + 1), key, lost
 
-    def without(self, key: ApprovalRequestId) -> OpenPermissions:
+    def without(self, key: ApprovalRequestId) -> AcpPermissions:
         return attrs.evolve(self, requests={one: asked for one, asked in self.requests.items() if one != key})
 
-    def give_up(self) -> tuple[OpenPermissions, RpcStep]:
+    def give_up(self) -> tuple[AcpPermissions, RpcStep]:
         """Answer all of them `cancelled`."""
         return self._give_up(len(self.requests), lost=False)
 
-    def _give_up(self, count: int, *, lost: bool) -> tuple[OpenPermissions, RpcStep]:
+    def _give_up(self, count: int, *, lost: bool) -> tuple[AcpPermissions, RpcStep]:
         """Answer the oldest requests `cancelled`; nobody declined a `lost` one."""
         given_up = dict(islice(self.requests.items(), max(0, count)))
         if not given_up:

@@ -39,9 +39,9 @@ from ..ignored_frames import IgnoredFrames
 from ..jsonrpc.protocol import Notification, Reply, RequestId
 from ..jsonrpc.steps import RpcAnswer, RpcStep
 from ..loose_json import list_of, object_of, text_of
-from .open_permissions import CANCELLED, OpenPermissions, Permission
+from .open_permissions import CANCELLED, AcpPermission, AcpPermissions
 from .permissions import choose, left_out, offers_of
-from .streamed_text import StreamedText
+from .streamed_text import AcpText
 from .tool_call import clipped
 from .tool_calls import ToolCalls
 from .turn_end import turn_end
@@ -90,9 +90,9 @@ class AcpConversation:
     running: bool = False
     interrupting: bool = False
     cancelling: bool = False
-    text: StreamedText = attrs.field(factory=StreamedText)
+    text: AcpText = attrs.field(factory=AcpText)
     tools: ToolCalls = attrs.field(factory=ToolCalls)
-    permissions: OpenPermissions = attrs.field(factory=OpenPermissions)
+    permissions: AcpPermissions = attrs.field(factory=AcpPermissions)
     ignored: IgnoredFrames = attrs.field(factory=IgnoredFrames)
 
     def replay_ended(self) -> tuple[AcpConversation, RpcStep]:
@@ -147,7 +147,7 @@ class AcpConversation:
         text, ended = self.text.end()
         tools, tool = self.tools.asked(object_of(message.get("toolCall")))
         offers = offers_of(message.get("options"), modes=self.modes)
-        permissions, request, lost = self.permissions.ask(Permission(id=request_id, offers=offers))
+        permissions, request, lost = self.permissions.ask(AcpPermission(id=request_id, offers=offers))
         asked = ApprovalRequested(
             request=request,
             kind=_KINDS.get(tool.kind, "permission"),
@@ -221,7 +221,7 @@ class AcpConversation:
         permissions, given_up = self.permissions.give_up()
         return attrs.evolve(self, permissions=permissions), attrs.evolve(given_up, notifications=(cancel,))
 
-    def _streamed(self, text: StreamedText, events: Events) -> tuple[AcpConversation, RpcStep]:
+    def _streamed(self, text: AcpText, events: Events) -> tuple[AcpConversation, RpcStep]:
         """Most chunks continue a message, and leave the conversation as it is."""
         after = self if text is self.text else attrs.evolve(self, text=text)
         return after, RpcStep(events=events)

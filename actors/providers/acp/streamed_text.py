@@ -17,7 +17,7 @@ from .agent_ids import message_id_of
 from .meta import speaker_of
 from .tool_call import content_text
 
-__all__ = ["StreamedText"]
+__all__ = ["AcpText"]
 
 _MAX_THOUGHT: Final = 64 * 1024
 
@@ -25,7 +25,7 @@ Events = tuple[ProviderRuntimeEvent, ...]
 
 
 @attrs.frozen(kw_only=True)
-class StreamedText:
+class AcpText:
     """`message` is the key of the open message, `message_id` what the agent calls it, `count` how many there were."""
 
     message: ProviderItemId | None = None
@@ -34,7 +34,7 @@ class StreamedText:
     speaker: tuple[str, ...] = ()
     count: int = 0
 
-    def said(self, update: JsonObject) -> tuple[StreamedText, Events]:
+    def said(self, update: JsonObject) -> tuple[AcpText, Events]:
         """Take an `agent_message_chunk`."""
         text = content_text(update.get("content"))
         if not text:
@@ -53,31 +53,31 @@ class StreamedText:
             item = after.message
         return after, (*ended, MessageDelta(item=item, text=text))
 
-    def thought_on(self, update: JsonObject) -> tuple[StreamedText, Events]:
+    def thought_on(self, update: JsonObject) -> tuple[AcpText, Events]:
         """Take an `agent_thought_chunk`."""
         after, ended = self._heard(speaker_of(update))
         after, message = after._end_message()
         text = content_text(update.get("content"))[: _MAX_THOUGHT - len(after.thought)]
         return attrs.evolve(after, thought=after.thought + text), (*ended, *message)
 
-    def end(self) -> tuple[StreamedText, Events]:
+    def end(self) -> tuple[AcpText, Events]:
         """End the message and the thought."""
         after, message = self._end_message()
         after, thought = after.end_thought()
         return after, (*message, *thought)
 
-    def end_thought(self) -> tuple[StreamedText, Events]:
+    def end_thought(self) -> tuple[AcpText, Events]:
         if not self.thought:
             return self, ()
         events = (ReasoningCompleted(text=self.thought),) if self.thought.strip() else ()
         return attrs.evolve(self, thought=""), events
 
-    def _end_message(self) -> tuple[StreamedText, Events]:
+    def _end_message(self) -> tuple[AcpText, Events]:
         if self.message is None:
             return self, ()
         return attrs.evolve(self, message=None, message_id=None), (MessageCompleted(item=self.message),)
 
-    def _heard(self, speaker: tuple[str, ...]) -> tuple[StreamedText, Events]:
+    def _heard(self, speaker: tuple[str, ...]) -> tuple[AcpText, Events]:
         """Another speaker ends what the one before was saying."""
         if speaker == self.speaker:
             return self, ()

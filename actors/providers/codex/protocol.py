@@ -53,7 +53,7 @@ from .items import SILENT_TYPES, TOOL_TYPES, reasoning_text
 from .notices import KNOWN, notice_of
 from .open_requests import OpenRequests
 from .open_tools import OpenTools
-from .streamed_text import StreamedText
+from .streamed_text import CodexText
 
 __all__ = ["CodexConversation", "CodexTurn"]
 
@@ -87,7 +87,7 @@ class CodexConversation:
     thread_id: ProviderThreadId
     turn: CodexTurn = CodexTurn()
     had_turn: bool = False
-    text: StreamedText = attrs.field(factory=StreamedText)
+    text: CodexText = attrs.field(factory=CodexText)
     tools: OpenTools = attrs.field(factory=OpenTools)
     requests: OpenRequests = attrs.field(factory=OpenRequests)
     lifted_at: Instant | None = None
@@ -317,7 +317,7 @@ class CodexConversation:
     def _with_turn(self, **changes: Any) -> CodexConversation:
         return attrs.evolve(self, turn=attrs.evolve(self.turn, **changes))
 
-    def _with_text(self, text: StreamedText, events: Events) -> tuple[CodexConversation, RpcStep]:
+    def _with_text(self, text: CodexText, events: Events) -> tuple[CodexConversation, RpcStep]:
         return attrs.evolve(self, text=text), RpcStep(events=events)
 
     def _with_tools(self, tools: OpenTools, events: Events) -> tuple[CodexConversation, RpcStep]:

@@ -14,7 +14,7 @@ import attrs
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent
 
-__all__ = ["OpenMessage", "StreamedText"]
+__all__ = ["CodexText", "OpenMessage"]
 
 _MAX_OPEN: Final = 64
 
@@ -32,7 +32,7 @@ class OpenMessage:
 
 
 @attrs.frozen(kw_only=True)
-class StreamedText:
+class CodexText:
     """`open` are at most 64 messages by Codex's ids; `cut_off` is how much was reported of those of the turn before.
 
     `count` is how many messages there were: each has a key of its own.
@@ -42,7 +42,7 @@ class StreamedText:
     cut_off: Mapping[str, int] = attrs.field(factory=dict[str, int])
     count: int = 0
 
-    def said(self, item_id: str, text: str) -> tuple[StreamedText, Events]:
+    def said(self, item_id: str, text: str) -> tuple[CodexText, Events]:
         """Take a delta. The oldest message ends where too many are open."""
         if not text:
             return self, ()
@@ -57,10 +57,10 @@ class StreamedText:
             ended = (MessageCompleted(item=messages.pop(next(iter(messages))).item),)
         item = ProviderItemId(f"message-{self.count + 1}")
         messages[item_id] = OpenMessage(item=item, told=len(text))
-        after = StreamedText(open=messages, cut_off=_without(self.cut_off, item_id), count=self.count + 1)
+        after = CodexText(open=messages, cut_off=_without(self.cut_off, item_id), count=self.count + 1)
         return after, (*ended, MessageDelta(item=item, text=text))
 
-    def completed(self, item_id: str, text: str) -> tuple[StreamedText, Events]:
+    def completed(self, item_id: str, text: str) -> tuple[CodexText, Events]:
         """Take a message as it is in the end."""
         cut_off = self.cut_off.get(item_id, 0)
         after = attrs.evolve(self, cut_off=_without(self.cut_off, item_id))
@@ -72,13 +72,13 @@ class StreamedText:
             return after, said
         return attrs.evolve(after, open=_without(after.open, item_id)), (*said, MessageCompleted(item=message.item))
 
-    def end_turn(self) -> tuple[StreamedText, Events]:
+    def end_turn(self) -> tuple[CodexText, Events]:
         """End every message."""
         cut_off = {item_id: message.told for item_id, message in self.open.items()}
         ended = tuple(MessageCompleted(item=message.item) for message in self.open.values())
         return attrs.evolve(self, open={}, cut_off=cut_off), ended
 
-    def begin_turn(self) -> StreamedText:
+    def begin_turn(self) -> CodexText:
         """Forget what is open: it was streamed between turns."""
         return attrs.evolve(self, open={})
 
