@@ -77,7 +77,7 @@ class PipeSendStream(_Pipe, ByteSendStream):
         """Write all of `item`. Cancelled before the first byte only if the pipe is full; else it may be cut off.
 
         Raises:
-            BrokenResourceError: nobody reads the pipe any more.
+            BrokenResourceError: the reading end of the pipe is closed.
             ClosedResourceError: the stream is closed.
         """
         rest = memoryview(item)

@@ -1,7 +1,7 @@
 """The supervisor: runs actors in the runtime's task group, and never lets their failures reach the host's code.
 
 - An actor that raises is restarted, with backoff, as its policy allows. One that is beyond restarting fails the
-  runtime: commands are refused from then on and `health()` says why; what the host itself is doing is not cancelled.
+  runtime: commands are refused from then on and `health()` has the error; the host's own code is not cancelled.
 - A Ctrl-C that strikes an actor's code fails the runtime too, and is passed on to the host.
 - A cancellation of the host's code does not reach actors: they are stopped in order, or ended by `cancel`.
 """
@@ -102,7 +102,7 @@ class Supervisor:
                 await self._supervise(name, run, policy, ended)
         except anyio.get_cancelled_exc_class():
             if not scope.cancel_called:
-                self._give_up(ActorFailure(actor=name, error=RuntimeFailed("its task was cancelled by somebody else")))
+                self._give_up(ActorFailure(actor=name, error=RuntimeFailed("its task was cancelled from outside")))
             raise
 
     async def _supervise(

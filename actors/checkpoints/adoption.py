@@ -1,4 +1,4 @@
-"""Captures of a thread that stand under other names than this database's are kept under its own.
+"""Captures of a thread under the names of another database are kept under this database's names too.
 
 They are those of the first edition, whose names have no database, and in a copy of a database those that were captured
 before it was copied. Which are the thread's, their messages say: they name turns, whose ids no other thread has.

@@ -1,4 +1,4 @@
-"""What the checkpointer tells threads beside their checkpoints: what failed, whom a turn met, that there is no git.
+"""Activities of the checkpointer beside checkpoints: a failed capture, a shared workspace, a missing git.
 
 A store that does not take a line costs the line alone.
 """
@@ -29,12 +29,12 @@ _logger = logging.getLogger(__name__)
 
 @attrs.frozen
 class CaptureNotes:
-    """Lines in the histories of threads. Said again, each is the line that is there."""
+    """Activities in the histories of threads. Each is appended once, however often it is reported."""
 
     _sender: CommandSender
     _mint: Mint
     _reported: dict[ThreadId, SkippedPaths] = attrs.field(factory=dict)
-    """What captures skipped, as each thread was last told."""
+    """What captures skipped, as last reported to each thread."""
 
     async def workspace_shared(self, turn: TurnWorkspace, met: frozenset[ThreadId]) -> None:
         if not met:
@@ -75,7 +75,7 @@ class CaptureNotes:
         )
 
     async def capture_skipped(self, turn: TurnWorkspace, skipped: SkippedPaths) -> None:
-        """Name what the turn's checkpoint does not have, unless it is what the thread was last told."""
+        """Name what the turn's checkpoint does not have, unless that was reported last."""
         if self._reported.get(turn.thread_id, SkippedPaths()) == skipped:
             return
         if len(self._reported) >= _THREADS_REMEMBERED:
@@ -104,7 +104,7 @@ class CaptureNotes:
         )
 
     async def no_git(self, turn: TurnWorkspace, error: GitUnavailable) -> None:
-        """Tell the thread once, whatever becomes of this runtime: the command's id is the thread's own."""
+        """Report it once per thread, over all runtimes: the command's id is derived from the thread's."""
         digest = hashlib.blake2b(turn.thread_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
         await self._append(
             turn,

@@ -23,7 +23,7 @@ start; `reporting` what was found to the thread."""
 class CaptureBudget:
     """How long captures may take once they began. All durations are seconds.
 
-    One that is over it is given up: the thread is told by `checkpoint.capture.failed`, and the turn's checkpoint is
+    One that is over it is given up: `checkpoint.capture.failed` reports it to the thread, and the turn's checkpoint is
     `error`.
     """
 
@@ -53,7 +53,7 @@ class CapturesUnderWay:
 
     @contextmanager
     def begin(self, turn: TurnWorkspace, of: TurnEdge) -> Iterator[CaptureUnderWay]:
-        """A capture is under way for as long as the block runs. It waits until it says otherwise."""
+        """A capture is under way for as long as the block runs. It waits at first."""
         capture = CaptureUnderWay(turn=turn, of=of)
         self._all.append(capture)
         try:

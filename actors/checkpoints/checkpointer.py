@@ -3,13 +3,13 @@
 - Captures of one thread run in the order they were asked for: a turn's hand-over waits for the end of the turn before
   and for its own baseline, nothing else waits. Captures of one thread cost the others nothing.
 - What belongs to a turn is the difference from its own baseline to its own end. Edits made between turns are not
-  attributed to any turn; where turns of several threads work in one workspace, each thread is told which it met.
+  attributed to any turn; where turns of several threads work in one workspace, the history of each names the others.
 - Every turn that is over has a checkpoint: `ready`, `error` where a capture failed, or `missing` where a host stopped
   before the end was captured. An end is never captured late: after a crash a ref that is there is used.
-- A capture has a budget. What is under way says so, with its step; what is over its budget is given up, and said.
+- A capture has a budget. `health()` shows each running capture with its step; one over its budget is given up.
 - What a capture had to leave out is reported with the turn's checkpoint. Every `error` has its reason in the history.
 - A diff is durable before the event that relies on it. Doing a capture again gives the same refs, diff and event.
-- Where there is no git program there are no checkpoints, the thread is told once, and the session goes on.
+- Where there is no git program there are no checkpoints, this is reported once, and the session continues.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Checkpointer:
     async def capture_baseline(self, turn: TurnWorkspace) -> None:
         """Capture the workspace as the turn finds it, after the thread's captures asked for before.
 
-        One that an attempt to start the turn left is replaced: what changed since, before the turn, is nobody's.
+        One that an attempt to start the turn left is replaced: what changed since belongs to no turn.
         From now on the turn is at work in the workspace, until its end is captured or `forget` is called. Waits while
         a revert holds the workspace. A failure is reported in the thread and does not keep the turn from running.
         Cancelled, the captures asked for before still come first.
@@ -135,7 +135,7 @@ class Checkpointer:
         before, done = self._queue(turn.thread_id)
         try:
             await self._send.send((turn, before, done))
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # the next start says that it is missing
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # the next start reports that it is missing
             self._dequeue(turn.thread_id, before, done)
         except BaseException:
             self._dequeue(turn.thread_id, before, done)

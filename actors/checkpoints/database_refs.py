@@ -67,14 +67,14 @@ class RefOwner:
         )
 
     def can_prune(self, ref: ThreadRef) -> bool:
-        """Whether nobody else can be the owner of a ref that is shown. Who made one by hand, its name does not say."""
+        """Whether a ref that is shown has no other possible owner. One made by hand does not name its maker."""
         name = parse_ref(ref.ref)
         return name is not None and (name.database == self.identity or not name.name.startswith(_ASKED))
 
 
 @attrs.frozen(kw_only=True)
 class ThreadRef:
-    """A ref of a thread, and where it stands."""
+    """A ref of a thread, and its standing."""
 
     thread_id: ThreadId
     workspace: str
@@ -136,7 +136,7 @@ async def prune(
     The safety refs of a revert that is still to be finished stay: what it put away is nowhere else. Refs of identities
     that the database had before it was copied stay as well, unless `former` says that the other copy is gone: then
     what is current of them is kept under this database's own names.
-    No runtime owns the database meanwhile: a turn's baseline stands before the turn does.
+    No runtime owns the database meanwhile: a turn's baseline is recorded before the turn.
 
     Raises:
         GitUnavailable: there is no git program.

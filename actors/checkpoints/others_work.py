@@ -43,7 +43,7 @@ async def preview_revert(facts: RevertFacts, *, names: RefNames, database: Path)
 
     Raises:
         NotFound: the state to go back to was not captured, or the workspace is not there.
-        RestoreRefused: files would be lost, whatever the command says.
+        RestoreRefused: files would be lost, with any command.
         CaptureFailed: the workspace cannot be captured.
         GitUnavailable: there is no git program.
     """
@@ -88,7 +88,7 @@ async def others_work(
 ) -> RevertPreview:
     """Tell the thread's own work in what a restore would change from everybody else's.
 
-    `not_own` are paths that are known to be somebody else's, beside what captures tell.
+    `not_own` are paths that are known to be others', beside what captures show.
 
     Raises:
         CaptureFailed: captures cannot be compared.
@@ -141,7 +141,7 @@ async def touched_since(
 
 
 async def _changed_by_others(workspace: GitWorkspace, facts: RevertFacts, target: Capture, present: str) -> set[bytes]:
-    """The paths that changed since the target outside the thread's turns, as far as captures tell."""
+    """The paths that changed since the target outside the thread's turns, as far as captures show."""
     kept = await _kept_trees(workspace, facts)
     changed: set[bytes] = set()
     last: str | None = target.tree

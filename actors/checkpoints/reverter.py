@@ -2,14 +2,14 @@
 
 - Refused before anything is touched: the target was not captured, another thread's turn is at work in the workspace,
   the agent cannot follow and the host does not let it start afresh, files would be lost, or changes that are not of the
-  thread's turns would be undone and the command does not allow it. Threads whose changes are undone are told.
+  thread's turns would be undone and the command does not allow it. Threads whose changes are undone get an activity.
 - Then: what stands in the workspace is kept under the revert's safety ref, files are put back, the agent follows, and
   one transaction appends `thread.reverted`, settles the request and removes the diffs of the turns that are gone.
 - The safety ref is the journal, keyed by the request: while a request is open and its ref is there, the revert is
-  done again from the start, each step to the same absolute target. What cannot be finished is put back, and said.
+  done again from the start, each step to the same absolute target. What cannot be finished is undone and reported.
 
 The thread's own worker performs it, so no turn of the thread runs meanwhile. The file is longer than others: it is one
-sequence of steps, with what each says when it fails.
+sequence of steps, with the error of each.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class RevertedConversation(Protocol):
 
 @attrs.frozen(kw_only=True)
 class RevertOrder:
-    """A request to revert, with its thread as it stands."""
+    """A request to revert, with the current state of its thread."""
 
     intent: PersistedEvent
     turn_count: int
@@ -198,7 +198,7 @@ class Reverter:
         safety = progress.names.safety(order.thread.id, order.intent.event_id)
         progress.begun = await workspace.existing(safety) is not None
         if order.turn_count in order.failed_checkpoints:
-            raise _Refused(f"the checkpoint of turn {order.turn_count} is in error: the thread's history says why")
+            raise _Refused(f"the checkpoint of turn {order.turn_count} is in error: see the thread's history")
         facts = await self._facts(order)
         target = await find_target(workspace, self._names, facts)
         if target is None:
@@ -278,7 +278,7 @@ class Reverter:
         following: Following,
         done: _RevertResult,
     ) -> None:
-        """Let the agent follow, and tell the thread what happened, before what it tells of can be forgotten."""
+        """Let the agent follow, and report the result to the thread, before its subject can be forgotten."""
         outcome = done.outcome
         if following == "rolls-back":
             await conversation.roll_back(order)

@@ -1,6 +1,6 @@
 """The bounded stream between an adapter, which learns what its agent does, and the session that reads it.
 
-What the agent says waits for room (`put`), in number and in bytes, so that a reader that stops makes the agent wait.
+Events of the agent wait for room (`put`), in number and in bytes, so that a reader that stops makes the agent wait.
 Each event is bounded as it enters, and text that continues the text before it joins it: a flood of tiny pieces costs
 little more than its bytes. What the runtime's own calls bring about (an approval answered) is taken at once
 (`put_nowait`): the reader may be the one that calls, and such events are as few as the requests that are open. `end`
@@ -51,7 +51,7 @@ class EventQueue(ObjectReceiveStream[ProviderRuntimeEvent]):
         self._append(event, event_size(event))
 
     def _is_full(self, size: int) -> bool:
-        """One event that is larger than all the room there is stands alone."""
+        """One event that is larger than all the room is put in alone."""
         if len(self._waiting) >= self._capacity:
             return True
         return bool(self._waiting) and self._bytes + size > _MAX_WAITING_BYTES

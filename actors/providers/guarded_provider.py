@@ -175,7 +175,7 @@ class _RollingBack(_Guarded):
 
 @attrs.define(eq=False)
 class _Held:
-    """What the task that holds a connection and the session that uses it tell each other."""
+    """What the task that holds a connection and the session that uses it exchange."""
 
     settled: anyio.Event = attrs.field(factory=anyio.Event)
     leave: anyio.Event = attrs.field(factory=anyio.Event)

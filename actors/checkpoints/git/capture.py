@@ -40,7 +40,7 @@ _LAST_ATTEMPT: Final = 4
 class Capture:
     """A workspace as it stood: the ref that keeps it, its commit, the commit's tree and message.
 
-    `place` tells the workspace from others of its repository. `skipped` is what the capture could not take in: of that,
+    `place` identifies the workspace within its repository. `skipped` is what the capture could not take in: of that,
     the tree says nothing. `details` is what no tree has.
     """
 

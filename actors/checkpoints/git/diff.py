@@ -1,7 +1,7 @@
 """The difference of two trees: the unified text that `git diff` prints, and the files it names.
 
 Both are bounded. A text that is too long ends at a line's end with a marker; files beyond the bound are counted.
-A file above the size limit of captures is listed without lines: the text shows the note that stands for its content.
+A file above the size limit of captures is listed without lines: the text shows the note in place of its content.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class WorkspaceDiff:
     """What changed between two captures. `text` is empty when nothing did.
 
     `changed_files` counts all of them, `files` has the first. `noted_files` counts those whose content was too large to
-    keep, before or after; `is_cut` says whether the text ends in a marker.
+    keep, before or after; `is_cut`: the text ends in a marker.
     """
 
     text: str

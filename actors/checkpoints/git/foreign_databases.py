@@ -28,7 +28,7 @@ _MOST_FRAMES: Final = 4096
 
 
 def is_runtimes_database(place: bytes) -> bool:
-    """Whether the database of a runtime stands at `place`. Blocks."""
+    """Whether there is a database of a runtime at `place`. Blocks."""
     try:
         lock = os.lstat(place + b".lock")
         facts = os.lstat(place)

@@ -10,7 +10,7 @@ captures of this workspace alone: one of another work tree or directory of the r
 does not hold would go.
 
 A workspace without a repository has a shadow repository beside the database, if it is opened with one; `layouts.py`
-says what becomes of captures when a repository comes or goes.
+describes captures when a repository is added or removed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SAFETY_ATTEMPTS: Final = 1000
 
 @attrs.frozen(kw_only=True)
 class GitWorkspace:
-    """A directory in a git work tree. It holds no state: any number may stand on one directory and be used at once."""
+    """A directory in a git work tree. It holds no state: any number may exist for one directory and be used at once."""
 
     _git: Git
     _path: Path
@@ -109,7 +109,7 @@ class GitWorkspace:
 
     @property
     def place(self) -> str:
-        """What tells the workspace from others of its repository."""
+        """What distinguishes the workspace from others of its repository."""
         return self._layout.place
 
     async def existing(self, ref: CheckpointRef) -> Capture | None:

@@ -18,7 +18,7 @@ async def ignored_paths(git: Git, work_tree: Path, paths: Collection[bytes]) -> 
     """Those of `paths` that the ignore files in `work_tree` ignore, tracked or not.
 
     Raises:
-        CaptureFailed: git could not tell, as when a path lies beyond a symbolic link.
+        CaptureFailed: git could not answer, as when a path lies beyond a symbolic link.
     """
     if not paths:
         return set()

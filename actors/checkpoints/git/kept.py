@@ -21,12 +21,12 @@ _PLACE: Final = "\n\nplace "
 
 
 def commit_text(message: str, place: str, tree: Tree) -> bytes:
-    """What a capture's commit says: its message, the place of the workspace in the repository, and what no tree has."""
+    """A capture's commit text: message, place of the workspace in the repository, and what no tree has."""
     return f"{message}{_PLACE}{place}\n{tree.skipped.lines()}{tree.details.lines()}".encode("utf-8", "replace")
 
 
 def read_commit_text(text: str) -> tuple[str, str]:
-    """The message and the place that a capture's commit says."""
+    """The message and the place in a capture's commit."""
     message, _, rest = text.strip("\n").partition(_PLACE)
     return message, rest.partition("\n")[0]
 
@@ -48,7 +48,7 @@ def _lines(text: str) -> list[str]:
 
 @attrs.frozen(kw_only=True)
 class KeptRef:
-    """A ref with the commit it names. `captured_at` is ISO-8601; `name` is what the ref says.
+    """A ref with the commit it names. `captured_at` is ISO-8601; `name` is the parsed ref.
 
     `is_missing`: objects of the capture were deleted. Where its commit was, what that said is empty.
     """

@@ -1,4 +1,4 @@
-"""The note that stands in a tree for a file above the size limit: its size and time, without its content.
+"""The note that replaces a file above the size limit in a tree: its size and time, without its content.
 
 Every note has the same size, so that notes are found without reading all blobs. Its mark is made from the rest, and
 keeps git from taking the notes of two files for one file that was renamed.

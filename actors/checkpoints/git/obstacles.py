@@ -22,7 +22,7 @@ NOTHING: Final = b"000000"
 
 
 class RestoreRefused(OrchestrionError):
-    """The files cannot be put back without loss, or not now. Nothing was touched; `fault` says what to do."""
+    """The files cannot be put back without loss, or not now. Nothing was touched; `fault` names a remedy."""
 
     def __init__(self, directory: Path, fault: str) -> None:
         super().__init__(f"{directory} is not restored: {fault}")
@@ -48,7 +48,7 @@ def find_obstacles(
     gone: Collection[bytes],
     notes: Collection[bytes],
 ) -> set[bytes]:
-    """What stands where a file is to be written, and is in no capture.
+    """What is where a file is to be written, and in no capture.
 
     Raises:
         RestoreRefused: it is a nested repository, or something that has no content to capture.
@@ -63,7 +63,7 @@ def find_obstacles(
             except (FileNotFoundError, NotADirectoryError):
                 modes[path] = None
             except OSError as fault:
-                raise RestoreRefused(layout.top, f"{shown(path)} cannot be looked at: {fault}") from fault
+                raise RestoreRefused(layout.top, f"{shown(path)} cannot be examined: {fault}") from fault
         return modes[path]
 
     found: set[bytes] = set()
@@ -87,7 +87,7 @@ def find_obstacles(
             found.add(obstacle)
     own = own_files.those_of(found)
     if own:
-        raise RestoreRefused(layout.top, f"{shown(min(own))} belongs to the runtime and stands in the way")
+        raise RestoreRefused(layout.top, f"{shown(min(own))} belongs to the runtime and is in the way")
     return found
 
 
@@ -98,7 +98,7 @@ def _files_below(layout: Layout, root: bytes, directory: bytes) -> Iterator[byte
     for place, directories, files in os.walk(os.path.join(root, directory), onerror=refuse):
         relative = os.path.relpath(place, root)
         if b".git" in directories or b".git" in files:
-            raise RestoreRefused(layout.top, f"a git repository stands at {shown(relative)}: move it away first")
+            raise RestoreRefused(layout.top, f"there is a git repository at {shown(relative)}: move it away first")
         links = [name for name in directories if os.path.islink(os.path.join(place, name))]
         for name in (*files, *links):
             mode = os.lstat(os.path.join(place, name)).st_mode

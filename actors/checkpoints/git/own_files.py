@@ -2,7 +2,7 @@
 
 They are known by device and inode, so that no path leads to them unseen (`..`, a symbolic link above, a bind mount, a
 hard link, another spelling where names have no case), and by the directory they stand in and their name, so that one
-that is gone now or comes later is known as well. They are looked up anew for each capture and each restore.
+that is gone now or comes later is known as well. They are looked up again for each capture and each restore.
 
 The database of another runtime counts too, with what it has beside it, where the file itself proves what it is. What is
 left out for that is foreign: unlike this runtime's own files it is named with the capture.
@@ -42,7 +42,7 @@ class OwnFiles:
     _own: frozenset[_Identity] = frozenset()
     _directories: dict[bytes, tuple[_Identity | None, _Owned | None]] = attrs.field(factory=dict)
     _databases: dict[bytes, bool] = attrs.field(factory=dict)
-    """Places that were looked at, and whether a runtime's database stands there."""
+    """Places that were examined, and whether a runtime's database is there."""
 
     @classmethod
     def look(cls, top: Path, database: Path | None) -> Self:
@@ -61,7 +61,7 @@ class OwnFiles:
         return cls(os.fsencode(top), frozenset(beside), frozenset(own))
 
     def has(self, path: bytes) -> bool:
-        """Whether what stands at `path`, or would, is a runtime's own or lies in what is."""
+        """Whether `path` is, or would be, a runtime's own file or directory, or lies in one."""
         return self._owned(path) is not None
 
     def those_of(self, paths: Collection[bytes]) -> set[bytes]:

@@ -131,7 +131,7 @@ async def record_workspace(git: Git, scratch: Git, layout: Layout, own: OwnFiles
 async def record(
     scratch: Git, layout: Layout, paths: Collection[bytes], own: OwnFiles, *, whole: bool = False
 ) -> SkippedPaths:
-    """Take these paths into the index as they stand; with `whole`, also those above the size limit.
+    """Take these paths into the index as they are; with `whole`, also those above the size limit.
 
     Answers with those that could not be taken in whole, which leave the index where it has nothing of them.
 
@@ -157,7 +157,7 @@ async def record(
 
 
 async def _update(scratch: Git, layout: Layout, paths: list[bytes]) -> dict[bytes, SkipReason]:
-    """Let git read these paths. Where it fails it is asked for halves, until what it cannot read stands alone."""
+    """Let git read these paths. Where that fails halves are read, until the unreadable path is isolated."""
     reasons: dict[bytes, SkipReason] = {}
     waiting = [paths] if paths else []
     while waiting:
@@ -226,7 +226,7 @@ def _gone_and_changed(answer: GitResult) -> tuple[list[bytes], list[bytes]]:
 
 @attrs.frozen(kw_only=True)
 class _ClassifiedPaths:
-    """What paths are: a runtime's own, above the size limit with the note that stands for each, or skipped and why."""
+    """What paths are: a runtime's own, above the size limit with the note that replaces each, or skipped and why."""
 
     own: set[bytes]
     large: dict[bytes, bytes]

@@ -16,7 +16,7 @@ _EXIT_FATAL: Final = 128
 
 @attrs.frozen(kw_only=True)
 class CommitText:
-    """What a commit says. `captured_at` is ISO-8601."""
+    """The content of a commit. `captured_at` is ISO-8601."""
 
     tree: str
     captured_at: str
@@ -56,7 +56,7 @@ async def delete_missing(git: Git, refs: Iterable[FoundRef]) -> None:
 
 
 async def _texts(git: Git, commits: Sequence[str]) -> dict[str, CommitText]:
-    """What these commits say. Where git fails on a damaged one, it is asked for halves until that stands alone."""
+    """The contents of these commits. Where git fails on a damaged one, halves are read until it is isolated."""
     if not commits:
         return {}
     asked = "".join(f"{commit}\n" for commit in commits).encode("ascii")

@@ -39,7 +39,7 @@ _REF: Final = re.compile(
 
 @attrs.frozen(kw_only=True)
 class RefName:
-    """What a ref's name says. `thread` is the component that `thread_component` gives its thread.
+    """A parsed ref name. `thread` is the component that `thread_component` gives its thread.
 
     `database` is the identity of the database whose it is; None in a name of the first edition.
     """
@@ -101,7 +101,7 @@ safety_ref: Final = _FIRST_EDITION.safety
 
 
 def parse_ref(ref: str) -> RefName | None:
-    """What the name of a ref says; None for one that Orchestrion does not name like this."""
+    """The parsed name of a ref; None for a name that is not Orchestrion's."""
     found = _REF.fullmatch(ref)
     if found is None or (found["root"] == "checkpoints") != (found["kind"] is not None):
         return None
@@ -116,7 +116,7 @@ def parse_ref(ref: str) -> RefName | None:
 
 
 def thread_component(thread_id: ThreadId) -> str:
-    """A thread's id as it stands in refs."""
+    """A thread's id as a component of refs."""
     raw = thread_id.encode("utf-8", "surrogatepass")
     encoded = base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
     if len(encoded) <= _LONGEST_ENCODED_THREAD:

@@ -11,7 +11,7 @@ Only what captures know is touched. A file that the rules of the target ignore (
 capture kept) stays, also where it is captured now, unless it stands in the way. Such files, nested repositories, files
 above the size limit, files of other runtimes' databases, and what stands at or below a path that the target or the
 present capture skipped are left alone, and named, also where only captures in between know of it (`unseen.py`). This
-runtime's own files are not looked at.
+runtime's own files are not examined.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ async def _attempt(
         plan = await _plan(work, present, target)
         refused = await record(scratch, layout, plan.in_the_way, own, whole=True)
         if refused:
-            raise RestoreRefused(layout.top, f"{shown(min(refused.reasons))} stands in the way and cannot be read")
+            raise RestoreRefused(layout.top, f"{shown(min(refused.reasons))} is in the way and cannot be read")
         await in_thread(check_writable, layout, (*plan.removed, *plan.written))
         if plan.in_the_way:
             present = await tree_of_index(scratch, directory, layout, skipped)
@@ -237,7 +237,7 @@ async def _plan(work: _RestoreWork, present: Tree, target: Tree) -> _RestorePlan
     for change in written:
         above = nested_in_present.intersection((change.path, *parents_of(change.path)))
         if above:
-            raise RestoreRefused(layout.top, f"a git repository stands at {shown(min(above))}: move it away first")
+            raise RestoreRefused(layout.top, f"there is a git repository at {shown(min(above))}: move it away first")
     alone |= {path for path in gone if is_in_any(path, without_files)}
     gone -= alone
     targeted = _beside(scratch, directory, "target-index")
@@ -263,7 +263,7 @@ async def _plan(work: _RestoreWork, present: Tree, target: Tree) -> _RestorePlan
 def _unknown(present: SkippedPaths, target: SkippedPaths) -> frozenset[bytes]:
     """Where the target does not say what stood there, or nothing can be kept of what stands there now.
 
-    What is no file now is refused where it stands in the way, and does not matter elsewhere.
+    What is not a file now is refused where it is in the way, and does not matter elsewhere.
     """
     return target.unknown | (present.unknown - present.only("special-file"))
 

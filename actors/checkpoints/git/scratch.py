@@ -48,7 +48,7 @@ _SETTINGS: Final = (
 )
 
 _COPIED_SETTINGS: Final = r"^core\.(bigfilethreshold|sharedrepository)$"
-"""What says how objects are written. How the file system behaves is looked at: `file_system.py`."""
+"""Settings for how objects are written. The file system is examined: `file_system.py`."""
 
 _LEFTOVER_AGE: Final = 24 * 60 * 60.0
 """Seconds after which what a killed host left is removed."""
@@ -191,7 +191,7 @@ def rules_of(directory: Path, layout: Layout) -> ExcludeRules:
 
 
 def _copy_index(source: Path, target: Path) -> None:
-    """Copies the file with its time, by which git tells a stat that it can trust from one that came too close."""
+    """Copies the file with its time, by which git distinguishes a stat that it can trust from a racy one."""
     with open_regular_file(source) as kept:
         target.write_bytes(kept.read())
         stat = os.fstat(kept.fileno())

@@ -84,7 +84,7 @@ async def shadow_layout(
 def _find(home: Path, top: Path) -> Path:
     """The repository that was used for this directory, else the one that its path names, whether it is there or not.
 
-    Inodes are used again: a directory in somebody's git work tree is not taken for one that had a shadow repository.
+    Inodes are used again: a directory in another git work tree is not taken for one that had a shadow repository.
     """
     named = home / f"{hashlib.sha256(os.fsencode(top)).hexdigest()[:32]}.git"
     identity = _identity(top)

@@ -15,7 +15,7 @@ from .shadow import shadow_home, workspace_of
 class ShadowStats:
     """A shadow repository. `workspace` is empty where it does not say whose it is.
 
-    `workspace_exists`: whether a directory stands at that path. One that was renamed stands at another.
+    `workspace_exists`: whether there is a directory at that path. A renamed one is at another path.
     """
 
     name: str

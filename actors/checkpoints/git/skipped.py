@@ -39,7 +39,7 @@ _LINE: Final = "skipped "
 
 
 def reason_of(fault: OSError) -> SkipReason | None:
-    """Why what a system call refused is skipped; None where nothing stands there any more."""
+    """Why what a system call refused is skipped; None where nothing is there any more."""
     if fault.errno in (errno.ENOENT, errno.ENOTDIR):
         return None
     return "path-too-long" if fault.errno == errno.ENAMETOOLONG else "unreadable"

@@ -30,7 +30,7 @@ class WorkspaceTooLarge(CaptureFailed):
 
 @attrs.frozen(kw_only=True)
 class _Level:
-    """What stands in some directories. Of files only those that are not in the index are named, with their sizes."""
+    """The content of some directories. Of files only those that are not in the index are named, with their sizes."""
 
     directories: tuple[bytes, ...]
     special: tuple[bytes, ...]
@@ -46,7 +46,7 @@ async def survey(scratch: Git, layout: Layout, own: OwnFiles, known: Collection[
 
     Raises:
         WorkspaceTooLarge: a workspace with a shadow repository has more than that may hold.
-        CaptureFailed: git could not tell what is ignored.
+        CaptureFailed: git could not list what is ignored.
     """
     files = frozenset(known)
     above = _directories_of(files)

@@ -1,4 +1,4 @@
-"""Which paths the ignore files of a target ignore, whatever ignore files stand in the workspace now."""
+"""Which paths the ignore files of a target ignore, whatever ignore files the workspace has now."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def ignored_by_target(
     Where no rules were kept, the present ones count. `directory` is the scratch repository's: there they are laid out.
 
     Raises:
-        CaptureFailed: git could not tell.
+        CaptureFailed: git could not answer.
     """
     if not paths:
         return set()

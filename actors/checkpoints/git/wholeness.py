@@ -36,7 +36,7 @@ def are_objects_missing(fault: CaptureFailed) -> bool:
 
 
 async def is_whole(git: Git, commit: str) -> bool:
-    """Whether everything that a commit or a tree names is there. What HEAD reaches is the user's: it is not looked at.
+    """Whether everything that a commit or a tree names is there. What HEAD reaches is the user's: it is not checked.
 
     Raises:
         CaptureFailed: git could not be started or was killed.
@@ -71,7 +71,7 @@ async def running_gc_ended(common_dir: Path) -> None:
 
 
 def _running_gc(common_dir: Path) -> tuple[int, str] | None:
-    """What tells a running gc from a later one: the time and the text of its lock."""
+    """What distinguishes a running gc from a later one: the time and the text of its lock."""
     lock = common_dir / "gc.pid"
     try:
         text = read_regular_file(lock, at_most=_MOST_OF_A_LOCK).decode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 A file gets the permissions that it had when it was captured. Where the capture did not keep them, it gets those of the
 file that it replaces, else what the umask leaves. Directories that have to be made again are treated alike; those that
-stand there stay as they are. A file that others may not read is nobody else's at any moment on the way.
+stand there stay as they are. A private file is never readable by others meanwhile.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PRIVATE: Final = 0o077
 
 
 def clear(layout: Layout, removed: Collection[bytes], written: Sequence[bytes]) -> None:
-    """Remove what goes, and the directories that this empties; make room where a directory stands for a file."""
+    """Remove what goes, and the directories that this empties; make room where a directory is in place of a file."""
     root = os.fsencode(layout.top)
     workspace = os.fsencode(layout.workspace)
     for path in sorted(removed):
@@ -58,7 +58,7 @@ def _is_beyond_link(root: bytes, path: bytes) -> bool:
 
 
 def standing_modes(layout: Layout, paths: Collection[bytes]) -> Mapping[bytes, int]:
-    """The permissions of the files that stand at these paths. Blocks."""
+    """The permissions of the files at these paths. Blocks."""
     found: dict[bytes, int] = {}
     for path in paths:
         with suppress(OSError):
@@ -132,7 +132,7 @@ def _as_executable(mode: int) -> int:
 
 
 def _set_mode(place: bytes, present: int, wanted: int | None) -> None:
-    """Set the permissions, where the file system has such; what else a mode says stays."""
+    """Set the permissions, where the file system has such; other bits of the mode stay."""
     if wanted is not None and present & _PERMISSIONS != wanted:
         with suppress(PermissionError):
             os.chmod(place, wanted | (present & _NOT_PERMISSIONS))

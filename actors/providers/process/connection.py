@@ -1,6 +1,6 @@
 """A connection to an agent process, whatever it speaks: its reader, its events, its end.
 
-What the agent says is handled in its order by the one task that reads (`run`). `SessionExited` is the last event,
+Messages of the agent are handled in order by the one task that reads (`run`). `SessionExited` is the last event,
 whatever happened.
 """
 

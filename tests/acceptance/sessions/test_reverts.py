@@ -239,7 +239,7 @@ class TestRefused:
             nested.commit_all()
             outcome = await asked_to_revert(it, 1)
             assert activity("checkpoint.revert.refused")(outcome)
-            assert "git repository stands at 'place'" in error_of(outcome)
+            assert "git repository at 'place'" in error_of(outcome)
             assert {"one", "two"} <= names(repository)
 
 
