@@ -17,7 +17,7 @@ from ...contracts.values import FailureReason, Instant, instant
 from .json_lines import loose_json
 from .redaction import plain
 
-__all__ = ["Failure", "failure_of", "instant_of", "reason_of_status", "with_login"]
+__all__ = ["ProviderFailure", "failure_of", "instant_of", "reason_of_status", "with_login"]
 
 _MAX_BYTES: Final = 4 * 1024
 _MAX_DEPTH: Final = 4
@@ -52,7 +52,7 @@ _BY_WORDING: Final = {reason: re.compile(wording, re.IGNORECASE) for reason, wor
 
 
 @attrs.frozen(kw_only=True)
-class Failure:
+class ProviderFailure:
     """`text` is for people, at most 4 KiB; `reason` for programs, None where it cannot be told.
 
     `retry_at` is when a limit that was reached is lifted, where the agent says so.
@@ -63,7 +63,7 @@ class Failure:
     retry_at: Instant | None = None
 
 
-def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Failure:
+def failure_of(message: str, *, code: int | None = None, data: Any = None) -> ProviderFailure:
     """What a JSON-RPC error, or the like, tells: its message and its data."""
     parts = [message.strip()]
     for detail in _details(data):
@@ -77,7 +77,7 @@ def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Fa
     )
     if reason is None and code == _AUTHENTICATION_REQUIRED and not _UNKNOWN.search(text):
         reason = "unauthenticated"
-    return Failure(text=text, reason=reason)
+    return ProviderFailure(text=text, reason=reason)
 
 
 def reason_of_status(status: Any) -> FailureReason | None:

@@ -42,7 +42,7 @@ from ....contracts.provider_events import (
 from ....contracts.values import ApprovalDecision, JsonObject
 from ...served_time import served_deadline
 from ..adapter import Capabilities, TurnRequest
-from ..failures import Failure
+from ..failures import ProviderFailure
 from ..json_lines import Malformed, loose_json
 from ..loose_json import object_of
 from ..process.agent_process import AgentProcess
@@ -84,7 +84,7 @@ class ClaudeConnection(ProcessConnection):
         self._own_requests: dict[str, _OwnRequest] = {}
         self._own_request_count = 0
         self._tasks: TaskGroup | None = None
-        self._refusal: Failure | None = None
+        self._refusal: ProviderFailure | None = None
         self._opened = False
         self._printed_first = ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ....contracts.values import FailureReason, Instant, JsonObject
-from ..failures import Failure, failure_of, instant_of, reason_of_status, with_login
+from ..failures import ProviderFailure, failure_of, instant_of, reason_of_status, with_login
 from ..loose_json import list_of, object_of, text_of
 from ..redaction import plain
 
@@ -33,7 +33,7 @@ _BY_ERROR: Final[dict[str, FailureReason]] = {
 }
 
 
-def claude_failure(result: JsonObject, *, error: str = "", limit_lifted_at: Instant | None = None) -> Failure:
+def claude_failure(result: JsonObject, *, error: str = "", limit_lifted_at: Instant | None = None) -> ProviderFailure:
     """What a `result` message tells. `error` is the kind of error that the turn's last assistant message named."""
     errors = "; ".join(one for one in list_of(result.get("errors")) if isinstance(one, str) and one.strip())
     subtype = text_of(result.get("subtype"))
@@ -45,7 +45,7 @@ def claude_failure(result: JsonObject, *, error: str = "", limit_lifted_at: Inst
         or ("refused" if result.get("stop_reason") == "refusal" else None)
         or failure_of(words).reason
     )
-    return Failure(
+    return ProviderFailure(
         text=with_login(plain(words), reason, _LOGIN),
         reason=reason,
         retry_at=limit_lifted_at if reason == "rate_limited" else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ....contracts.values import FailureReason, Instant, JsonObject
-from ..failures import Failure, failure_of, instant_of, reason_of_status, with_login
+from ..failures import ProviderFailure, failure_of, instant_of, reason_of_status, with_login
 from ..loose_json import object_of, text_of
 from ..redaction import plain
 
@@ -28,12 +28,12 @@ _BY_INFO: Final[dict[str, FailureReason]] = {
 }
 
 
-def codex_failure(error: JsonObject, lifted_at: Instant | None) -> Failure:
+def codex_failure(error: JsonObject, lifted_at: Instant | None) -> ProviderFailure:
     """What a `TurnError` tells. `lifted_at` is when the account's rate limits are lifted, as far as that is known."""
     message, more = text_of(error.get("message")), text_of(error.get("additionalDetails"))
     said = failure_of(message or more or "the agent gave no reason", data=more if message else None)
     reason = _reason(error.get("codexErrorInfo")) or said.reason
-    return Failure(
+    return ProviderFailure(
         text=with_login(plain(said.text), reason, LOGIN),
         reason=reason,
         retry_at=lifted_at if reason == "rate_limited" else None,

@@ -14,7 +14,7 @@ import attrs
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent
 
-__all__ = ["CodexText", "OpenMessage"]
+__all__ = ["CodexText", "StreamedMessage"]
 
 _MAX_OPEN: Final = 64
 
@@ -24,7 +24,7 @@ Events = tuple[ProviderRuntimeEvent, ...]
 
 
 @attrs.frozen(kw_only=True)
-class OpenMessage:
+class StreamedMessage:
     """Its key, and how many characters of it were reported."""
 
     item: ProviderItemId
@@ -38,7 +38,7 @@ class CodexText:
     `count` is how many messages there were: each has a key of its own.
     """
 
-    open: Mapping[str, OpenMessage] = attrs.field(factory=dict[str, OpenMessage])
+    open: Mapping[str, StreamedMessage] = attrs.field(factory=dict[str, StreamedMessage])
     cut_off: Mapping[str, int] = attrs.field(factory=dict[str, int])
     count: int = 0
 
@@ -48,7 +48,7 @@ class CodexText:
             return self, ()
         known = self.open.get(item_id)
         if known is not None:
-            told = OpenMessage(item=known.item, told=known.told + len(text))
+            told = StreamedMessage(item=known.item, told=known.told + len(text))
             after = attrs.evolve(self, open={**self.open, item_id: told})
             return after, (MessageDelta(item=known.item, text=text),)
         messages = dict(self.open)
@@ -56,7 +56,7 @@ class CodexText:
         if len(messages) >= _MAX_OPEN:
             ended = (MessageCompleted(item=messages.pop(next(iter(messages))).item),)
         item = ProviderItemId(f"message-{self.count + 1}")
-        messages[item_id] = OpenMessage(item=item, told=len(text))
+        messages[item_id] = StreamedMessage(item=item, told=len(text))
         after = CodexText(open=messages, cut_off=_without(self.cut_off, item_id), count=self.count + 1)
         return after, (*ended, MessageDelta(item=item, text=text))
 

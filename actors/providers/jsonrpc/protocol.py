@@ -16,7 +16,7 @@ import attrs
 import orjson
 
 from ....contracts.values import JsonObject
-from ..failures import Failure, failure_of
+from ..failures import ProviderFailure, failure_of
 from ..json_lines import JsonLines, Malformed
 
 __all__ = [
@@ -77,7 +77,7 @@ class Refusal:
     detail: Any = None
 
     @property
-    def failure(self) -> Failure:
+    def failure(self) -> ProviderFailure:
         return failure_of(self.message, code=self.code, data=self.detail)
 
 

@@ -1,4 +1,4 @@
-"""The rehearsal agent: a small agent that speaks the Agent Client Protocol and does what its prompt says.
+"""The rehearsal agent: a small agent that speaks the Agent Client Protocol and follows its prompt.
 
 It needs no model, no network and nothing but Python's standard library, and it does the same every time. A prompt is
 a script, one directive a line; a line that begins with no directive is said as it stands. `\\n` in an argument is a

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 from . import __doc__ as manual
-from .agent import Agent
+from .agent import RehearsalAgent
 from .sessions import SessionFiles
 
 
 def main() -> int:
     options = _options()
     state = options.state or _default_state()
-    return Agent(SessionFiles(state), resume=options.resume, incoming=sys.stdin.buffer).run()
+    return RehearsalAgent(SessionFiles(state), resume=options.resume, incoming=sys.stdin.buffer).run()
 
 
 def _options() -> argparse.Namespace:

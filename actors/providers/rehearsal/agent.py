@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from .script import Cancelled, Failed, Performance
 from .sessions import SessionFiles, SessionHistory
 
-__all__ = ["Agent"]
+__all__ = ["RehearsalAgent"]
 
 _NOT_FOUND = -32601
 _INVALID_REQUEST = -32600
@@ -25,7 +25,7 @@ _INTERNAL = -32603
 _UNKNOWN_SESSION = -32002
 
 
-class Agent:
+class RehearsalAgent:
     def __init__(self, files: SessionFiles, *, resume: str, incoming: BinaryIO) -> None:
         self._files = files
         self._resume = resume

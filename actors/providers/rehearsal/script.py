@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .agent import RehearsalAgent
     from .sessions import SessionHistory
 
 __all__ = ["Cancelled", "Failed", "Performance"]
@@ -39,7 +39,7 @@ class _Stopped(Exception):
 class Performance:
     """One turn. `cancel` may come from another thread; everything else belongs to the main thread."""
 
-    def __init__(self, agent: Agent, history: SessionHistory, workspace: str) -> None:
+    def __init__(self, agent: RehearsalAgent, history: SessionHistory, workspace: str) -> None:
         self.history = history
         self.said = ""
         self._agent = agent
