@@ -10,7 +10,8 @@ Which clocks run is the session's state to say (`clocks_of`).
 
 Escalation and silence end an agent for what it did not do, so they count only time in which it could be heard. A wait
 that ended late (a blocked event loop, a paused host) does not count, and a deadline that has passed is judged only
-after one more wait, served in time, in which the reader could read what had arrived.
+after one more wait, served in time, in which the reader could read what had arrived. Where even a few such waits end
+late, the event loop is never served in time: then it is judged all the same.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from ..served_time import ServedTime, confirmation
 
 ESCALATIONS: Final = 3
 """How many interrupt deadlines an agent gets that still speaks while it ends its turn."""
+
+_MOST_CONFIRMATIONS: Final = 5
 
 _CONFIRMED: Final[tuple[Clock, ...]] = ("escalation", "silence")
 
@@ -81,7 +84,7 @@ class SessionClocks:
         for clock, deadline in self._deadlines(run).items():
             if deadline > now:
                 self._passed.pop(clock, None)
-            elif clock not in _CONFIRMED or now >= self._passed.setdefault(clock, now) + self._confirmation(clock):
+            elif clock not in _CONFIRMED or now >= self._judged_at(clock, deadline, now):
                 due.add(clock)
         return frozenset(due)
 
@@ -92,6 +95,10 @@ class SessionClocks:
         planned = max(now, min({**deadlines, **again}.values(), default=math.inf))
         self._time.wait_until(planned)
         return planned - now
+
+    def _judged_at(self, clock: Clock, deadline: float, now: float) -> float:
+        pause = self._confirmation(clock)
+        return min(self._passed.setdefault(clock, now) + pause, deadline + _MOST_CONFIRMATIONS * pause)
 
     def _confirmation(self, clock: Clock) -> float:
         limits = self._limits

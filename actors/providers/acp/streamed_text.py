@@ -13,7 +13,7 @@ import attrs
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent, ReasoningCompleted
 from ....contracts.values import JsonObject
-from .agent_ids import message_id_of
+from ..agent_ids import message_id_of
 from .meta import speaker_of
 from .tool_call import content_text
 

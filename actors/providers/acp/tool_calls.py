@@ -18,8 +18,8 @@ import attrs
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import ProviderRuntimeEvent, TurnOutcome
 from ....contracts.values import JsonObject
+from ..agent_ids import bounded_id
 from ..loose_json import text_of
-from .agent_ids import bounded_id
 from .meta import parent_of
 from .tool_call import ToolCall
 

@@ -92,8 +92,11 @@ def permission_result(
 
 
 def _for_session(tool_name: str, suggestions: list[PermissionUpdate]) -> list[PermissionUpdate]:
-    """The rules that the agent suggests to allow, else the whole tool; for this session, and in the mode as it is."""
-    allowed = [one for one in suggestions if _is_allow_rule(one)]
+    """The rules that the agent suggests to allow, else the whole tool; for this session, and in the mode as it is.
+
+    What was not shown is not among them.
+    """
+    allowed = [one for one in suggestions[:_MAX_SUGGESTIONS] if _is_allow_rule(one)]
     if not any(one.type == "addRules" for one in allowed):
         rules = [PermissionRuleValue(tool_name=tool_name)]
         allowed.append(PermissionUpdate(type="addRules", rules=rules, behavior="allow"))

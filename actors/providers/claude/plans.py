@@ -10,6 +10,7 @@ import attrs
 
 from ....contracts.provider_events import PlanUpdated
 from ....contracts.values import JsonObject
+from ..agent_ids import bounded_id
 from ..loose_json import list_of, object_of, text_of
 
 __all__ = ["PLANNING_TOOLS", "Plan"]
@@ -52,6 +53,7 @@ class Plan:
 
     def answered(self, tool_use_id: str, output: str) -> Plan:
         """Take the number by which the agent keeps a task that was created."""
+        tool_use_id = bounded_id(tool_use_id)
         key, number = self.unnamed.get(tool_use_id), _NUMBER.search(output)
         if key is None:
             return self
@@ -66,7 +68,7 @@ class Plan:
         return Plan(
             tasks={**self.tasks, key: {"content": content, "status": "pending"}},
             created=self.created + 1,
-            unnamed={**dict(list(self.unnamed.items())[-_MAX_TASKS:]), tool_use_id: key},
+            unnamed={**dict(list(self.unnamed.items())[-_MAX_TASKS:]), bounded_id(tool_use_id): key},
         )
 
 

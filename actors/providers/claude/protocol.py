@@ -38,6 +38,7 @@ from ....contracts.provider_events import (
     TurnStarted,
 )
 from ....contracts.values import ApprovalDecision, Instant, JsonObject
+from ..agent_ids import bounded_id
 from ..ignored_frames import IgnoredFrames
 from ..loose_json import list_of, object_of, text_of
 from .failures import claude_failure, lifted_at
@@ -132,7 +133,7 @@ class ClaudeConversation:
             request=request,
             kind=approval_kind(tool_name),
             summary=tool_title(tool_name, given),
-            item=None if tool_use_id is None else ProviderItemId(tool_use_id),
+            item=None if tool_use_id is None else ProviderItemId(bounded_id(tool_use_id)),
             options=options,
             detail=detail,
         )
@@ -226,7 +227,7 @@ class ClaudeConversation:
         if parent is None:
             after = attrs.evolve(after, error=text_of(message.get("error")) or after.error)
         identity = content.get("id")
-        streamed = isinstance(identity, str) and identity in self.text.messages
+        streamed = isinstance(identity, str) and self.text.has_streamed(identity)
         told = parent is not None or streamed or message.get("error") is not None
         events: Events = ()
         for position, block in enumerate(map(object_of, list_of(content.get("content")))):

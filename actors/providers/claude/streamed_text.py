@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import MessageCompleted, MessageDelta
+from ..agent_ids import bounded_id
 from .tools import MAX_REMEMBERED
 
 __all__ = ["StreamedText"]
+
+_MAX_OPEN: Final = 64
 
 
 @attrs.frozen(kw_only=True)
 class StreamedText:
     """`message_id` is the message that streams, `messages` are all that did in this turn.
 
-    `blocks` has the open blocks' keys by their index as text, `used` how many blocks had each key in this turn.
+    `blocks` has the keys of the open blocks by their index as text, 64 at most; `used` says how many blocks had each
+    key in this turn. Where that is too much, it is forgotten.
     """
 
     message_id: str = ""
@@ -32,10 +37,14 @@ class StreamedText:
     def begin_message(self, message_id: str) -> tuple[StreamedText, tuple[MessageCompleted, ...]]:
         """Another message begins; the open blocks of the one before have no end of their own."""
         after, events = self.end_blocks()
+        message_id = bounded_id(message_id)
         messages = self.messages if len(self.messages) < MAX_REMEMBERED else frozenset[str]()
         return attrs.evolve(after, message_id=message_id, messages=messages | {message_id}), events
 
-    def add(self, index: int, text: str) -> tuple[StreamedText, tuple[MessageDelta, ...]]:
+    def has_streamed(self, message_id: str) -> bool:
+        return bounded_id(message_id) in self.messages
+
+    def add(self, index: int, text: str) -> tuple[StreamedText, tuple[MessageCompleted | MessageDelta, ...]]:
         """Text of a block. What goes on after the block's end was reported is another message, with its own key."""
         open_item = self.blocks.get(str(index))
         if open_item is not None:
@@ -43,8 +52,10 @@ class StreamedText:
         key = f"{self.message_id}/{index}"
         times = self.used.get(key, 0) + 1
         item = ProviderItemId(key if times == 1 else f"{key}.{times}")
-        after = attrs.evolve(self, blocks={**self.blocks, str(index): item}, used={**self.used, key: times})
-        return after, (MessageDelta(item=item, text=text),)
+        after, ended = self.end_blocks() if len(self.blocks) >= _MAX_OPEN else (self, ())
+        used = self.used if len(self.used) < MAX_REMEMBERED else {}
+        after = attrs.evolve(after, blocks={**after.blocks, str(index): item}, used={**used, key: times})
+        return after, (*ended, MessageDelta(item=item, text=text))
 
     def end_block(self, index: int) -> tuple[StreamedText, tuple[MessageCompleted, ...]]:
         item = self.blocks.get(str(index))

@@ -10,6 +10,7 @@ import attrs
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import ApprovalKind, ToolCompleted, ToolStarted, TurnOutcome
 from ....contracts.values import JsonObject
+from ..agent_ids import bounded_id
 from ..loose_json import list_of, object_of, text_of
 from ..tool_fields import MAX_OPEN_TOOLS, bounded_fields
 
@@ -36,8 +37,8 @@ class ToolUse:
     def of(cls, tool_use_id: str, name: str, given: JsonObject, *, parent: str | None = None) -> ToolUse:
         detail = bounded_fields({"toolName": name, "input": given})
         if parent is not None:
-            detail = {**detail, "parentToolUseId": parent}
-        return cls(item=ProviderItemId(tool_use_id), title=tool_title(name, given), detail=detail)
+            detail = {**detail, "parentToolUseId": bounded_id(parent)}
+        return cls(item=ProviderItemId(bounded_id(tool_use_id)), title=tool_title(name, given), detail=detail)
 
     def started(self) -> ToolStarted:
         return ToolStarted(item=self.item, title=self.title, detail=dict(self.detail))
@@ -71,6 +72,7 @@ class ToolUses:
 
     def end(self, tool_use_id: str, block: JsonObject) -> tuple[ToolUses, tuple[ToolCompleted, ...]]:
         """Close a call with the block of a message that has its result. One that is not open has no end."""
+        tool_use_id = bounded_id(tool_use_id)
         tool = self.open.get(tool_use_id)
         if tool is None:
             return self, ()

@@ -9,6 +9,7 @@ import attrs
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import ProviderRuntimeEvent
 from ....contracts.values import JsonObject
+from ..agent_ids import bounded_id
 from ..loose_json import text_of
 from ..tool_fields import MAX_OPEN_TOOLS
 from .items import TOOL_TYPES, Tool
@@ -30,7 +31,7 @@ class OpenTools:
 
     def started(self, item: JsonObject) -> tuple[OpenTools, Events]:
         """Take an item that has begun. One that is no tool, or is open already, is not reported."""
-        item_id = text_of(item.get("id"))
+        item_id = bounded_id(text_of(item.get("id")))
         if text_of(item.get("type")) not in TOOL_TYPES or item_id in self.tools:
             return self, ()
         tool = Tool.new(ProviderItemId(f"tool-{self.count + 1}"), item)
@@ -42,7 +43,7 @@ class OpenTools:
 
     def updated(self, method: str, message: JsonObject) -> tuple[OpenTools, Events]:
         """Take a notification of a tool's progress."""
-        item_id = text_of(message.get("itemId"))
+        item_id = bounded_id(text_of(message.get("itemId")))
         tool = self.tools.get(item_id)
         after = None if tool is None else tool.updated(method, message)
         if after is None or after is tool:
@@ -53,7 +54,7 @@ class OpenTools:
         """Take a tool that is over; one that never began begins with it."""
         after, started = self.started(item)
         tools = dict(after.tools)
-        tool = tools.pop(text_of(item.get("id")))
+        tool = tools.pop(bounded_id(text_of(item.get("id"))))
         return attrs.evolve(after, tools=tools), (*started, tool.completed(item))
 
     def end_turn(self, *, failed: bool) -> tuple[OpenTools, Events]:

@@ -42,6 +42,7 @@ from ....contracts.provider_events import (
     TurnStarted,
 )
 from ....contracts.values import ApprovalDecision, FailureReason, Instant, JsonObject
+from ..agent_ids import bounded_id
 from ..ignored_frames import IgnoredFrames
 from ..jsonrpc.protocol import Refusal, Reply, RequestId
 from ..jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
@@ -165,7 +166,7 @@ class CodexConversation:
         if not self.turn.running or self.turn.interrupting or is_late:
             answer = RpcAnswer(id=request_id, value=request.answer("cancel"))
             return attrs.evolve(self, requests=requests), RpcStep(answers=(answer,))
-        tool = self.tools.tools.get(text_of(message.get("itemId"))) if own else None
+        tool = self.tools.tools.get(bounded_id(text_of(message.get("itemId")))) if own else None
         asked = ApprovalRequested(
             request=request.key,
             kind=kind,

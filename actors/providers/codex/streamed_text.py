@@ -13,6 +13,7 @@ import attrs
 
 from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent
+from ..agent_ids import bounded_id
 
 __all__ = ["CodexText", "StreamedMessage"]
 
@@ -46,6 +47,7 @@ class CodexText:
         """Take a delta. The oldest message ends where too many are open."""
         if not text:
             return self, ()
+        item_id = bounded_id(item_id)
         known = self.open.get(item_id)
         if known is not None:
             told = StreamedMessage(item=known.item, told=known.told + len(text))
@@ -62,6 +64,7 @@ class CodexText:
 
     def completed(self, item_id: str, text: str) -> tuple[CodexText, Events]:
         """Take a message as it is in the end."""
+        item_id = bounded_id(item_id)
         cut_off = self.cut_off.get(item_id, 0)
         after = attrs.evolve(self, cut_off=_without(self.cut_off, item_id))
         said: Events = ()

@@ -138,6 +138,32 @@ def asked(conversation: Conversation, tool: str = "Bash", tool_use_id: str | Non
     return request
 
 
+@pytest.mark.lesson("L41")
+def test_long_ids_and_many_blocks_are_kept_in_bounds(conversation: Conversation) -> None:
+    long = "x" * 100_000
+    for number in range(100):
+        told(conversation, message_start(f"{number}{long}"), delta(number, "text"))
+        told(
+            conversation, assistant("said", tool_use(f"{number}{long}", "Bash")), tool_result(f"{number}{long}", "done")
+        )
+        told(conversation, assistant("said", tool_use(f"{number}{long}", "TaskCreate")))
+    assert len(dump_state(conversation.value)) < 500_000
+    for number in range(100):
+        told(conversation, delta(number, "text"))
+    assert len(conversation.value.text.blocks) <= 64
+
+
+@pytest.mark.lesson("L41")
+def test_what_has_a_long_id_is_told_once(conversation: Conversation) -> None:
+    long = "x" * 100_000
+    events = told(conversation, message_start(long), delta(0, "text"), stop(0), assistant(long, text("text")))
+    assert [type(event) for event in events] == [MessageDelta, MessageCompleted]
+    events = told(
+        conversation, assistant("said", tool_use(long, "Bash")), tool_result(long, "done"), tool_result(long, "done")
+    )
+    assert [type(event) for event in events] == [ToolStarted, ToolCompleted]
+
+
 class TestText:
     def test_streamed_text_is_told_by_message_and_block(self, conversation: Conversation) -> None:
         assert told(conversation, message_start("msg-1"), delta(1, "Hel"), delta(1, "lo"), stop(1)) == [

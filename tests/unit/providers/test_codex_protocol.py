@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from orchestrion.actors.providers.codex.protocol import CodexConversation
+from orchestrion.actors.providers.conversation_state import dump_state
 from orchestrion.actors.providers.jsonrpc.protocol import Refusal, Result
 from orchestrion.actors.providers.jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
 from orchestrion.contracts.errors import ProviderProtocolError
@@ -91,6 +92,22 @@ class Talk:
 
     def last(self) -> ProviderRuntimeEvent:
         return self.told[-1]
+
+
+@pytest.mark.lesson("L41")
+def test_long_ids_are_kept_in_bounds_and_told_apart() -> None:
+    talk, long = Talk(), "x" * 500_000
+    for number in range(10):
+        talk.say("text", item=f"{long}{number}")
+        talk.item({"type": "commandExecution", "id": f"{long}{number}", "command": "make"}, over=False)
+    assert len(dump_state(talk.conversation)) < 1_000_000
+    talk.told.clear()
+    talk.item({"type": "agentMessage", "id": f"{long}7", "text": "text"})
+    talk.item({"type": "commandExecution", "id": f"{long}7", "command": "make", "status": "completed"})
+    assert [event.item for event in talk.told if isinstance(event, MessageCompleted | ToolCompleted)] == [
+        "message-8",
+        "tool-8",
+    ]
 
 
 class TestText:

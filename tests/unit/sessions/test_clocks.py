@@ -138,6 +138,18 @@ def test_pause_that_was_not_served_in_time_judges_nothing(clocks: SessionClocks)
     assert clocks.seconds_to_next(SILENT, 160) <= pause
 
 
+@pytest.mark.lesson("L81")
+@pytest.mark.parametrize("watched", [RUNNING, INTERRUPTING], ids=["silence", "escalation"])
+def test_deadline_runs_out_although_every_wait_is_late(clocks: SessionClocks, watched: frozenset[Clock]) -> None:
+    clocks.watch(watched, 0)
+    now, waits = 0.0, 0
+    while not clocks.due(SILENT, now):
+        now += clocks.seconds_to_next(SILENT, now) + 0.1
+        clocks.served(now)
+        waits += 1
+        assert waits < 20
+
+
 @pytest.mark.lesson("L34")
 def test_agent_whose_conversation_would_be_lost_has_no_retirement(clocks: SessionClocks) -> None:
     clocks.watch(frozenset({"heartbeat"}), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from ..json_lines import loose_json
+from .json_lines import loose_json
 
 __all__ = ["bounded_id", "message_id_of"]
 
