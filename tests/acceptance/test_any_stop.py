@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.stops import SIGNALS, Stop, drawn, faults, run, table
+from tests.support.stops import HANGS_SECONDS, SIGNALS, Stop, drawn, faults, run, table
 
 SEED = 11
 
@@ -13,7 +13,7 @@ SEED = 11
 def test_hosts_cancelled_at_random_moments_end_in_time_and_leave_nothing() -> None:
     outcomes = list(run(drawn(24, SEED, ["rehearsal", "hanging"]), processes=1))
     assert len(outcomes) == 24
-    assert faults(outcomes) == [], table(outcomes)
+    assert faults(outcomes, slack_seconds=HANGS_SECONDS) == [], table(outcomes)
 
 
 @pytest.mark.lesson("L82")
@@ -23,7 +23,7 @@ def test_hosts_ended_by_signals_or_errors_leave_nothing() -> None:
     stops = [Stop(backend, name, "rehearsal", SEED + number) for number, (backend, name) in enumerate(means)]
     outcomes = list(run(stops, processes=1))
     assert len(outcomes) == len(means)
-    assert faults(outcomes) == [], table(outcomes)
+    assert faults(outcomes, slack_seconds=HANGS_SECONDS) == [], table(outcomes)
 
 
 @pytest.mark.lesson("L83")
@@ -32,4 +32,4 @@ def test_three_interrupts_of_a_host_in_a_task_group_leave_nothing() -> None:
     stops = [Stop(one, "SIGINT thrice", "rehearsal", SEED + number) for number, one in enumerate(backends)]
     outcomes = list(run(stops, processes=1))
     assert len(outcomes) == len(stops)
-    assert faults(outcomes) == [], table(outcomes)
+    assert faults(outcomes, slack_seconds=HANGS_SECONDS) == [], table(outcomes)

@@ -22,7 +22,7 @@ import pytest
 __all__ = ["processes_of_test", "pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
 
 MARK: Final = "ORCHESTRION_TEST_RUN"
-ENDED_WITHIN_SECONDS: Final = 10.0
+ENDED_WITHIN_SECONDS = 30.0
 """A guardian promises two, after the death of its host; a machine that is busy gives them to it late."""
 
 TEST: Final = "PYTEST_CURRENT_TEST"

@@ -25,7 +25,7 @@ from orchestrion.runtime.runtime import Runtime
 from tests.support.torture_client import Attendant, Client, Life, tell
 from tests.support.torture_load import Load, set_up
 
-OWNED_DEADLINE_SECONDS: Final = 10.0
+OWNED_DEADLINE_SECONDS: Final = 60.0
 
 
 async def _check_owned(runtime: Runtime) -> None:

@@ -37,10 +37,10 @@ __all__ = ["Backend", "Death", "Kill", "Victim"]
 Backend: TypeAlias = Literal["asyncio", "trio"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-LIFE_DEADLINE_SECONDS: Final = 60.0
-SPENT_SECONDS: Final = 3.0
+LIFE_DEADLINE_SECONDS: Final = 180.0
+SPENT_SECONDS: Final = 10.0
 """How long a host that has nothing left to do may take to reach a point: its clocks tick once a second."""
-ORPHANS_DEADLINE_SECONDS: Final = 10.0
+ORPHANS_DEADLINE_SECONDS: Final = 60.0
 
 
 @attrs.frozen(kw_only=True)

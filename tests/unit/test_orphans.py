@@ -10,6 +10,11 @@ from orchestrion.actors.providers.process.guardian import living_processes
 
 ROOT = Path(__file__).parents[2]
 
+IMPATIENT = """
+from tests.support import orphans
+orphans.ENDED_WITHIN_SECONDS = 0
+"""
+
 LEAVES_ONE = """
 import subprocess
 
@@ -22,7 +27,7 @@ def test_leaves_none():
 
 
 def test_a_process_in_a_session_of_its_own_fails_the_run_and_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text() + IMPATIENT)
     (tmp_path / "test_leaving.py").write_text(LEAVES_ONE)
     options = ["-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-n", "1"]
     ran = subprocess.run(

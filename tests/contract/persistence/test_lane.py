@@ -58,7 +58,7 @@ async def test_jobs_of_one_caller_keep_its_order(tmp_path: Path) -> None:
     ran: list[str] = []
     gate = threading.Event()
     async with open_lane(tmp_path) as lane, anyio.create_task_group() as tasks:
-        tasks.start_soon(lane.run, lambda _: gate.wait(10))
+        tasks.start_soon(lane.run, lambda _: gate.wait(180))
         await anyio.wait_all_tasks_blocked()
         for name in "abc":
             tasks.start_soon(lane.run, lambda _, name=name: ran.append(name))
@@ -73,14 +73,14 @@ async def test_a_cancelled_caller_abandons_the_answer_never_the_job(tmp_path: Pa
 
     def job(database: peewee.SqliteDatabase) -> None:
         started.set()
-        gate.wait(10)
+        gate.wait(180)
         database.execute_sql("CREATE TABLE kept (x INTEGER)")
         done.set()
 
     async with open_lane(tmp_path) as lane:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run, job)
-            await run_sync(started.wait, 10)
+            await run_sync(started.wait, 180)
             tasks.cancel_scope.cancel()
         assert not done.is_set()
         gate.set()
@@ -103,7 +103,7 @@ async def test_closing_runs_what_was_handed_in_then_refuses(tmp_path: Path) -> N
     ran: list[int] = []
     gate = threading.Event()
     async with open_lane(tmp_path) as lane, anyio.create_task_group() as tasks:
-        tasks.start_soon(lane.run, lambda _: gate.wait(10))
+        tasks.start_soon(lane.run, lambda _: gate.wait(180))
         await anyio.wait_all_tasks_blocked()
         for number in range(3):
             tasks.start_soon(lane.run, lambda _, number=number: ran.append(number))

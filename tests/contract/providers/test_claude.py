@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,11 +129,12 @@ async def test_l63_a_background_task_that_wakes_the_agent_is_a_turn_of_its_own(
 ) -> None:
     claude.model.script.prepend({"last_user_contains": "task-notification"}, [{"text": "it is done"}])
     async with session(claude.provider, workspace) as read:
-        command = "while ! test -e go; do sleep 0.05; done; touch done"
+        os.mkfifo(workspace / "go")
+        command = "cat go; touch done"  # it waits until the pipe is opened for writing
         asked = await asked_for(read, claude.use("Bash", command=command, run_in_background=True))
         await read.connection.respond(asked.request, "accept")
         await read.until(TurnCompleted)
-        await anyio.Path(workspace / "go").touch()
+        await anyio.Path(workspace / "go").write_text("now")
         assert (await read.until(TurnStarted)).origin == "agent"
         assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
         assert read.said()[-1] == "it is done"

