@@ -1,6 +1,6 @@
 """The rows of a session's transition table, as examples: given a state, when an input comes, then what follows.
 
-They are what `tests/unit/domain/test_session.py` runs, and what `session_table` prints into ARCHITECTURE.md.
+They are what `tests/unit/domain/test_session.py` runs, and what `session_table` prints into the documents.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""The table of a session's transitions as Markdown, for ARCHITECTURE.md: `python -m tests.support.session_table`.
+"""A session's states and transitions as Markdown: `python -m tests.support.session_table`.
 
-It is made from the rows that the unit tests run, so what it shows is what happens. With `--write` it is put between
-the markers of ARCHITECTURE.md.
+Both are made from the rows that the unit tests run, so what they show is what happens. With `--write` the diagram is
+put between the markers of ARCHITECTURE.md, and the table between those of docs/session-machine.md.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Final, get_args
@@ -17,13 +16,12 @@ from orchestrion.domain.session.states import State
 from tests.support.marks import ROOT
 from tests.support.session_rows import ROWS, Row
 
-ARCHITECTURE: Final = ROOT / "ARCHITECTURE.md"
-BEGIN: Final = "<!-- session table: python -m tests.support.session_table --write -->"
-END: Final = "<!-- end of session table -->"
+BEGIN: Final = "<!-- begin: python -m tests.support.session_table --write -->"
+END: Final = "<!-- end -->"
 
 
-def table() -> str:
-    """The diagram of the states, then the rows."""
+def diagram() -> str:
+    """The states, and which inputs lead from one to another."""
     return "\n".join(
         [
             "```mermaid",
@@ -32,7 +30,14 @@ def table() -> str:
             *(f"    {source} --> {target}: {', '.join(inputs)}" for source, target, inputs in _edges()),
             "    Ended --> [*]",
             "```",
-            "",
+        ]
+    )
+
+
+def table() -> str:
+    """One line per row."""
+    return "\n".join(
+        [
             "| state | input | next state | effects |",
             "|---|---|---|---|",
             *(f"| {_name(row.given)} | {_input(row)} | {_name(row.then)} | {_effects(row)} |" for row in ROWS),
@@ -40,8 +45,11 @@ def table() -> str:
     )
 
 
+PAGES: Final = {ROOT / "ARCHITECTURE.md": diagram, ROOT / "docs" / "session-machine.md": table}
+"""What is between the markers of each page."""
+
+
 def text_between_markers(text: str) -> str:
-    """What stands between the markers of ARCHITECTURE.md."""
     return text.split(f"{BEGIN}\n", 1)[1].split(f"\n{END}", 1)[0]
 
 
@@ -83,12 +91,13 @@ INPUTS: Final = names_of(on.Input)
 
 
 def main() -> None:
-    if "--write" not in sys.argv[1:]:
-        print(table())
-        return
-    text = ARCHITECTURE.read_text(encoding="utf-8")
-    between = re.compile(f"{re.escape(BEGIN)}\n.*?\n{re.escape(END)}", re.DOTALL)
-    ARCHITECTURE.write_text(between.sub(lambda _: f"{BEGIN}\n{table()}\n{END}", text), encoding="utf-8")
+    for page, content in PAGES.items():
+        if "--write" not in sys.argv[1:]:
+            print(content(), end="\n\n")
+            continue
+        before, _, rest = page.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
+        _, _, after = rest.partition(f"\n{END}")
+        page.write_text(f"{before}{BEGIN}\n{content()}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 from typing import Final, get_args
 
 import attrs
@@ -56,7 +57,7 @@ from tests.support.session_rows import (
     held,
     turn,
 )
-from tests.support.session_table import ARCHITECTURE, INPUTS, table, text_between_markers
+from tests.support.session_table import INPUTS, PAGES, text_between_markers
 
 CALM: Final = (Idle(), Idle(agent=AGENT), RUNNING, INTERRUPTING)
 AWAITING: Final = (STARTING, CAPTURING, CLAIMING, HANDING_OVER, ENDING, REVERTING, UNATTENDED)
@@ -248,5 +249,6 @@ def test_worker_that_failed_goes_on_from_what_is_there(
     assert abandoned(attrs.evolve(state, queue=(T2,)), unread) == (then, effects)
 
 
-def test_architecture_has_the_table_that_is_tested() -> None:
-    assert text_between_markers(ARCHITECTURE.read_text(encoding="utf-8")) == table()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_has_the_rows_that_are_tested(page: Path) -> None:
+    assert text_between_markers(page.read_text(encoding="utf-8")) == PAGES[page]()
