@@ -50,7 +50,7 @@ class OpenFiles:
         if self._log not in self._known and (log := _identity(self._log)) is not None:
             self._known[self._log] = log
         for path, known in self._known.items():
-            found = _identity(path)
+            found = _identity(path, unknown=known)
             if found != known:
                 happened = "was removed" if found is None else "was replaced by another file"
                 raise StoreError(
@@ -60,9 +60,12 @@ class OpenFiles:
                 )
 
 
-def _identity(path: Path) -> _Identity | None:
+def _identity(path: Path, *, unknown: _Identity | None = None) -> _Identity | None:
+    """What stands at a path; None for nothing. `unknown` where it cannot be looked at, which says neither."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        return unknown
     return status.st_dev, status.st_ino

@@ -18,6 +18,7 @@ from orchestrion.contracts.errors import RuntimeFailed, StoreError
 from orchestrion.contracts.values import Instant
 from orchestrion.persistence.database import database_path, prepare
 from orchestrion.persistence.failures import translated
+from orchestrion.persistence.open_files import OpenFiles
 from orchestrion.persistence.ownership import DatabaseLock, read_owner
 from orchestrion.runtime.host import open_runtime
 from tests.support.builders import project_create
@@ -76,6 +77,25 @@ async def test_file_that_is_gone_is_noticed_without_a_command(
             assert f"state.db{suffix} was" in str(runtime.health().failure)
             with pytest.raises(RuntimeFailed):
                 await runtime.dispatch(project_create("p2"))
+
+
+@pytest.mark.lesson("L95")
+def test_file_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.db"
+    path.touch()
+    files, connection, looked_at = OpenFiles(path), object(), list[Path]()
+
+    def refuse(place: Path) -> os.stat_result:
+        looked_at.append(place)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as faults:
+        faults.setattr("orchestrion.persistence.open_files.os.stat", refuse)
+        files.check(connection)
+    assert path in looked_at
+    path.unlink()
+    with pytest.raises(StoreError, match="was removed"):
+        files.check(connection)
 
 
 @pytest.mark.lesson("L76")
