@@ -102,7 +102,7 @@ def test_empty_database_is_shown_as_empty(tmp_path: Path) -> None:
     assert done("events", database) == ""
 
 
-def test_snapshot_of_lagging_projections_is_that_of_the_head_and_writes_nothing(database: Path) -> None:
+def test_snapshot_of_lagging_projections_is_at_the_head_without_writes(database: Path) -> None:
     make_lag(database)
     before = database.read_bytes()
     files = sorted(path.name for path in database.parent.iterdir())

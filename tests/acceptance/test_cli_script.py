@@ -9,7 +9,7 @@ import pytest
 from tests.support.command_line import answers_of, dispatch_script, done, expected_snapshot, snapshot_of
 
 
-def test_script_gives_the_read_model_of_the_contract_and_the_same_after_a_rebuild(tmp_path: Path) -> None:
+def test_script_gives_the_documented_read_model_also_after_a_rebuild(tmp_path: Path) -> None:
     database = tmp_path / "state.db"
     answers = dispatch_script(database)
     assert [answer["status"] for answer in answers] == ["accepted"] * len(answers)

@@ -201,7 +201,7 @@ def test_fields_of_every_error_are_json(failure: OrchestrionError) -> None:
 
 
 @pytest.mark.spec("R15", "R16", "R18")
-async def test_replay_events_gives_every_later_event_raw_where_it_does_not_decode(path: Path) -> None:
+async def test_replay_gives_every_later_event_and_raw_undecodable_ones(path: Path) -> None:
     await write_log(path, LOG)
     await run_sql(path, "UPDATE orchestration_events SET event_type = 'thread.sung' WHERE sequence = 290")
     async with open_runtime(path) as runtime:

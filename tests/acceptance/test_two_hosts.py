@@ -17,7 +17,7 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
 
 
-def test_the_second_host_is_refused_readers_go_on_and_after_a_kill_it_takes_over(database: Path) -> None:
+def test_a_second_host_is_refused_until_the_first_is_killed(database: Path) -> None:
     with LiveCommand("dispatch", database) as first:
         first.ask(project_create(1))
         owner = json.loads(done("health", database, "--json"))["owner"]

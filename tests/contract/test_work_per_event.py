@@ -84,7 +84,7 @@ def applying(steps: Steps, projection: Projection, event: PersistedEvent) -> Cal
 
 
 @pytest.mark.lesson("L4")
-async def test_l04_a_delta_takes_as_many_steps_in_a_long_thread_as_in_a_short_one(tmp_path: Path) -> None:
+async def test_l04_a_delta_costs_the_same_in_a_long_and_a_short_thread(tmp_path: Path) -> None:
     short = await steps_of_a_delta(tmp_path / "short.db", 1)
     long = await steps_of_a_delta(tmp_path / "long.db", 40)
     assert all(short.values())

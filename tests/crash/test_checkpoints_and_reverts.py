@@ -133,7 +133,7 @@ async def test_an_end_is_captured_once_or_never(
 
 
 @pytest.mark.lesson("L20")
-async def test_what_changes_before_a_turn_is_handed_over_is_nobodys_turn(
+async def test_changes_before_a_turn_starts_belong_to_no_turn(
     repository: Repository, tmp_path: Path, anyio_backend_name: str
 ) -> None:
     """The host dies between the capture of the turn's start and its claim: the turn starts when it is claimed."""

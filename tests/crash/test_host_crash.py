@@ -73,7 +73,7 @@ def _agent(payload_json: str | None) -> ProcessIdentity:
 
 @pytest.mark.lesson("L2")
 @pytest.mark.lesson("L3")
-async def test_l02_l03_a_killed_hosts_turn_is_interrupted_its_approval_cancelled_and_the_queued_turn_runs(
+async def test_l02_l03_a_killed_hosts_turn_ends_and_the_queued_turn_runs(
     tmp_path: Path,
 ) -> None:
     async with session_host(tmp_path) as host:
@@ -117,9 +117,7 @@ BEFORE_THE_CLAIM: list[CrashPoint] = [
 
 @pytest.mark.lesson("L1")
 @pytest.mark.parametrize("point", BEFORE_THE_CLAIM)
-async def test_l01_a_turn_that_was_asked_for_and_not_claimed_runs_once_after_the_restart(
-    tmp_path: Path, point: CrashPoint
-) -> None:
+async def test_l01_an_unclaimed_turn_runs_once_after_the_restart(tmp_path: Path, point: CrashPoint) -> None:
     async with session_host(tmp_path, crash_at=point) as host:
         await host.send(*_thread(tmp_path), turn_start(message_id="m1", text="say hello"))
         assert await host.died() == SIGKILLED
@@ -135,7 +133,7 @@ async def test_l01_a_turn_that_was_asked_for_and_not_claimed_runs_once_after_the
 
 
 @pytest.mark.lesson("L1")
-async def test_l01_a_turn_that_was_committed_and_seen_by_nobody_runs_once_after_the_restart(tmp_path: Path) -> None:
+async def test_l01_a_committed_turn_nobody_saw_runs_once_after_the_restart(tmp_path: Path) -> None:
     async with session_host(tmp_path, crash_at="dispatch.committed") as host:
         await host.send(*_thread(tmp_path))
         assert await host.died() == SIGKILLED
@@ -178,7 +176,7 @@ async def test_an_interrupt_that_a_crash_left_open_is_closed_as_not_delivered(tm
         assert await it.turn_statuses() == ["interrupted"]
 
 
-async def test_an_approval_response_that_a_crash_left_open_is_closed_as_not_delivered(tmp_path: Path) -> None:
+async def test_an_approval_response_left_open_is_closed_as_not_delivered(tmp_path: Path) -> None:
     async with session_host(tmp_path, crash_at="approval.answered") as host:
         await host.send(*_thread(tmp_path), turn_start(message_id="m1", text="ask may I\nhang"))
         asked = await host.activity("approval.requested")
@@ -229,7 +227,7 @@ async def test_l02_recovery_of_a_settled_log_settles_nothing_again(tmp_path: Pat
             assert it.runtime.health().head == head
 
 
-async def test_the_message_of_a_turn_that_waited_through_a_restart_is_linked_to_it(tmp_path: Path) -> None:
+async def test_a_message_is_linked_to_its_turn_after_a_restart(tmp_path: Path) -> None:
     async with session_host(tmp_path, crash_at="session.recorded") as host:
         await host.send(*_thread(tmp_path), turn_start(message_id="m1", text="say hello"))
         assert await host.died() == SIGKILLED

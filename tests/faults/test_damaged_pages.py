@@ -50,7 +50,7 @@ def persisted(log: Sequence[object]) -> list[PersistedEvent]:
 
 
 @pytest.mark.anyio
-async def test_a_destroyed_page_of_the_log_is_told_to_its_readers_and_the_read_model_is_served(path: Path) -> None:
+async def test_a_destroyed_log_page_is_reported_and_snapshots_are_served(path: Path) -> None:
     await run_sync(destroy_page, path, "orchestration_events")
     async with open_runtime(path) as runtime:
         with pytest.raises(DatabaseCorrupt, match=ADVICE):
@@ -63,7 +63,7 @@ async def test_a_destroyed_page_of_the_log_is_told_to_its_readers_and_the_read_m
 
 
 @pytest.mark.anyio
-async def test_a_destroyed_page_of_a_projection_is_told_to_its_readers_and_commands_go_on(path: Path) -> None:
+async def test_a_destroyed_projection_page_is_reported_and_commands_go_on(path: Path) -> None:
     await run_sync(destroy_page, path, "projection_thread_messages")
     async with open_runtime(path) as runtime:
         with pytest.raises(DatabaseCorrupt, match=ADVICE):
@@ -76,7 +76,7 @@ async def test_a_destroyed_page_of_a_projection_is_told_to_its_readers_and_comma
 
 
 @pytest.mark.anyio
-async def test_a_destroyed_index_of_the_log_fails_the_commands_that_need_it_and_writes_nothing(path: Path) -> None:
+async def test_a_destroyed_log_index_fails_commands_and_writes_nothing(path: Path) -> None:
     await run_sync(destroy_page, path, "orchestration_events_command_id")
     ids = sorted({str(event.command_id) for event in LOG})
     refusals: list[str] = []
@@ -137,7 +137,7 @@ def test_verify_of_a_file_without_a_beginning_is_a_finding_too(path: Path) -> No
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-async def test_a_file_that_lacks_its_end_is_not_served_and_a_backup_put_in_its_place_is(
+async def test_a_truncated_file_is_refused_and_a_backup_in_its_place_served(
     path: Path, sound: Path, share: float
 ) -> None:
     truncate(path, share)

@@ -40,7 +40,7 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("limit", [500_000, 900_000])
-def test_commands_are_answered_one_by_one_and_go_through_when_the_limit_is_gone(database: Path, limit: int) -> None:
+def test_each_command_is_answered_and_succeeds_once_the_limit_is_gone(database: Path, limit: int) -> None:
     ended = limited(limit, "dispatch", database, "--concurrency", "8", input=lines_of(COMMANDS))
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
@@ -60,7 +60,7 @@ def test_commands_are_answered_one_by_one_and_go_through_when_the_limit_is_gone(
 
 
 @pytest.mark.parametrize("limit", [2_000, 8_000, 40_000, 100_000, 160_000])
-def test_a_database_that_cannot_be_made_is_refused_in_one_line_and_made_afterwards(database: Path, limit: int) -> None:
+def test_a_database_that_cannot_be_made_is_refused_in_one_line(database: Path, limit: int) -> None:
     ended = limited(limit, "dispatch", database, input=lines_of(COMMANDS[:1]))
     assert (ended.returncode, ended.stdout) == (1, "")
     (line,) = ended.stderr.splitlines()

@@ -84,7 +84,7 @@ async def assert_whole(runtime: Runtime, path: Path) -> None:
     assert (await run_sync(verify_database, path)).findings == ()
 
 
-async def test_a_command_without_room_leaves_nothing_and_goes_through_once_there_is_room(
+async def test_a_command_without_room_succeeds_once_there_is_room(
     disk: SmallDisk, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_runtime(path) as runtime:
@@ -185,9 +185,7 @@ async def test_whatever_room_there_is_a_new_database_opens_whole_or_not_at_all(d
         await assert_whole(runtime, path)
 
 
-async def test_whatever_room_there_is_a_start_that_has_to_replay_ends_or_is_tried_again(
-    disk: SmallDisk, path: Path
-) -> None:
+async def test_a_start_that_replays_ends_or_can_be_tried_again_with_any_room(disk: SmallDisk, path: Path) -> None:
     log = random_log(92, 1500)
     await write_log(path, log)
     refused = 0
@@ -204,7 +202,7 @@ async def test_whatever_room_there_is_a_start_that_has_to_replay_ends_or_is_trie
     assert snapshot == snapshot_json(log)
 
 
-async def test_a_clean_stop_without_room_waits_for_none_and_is_no_defect_of_anybody(
+async def test_a_clean_stop_without_room_neither_waits_nor_reports_a_defect(
     disk: SmallDisk, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(projector_module, "IDLE_SECONDS", 3600)

@@ -75,7 +75,7 @@ async def test_a_session_stops_reading_its_agent_and_goes_on_when_there_is_room(
         assert await it.turn_statuses() == ["completed"]
 
 
-async def test_a_session_whose_store_stays_full_ends_its_agent_and_says_so_when_there_is_room(
+async def test_a_full_store_ends_the_agent_and_is_reported_once_there_is_room(
     disk: SmallDisk, database: Path, tmp_path: Path
 ) -> None:
     async with stage(tmp_path, database=database, options=AT_ONCE) as it:
@@ -96,7 +96,7 @@ async def test_a_session_whose_store_stays_full_ends_its_agent_and_says_so_when_
         assert session_of(await it.ended(following)).status == "ready"
 
 
-async def test_a_clean_stop_on_a_full_disk_ends_the_agent_and_the_next_start_settles_its_turn(
+async def test_a_turn_stopped_on_a_full_disk_is_settled_by_the_next_start(
     disk: SmallDisk, database: Path, tmp_path: Path
 ) -> None:
     async with stage(tmp_path, database=database, options=RuntimeOptions(shutdown_deadline=0.3)) as it:
@@ -119,7 +119,7 @@ async def test_a_clean_stop_on_a_full_disk_ends_the_agent_and_the_next_start_set
         assert SAID.startswith(await it.said(turn))
 
 
-async def test_a_host_that_is_cancelled_on_a_full_disk_leaves_no_agent_and_no_lock(
+async def test_a_host_cancelled_on_a_full_disk_leaves_no_agent_and_no_lock(
     disk: SmallDisk, database: Path, tmp_path: Path
 ) -> None:
     with anyio.CancelScope() as scope:

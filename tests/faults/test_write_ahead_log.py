@@ -113,7 +113,7 @@ async def test_a_log_that_was_left_behind_is_seen_by_who_only_looks(tmp_path: Pa
     assert await run_sync(_head_seen, path) == LATER
 
 
-async def test_a_reader_that_holds_its_snapshot_for_long_stops_nobody_and_the_log_is_moved_when_it_leaves(
+async def test_a_long_snapshot_delays_only_the_moving_of_the_log(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "state.db"

@@ -257,7 +257,7 @@ def test_table_is_the_contracts(migrated: peewee.SqliteDatabase, table: str) -> 
 
 
 @pytest.mark.spec("W14")
-def test_fresh_database_holds_the_thirteen_tables_and_the_bookkeeping_for_its_owner_alone(
+def test_a_fresh_database_is_private_and_holds_thirteen_tables(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "state.db"

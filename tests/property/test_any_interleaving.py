@@ -64,9 +64,7 @@ def test_a_program_is_read_back_as_it_is_printed(program: Program) -> None:
 @pytest.mark.spec("E35", "E41", "P31")
 @settings(max_examples=examples(4, share=PROCESSES), suppress_health_check=[HealthCheck.too_slow])
 @given(program=deadly_programs(), backend=backends)
-def test_a_process_that_is_killed_in_any_interleaving_leaves_what_it_acknowledged(
-    program: Program, backend: str
-) -> None:
+def test_a_process_killed_in_any_interleaving_keeps_what_it_acknowledged(program: Program, backend: str) -> None:
     """The same with SIGKILL for the first crash; the rest of the program runs on what that left."""
     last = next(number for number, step in enumerate(program.steps) if isinstance(step, Crash))
     with tempfile.TemporaryDirectory() as directory:

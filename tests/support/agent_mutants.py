@@ -29,7 +29,7 @@ AGENT_MUTANTS: Final = (
         old="return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_left_alone=True)",
         new="return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)))",
         test="tests/acceptance/sessions/test_failures.py"
-        "::test_an_agent_that_failed_is_left_alone_for_a_while_which_an_interrupt_cuts_short[asyncio-start]",
+        "::test_an_interrupt_ends_the_pause_after_an_agents_failure[asyncio-start]",
     ),
     Mutant(
         guard="Codex is given its sandbox again when it resumes",
@@ -43,7 +43,6 @@ AGENT_MUTANTS: Final = (
         file="actors/providers/acp/provider.py",
         old="if wanted is not None:",
         new="if wanted is not None and is_new:",
-        test="tests/contract/providers/test_sdk.py"
-        "::test_a_resumed_session_has_its_providers_mode_and_not_its_last_turns_model[asyncio]",
+        test="tests/contract/providers/test_sdk.py::test_a_resumed_session_has_its_providers_mode_and_model[asyncio]",
     ),
 )

@@ -57,8 +57,7 @@ FAULT_MUTANTS: Final = (
         file="migrations/runner.py",
         old="        with suppress(peewee.DatabaseError):\n",
         new="        with suppress():\n",
-        test="tests/faults/test_file_size_limit.py"
-        "::test_a_database_that_cannot_be_made_is_refused_in_one_line_and_made_afterwards",
+        test="tests/faults/test_file_size_limit.py::test_a_database_that_cannot_be_made_is_refused_in_one_line",
     ),
     Mutant(
         guard="a page that cannot be read is a finding, not an error",
@@ -79,16 +78,14 @@ FAULT_MUTANTS: Final = (
         file="persistence/maintenance.py",
         old="not busy and written == moved",
         new="not busy",
-        test="tests/faults/test_write_ahead_log.py"
-        "::test_a_reader_that_holds_its_snapshot_for_long_stops_nobody_and_the_log_is_moved_when_it_leaves",
+        test="tests/faults/test_write_ahead_log.py::test_a_long_snapshot_delays_only_the_moving_of_the_log",
     ),
     Mutant(
         guard="a stranger's lock is waited for",
         file="persistence/database.py",
         old="BUSY_TIMEOUT_SECONDS: Final = 5\n",
         new="BUSY_TIMEOUT_SECONDS: Final = 0\n",
-        test="tests/contract/runtime/test_host.py"
-        "::test_l14_a_stranger_that_holds_the_database_for_a_while_delays_a_command_and_fails_nobody",
+        test="tests/contract/runtime/test_host.py::test_l14_a_foreign_lock_delays_a_command_and_fails_none",
     ),
     Mutant(
         guard="a backup takes nobody's journal for its own",
@@ -126,8 +123,7 @@ FAULT_MUTANTS: Final = (
         '        database.execute_sql("SELECT SUM(length(text)) FROM projection_thread_messages'
         ' WHERE thread_id = ?", (row["thread_id"],)).fetchall()\n'
         "    execute_many(database, UPSERT, rows)\n",
-        test="tests/contract/test_work_per_event.py"
-        "::test_l04_a_delta_takes_as_many_steps_in_a_long_thread_as_in_a_short_one",
+        test="tests/contract/test_work_per_event.py::test_l04_a_delta_costs_the_same_in_a_long_and_a_short_thread",
     ),
     Mutant(
         guard="streamed text is held and joined",

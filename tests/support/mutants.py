@@ -94,7 +94,7 @@ _CORE_MUTANTS: Final = (
         file="persistence/command_group.py",
         old="        except BaseException:\n            self._states.discard()\n",
         new="        except BaseException:\n            self._states.adopt()\n",
-        test=f"{_DISPATCHER}::test_two_events_whose_second_fails_leave_nothing_and_the_next_command_works",
+        test=f"{_DISPATCHER}::test_a_failing_second_event_leaves_nothing_of_its_command",
     ),
     Mutant(
         guard="a commit of unknown outcome is answered from the receipts",
@@ -186,7 +186,7 @@ _CORE_MUTANTS: Final = (
         file="actors/projecting/condition.py",
         old="        self._quarantined += 1\n",
         new="        raise ValueError(fault)\n",
-        test=f"{_PROJECTOR}::test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted",
+        test=f"{_PROJECTOR}::test_undecodable_events_are_skipped_and_known_types_counted",
     ),
     Mutant(
         guard="a projector looks a commit of unknown outcome up before it tries again",
@@ -259,7 +259,7 @@ _CORE_MUTANTS: Final = (
         file="actors/checkpoints/checkpointer.py",
         old=", _before(turn), anew=True)",
         new=", _before(turn))",
-        test=f"{_REVERTS}::test_what_changes_before_a_turn_is_handed_over_is_nobodys_turn",
+        test=f"{_REVERTS}::test_changes_before_a_turn_starts_belong_to_no_turn",
     ),
     Mutant(
         guard="a capture of another place in the repository is no target of a revert",

@@ -42,7 +42,7 @@ PROPERTY_MUTANTS: Final = (
         file="persistence/command_group.py",
         old="        if len(written) != len(plan.receipts):\n",
         new="        if False:\n",
-        test=f"{_DISPATCHER}::test_a_failed_commit_that_did_not_take_place_is_told_and_may_be_sent_again",
+        test=f"{_DISPATCHER}::test_a_failed_commit_is_reported_and_the_command_may_be_resent",
     ),
     Mutant(
         guard="an expected version is compared with the stream's",
@@ -71,7 +71,7 @@ PROPERTY_MUTANTS: Final = (
         old="            if self._barrier is not None:\n                self._barrier.fail(self.obstacle())\n"
         "            self._waiting.release()\n",
         new="            self._waiting.release()\n",
-        test=f"{_PROJECTOR}::test_a_cut_that_a_stop_overtakes_is_told_that_the_runtime_stops_and_holds_nobody_up",
+        test=f"{_PROJECTOR}::test_a_stop_ends_a_waiting_cut_with_runtime_stopped",
     ),
     Mutant(
         guard="whoever named projectors waits for them",

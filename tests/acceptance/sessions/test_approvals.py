@@ -37,7 +37,7 @@ def content_of(event: PersistedEvent) -> dict[str, Any]:
         ("decline", "did not write a.txt: rejected"),
     ],
 )
-async def test_a_decision_reaches_the_agent_and_its_resolution_is_the_responses_outcome(
+async def test_a_decision_reaches_the_agent_and_settles_the_response(
     tmp_path: Path, decision: ApprovalDecision, said: str
 ) -> None:
     async with stage(tmp_path) as it:

@@ -70,7 +70,7 @@ async def test_a_clean_stop_of_the_runtime_waits_for_the_captures_it_owes(tmp_pa
         assert await again.turn_statuses() == ["interrupted"]
 
 
-async def test_a_workspace_that_is_no_repository_has_its_captures_beside_the_database(tmp_path: Path) -> None:
+async def test_captures_without_a_repository_stand_beside_the_database(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("touch made")
         captured = await it.until(payload(ThreadTurnDiffCompleted))

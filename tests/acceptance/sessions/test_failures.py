@@ -24,7 +24,7 @@ from tests.support.stage import activity, error_of, rehearsal, session, session_
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_crash_ends_the_turn_with_the_agents_last_words_and_the_next_turn_resumes(tmp_path: Path) -> None:
+async def test_an_agent_crash_fails_the_turn_and_the_next_turn_resumes(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("say one")
         turn = await it.ask("say so far\nstderr out of memory\nexit 3")
@@ -56,7 +56,7 @@ async def test_an_agent_that_dies_without_a_turn_is_started_again_at_the_next(tm
 
 
 @pytest.mark.lesson("L17")
-async def test_l17_a_refused_resume_is_an_error_the_user_sees_never_a_fresh_session(tmp_path: Path) -> None:
+async def test_l17_a_refused_resume_is_a_visible_error_not_a_fresh_session(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("say remember me")
         await it.send(session_stop())
@@ -75,7 +75,7 @@ async def test_l17_a_refused_resume_is_an_error_the_user_sees_never_a_fresh_sess
 
 
 @pytest.mark.lesson("L17")
-async def test_l17_a_stop_after_a_refused_resume_drops_the_cursor_and_a_fresh_session_is_right(tmp_path: Path) -> None:
+async def test_l17_a_stop_after_a_refused_resume_drops_the_cursor(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("say remember me")
         await it.send(session_stop())
@@ -123,9 +123,7 @@ async def test_a_missing_program_fails_the_turn_with_what_to_do(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("script", [None, "exit 3"], ids=["start", "crash"])
-async def test_an_agent_that_failed_is_left_alone_for_a_while_which_an_interrupt_cuts_short(
-    tmp_path: Path, script: str | None
-) -> None:
+async def test_an_interrupt_ends_the_pause_after_an_agents_failure(tmp_path: Path, script: str | None) -> None:
     failing = AcpProvider(["no-such-agent"]) if script is None else rehearsal(tmp_path)
     limits = SessionLimits(restart_backoff=3600, longest_restart_backoff=3600)
     async with stage(tmp_path, providers=[failing], limits=limits) as it:
@@ -177,7 +175,7 @@ async def test_agent_whose_end_cannot_be_recorded_keeps_no_thread_from_going_on(
             os.kill(health.pid, 0)
 
 
-async def test_a_missing_workspace_fails_the_turn_and_the_thread_goes_on_when_it_is_back(tmp_path: Path) -> None:
+async def test_a_missing_workspace_fails_the_turn_until_it_is_back(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         it.workspace.rmdir()
         failed = await it.outcome((await it.ask("say never")).event_id)

@@ -50,9 +50,7 @@ async def test_an_interrupt_takes_a_queued_turn_back(tmp_path: Path) -> None:
 
 @pytest.mark.lesson("L18")
 @pytest.mark.parametrize("ignores", ["", "ignore-eof\nignore-term\n"], ids=["interrupt", "termination-too"])
-async def test_l18_an_agent_that_ignores_an_interrupt_is_ended_and_the_thread_goes_on(
-    tmp_path: Path, ignores: str
-) -> None:
+async def test_l18_an_agent_that_ignores_an_interrupt_is_ended(tmp_path: Path, ignores: str) -> None:
     async with stage(tmp_path, limits=SessionLimits(interrupt_deadline=0.05)) as it:
         turn = await it.ask(f"{ignores}say working\nhang")
         await it.until(payload(ThreadMessageSent), after=(await it.claimed(turn)).sequence)

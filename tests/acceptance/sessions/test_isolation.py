@@ -47,7 +47,7 @@ async def test_a_turn_whose_hand_over_fails_is_settled_and_not_handed_over_again
 
 
 @pytest.mark.lesson("L18")
-async def test_l18_an_interrupt_that_the_agent_rejects_is_visible_and_the_turn_settles(tmp_path: Path) -> None:
+async def test_l18_a_rejected_interrupt_is_visible_and_the_turn_settles(tmp_path: Path) -> None:
     provider = FaultyProvider(rehearsal(tmp_path), interrupt=raising(ProviderProtocolError("not now")))
     async with stage(tmp_path, providers=[provider], limits=SessionLimits(interrupt_deadline=0.05)) as it:
         turn = await it.ask("say working\nhang")
@@ -61,7 +61,7 @@ async def test_l18_an_interrupt_that_the_agent_rejects_is_visible_and_the_turn_s
 
 
 @pytest.mark.lesson("L3")
-async def test_l03_a_response_that_the_agent_does_not_take_is_cancelled_so_that_nobody_waits_for_it(
+async def test_l03_a_response_that_the_agent_refuses_is_cancelled(
     tmp_path: Path,
 ) -> None:
     provider = FaultyProvider(rehearsal(tmp_path), respond=raising(ProviderProtocolError("no such option")))

@@ -59,9 +59,7 @@ async def test_l27_a_capture_runs_beside_the_session_and_says_what_it_does(tmp_p
 
 
 @pytest.mark.lesson("L27")
-async def test_l27_an_end_that_is_over_its_budget_is_an_error_and_the_thread_goes_on(
-    tmp_path: Path, git: HeldGit
-) -> None:
+async def test_l27_an_end_capture_over_budget_is_an_error_of_the_capture_only(tmp_path: Path, git: HeldGit) -> None:
     async with stage(tmp_path, options=RuntimeOptions(captures=CaptureBudget(end=SOON_OVER))) as it:
         turn = await it.ask("touch made\nwait-for go")
         await it.claimed(turn)
@@ -77,9 +75,7 @@ async def test_l27_an_end_that_is_over_its_budget_is_an_error_and_the_thread_goe
 
 
 @pytest.mark.lesson("L27")
-async def test_l27_a_start_that_is_over_its_budget_does_not_keep_the_turn_from_running(
-    tmp_path: Path, git: HeldGit
-) -> None:
+async def test_l27_a_start_capture_over_budget_does_not_stop_the_turn(tmp_path: Path, git: HeldGit) -> None:
     async with stage(tmp_path, options=RuntimeOptions(captures=CaptureBudget(start=SOON_OVER))) as it:
         git.hold()
         turn = await it.ask("touch made\nwait-for go")

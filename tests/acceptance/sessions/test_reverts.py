@@ -339,9 +339,7 @@ async def test_files_are_put_back_where_the_agent_does_not_follow(repository: Re
         assert [one.turn_count for one in (await it.thread()).turns] == [1, 2]
 
 
-async def test_an_agent_that_forgot_and_was_lost_before_it_said_so_is_asked_again(
-    repository: Repository, tmp_path: Path
-) -> None:
+async def test_a_rollback_whose_answer_is_lost_is_requested_again(repository: Repository, tmp_path: Path) -> None:
     class Lost(_Rolling):
         async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
             cursor = await super().forget(request, turns)

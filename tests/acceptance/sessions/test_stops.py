@@ -15,7 +15,7 @@ from tests.support.stage import activity, payload, session, session_of, stage
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_stop_ends_agent_and_turn_cancels_what_is_queued_and_keeps_the_conversation(tmp_path: Path) -> None:
+async def test_a_stop_cancels_queued_turns_and_keeps_the_conversation(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         running = await it.ask("say working\nwait-for never")
         await it.until(payload(ThreadMessageSent), after=(await it.claimed(running)).sequence)

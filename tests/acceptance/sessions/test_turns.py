@@ -117,7 +117,7 @@ async def test_deleting_a_thread_ends_an_agent_that_is_still_starting(tmp_path: 
         await it.until(session("stopped"), after=deleted.sequence)
 
 
-async def test_a_model_that_the_agent_cannot_switch_to_fails_the_turn_and_nothing_else(tmp_path: Path) -> None:
+async def test_a_model_the_agent_cannot_switch_to_fails_only_the_turn(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         failed = session_of(await it.ended(await it.ask("say hi", model="another")))
         assert failed.status == "error"
@@ -148,7 +148,7 @@ async def test_the_agent_works_in_the_worktree_before_the_projects_root(tmp_path
     assert [path.name for path in it.workspace.iterdir()] == ["there"]
 
 
-async def test_a_thread_that_moves_goes_on_with_its_conversation_in_the_new_worktree(tmp_path: Path) -> None:
+async def test_a_moved_thread_keeps_its_conversation_in_the_new_worktree(tmp_path: Path) -> None:
     worktree = tmp_path / "worktree"
     worktree.mkdir()
     async with stage(tmp_path) as it:

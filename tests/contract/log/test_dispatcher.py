@@ -123,7 +123,7 @@ async def test_an_accepted_command_answers_with_the_sequence_of_its_last_event(p
 
 
 @pytest.mark.spec("E2", "E3", "E37", "E39")
-async def test_a_group_is_decided_in_order_and_rejections_cost_their_neighbours_nothing(path: Path) -> None:
+async def test_a_group_is_decided_in_order_and_rejections_stand_alone(path: Path) -> None:
     again = make.thread_create("t1", command_id="again")
     async with open_core(path, starts=["projectors"]) as core:
         answers = await as_group(
@@ -225,7 +225,7 @@ async def test_a_failed_statement_harms_its_own_command_alone(path: Path) -> Non
 
 
 @pytest.mark.spec("E35", "E40")
-async def test_two_events_whose_second_fails_leave_nothing_and_the_next_command_works(path: Path) -> None:
+async def test_a_failing_second_event_leaves_nothing_of_its_command(path: Path) -> None:
     async with open_core(path) as core:
         await prepare_thread(core)
         await core.sql(FAIL_TURN_STARTS)
@@ -262,7 +262,7 @@ async def _commit_of(core: Core, monkeypatch: pytest.MonkeyPatch) -> _Commit:
 
 
 @pytest.mark.spec("E41")
-async def test_a_failed_commit_that_did_not_take_place_is_told_and_may_be_sent_again(
+async def test_a_failed_commit_is_reported_and_the_command_may_be_resent(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_core(path, starts=["dispatcher"]) as core:
@@ -366,7 +366,7 @@ async def test_a_full_mailbox_makes_the_next_caller_wait_and_drops_nobody(
 
 
 @pytest.mark.spec("E41")
-async def test_a_cancelled_caller_leaves_its_command_and_a_resend_tells_its_outcome(path: Path) -> None:
+async def test_a_cancelled_callers_command_is_answered_when_resent(path: Path) -> None:
     command = make.project_create(command_id="c")
     async with open_core(path, starts=[]) as core:
         async with anyio.create_task_group() as callers:
@@ -513,7 +513,7 @@ async def test_events_are_published_before_the_caller_is_answered(path: Path) ->
         follower.close()
 
 
-async def test_what_was_committed_is_published_and_answered_though_telling_of_a_defect_fails(
+async def test_committed_commands_are_answered_although_logging_a_defect_fails(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What tells of a defect is the host's code too: filters and handlers of its log."""

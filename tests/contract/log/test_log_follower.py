@@ -36,7 +36,7 @@ async def test_a_batch_behind_a_gap_is_not_taken_before_the_gap_was_read(
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_batch_that_is_lost_with_its_cancelled_task_takes_no_room_for_ever(
+async def test_a_batch_lost_with_a_cancelled_task_frees_its_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`asyncio.wait_for` may cancel a task whose batch was handed over already; anyio's own scopes do not."""

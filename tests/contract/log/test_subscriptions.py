@@ -84,7 +84,7 @@ async def test_what_overflows_a_readers_channel_comes_from_the_store(
 
 
 @pytest.mark.spec("R17")
-async def test_readers_of_any_speed_get_everything_once_while_commands_are_written(
+async def test_readers_of_any_speed_get_every_event_once_under_load(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_log, "CHANNEL_BATCHES", 8)
@@ -132,7 +132,7 @@ async def test_a_position_beyond_the_head_is_refused(path: Path) -> None:
 
 
 @pytest.mark.spec("R18")
-async def test_events_that_do_not_decode_are_delivered_raw_between_their_neighbours(path: Path) -> None:
+async def test_undecodable_events_are_delivered_raw_and_in_order(path: Path) -> None:
     await write_log(path, LOG[:10])
     await run_sql(path, "UPDATE orchestration_events SET payload_json = '{}' WHERE sequence = 3")
     await run_sql(path, "UPDATE orchestration_events SET event_type = 'thread.sung' WHERE sequence = 5")
@@ -147,7 +147,7 @@ async def test_events_that_do_not_decode_are_delivered_raw_between_their_neighbo
 
 
 @pytest.mark.spec("R17")
-async def test_a_threads_subscription_delivers_its_events_alone_and_passes_over_the_others(path: Path) -> None:
+async def test_a_threads_subscription_delivers_only_its_events(path: Path) -> None:
     thread = ThreadId(next(event.stream_id for event in LOG if event.aggregate_kind == "thread"))
     own = [event for event in LOG if (event.aggregate_kind, event.stream_id) == ("thread", thread)]
     await write_log(path, LOG)

@@ -52,7 +52,7 @@ def test_the_same_capture_again_leaves_one_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.spec("R13", "R14")
-async def test_a_host_gets_the_diff_an_empty_one_or_an_error_that_names_the_range(tmp_path: Path) -> None:
+async def test_a_diff_is_given_or_an_error_names_the_range(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     async with open_runtime(path, options=RuntimeOptions()):
         pass

@@ -88,7 +88,7 @@ def test_a_second_writer_of_a_sequence_fails(written: peewee.SqliteDatabase) -> 
 
 
 @pytest.mark.spec("W1", "E3")
-def test_a_second_writer_of_a_stream_version_fails_and_takes_its_neighbours_with_it(
+def test_a_stream_version_written_twice_fails_the_whole_batch(
     written: peewee.SqliteDatabase,
 ) -> None:
     head = len(LOG)

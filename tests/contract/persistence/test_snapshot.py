@@ -64,13 +64,13 @@ async def test_a_snapshot_is_the_fold_of_the_log_in_every_field_and_order(path: 
 
 
 @pytest.mark.spec("R4")
-async def test_a_summary_leaves_messages_activities_and_checkpoints_out_and_nothing_else(path: Path) -> None:
+async def test_a_summary_omits_only_messages_activities_and_checkpoints(path: Path) -> None:
     await write_log(path, LOG)
     assert await snapshot_of(path, detail="summary") == snapshot_json(LOG, detail="summary")
 
 
 @pytest.mark.spec("R5", "R12")
-async def test_one_thread_comes_with_its_project_at_the_same_sequence_deleted_or_not(path: Path) -> None:
+async def test_one_thread_comes_with_its_project_deleted_or_not(path: Path) -> None:
     await write_log(path, LOG)
     whole = snapshot_json(LOG)
     async with open_runtime(path) as runtime:
@@ -191,7 +191,7 @@ async def _halt_messages(runtime: Runtime) -> None:
     await runtime.dispatch(make.turn_start())
 
 
-async def test_a_halted_projector_fails_snapshots_unless_they_are_allowed_to_be_stale(path: Path) -> None:
+async def test_a_halted_projector_fails_snapshots_unless_stale_ones_are_allowed(path: Path) -> None:
     async with open_runtime(path):
         pass
     await run_sql(

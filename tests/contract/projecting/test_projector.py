@@ -97,7 +97,7 @@ async def until(condition: Any) -> None:
 
 
 @pytest.mark.spec("P32", "P34", "P35", "P37", "W13")
-async def test_projectors_bring_their_rows_to_the_head_and_a_clean_end_stores_every_position(path: Path) -> None:
+async def test_a_clean_end_stores_every_projector_at_the_head(path: Path) -> None:
     await write_log(path, LOG)
     async with open_core(path) as core:
         await core.projected()
@@ -108,7 +108,7 @@ async def test_projectors_bring_their_rows_to_the_head_and_a_clean_end_stores_ev
 
 
 @pytest.mark.spec("P34")
-async def test_a_position_is_dated_by_its_event_and_by_the_epoch_before_the_first(path: Path) -> None:
+async def test_a_position_is_dated_by_its_event_or_by_the_epoch(path: Path) -> None:
     async with open_core(path, starts=[]) as core:
         assert {(row[1], row[2]) for row in await core.sql(STATE)} == {(0, EPOCH)}
     async with open_core(path) as core:
@@ -221,7 +221,7 @@ async def test_a_defect_while_a_cut_waits_fails_that_cut(path: Path) -> None:
 
 
 @pytest.mark.spec("R8")
-async def test_a_position_that_went_missing_halts_its_projector_and_blames_no_event(path: Path) -> None:
+async def test_a_missing_position_halts_its_projector_and_blames_no_event(path: Path) -> None:
     async with open_core(path) as core:
         await core.sql("DELETE FROM projection_state WHERE projector = 'projection.projects'")
         await core.dispatch(make.project_create())
@@ -298,9 +298,7 @@ async def test_a_projector_that_has_failed_for_long_makes_nobody_wait_for_a_cut(
             assert cut.last_applied_sequence == 100
 
 
-async def test_a_cut_that_a_stop_overtakes_is_told_that_the_runtime_stops_and_holds_nobody_up(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_stop_ends_a_waiting_cut_with_runtime_stopped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A projector that gives up at a stop cannot arrive: neither readers nor the others wait for it."""
     monkeypatch.setattr(projectors_module, "PATIENCE_SECONDS", 3600.0)
     monkeypatch.setattr(projector_condition, "BACKOFF", Backoff(first_seconds=0.05, longest_seconds=0.05))
@@ -385,7 +383,7 @@ async def test_an_event_that_sqlite_cannot_hold_is_skipped_alone(path: Path, sta
 @pytest.mark.lesson("L12")
 @pytest.mark.lesson("L26")
 @pytest.mark.spec("E6", "P37")
-async def test_events_that_do_not_decode_are_skipped_and_those_of_known_type_are_counted(
+async def test_undecodable_events_are_skipped_and_known_types_counted(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     messages = [event.sequence for event in LOG if event.event_type == "thread.message-sent"]
@@ -476,7 +474,7 @@ async def test_a_projector_alone_gives_the_same_rows(path: Path, name: str) -> N
 
 
 @pytest.mark.spec("R9")
-async def test_readers_that_arrive_together_share_a_cut_and_one_that_leaves_early_holds_nobody_up(path: Path) -> None:
+async def test_concurrent_readers_share_a_cut_although_one_leaves_early(path: Path) -> None:
     async with open_core(path) as core:
         for number in range(20):
             await core.dispatch(make.project_create(f"p{number}"))

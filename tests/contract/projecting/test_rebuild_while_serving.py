@@ -153,7 +153,7 @@ async def halted(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("interval", [1, 20])
-async def test_rows_that_were_tampered_with_are_made_anew_while_commands_and_reads_go_on(
+async def test_tampered_rows_are_rebuilt_while_commands_and_reads_go_on(
     path: Path, monkeypatch: pytest.MonkeyPatch, interval: int
 ) -> None:
     monkeypatch.setattr(rebuilder_module, "PAGE_EVENTS", 40)

@@ -125,7 +125,7 @@ async def test_a_write_that_fails_fails_alone_and_leaves_nothing(tmp_path: Path)
         assert await opened.rows() == ["a", "c"]
 
 
-async def test_a_neighbours_failure_is_nobody_elses_though_nothing_can_be_looked_up(tmp_path: Path) -> None:
+async def test_a_projectors_failure_stays_its_own_without_lookups(tmp_path: Path) -> None:
     async with open_rounds(tmp_path) as opened:
         outcomes = await opened.write_at_once(RowWrite("a", can_be_looked_for=False), row_and_defect("b"))
         assert [repr(outcome) for outcome in outcomes] == ["None", "ValueError('b has a defect')"]
@@ -156,7 +156,7 @@ async def test_after_a_failed_commit_each_write_that_is_not_there_is_done_alone(
         assert await opened.rows() == ["a", "b"]
 
 
-async def test_a_write_whose_commit_fails_when_it_is_alone_too_has_an_unknown_outcome(
+async def test_a_write_whose_commit_fails_alone_too_has_an_unknown_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail_commits_of_b(database: peewee.SqliteDatabase) -> None:
@@ -177,7 +177,7 @@ async def test_a_write_whose_commit_fails_when_it_is_alone_too_has_an_unknown_ou
         assert await opened.rows() == ["a", "c"]
 
 
-async def test_a_transaction_that_cannot_begin_is_tried_once_for_all_of_the_round(tmp_path: Path) -> None:
+async def test_a_transaction_that_cannot_begin_is_tried_once_per_round(tmp_path: Path) -> None:
     other = peewee.SqliteDatabase(str(tmp_path / "state.db"), thread_safe=False, check_same_thread=False)
     async with open_rounds(tmp_path) as opened:
         await opened.lane.run(lambda database: database.execute_sql("PRAGMA busy_timeout = 0"))

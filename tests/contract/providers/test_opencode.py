@@ -21,7 +21,7 @@ def opencode(tmp_path: Path, workspace: Path) -> Iterator[OpencodeCase]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["trio"])  # it starts slowly, and the adapter has been on both
-async def test_a_session_is_in_its_providers_mode_and_a_turns_model_holds_for_that_turn(
+async def test_a_session_has_its_providers_mode_and_a_turn_its_own_model(
     opencode: OpencodeCase, workspace: Path
 ) -> None:
     models = (None, "fake/other-model", None)

@@ -111,7 +111,7 @@ async def test_a_conversation_of_which_nothing_is_left_begins_anew(rolling_case:
     assert await remembered(rolling_case, workspace, left, ["pelican", "heron"]) == []
 
 
-async def test_an_agent_that_is_killed_in_the_turn_after_it_remembers_no_more_than_it_should(
+async def test_an_agent_killed_in_the_next_turn_has_forgotten_the_reverted_ones(
     rolling_case: ProviderCase, workspace: Path
 ) -> None:
     cursor = await turns_of(rolling_case, workspace, "pelican", "heron")
@@ -126,9 +126,7 @@ async def test_an_agent_that_is_killed_in_the_turn_after_it_remembers_no_more_th
         assert await remembered(rolling_case, workspace, later, ["pelican", "heron"]) == ["pelican"]
 
 
-async def test_a_conversation_that_is_unknown_is_no_conversation_without_these_turns(
-    rolling_case: ProviderCase, workspace: Path
-) -> None:
+async def test_rolling_back_an_unknown_conversation_is_refused(rolling_case: ProviderCase, workspace: Path) -> None:
     """Nothing is answered as if it had been done: the conversation is refused, now or when it is resumed."""
     assert isinstance(rolling_case.provider, RollsBack)
     request = session_request(workspace, dict(rolling_case.bogus_cursor))

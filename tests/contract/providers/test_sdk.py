@@ -26,7 +26,7 @@ def secret(tmp_path: Path, workspace: Path) -> Path:
     return secret
 
 
-async def test_files_and_terminals_are_refused_wherever_they_are_and_the_turn_goes_on(
+async def test_files_and_terminals_are_refused_and_the_turn_goes_on(
     tmp_path: Path, workspace: Path, secret: Path
 ) -> None:
     """They are not offered: an agent works in its workspace by its own means, under its own permissions."""
@@ -56,9 +56,7 @@ async def test_a_turns_model_and_effort_hold_for_that_turn(tmp_path: Path, works
         ]
 
 
-async def test_a_resumed_session_has_its_providers_mode_and_not_its_last_turns_model(
-    tmp_path: Path, workspace: Path
-) -> None:
+async def test_a_resumed_session_has_its_providers_mode_and_model(tmp_path: Path, workspace: Path) -> None:
     provider = SdkCase(tmp_path).in_mode("bold")
     async with session(provider, workspace) as first:
         await first.connection.start_turn(TurnRequest(text="which", model="large", effort="high"))
@@ -71,9 +69,7 @@ async def test_a_resumed_session_has_its_providers_mode_and_not_its_last_turns_m
         assert second.connection.resume_cursor == cursor
 
 
-async def test_a_value_that_the_agent_does_not_know_fails_the_turn_or_the_start_and_nothing_else(
-    tmp_path: Path, workspace: Path
-) -> None:
+async def test_an_unknown_value_fails_only_the_turn_or_the_start(tmp_path: Path, workspace: Path) -> None:
     case = SdkCase(tmp_path)
     async with session(case.provider, workspace) as read:
         with pytest.raises(ProviderProtocolError, match="set_config_option was refused"):

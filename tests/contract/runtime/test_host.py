@@ -63,7 +63,7 @@ async def fill(runtime: Runtime, count: int, *, first: int = 1) -> None:
         await runtime.dispatch(make.project_create(f"p{number}"))
 
 
-async def test_an_exception_of_the_body_leaves_as_it_is_and_the_runtime_stops_cleanly(path: Path) -> None:
+async def test_an_exception_of_the_body_is_raised_after_a_clean_stop(path: Path) -> None:
     error = HostError("mine")
 
     async def host() -> None:
@@ -165,7 +165,7 @@ async def test_opening_brings_lagging_projections_to_the_head_with_progress(
         assert told == []
 
 
-async def test_projections_that_stand_at_different_positions_get_there_each_from_its_own(path: Path) -> None:
+async def test_projections_reach_the_head_from_their_own_positions(path: Path) -> None:
     await write_log(path, LOG)
     async with open_runtime(path):
         pass
@@ -178,7 +178,7 @@ async def test_projections_that_stand_at_different_positions_get_there_each_from
         assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
 
 
-async def test_a_projection_that_decisions_need_and_that_stalls_keeps_the_runtime_from_opening(path: Path) -> None:
+async def test_a_stalled_projection_that_decisions_need_prevents_opening(path: Path) -> None:
     await write_log(path, LOG)
     await run_sql(
         path,
@@ -228,9 +228,7 @@ async def test_messages_that_stall_keep_nobody_from_opening_and_deciding(path: P
 
 @pytest.mark.lesson("L12")
 @pytest.mark.parametrize("with_agents", [False, True])
-async def test_l12_rows_that_do_not_decode_keep_nobody_from_opening_and_are_told_of(
-    path: Path, with_agents: bool
-) -> None:
+async def test_l12_undecodable_rows_are_reported_and_do_not_prevent_opening(path: Path, with_agents: bool) -> None:
     await write_log(path, LOG)
     broken = {event.event_type: event.sequence for event in LOG}
     for sequence in broken.values():
@@ -248,7 +246,7 @@ async def test_l12_rows_that_do_not_decode_keep_nobody_from_opening_and_are_told
 
 
 @pytest.mark.lesson("L14")
-async def test_l14_a_stranger_that_holds_the_database_for_a_while_delays_a_command_and_fails_nobody(
+async def test_l14_a_foreign_lock_delays_a_command_and_fails_none(
     path: Path,
 ) -> None:
     stranger = sqlite3.connect(path.with_name("state.db"), isolation_level=None, check_same_thread=False)
@@ -292,7 +290,7 @@ async def test_an_outdated_projection_is_rebuilt_before_the_first_command(
 
 
 @pytest.mark.spec("P35")
-async def test_a_passive_runtime_moves_no_reactors_position_and_leaves_intents_open(path: Path) -> None:
+async def test_a_passive_runtime_performs_no_intents(path: Path) -> None:
     async with open_runtime(path) as runtime:
         await runtime.dispatch(make.project_create())
         await runtime.dispatch(make.thread_create())
@@ -304,9 +302,7 @@ async def test_a_passive_runtime_moves_no_reactors_position_and_leaves_intents_o
         assert runtime.health().head == 4
 
 
-async def test_an_actor_beyond_restarting_fails_the_runtime_and_cancels_nothing_of_the_hosts(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_actor_fails_the_runtime_and_not_the_host(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_runtime(path) as runtime:
         await fill(runtime, 2)
 
@@ -351,7 +347,7 @@ async def test_rounds_that_fail_leave_no_projector_waiting(path: Path, monkeypat
         assert (await runtime.get_snapshot()).snapshot_sequence == 2
 
 
-async def test_a_stop_that_misses_its_deadline_ends_the_actors_and_releases_the_database(path: Path) -> None:
+async def test_a_stop_past_its_deadline_releases_the_database(path: Path) -> None:
     other = peewee.SqliteDatabase(str(path), thread_safe=False, check_same_thread=False)
 
     def lock() -> None:
@@ -401,7 +397,7 @@ async def test_stopped_runtime_refuses_every_call(path: Path) -> None:
     assert answer["error"]["code"] == "RuntimeStopped"
 
 
-async def test_waiting_for_a_projector_that_is_none_is_refused_before_anything_is_written(path: Path) -> None:
+async def test_waiting_for_an_unknown_projector_is_refused_before_writing(path: Path) -> None:
     async with open_runtime(path) as runtime:
         with pytest.raises(InvalidRequest, match="no such projector: nobody"):
             await runtime.dispatch(make.project_create(), wait_for=["nobody"])

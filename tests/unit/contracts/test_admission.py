@@ -458,7 +458,7 @@ def test_the_fingerprint_leaves_out_the_command_id_and_its_instant() -> None:
 
 
 @pytest.mark.spec("E12")
-def test_the_fingerprint_is_the_same_for_another_spelling_of_the_same_content() -> None:
+def test_equal_content_has_one_fingerprint_however_it_is_spelled() -> None:
     utc = diff_complete(completed_at=Instant("2026-01-01T00:00:00Z"))
     offset = diff_complete(completed_at=Instant("2026-01-01T02:00:00.000+02:00"))
     assert admit(utc, "server").fingerprint == admit(offset, "server").fingerprint

@@ -93,7 +93,7 @@ def test_a_strict_read_refuses_what_a_lenient_one_leaves_out() -> None:
         read_strictly(stored, ProjectDeleted)
 
 
-def test_a_lenient_read_names_the_fault_and_not_the_unknown_fields_beside_it() -> None:
+def test_a_lenient_read_names_the_fault_and_no_unknown_fields() -> None:
     stored = to_json(session_set("ready"))
     del stored["commandId"]
     stored["session"]["addedLater"] = 1

@@ -55,7 +55,7 @@ def test_project_create_refuses_an_id_that_ever_existed() -> None:
 
 
 @pytest.mark.spec("E15", "E16", "E18")
-def test_project_meta_update_carries_the_fields_present_and_the_dispatchers_clock() -> None:
+def test_project_meta_update_carries_the_given_fields_and_the_time() -> None:
     outcome = given(project_create("p1")).when(project_meta_update("p1", title=Label("New"), scripts=(script(),)))
     outcome.then(
         ProjectMetaUpdated(project_id=ProjectId("p1"), title=Label("New"), scripts=(script(),), updated_at=at(2))

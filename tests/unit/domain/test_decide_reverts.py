@@ -148,7 +148,7 @@ def test_revert_is_refused_while_a_turn_runs() -> None:
 
 
 @pytest.mark.spec("E16", "E18", "E34")
-def test_reverted_names_the_turns_and_messages_it_removes_and_the_last_turn_kept() -> None:
+def test_reverted_names_what_it_removes_and_the_last_turn_kept() -> None:
     outcome = given(*THREE_TURNS).when(revert_complete(turn_count=1, created_at=at(9)))
     outcome.then(
         _reverted(1, ["turn-2", "turn-3"], ["ask-2", "ask-3", "answer-2", "answer-3"], "turn-1"),
@@ -198,7 +198,7 @@ def test_what_a_second_revert_removes_is_what_is_left() -> None:
 
 
 @pytest.mark.spec("E28")
-def test_revert_complete_without_a_cause_closes_the_request_with_its_turn_count() -> None:
+def test_revert_complete_without_a_cause_closes_the_matching_request() -> None:
     thread = given(*THREE_TURNS, checkpoint_revert(turn_count=2), checkpoint_revert(turn_count=1))
     requests = [event.event_id for event in thread.host.log[-2:]]
     assert thread.when(revert_complete(turn_count=1)).event.causation_event_id == requests[1]
@@ -218,7 +218,7 @@ def test_revert_complete_without_any_request_has_no_cause() -> None:
 
 
 @pytest.mark.spec("E28")
-def test_revert_complete_is_refused_while_a_turn_runs_and_above_the_highest_turn() -> None:
+def test_revert_complete_is_refused_in_a_turn_and_above_the_highest() -> None:
     running = (turn_start(message_id="ask-4"), session_set("running", active_turn_id="turn-4"))
     given(*THREE_TURNS, *running).when(revert_complete(turn_count=1)).then_rejected("turn-4", "t1")
     given(*THREE_TURNS).when(revert_complete(turn_count=4)).then_rejected("t1")

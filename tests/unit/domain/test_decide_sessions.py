@@ -109,7 +109,7 @@ def test_an_activity_is_recorded_as_it_is() -> None:
 
 
 @pytest.mark.spec("E9", "E10")
-def test_an_internal_event_carries_its_cause_and_the_client_command_at_the_root() -> None:
+def test_an_internal_event_carries_its_cause_and_correlation() -> None:
     thread = given(*THREAD, turn_start(message_id="m1", command_id="root"))
     first = thread.when(activity_append(), caused_by="event-4").event
     assert (first.causation_event_id, first.correlation_id) == ("event-4", "root")
@@ -149,7 +149,7 @@ def test_the_current_session_writes() -> None:
 
 
 @pytest.mark.spec("E31")
-def test_a_starting_session_that_names_itself_only_in_its_session_becomes_the_current_one() -> None:
+def test_a_session_named_only_in_its_payload_becomes_the_current_one() -> None:
     thread = given(*RUNNING)
     thread.when(session_set("starting", provider_session_id="s2")).then_accepted()
     thread.when(activity_append(), metadata=from_session("s2")).then_accepted()

@@ -101,7 +101,7 @@ def test_turn_start_refuses_a_message_id_in_use() -> None:
 
 
 @pytest.mark.spec("E9", "E33")
-def test_a_running_session_opens_the_turn_that_was_asked_for_and_is_caused_by_the_request() -> None:
+def test_a_running_session_opens_the_requested_turn_as_its_effect() -> None:
     thread = given(*THREAD, turn_start(message_id="m1", command_id="c1"))
     running = session_set("running", active_turn_id="turn-1", created_at=at(8))
     outcome = thread.when(running)
@@ -174,7 +174,7 @@ def test_a_count_that_a_revert_removed_is_given_again() -> None:
 
 
 @pytest.mark.spec("E33")
-def test_a_running_session_that_names_a_turn_which_runs_or_is_over_opens_nothing() -> None:
+def test_a_session_that_names_a_known_turn_opens_nothing() -> None:
     thread = given(*RUNNING)
     assert _opened(thread.when(session_set("running", active_turn_id="turn-1"))) is UNSET
     thread.when(session_set("ready")).then_accepted()
@@ -219,7 +219,7 @@ def test_interrupt_without_an_id_means_the_running_turn() -> None:
 
 
 @pytest.mark.spec("E25")
-def test_interrupt_without_an_id_and_a_running_turn_means_the_oldest_queued_one() -> None:
+def test_interrupt_without_an_id_falls_back_to_the_oldest_queued_turn() -> None:
     given(*RUNNING, session_set("ready"), turn_start(message_id="m2"), turn_start(message_id="m3")).when(
         turn_interrupt("t1", created_at=at(9))
     ).then(_interrupted("turn-2"))

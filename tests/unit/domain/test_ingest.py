@@ -125,7 +125,7 @@ def item(name: str = "message-1") -> ProviderItemId:
 @pytest.mark.parametrize(
     ("state", "status"), [(IDLE, ("ready", None, None)), (RUNNING, ("running", TURN, None))], ids=["idle", "mid-turn"]
 )
-def test_a_started_session_is_ready_or_still_running_with_the_agents_thread_attached(
+def test_a_started_session_carries_the_agents_thread(
     kind: type[SessionStarted] | type[ThreadStarted],
     state: IngestState,
     status: tuple[SessionStatus, str | None, str | None],
@@ -349,7 +349,7 @@ def test_what_was_fatal_stays_the_reason_when_the_agent_is_gone(asked: bool) -> 
     assert then.status == ("error", None, "broken")
 
 
-def test_an_exit_that_was_asked_for_stops_the_session_and_completes_what_streams() -> None:
+def test_a_requested_exit_stops_the_session_and_completes_messages() -> None:
     then = given(RUNNING, MessageDelta(item=item(), text="…"), SessionExited(asked=True, exit_code=0))
     assert then.kinds == ["thread.message.assistant.complete", "thread.session.set"]
     assert then.status == ("stopped", None, None)

@@ -73,7 +73,7 @@ def test_nothing_left_is_nothing_to_do() -> None:
 
 
 @pytest.mark.lesson("L2")
-def test_l02_a_running_turn_is_noted_and_its_session_stopped_with_its_ids_kept() -> None:
+def test_l02_a_running_turn_is_noted_and_its_session_stopped() -> None:
     before = session("running", active_turn_id=TURN, provider_session_id="s9", provider_thread_id="theirs")
     noted, stopped = then(AbandonedThread(thread_id=T1, session=before, running_turn_id=TURN))
     activity = _noted(noted).activity
@@ -118,7 +118,7 @@ def test_an_error_that_was_shown_is_kept_when_the_session_stops() -> None:
     assert _stopped(stopped).session.last_error == "why"
 
 
-def test_a_runtime_row_whose_session_was_never_bound_leaves_the_thread_alone() -> None:
+def test_a_runtime_row_of_an_unbound_session_leaves_the_thread_alone() -> None:
     assert then(AbandonedThread(thread_id=T1, session=None)) == ()
 
 
@@ -155,7 +155,7 @@ def test_ids_are_counted_over_all_threads_of_one_recovery() -> None:
 
 
 @pytest.mark.lesson("L2")
-def test_l02_after_recovery_nothing_runs_streams_or_waits_and_the_queue_is_as_it_was() -> None:
+def test_l02_recovery_ends_all_that_ran_and_keeps_the_queue() -> None:
     host = given_log(
         project_create(),
         thread_create(),

@@ -35,7 +35,7 @@ async def test_items_leave_in_order_up_to_either_bound() -> None:
 
 
 @pytest.mark.parametrize(("items", "size"), [(2, 100), (10, 20)], ids=["in number", "in bytes"])
-async def test_full_it_refuses_who_does_not_wait_and_lets_others_in_as_room_is_made(items: int, size: int) -> None:
+async def test_a_full_mailbox_refuses_or_waits_as_the_caller_asks(items: int, size: int) -> None:
     mailbox: Mailbox[str] = Mailbox(items=items, size=size)
     mailbox.send_nowait("a", 10)
     mailbox.send_nowait("b", 10)

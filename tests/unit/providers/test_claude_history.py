@@ -39,7 +39,7 @@ def test_nothing_is_kept_before_the_first_turn() -> None:
     [(WHOLE[3:], True), (WHOLE[5:], False), ([SAID[0]], False)],
     ids=["the summary ends before them", "the summary may hold one of them", "no turn is told apart"],
 )
-def test_a_summary_that_may_hold_what_is_to_be_forgotten_makes_it_uncertain(left: list[str], is_certain: bool) -> None:
+def test_a_summary_that_may_hold_forgotten_turns_makes_it_uncertain(left: list[str], is_certain: bool) -> None:
     assert cut([SUMMARY, *left], [THREE]).is_certain == is_certain
 
 

@@ -60,7 +60,7 @@ async def test_a_thread_without_them_has_none(turns: list[tuple[str, list[str | 
     assert await first_in(Codex(turns)) == Found(first=None, is_certain=True)
 
 
-async def test_turns_on_later_pages_are_found_and_pages_before_a_kept_turn_are_not_read() -> None:
+async def test_pages_are_read_only_as_far_as_a_kept_turn() -> None:
     many = [(f"k{number}", [f"kept {number}"]) for number in range(500)]
     codex = Codex([*many, ("c2", ["two"]), *((f"x{number}", [None]) for number in range(120)), ("c3", ["three"])])
     assert await first_in(codex) == Found(first="c2", is_certain=True)
@@ -76,6 +76,6 @@ async def test_a_codex_that_does_not_name_turns_is_uncertain() -> None:
     assert await first_in(Codex([("c1", [None]), ("c2", [None])])) == Found(first=None, is_certain=False)
 
 
-async def test_turns_without_a_name_before_the_first_that_has_one_may_be_ours_and_are_uncertain() -> None:
+async def test_unnamed_turns_before_the_first_named_one_are_uncertain() -> None:
     codex = Codex([("c1", [None]), ("c2", [None]), ("c3", ["three"])])
     assert await first_in(codex) == Found(first="c3", is_certain=False)

@@ -33,7 +33,7 @@ def test_a_line_that_is_no_message_is_malformed_and_the_next_is_read() -> None:
     assert fine == {"type": "a"}
 
 
-def test_what_the_reader_finds_at_fault_is_malformed_with_the_lines_beginning() -> None:
+def test_a_line_the_reader_refuses_is_malformed_with_its_beginning() -> None:
     (message,) = lines_of().feed(b'{"text": "%s"}\n' % (b"x" * 500))
     assert isinstance(message, Malformed)
     assert (message.fault, len(message.excerpt)) == ("of no type", 200)
@@ -76,7 +76,7 @@ def test_a_line_over_the_bound_is_not_kept() -> None:
     assert fine == {"type": "a"}
 
 
-def test_endless_garbage_is_given_up_and_a_message_between_starts_the_count_anew() -> None:
+def test_endless_garbage_is_given_up_unless_a_message_comes_between() -> None:
     lines = lines_of()
     assert len(list(lines.feed(b'?\n{}\n{"type": "a"}\n' * 5))) == 15
     with pytest.raises(ProviderProtocolError, match="3 lines in a row"):

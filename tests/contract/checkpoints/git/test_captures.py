@@ -46,7 +46,7 @@ async def test_another_message_moves_the_ref_and_keeps_what_it_held(repository: 
     assert repository.git("rev-parse", f"{ref}^").strip().decode() == first.commit
 
 
-async def test_a_capture_anew_displaces_one_with_its_message_and_is_the_same_where_nothing_changed(
+async def test_a_repeated_capture_replaces_the_first_only_after_changes(
     repository: Repository,
 ) -> None:
     repository.write("a.txt", "one\n")
@@ -62,7 +62,7 @@ async def test_a_capture_anew_displaces_one_with_its_message_and_is_the_same_whe
     assert repository.git("rev-parse", f"{ref}^").decode().strip() == first.commit
 
 
-async def test_a_capture_anew_that_cannot_be_recorded_is_not_answered_with_the_old_one(repository: Repository) -> None:
+async def test_a_repeated_capture_that_fails_does_not_return_the_old_one(repository: Repository) -> None:
     repository.write("a.txt", "one\n")
     workspace = await opened(repository.top)
     ref = baseline_ref(THREAD, 1)

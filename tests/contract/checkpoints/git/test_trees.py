@@ -80,7 +80,7 @@ async def test_the_users_global_ignore_file_counts(
     assert repository.contents(capture.tree) == {b"a.txt": b"kept"}
 
 
-async def test_an_ignored_file_that_is_tracked_is_in_the_tree_while_it_is_tracked(
+async def test_an_ignored_file_is_captured_while_it_is_tracked(
     repository: Repository,
 ) -> None:
     repository.write(".gitignore", "*.log\n")

@@ -109,7 +109,7 @@ def test_updated_at_is_that_of_the_last_event_even_when_it_is_earlier() -> None:
 
 
 @pytest.mark.spec("P8")
-def test_an_active_turn_becomes_the_latest_and_stays_when_the_session_has_none() -> None:
+def test_an_active_turn_stays_the_latest_when_the_session_has_none() -> None:
     given(thread_created(), turn_opened("turn-7", 1), session_set("ready")).expect_rows(
         ProjectionThread, {"latest_turn_id": "turn-7"}
     )
