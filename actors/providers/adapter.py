@@ -34,13 +34,16 @@ from ...contracts.values import ApprovalDecision, Attachment, JsonObject
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """What an agent can do beyond taking turns.
+    """What an agent can do beyond taking turns. A living agent's are in `SessionHealth.capabilities`.
 
-    `resume`: a later process can continue the conversation; without it each process starts a new one. `model_switch`: a
-    turn can have another model than the one before; without it only a model that the turn itself names is handed over.
+    `resume`: a later process can continue the conversation; without it each process starts a new one. `approvals`: the
+    agent asks before it does what its mode does not allow; without it a user interface need not wait for requests.
+    `model_switch`: a turn can have another model than the one before; without it only a model that the turn itself
+    names is handed over.
     """
 
     resume: bool
+    approvals: bool = True
     model_switch: bool = False
 
 

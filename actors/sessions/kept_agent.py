@@ -134,6 +134,7 @@ class KeptAgent:
             thread_id=thread_id,
             provider_name=None if run is None else run.state.provider_name,
             provider_session_id=None if run is None else run.state.provider_session_id,
+            capabilities=None if run is None or run.is_over else run.connection.capabilities,
             pid=None if process is None else process.pid,
             running_turn_id=None if run is None else run.running_turn_id,
             silent_seconds=0.0 if run is None else anyio.current_time() - run.last_heard_at,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrion.actors.providers.acp.provider import AcpProvider
+from orchestrion.actors.providers.adapter import Capabilities
 from orchestrion.contracts.events import ThreadMessageSent, ThreadSessionSetEvent
 from orchestrion.contracts.ids import ThreadId
 from orchestrion.contracts.values import Unset
@@ -99,6 +100,7 @@ async def test_deleting_a_thread_ends_its_agent(tmp_path: Path) -> None:
         await it.until(payload(ThreadMessageSent), after=(await it.claimed(turn)).sequence)
         (health,) = it.runtime.health().sessions
         assert health.running_turn_id == turn.turn_id
+        assert health.capabilities == Capabilities(resume=True, approvals=True, model_switch=False)
         await it.ask("say never")
         deleted = await it.send(thread_delete("t1"))
         stopped = await it.until(session("stopped"), after=deleted.sequence)
