@@ -54,7 +54,7 @@ def run_prepared(
         tempfile.TemporaryFile() as asked,
         tempfile.TemporaryFile() as output,
         tempfile.TemporaryFile() as errors,
-        open(writing, "wb", buffering=0) as typed,
+        open(writing, "wb") as typed,
     ):
         asked.write(json.dumps(request).encode())
         asked.flush()
@@ -66,7 +66,8 @@ def run_prepared(
                 os.close(reading)
             with suppress(BrokenPipeError):  # it ended, or closed its input, before it had read everything
                 typed.write(input)
-            typed.close()
+            with suppress(BrokenPipeError):
+                typed.close()
             answers.settimeout(timeout)
             try:
                 status = int(answers.recv(64))
