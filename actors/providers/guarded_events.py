@@ -152,11 +152,11 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
 def fault_of(event: object) -> str | None:
     """Why this is no event that a session can take in; None for one that is."""
     if not isinstance(event, ProviderRuntimeEvent):
-        return f"it reported what is no event, but {type(event).__name__}"
+        return f"it reported {type(event).__name__}, which is no event"
     kind: Any = type(event)
     for name, hint in _hints(kind).items():
         if not _fits(getattr(event, name), hint):
-            return f"{kind.__name__}.{name} is not what it is to be, but {_shown(getattr(event, name))}"
+            return f"{kind.__name__}.{name} has the wrong type: {_shown(getattr(event, name))}"
     return None
 
 

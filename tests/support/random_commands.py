@@ -63,11 +63,11 @@ KINDS: Final = (
     "revert",
     "stop_session",
     "settle",
-    "set_session_oddly",
-    "do_something_odd",
+    "set_session_at_random",
+    "dispatch_invalid",
     "delete",
 )
-"""What hosts and agents do, for who wants one of it."""
+"""What hosts and agents do, for a caller that wants one of a kind."""
 
 
 class Chooser(Protocol):
