@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import attrs
 
 from ..actors.log.event_log import PAGE_EVENTS
 from ..contracts.admission import parse_command
 from ..contracts.codec import camel_case, read_strictly, to_json
+from ..contracts.commands import Command
 from ..contracts.errors import InvalidCommand, InvalidRequest, OrchestrionError
 from ..contracts.event_codec import event_json
 from ..contracts.ids import ThreadId
+from ..contracts.read_model import DispatchResult, ReplayPage, Snapshot, SnapshotDetail, TurnDiff
+from ..contracts.revert_preview import RevertPreview
 from ..contracts.values import UNSET, Count, Unset
-
-if TYPE_CHECKING:
-    from .runtime import Runtime
 
 T = TypeVar("T")
 
@@ -28,6 +28,24 @@ Method: TypeAlias = Literal[
     "orchestration.replayEvents",
 ]
 METHODS: Final[tuple[str, ...]] = get_args(Method)
+
+
+class RequestTarget(Protocol):
+    """What requests are answered from: the part of `Runtime` that has names here."""
+
+    async def dispatch(self, command: Command) -> DispatchResult: ...
+
+    async def get_snapshot(
+        self, *, thread_id: ThreadId | Unset = UNSET, detail: SnapshotDetail = "full"
+    ) -> Snapshot: ...
+
+    async def get_turn_diff(self, thread_id: ThreadId, from_turn_count: int, to_turn_count: int) -> TurnDiff: ...
+
+    async def preview_revert(self, thread_id: ThreadId, turn_count: int) -> RevertPreview: ...
+
+    async def read_events(
+        self, from_sequence_exclusive: int, *, limit: int = PAGE_EVENTS, thread_id: ThreadId | None = None
+    ) -> ReplayPage: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +74,7 @@ class _ReplayParams:
     thread_id: ThreadId | Unset = UNSET
 
 
-async def handle(runtime: Runtime, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+async def handle(runtime: RequestTarget, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Answer one request: `{"result": …}`, or `{"error": {"code", "message", "data"}}` for an error of ours."""
     try:
         return {"result": await _answer(runtime, method, params)}
@@ -70,7 +88,7 @@ def error_json(error: OrchestrionError) -> dict[str, Any]:
     return {"code": type(error).__name__, "message": str(error), "data": fields}
 
 
-async def _answer(runtime: Runtime, method: str, params: Mapping[str, Any]) -> Any:
+async def _answer(runtime: RequestTarget, method: str, params: Mapping[str, Any]) -> Any:
     match method:
         case "orchestration.getSnapshot":
             asked = _read(params, _SnapshotParams)

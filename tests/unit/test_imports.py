@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -154,6 +155,19 @@ def _module(path: Path) -> str:
 @pytest.mark.parametrize("path", _sources(), ids=_module)
 def test_module_imports_only_rooms_below(path: Path) -> None:
     assert breaches(_module(path), path.read_text(), is_package=path.name == "__init__.py") == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = {_module(path): path for path in _sources()}
+    imported = {
+        module: {
+            target
+            for target, _ in _targets(module, path.name == "__init__.py", ast.parse(path.read_text()))
+            if target in modules and target != module
+        }
+        for module, path in modules.items()
+    }
+    assert list(TopologicalSorter(imported).static_order()), "a CycleError names the circle"
 
 
 def test_every_room_is_read() -> None:

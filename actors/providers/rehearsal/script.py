@@ -12,10 +12,9 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from .agent import RehearsalAgent
     from .sessions import SessionHistory
 
 __all__ = ["Cancelled", "Failed", "Performance"]
@@ -36,13 +35,27 @@ class _Stopped(Exception):
     """The script asked for a stop reason."""
 
 
+class ClientConnection(Protocol):
+    """The client, as a script speaks to it."""
+
+    def send_line(self, line: str) -> None: ...
+
+    def update(self, session_id: str, update: dict[str, Any]) -> None: ...
+
+    def ask(self, session_id: str, call: dict[str, Any]) -> queue.SimpleQueue[dict[str, Any]]: ...
+
+    def allow_always(self, kind: str) -> None: ...
+
+    def ignore_eof(self) -> None: ...
+
+
 class Performance:
     """One turn. `cancel` may come from another thread; everything else belongs to the main thread."""
 
-    def __init__(self, agent: RehearsalAgent, history: SessionHistory, workspace: str) -> None:
+    def __init__(self, client: ClientConnection, history: SessionHistory, workspace: str) -> None:
         self.history = history
         self.said = ""
-        self._agent = agent
+        self._client = client
         self._workspace = Path(workspace)
         self._cancelled = threading.Event()
         self._pause = 0.0
@@ -197,13 +210,13 @@ class Performance:
         os._exit(int(code))
 
     def _garbage(self, _: str) -> None:
-        self._agent.send_line("this is no message")
+        self._client.send_line("this is no message")
 
     def _hang(self, _: str) -> None:
         threading.Event().wait()
 
     def _ignore_eof(self, _: str) -> None:
-        self._agent.ignore_eof()
+        self._client.ignore_eof()
 
     def _ignore_term(self, _: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -219,7 +232,7 @@ class Performance:
         return target
 
     def _allowed(self, call: dict[str, Any]) -> bool:
-        answers = self._agent.ask(self.history.session_id, call)
+        answers = self._client.ask(self.history.session_id, call)
         while True:
             with contextlib.suppress(queue.Empty):
                 outcome = answers.get(timeout=_POLL_SECONDS)
@@ -228,7 +241,7 @@ class Performance:
         if outcome["outcome"] != "selected":
             raise Cancelled
         if outcome["optionId"] == "always":
-            self._agent.allow_always(call["kind"])
+            self._client.allow_always(call["kind"])
         return outcome["optionId"] in ("once", "always")
 
     def _begin(self, call: dict[str, Any]) -> dict[str, Any]:
@@ -244,7 +257,7 @@ class Performance:
         self._update({"sessionUpdate": kind, "content": {"type": "text", "text": text}})
 
     def _update(self, update: dict[str, Any]) -> None:
-        self._agent.update(self.history.session_id, update)
+        self._client.update(self.history.session_id, update)
 
     def _wait(self, seconds: float) -> None:
         self._cancelled.wait(seconds)
