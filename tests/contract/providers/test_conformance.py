@@ -44,7 +44,7 @@ async def accept_all(read: ReadSession) -> None:
 
 async def commands_began(agent: ProcessIdentity) -> None:
     """Wait until the agent runs a command. Nothing tells of it: commands are the agent's own affair."""
-    while not await to_thread.run_sync(commands_of, agent):  # noqa: ASYNC110
+    while not await to_thread.run_sync(commands_of, agent):  # noqa: ASYNC110 - no event says so
         await anyio.sleep(POLL_SECONDS)
 
 
