@@ -6,7 +6,7 @@
 - `providers/`: agents are driven, a room for each protocol.
 - `sessions/`: the intents of each thread are performed.
 
-What all rooms share stands here: supervision, detached tasks, shields, served time.
+This package has what all rooms share: supervision, detached tasks, shields, served time.
 """
 
 if __name__ == "actors":

@@ -67,7 +67,7 @@ class DetachedTask(Generic[T]):
 
     @property
     def was_cut(self) -> bool:
-        """Whether it ended because it was cancelled, by `cancel` or by somebody else, and so has no outcome."""
+        """Whether it was cancelled, by `cancel` or from outside, and so has no outcome."""
         return self.ended.is_set() and not self._answer and self._error is None
 
     @property
@@ -85,7 +85,7 @@ class DetachedTask(Generic[T]):
         self._scope.cancel()
 
     def leave_behind(self) -> None:
-        """Nobody waits for it any more, whether it ends or not."""
+        """Do not wait for its end any more, whether it ends or not."""
         if self._others is not None:
             self._others.discard(self)
 
@@ -165,7 +165,7 @@ def interruption_in(error: BaseException) -> BaseException | None:
 
 
 def is_cancelled() -> bool:
-    """Whether somebody cancels this task: a scope around it or, on asyncio, the task itself.
+    """Whether this task is being cancelled, by a scope around it or, on asyncio, directly.
 
     A cancellation that is raised otherwise is an error of the code that raised it.
     """
@@ -178,7 +178,7 @@ def is_cancelled() -> bool:
 
 
 def deliver(error: BaseException) -> None:
-    """Give an interrupt of the program that struck one of the runtime's tasks to whom it is meant for.
+    """Pass an interrupt of the program on from one of the runtime's tasks to the host.
 
     Under asyncio it is raised, and leaves the event loop as it does from any task; one in a group has done so already.
     Under trio a Ctrl-C goes to the main task, where trio delivers it at its next checkpoint.
@@ -202,7 +202,7 @@ def _trio_takes_interrupts() -> bool:
 
 
 def _interrupt_main_task() -> None:
-    """Send this process SIGINT where trio does not let it strike the very task that it struck before."""
+    """Send this process SIGINT where trio cannot deliver it to the task that it interrupted before."""
     from trio.lowlevel import enable_ki_protection
 
     def interrupt() -> None:

@@ -1,4 +1,4 @@
-"""The last error of each actor, for whoever asks how the runtime is: what has passed is still told of.
+"""The last error of each actor, for `health()`. Errors that were repaired since are included.
 
 Bounded: of the actors with errors, those with the newest are kept. Belongs to the event loop.
 """
@@ -18,7 +18,7 @@ MOST_ACTORS: Final = 32
 
 @attrs.frozen(kw_only=True)
 class LastError:
-    """What last went wrong for an actor, when, and how often something has."""
+    """An actor's last error, its time, and how many errors the actor has had."""
 
     actor: str
     at: Instant
@@ -34,7 +34,7 @@ class LastErrors:
         self._errors: dict[str, LastError] = {}
 
     def note(self, actor: str, error: object) -> int:
-        """Something went wrong for an actor, be it repaired since or not. Returns how often something has."""
+        """Record an error of an actor. Returns how many it has had."""
         before = self._errors.pop(actor, None)
         times = 1 if before is None else before.times + 1
         try:

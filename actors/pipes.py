@@ -1,8 +1,8 @@
 """Byte streams over the pipes of a child process, the same on both event loops.
 
 Each stream owns its file descriptor, which it makes non-blocking. A pipe ends for its reader when every process that
-inherited its other end has closed it, and a process outside the agent's group may keep one open for good. So a reader
-can be told that no writer counts any more: it then returns what the pipe still holds and ends.
+inherited its other end has closed it, and a process outside the agent's group may keep one open for good. So
+`writers_gone` ends a reader although a writer is left: it then returns what the pipe still holds and ends.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class PipeReceiveStream(_Pipe, ByteReceiveStream):
                     raise
 
     def writers_gone(self) -> None:
-        """Nothing that is written from now on counts: the stream ends where the pipe is empty."""
+        """End the stream where the pipe is empty, even if a writer is left."""
         self._writers_gone = True
         if not self._file.closed:
             anyio.notify_closing(self._file.fileno())

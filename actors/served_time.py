@@ -1,11 +1,11 @@
 """Deadlines that count only time in which the event loop was served.
 
-A host may block its event loop with its own code, for seconds. Meanwhile nothing of the runtime can read what an agent
-or git has long said. So a deadline on the work of others counts served time: while one runs, its loop is woken every
+A host may block its event loop with its own code, for seconds. Meanwhile the runtime cannot read output that an agent
+or git has already sent. So a deadline on the work of others counts served time: while one runs, its loop is woken every
 `TICK_SECONDS`, and what such a wait ends late by is given back. After a late wait a deadline leaves the reader a
 moment (`confirmation`) for what has arrived, once; so it ends even where every wait is late.
 
-`served_deadline` and `served_scope` are for whatever waits for an agent, git or a provider. The stop of a runtime keeps
+`served_deadline` and `served_scope` are for waits on an agent, git or a provider. The stop of a runtime keeps
 its hard deadline (`runtime/lifetime.py`). `ServedTime` is the rule, without a loop; the clocks of a turn follow it too
 (`sessions/clocks.py`).
 """
@@ -49,7 +49,7 @@ def confirmation(seconds: float) -> float:
 
 
 class ServedTime:
-    """What of a clock's time was served, as its waits tell. Pure: times are seconds of any one clock."""
+    """How much of a clock's time was served, computed from its waits. Pure: times are seconds of any one clock."""
 
     def __init__(self) -> None:
         self._planned = math.inf
@@ -74,7 +74,7 @@ class ServedTime:
         return True
 
     def at(self, now: float) -> float:
-        """`now` without the time that was not served; it stands still while a wait is late."""
+        """`now` without the time that was not served; it does not advance while a wait is late."""
         return (self._planned if now - self._planned > LATE_SECONDS else now) - self._lost
 
 

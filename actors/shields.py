@@ -5,8 +5,8 @@ revert does not stop between two files. But a stop has a deadline. So whatever i
 which cancels it when the deadline has passed (`Shields.lower`). What is cut off then is what a crash cuts off too: the
 next start recovers it.
 
-A native cancellation of asyncio pierces every shield. The runtime's own tasks are not reached by one, unless somebody
-cancels every task of the loop, as `asyncio.run` does after a second Ctrl-C.
+A native cancellation of asyncio pierces every shield. It reaches the runtime's own tasks only if
+every task of the loop is cancelled, as `asyncio.run` does after a second Ctrl-C.
 """
 
 from __future__ import annotations

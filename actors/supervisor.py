@@ -51,7 +51,7 @@ class ActorFailure:
 
 
 class Supervisor:
-    """Starts actors and answers for them."""
+    """Starts and restarts actors."""
 
     def __init__(self, errors: LastErrors, *, on_failure: Callable[[ActorFailure], None]) -> None:
         self._errors = errors

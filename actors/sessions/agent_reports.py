@@ -1,6 +1,6 @@
-"""What an agent reports, on its way into commands: calls followed, text joined, events ingested, commands sent.
+"""From an agent's events to commands: calls are tracked, text is joined, events are ingested, commands are sent.
 
-Whoever owns it lets one caller in at a time, so that commands keep their numbers' order.
+The owner admits one caller at a time, so that commands keep the order of their numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .outbox import AgentOutbox
 
 
 class AgentReports:
-    """The reports of one run of an agent. `state` is what is known of it after all that was ingested."""
+    """The reports of one run of an agent. `state` is what is known of it after the last ingested event."""
 
     def __init__(
         self, state: IngestState, sender: CommandSender, mint: Mint, *, correlation_id: CommandId | None
@@ -46,7 +46,7 @@ class AgentReports:
         self._text_at = 0.0
 
     async def take(self, event: ProviderRuntimeEvent) -> None:
-        """Ingest an event, or hold it until more has come. What came before it is ingested before it."""
+        """Ingest an event, or hold it until more has come. Events are ingested in the order in which they came."""
         now = anyio.current_time()
         for taken in self.calls.take(event):
             self._held, passed_on = hold(self._held, taken, now)
@@ -78,7 +78,7 @@ class AgentReports:
         return min((due for due in (self._held.due_at, late) if due is not None), default=None)
 
     async def send_what_is_due(self) -> None:
-        """Ingest what was held for as long as it may be."""
+        """Ingest events whose time to be held is over."""
         now = anyio.current_time()
         self._held, passed_on = release_due(self._held, now)
         self._ingest(passed_on)

@@ -1,12 +1,12 @@
-"""One run of an agent process: its connection, the turn it runs, and the task that reads what it reports.
+"""One run of an agent process: its connection, its running turn, and the task that reads its events.
 
-- What the agent reports is coalesced, ingested and sent in its order, each command answered before the next event is
-  read: a slow store makes the agent wait. A command that the store refuses for long stays first in line.
+- Events are coalesced, ingested and sent in order. Each command is answered before the next event is read, so a slow
+  store makes the agent wait. A command that the store keeps refusing stays first in line.
 - The worker that owns the run hands turns over and ends it; both sides send through `_sending`, so commands keep
   their numbers' order.
 - A turn that the agent begins by itself, while none runs, is opened here, under an id that is minted here.
-- The worker learns of turns and of the agent's end in their order, each after it was recorded.
-- Whatever ends it (the agent, the adapter, the store), a run that was bound is over only when its end is reported.
+- Turns and the agent's end are reported to the worker in order, each after it was recorded.
+- A run that was bound ends only when its end is reported, whether the agent, the adapter or the store caused it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ TurnBegun: TypeAlias = "Callable[[AgentRun, TurnId], Awaitable[None]]"
 
 
 class AgentRun:
-    """A living agent process. `changed` is called when the clocks have to be looked at again.
+    """A running agent process. `changed` is called when its worker's clocks may have changed.
 
     `turn_begun` is awaited for each turn that the agent begins by itself, before more of the agent is read; it is
     cancelled when the run is ended.
@@ -96,17 +96,17 @@ class AgentRun:
         return self._reports.state
 
     def listen(self, listener: Callable[[AgentReport], None]) -> None:
-        """Report to this listener from now on, at first what nobody listened to yet."""
+        """Send reports to this listener from now on, first those that were made before there was one."""
         self._turns.listen(listener)
 
     @property
     def connection(self) -> AgentConnection:
-        assert self._connection is not None, "a run is used after its connection stands"
+        assert self._connection is not None, "a run is used after it is connected"
         return self._connection
 
     @property
     def is_over(self) -> bool:
-        """Whether the agent is gone, be its end reported or not."""
+        """Whether the agent has ended, reported or not."""
         return self._reports.exited or self.ended.is_set()
 
     @property
@@ -145,7 +145,7 @@ class AgentRun:
 
     @property
     def waits_for_others(self) -> bool:
-        """Whether the agent's silence is not its own: an approval or a tool is open, or nobody listens to it now."""
+        """Whether the agent may be silent: an approval or a tool call is open, or its events are not being read now."""
         return bool(self._reports.calls) or not self._is_listening
 
     def ids(self) -> dict[str, object]:
@@ -169,7 +169,7 @@ class AgentRun:
         return self._reports.calls.request(own) is not None
 
     def answered(self, own: ApprovalRequestId) -> None:
-        """The answer to a request was delivered: from now on the agent's silence is its own."""
+        """The answer to a request was delivered: the agent's silence counts from now on."""
         self._reports.calls.answered(own)
         self.heard_at = anyio.current_time()
 
@@ -185,7 +185,7 @@ class AgentRun:
         return True
 
     async def close_unanswered(self, own: ApprovalRequestId) -> None:
-        """Count a request as closed that its agent does not let be answered, so that its silence has an end."""
+        """Close a request that the agent refuses answers for, so that the agent's silence counts again."""
         self.heard_at = anyio.current_time()
         await self.report(ApprovalResolved(request=own, decision="cancel", lost=True))
 
@@ -199,10 +199,9 @@ class AgentRun:
             await self._reports.outbox.deliver()
 
     async def run(self, provider: Provider, request: SessionRequest, *, task_status: TaskStatus[None]) -> None:
-        """Start the agent, then read it until it is gone. Started once it is ready for a turn.
+        """Start the agent, then read its events until it ends. Started once it is ready for a turn.
 
-        Raises, before it is started, what `Provider.connect` raises. Afterwards a failure ends the run, and is what
-        `end` reports.
+        Before it is started, raises what `Provider.connect` raises. Later a failure ends the run, and `end` reports it.
         """
         self._workspace = request.workspace
         try:
@@ -219,7 +218,7 @@ class AgentRun:
             self._failure = error
         finally:
             self.ended.set()
-            self._turns.tell_over()
+            self._turns.report_over()
 
     async def claim(self, turn_id: TurnId, intent: PersistedEvent, *, own_turns: int) -> ClaimResult:
         """Claim the intent: the commit that opens the turn, the last one before the turn is handed over.
@@ -227,7 +226,7 @@ class AgentRun:
         `own_turns` is how many turns the agent had begun by itself when the workspace was captured.
 
         Raises:
-            SessionLost: the agent is gone, so nothing was claimed.
+            SessionLost: the agent has ended, so nothing was claimed.
         """
         async with self._sending:
             await self._reports.outbox.deliver()
@@ -236,7 +235,7 @@ class AgentRun:
             if self._reports.state.turn_id is not None or self._turns.own_turns != own_turns:
                 return "busy"
             cause, root = intent.event_id, intent.correlation_id
-            is_open = await self._turns.open_given(turn_id, caused_by=cause, correlation_id=root)
+            is_open = await self._turns.open_requested(turn_id, caused_by=cause, correlation_id=root)
             self.heard_at = anyio.current_time()
             return "claimed" if is_open else "void"
 
@@ -257,7 +256,7 @@ class AgentRun:
                 raise
 
     async def report(self, event: ProviderRuntimeEvent) -> None:
-        """Ingest an event that the runtime itself has to report of this session."""
+        """Ingest an event that the runtime itself reports about this session."""
         async with self._sending:
             await self._turns.take(event)
         self._changed()
@@ -266,7 +265,7 @@ class AgentRun:
         """End the agent and wait until its end is reported, by its reader or, where that failed, from here.
 
         Raises:
-            StoreError: the store does not take the report. Call again: nothing of it is lost.
+            StoreError: the store refuses the report. Call again: nothing is lost.
             RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
@@ -287,15 +286,15 @@ class AgentRun:
         self._reports.outbox.expect_end(intent)
 
     def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> bool:
-        """The resolution of this request is the intent's outcome; whether it was not so already."""
+        """Make the resolution of this request the intent's outcome; False if it already was."""
         return self._reports.outbox.expect_answer(asked, intent)
 
     def has_settled(self, intent: PersistedEvent) -> bool:
-        """Whether what the agent reported lately is the intent's outcome."""
+        """Whether a recent report of the agent is the intent's outcome."""
         return self._reports.outbox.has_settled(intent)
 
     def forget_answer(self, asked: ApprovalRequestId) -> bool:
-        """The answer was not delivered; whether its request was not resolved meanwhile."""
+        """The answer was not delivered; False if its request was resolved meanwhile."""
         return self._reports.outbox.forget_answer(asked)
 
     async def _read(self, connection: AgentConnection) -> None:
@@ -310,8 +309,8 @@ class AgentRun:
                     continue
                 self.heard_at = anyio.current_time()
                 if isinstance(event, TurnStarted):
-                    begun = await self._turns.take_up(event, is_ending=self._is_ending)
-                await self._turns.hear(event)
+                    begun = await self._turns.open_own_turn(event, is_ending=self._is_ending)
+                await self._turns.ingest(event)
             for lost in self._reports.calls.take_lost():
                 with suppress(ProviderError):
                     await connection.respond(lost, "decline")
@@ -321,7 +320,7 @@ class AgentRun:
             if isinstance(event, TurnStarted | TurnCompleted | ApprovalRequested | ApprovalResolved | SessionExited):
                 self._changed()
             if isinstance(event, SessionExited):
-                self._turns.tell_over()
+                self._turns.report_over()
                 return
 
     async def _report_begun(self, turn_id: TurnId) -> None:
@@ -330,7 +329,7 @@ class AgentRun:
                 await self._turn_begun(self, turn_id)
 
     async def _next_event(self, connection: AgentConnection) -> ProviderRuntimeEvent | None:
-        """The agent's next event; None when something that is held is due before it comes."""
+        """The agent's next event; None if a held event is due first."""
         due = self._reports.due_at
         if due is None:
             return await self._received(connection)

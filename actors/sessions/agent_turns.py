@@ -1,6 +1,6 @@
-"""The turns of one run of an agent: each opened by a commit, whether it was given or the agent began it by itself.
+"""The turns of one run of an agent. Each is opened by a commit, whether the user requested it or the agent began it.
 
-Whoever owns it lets one caller in at a time, so that commands keep their numbers' order.
+The owner admits one caller at a time, so that commands keep the order of their numbers.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .agent_reports import AgentReports
 
 
 class AgentTurns:
-    """Tells the worker of turns and of the agent's end in their order, each after it was recorded."""
+    """Reports turns and the agent's end to the worker, in their order, each after it was recorded."""
 
     def __init__(self, reports: AgentReports, sender: CommandSender, mint: Mint) -> None:
         self._reports = reports
         self._sender = sender
         self._mint = mint
-        self._is_taken_up = False
-        self._of_others = 0
+        self._is_acknowledged = False
+        self._nested_turns = 0
         self._own_turns = 0
         self._listener: Callable[[AgentReport], None] | None = None
-        self._unheard: list[AgentReport] = []
-        self._was_told_over = False
+        self._unreported: list[AgentReport] = []
+        self._has_reported_over = False
 
     @property
     def own_turns(self) -> int:
@@ -39,69 +39,69 @@ class AgentTurns:
         return self._own_turns
 
     def listen(self, listener: Callable[[AgentReport], None]) -> None:
-        """Report to this listener from now on, at first what nobody listened to yet."""
+        """Send reports to this listener from now on, first those that were made before there was one."""
         self._listener = listener
-        unheard, self._unheard = self._unheard, []
-        for report in unheard:
+        unreported, self._unreported = self._unreported, []
+        for report in unreported:
             listener(report)
 
-    def tell_over(self) -> None:
-        """Tell, once, that the agent is gone."""
-        if not self._was_told_over:
-            self._was_told_over = True
-            self._tell(AgentOver())
+    def report_over(self) -> None:
+        """Report that the agent has ended. Only the first call does."""
+        if not self._has_reported_over:
+            self._has_reported_over = True
+            self._report(AgentOver())
 
-    async def open_given(self, turn_id: TurnId, *, caused_by: EventId, correlation_id: CommandId | None) -> bool:
-        """Open a turn that the agent will be given. False where the commit is void."""
+    async def open_requested(self, turn_id: TurnId, *, caused_by: EventId, correlation_id: CommandId | None) -> bool:
+        """Open a turn that will be handed over. False if the commit was rejected."""
         is_open = await self._open(turn_id, "user", caused_by=caused_by, correlation_id=correlation_id)
-        self._is_taken_up = False
+        self._is_acknowledged = False
         return is_open
 
-    async def take_up(self, started: TurnStarted, *, is_ending: bool) -> TurnId | None:
-        """The turn that the agent has begun by itself, opened; None where it took up the turn it was given.
+    async def open_own_turn(self, started: TurnStarted, *, is_ending: bool) -> TurnId | None:
+        """Open the turn that the agent began by itself and return its id; None if it acknowledged the requested turn.
 
-        A turn of its own that it began before the one it was given reached it runs inside that one, which goes on
-        after the first of the two ends.
+        If the agent began its own turn before a requested one reached it, the own turn runs inside the requested one,
+        which continues after the first of the two has ended.
         """
         if started.origin == "user":
-            self._is_taken_up = True
+            self._is_acknowledged = True
             return None
         if self._reports.state.turn_id is not None:
-            self._of_others += 0 if self._is_taken_up else 1
+            self._nested_turns += 0 if self._is_acknowledged else 1
             return None
         if is_ending:
             return None
         turn_id = TurnId(self._mint.new_id())
-        self._is_taken_up = True
+        self._is_acknowledged = True
         if not await self._open(turn_id, "agent", caused_by=None, correlation_id=None):
             return None
         self._own_turns += 1
-        self._tell(OwnTurnBegan(turn_id))
+        self._report(OwnTurnBegan(turn_id))
         return turn_id
 
-    async def hear(self, event: ProviderRuntimeEvent) -> None:
-        """Ingest what the agent reported, but for the end of a turn that ran inside the one it was given."""
-        if isinstance(event, TurnCompleted) and self._of_others:
-            self._of_others -= 1
+    async def ingest(self, event: ProviderRuntimeEvent) -> None:
+        """Ingest the agent's event. The end of a turn that ran inside the requested one does not end that one."""
+        if isinstance(event, TurnCompleted) and self._nested_turns:
+            self._nested_turns -= 1
             await self._reports.finish_messages()
         else:
             await self.take(event)
 
     async def take(self, event: ProviderRuntimeEvent) -> None:
-        """Ingest an event; where the running turn has ended by it, tell so."""
+        """Ingest an event, and report the end of the running turn if the event ended it."""
         turn_id = self._reports.state.turn_id
         try:
             await self._reports.take(event)
         finally:
             if self._reports.state.turn_id is None:
-                self._of_others = 0
+                self._nested_turns = 0
         if turn_id is not None and self._reports.state.turn_id is None:
-            self._tell(TurnEnded(turn_id))
+            self._report(TurnEnded(turn_id))
 
     async def _open(
         self, turn_id: TurnId, origin: TurnOrigin, *, caused_by: EventId | None, correlation_id: CommandId | None
     ) -> bool:
-        """Open a turn by one commit; what was said before it is completed first."""
+        """Open a turn by one commit. Messages from before it are completed first."""
         reports = self._reports
         await reports.finish_messages()
         opened = attrs.evolve(reports.state, turn_id=turn_id, provider_turn_id=None)
@@ -114,8 +114,8 @@ class AgentTurns:
         reports.outbox.correlation_id = correlation_id
         return True
 
-    def _tell(self, report: AgentReport) -> None:
+    def _report(self, report: AgentReport) -> None:
         if self._listener is None:
-            self._unheard.append(report)
+            self._unreported.append(report)
         else:
             self._listener(report)

@@ -1,11 +1,11 @@
-"""How a user's answer reaches the agent that asked, and what becomes of a request whose answer does not reach it.
+"""Delivers a user's answer to the agent, and handles requests whose answers cannot be delivered.
 
 - An answer that fits no option of the request is refused before anything is sent: the user is asked again, under a
-  fresh id. One who was asked too often is taken to decline.
+  fresh id. After too many such answers the request is declined.
 - An answer that the adapter refuses otherwise cancels the request, since its user cannot answer it again. Where that
   is refused too, the adapter has no such request: it is closed, and the turn goes on under the clock of silence.
-- Where a call hangs or raises anything else, how far it came is unknown: the agent is not usable any more, as it is not
-  where it is gone and does not report its end.
+- If a call hangs or raises anything else, it is unknown whether the agent has the answer: the agent is not usable any
+  more. Nor is one that has ended without reporting it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..served_time import served_scope
 from .agent_run import AgentRun
 
 EXIT_SECONDS: Final = 2.0
-"""How long an agent that is said to be gone may take to report how it ended."""
+"""How long an agent whose process is lost may take to report its end."""
 
 _logger = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ class ApprovalAnswers:
     async def deliver(
         self, run: AgentRun, intent: PersistedEvent, response: ThreadApprovalResponseRequested
     ) -> ProviderError | None:
-        """Deliver an answer; why that failed, where the intent has no outcome by now."""
+        """Deliver an answer. Returns the error if that failed and the intent has no outcome yet."""
         asked = response.request_id
         own = run.open_approval(asked)
         if own is None:
             return None if run.has_settled(intent) else ProviderError("the agent no longer waits for it")
         if not run.expect_answer(asked, intent):
-            return None  # the agent has it
+            return None  # delivered before
         try:
             if response.option_id is UNSET:
                 await run.connection.respond(own, response.decision)
@@ -63,9 +63,9 @@ class ApprovalAnswers:
         return intent.event_id in self._refused
 
     async def close(self, run: AgentRun, answered: EventId) -> ProviderError | None:
-        """Leave no request open that nobody could answer: its user's answer has resolved it in the read model.
+        """Close a request that the user cannot answer again, because the read model has it as resolved.
 
-        Returns why the agent is not usable any more, where that is so.
+        Returns an error if the agent is not usable any more.
         """
         own, error = self._refused.pop(answered)
         failure: ProviderError | None = error
@@ -88,7 +88,7 @@ class ApprovalAnswers:
 
 
 async def _answer(run: AgentRun, own: ApprovalRequestId, decision: ApprovalDecision) -> ProviderError | None:
-    """Answer a request for its user, if it is still open; why that failed."""
+    """Answer a request in the user's place if it is still open. Returns the error if that failed."""
     if not run.is_open(own):
         return None
     try:

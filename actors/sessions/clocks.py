@@ -1,17 +1,17 @@
-"""The clocks of a session: which has run out, and how long until one does. Times are the event loop's.
+"""The clocks of a session: which have expired, and how long until the next does. Times are the event loop's.
 
-Which clocks run is the session's state to say (`clocks_of`).
+The session's state determines which clocks run (`clocks_of`).
 
-- Heartbeat: a live session says so, so that a reader of the database sees that it lives.
-- Backoff: an agent that failed is not started again for a while, which doubles with each failure in a row.
-- Escalation: an agent that was interrupted has to end its turn. While it still speaks it has longer, up to a bound.
-- Silence: a running turn has to be heard of, unless an approval or a tool is open.
-- Retirement: an agent without a turn is not kept for ever, unless its conversation would be lost with it.
+- Heartbeat: a live session records that it is alive, for readers of the database.
+- Backoff: an agent that failed is started again only after a wait, which doubles with each failure in a row.
+- Escalation: an agent that was interrupted has to end its turn. While it sends events it has longer.
+- Silence: a running turn has to send events, unless an approval or a tool call is open.
+- Retirement: an agent without a turn is ended after a while, unless its conversation would be lost with it.
 
-Escalation and silence end an agent for what it did not do, so they count only time in which it could be heard. A wait
-that ended late (a blocked event loop, a paused host) does not count, and a deadline that has passed is judged only
-after one more wait, served in time, in which the reader could read what had arrived. Where even a few such waits end
-late, the event loop is never served in time: then it is judged all the same.
+Escalation and silence end an agent that sends nothing, so they count only time in which its events could be read. A
+wait that ended late (a blocked event loop, a paused host) does not count. A deadline that has passed is judged only
+after one more wait that ended in time, so that the reader could read what had arrived. If several such waits end late,
+the event loop is never served in time, and the deadline is judged anyway.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..providers.session_limits import SessionLimits
 from ..served_time import ServedTime, confirmation
 
 ESCALATIONS: Final = 3
-"""How many interrupt deadlines an agent gets that still speaks while it ends its turn."""
+"""How many interrupt deadlines an agent gets that still sends events while it ends its turn."""
 
 _MOST_CONFIRMATIONS: Final = 5
 
@@ -33,7 +33,7 @@ _CONFIRMED: Final[tuple[Clock, ...]] = ("escalation", "silence")
 
 
 class TimedRun(Protocol):
-    """What the clocks look at."""
+    """The run's times that the clocks use."""
 
     @property
     def waits_for_others(self) -> bool: ...
@@ -60,7 +60,7 @@ class SessionClocks:
         self._passed: dict[Clock, float] = {}
 
     def watch(self, clocks: frozenset[Clock], now: float, *, failures: int = 0) -> None:
-        """These clocks run from now on: those that ran already go on, others begin, and the rest end."""
+        """Run exactly these clocks: those that run already continue, the others start, the rest stop."""
         self._failures = failures
         for clock in self._began.keys() - clocks:
             del self._began[clock]
@@ -70,16 +70,16 @@ class SessionClocks:
             self._lost_before[clock] = self._time.lost
 
     def heartbeat_sent(self, now: float) -> None:
-        """The session has said that it lives."""
+        """A heartbeat was recorded."""
         self._heartbeat_at = now
 
     def served(self, now: float) -> None:
-        """The session's wait has ended. What it ended late by is nobody's silence."""
+        """The session's wait has ended. The time by which it ended late does not count as silence."""
         if self._time.record_wake(now):
             self._passed.clear()
 
     def due(self, run: TimedRun | None, now: float) -> frozenset[Clock]:
-        """The clocks that have run out. What ends an agent runs out the second time that it is looked at."""
+        """The clocks that have expired. A clock that ends an agent expires at the second check after its deadline."""
         due: set[Clock] = set()
         for clock, deadline in self._deadlines(run).items():
             if deadline > now:
@@ -89,7 +89,7 @@ class SessionClocks:
         return frozenset(due)
 
     def seconds_to_next(self, run: TimedRun | None, now: float) -> float:
-        """How long until the next one runs out or is looked at again; infinity where none runs."""
+        """Seconds until the next clock expires or is checked again; infinity if none runs."""
         deadlines = self._deadlines(run)
         again = {clock: self._passed[clock] + self._confirmation(clock) for clock in deadlines if clock in self._passed}
         planned = max(now, min({**deadlines, **again}.values(), default=math.inf))
@@ -131,6 +131,6 @@ class SessionClocks:
 
 
 def backoff_seconds(failures: int, limits: SessionLimits) -> float:
-    """How long an agent is left alone after so many failures in a row."""
+    """Seconds to wait before an agent is started again after so many failures in a row."""
     backoff = Backoff(first_seconds=limits.restart_backoff, longest_seconds=limits.longest_restart_backoff)
     return backoff.seconds(failures)

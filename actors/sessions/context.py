@@ -1,4 +1,4 @@
-"""What a session needs to know of its thread before it starts an agent or hands a turn over."""
+"""The facts about a thread that a session needs to start an agent or hand a turn over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...persistence.provider_runtime import FORGOTTEN, ProviderRuntimeRow, find_
 from ...persistence.snapshot import read_snapshot
 
 AGENTS_OWN_MODEL: Final = "default"
-"""The name that stands for no model: the agent takes its own."""
+"""The name that means no model: the agent uses its own."""
 
 ChooseProvider: TypeAlias = Callable[[ProjectView, ThreadView], str]
 
@@ -51,7 +51,7 @@ class ThreadContext:
 
     @property
     def resume_cursor(self) -> JsonObject | None:
-        """How to go on with the thread's conversation; None where no turn was ever handed over."""
+        """The cursor that resumes the thread's conversation; None if no turn was ever handed over."""
         if self.runtime is None or self.runtime.resume_cursor_json is None or not self.thread.turns:
             return None
         cursor: JsonObject = orjson.loads(self.runtime.resume_cursor_json)
@@ -59,12 +59,12 @@ class ThreadContext:
 
     @property
     def resume_was_refused(self) -> bool:
-        """Whether the thread's last agent did not know the conversation it was to resume."""
+        """Whether the thread's last agent refused to resume the conversation."""
         return self._runtime_payload.get("resumeRefused") is True
 
     @property
     def conversation_was_forgotten(self) -> bool:
-        """Whether the thread was asked to go on without its conversation, so that any provider may serve it."""
+        """Whether the user asked the thread to continue without its conversation, so that any provider may serve it."""
         return self._runtime_payload.get(FORGOTTEN) is True
 
     @property

@@ -1,4 +1,4 @@
-"""When a thread goes on without its agent's conversation: what allows it, and how its history says so."""
+"""When a thread continues without its agent's conversation: the policy, and the notice in its history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from ...contracts.provider_events import SessionNotice
 
 ResumePolicy: TypeAlias = Literal["refuse", "start-afresh"]
-"""What a thread does whose agent cannot or does not resume its conversation: fail the turn, or start a new one."""
+"""What happens if an agent cannot or does not resume its conversation: the turn fails, or a new one starts."""
 
 WAY_TO_MOVE: Final = (
     "to let another provider serve the thread, without its conversation, send thread.session.stop"

@@ -1,7 +1,7 @@
-"""The conversation of a thread's agent as a revert meets it: rolled back, begun afresh, or left as it is.
+"""What a revert does to the conversation of a thread's agent: roll it back, start it afresh, or leave it as it is.
 
-An agent that rolls back is ended first: what it remembers of files is as old as they are, and its conversation has one
-process at a time. The next turn resumes it.
+An agent that rolls back is ended first: its memory of the files is out of date, and a conversation has one process at
+a time. The next turn resumes it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ConversationRollback:
         provider, request = self._asked
         try:
             cursor = await provider.forget(request, order.removed_turns)
-        except ProviderError:  # it may have, and its answer was lost: asked again, it does nothing more
+        except ProviderError:  # its answer may be lost; a repeated request does nothing more
             cursor = await provider.forget(request, order.removed_turns)
         if cursor is None:
             await self._starter.drop_cursors(self._context.thread.id)
@@ -66,7 +66,7 @@ class ConversationRollback:
         await self._starter.drop_cursors(self._context.thread.id)
 
     def _request(self) -> SessionRequest | None:
-        """What resumes the conversation as it stands; None where there is none."""
+        """The request that resumes the current conversation; None if there is none."""
         run, context = self._run, self._context
         if run is not None:
             session, cursor = run.state.provider_session_id, run.connection.resume_cursor

@@ -1,4 +1,4 @@
-"""Why something failed, as values that programs compare, from the error that says so."""
+"""Maps errors to the stable reasons of failures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...domain.session.inputs import Failure
 
 
 def reason_of(error: BaseException) -> FailureReason:
-    """The reason of a failure; `unknown` where it does not say."""
+    """The reason of a failure; `unknown` if the error has none."""
     match error:
         case ProviderError():
             return error.reason or "unknown"
@@ -19,5 +19,5 @@ def reason_of(error: BaseException) -> FailureReason:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """The failure as a session's machine and the thread's history have it."""
+    """The failure as the session's machine and the thread's history represent it."""
     return Failure(message=str(error), reason=reason_of(error), is_refused_resume=isinstance(error, ResumeRefused))

@@ -1,4 +1,4 @@
-"""What a provider session says of itself at one moment."""
+"""The health of a provider session at one moment."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..providers.adapter import Capabilities
 
 @attrs.frozen(kw_only=True)
 class SessionHealth:
-    """A thread's session. `silent_seconds` counts since the agent last said anything; `capabilities` are a living
-    agent's."""
+    """A thread's session. `silent_seconds` is the time since the agent last sent anything. Only a running agent
+    has `capabilities`."""
 
     thread_id: ThreadId
     provider_name: str | None

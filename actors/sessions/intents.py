@@ -1,4 +1,4 @@
-"""The intents of a thread as its machine has them, read from the log."""
+"""Reads a thread's open intents from the log as inputs of its machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ThreadIntents:
         return self._given[event_id]
 
     def put_back(self, *event_ids: EventId) -> None:
-        """Give these again, as far as they are open."""
+        """Give these again if they are still open."""
         for event_id in event_ids:
             self._given.pop(event_id, None)
 

@@ -1,7 +1,7 @@
-"""The agent that a worker keeps: at most one run at a time, where it works, its runtime row.
+"""The agent that a worker keeps: at most one run at a time, its workspace, its runtime row.
 
-A run is the thread's until its end is reported, however often that has to be tried. Belongs to the task of its worker
-and to that of its operation, which never both use it.
+A run stays the thread's until its end is reported, however often that has to be tried. Used by the task of its worker
+and by that of its operation, never by both at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 
 
 class KeptAgent:
-    """`changed` is called when the clocks of its worker have to be looked at again."""
+    """`changed` is called when its worker's clocks may have changed."""
 
     def __init__(self, starter: AgentStarter, *, changed: Callable[[], None], turn_begun: TurnBegun) -> None:
         self._starter = starter
@@ -44,13 +44,13 @@ class KeptAgent:
 
     @property
     def run(self) -> AgentRun | None:
-        """The agent that lives, or whose end is not recorded yet."""
+        """The agent that runs, or whose end is not recorded yet."""
         return self._run
 
     @property
     def living(self) -> AgentRun:
-        """The agent, where there is one."""
-        assert self._run is not None, "no agent lives"
+        """The agent, which exists."""
+        assert self._run is not None, "no agent runs"
         return self._run
 
     async def start(
@@ -64,13 +64,13 @@ class KeptAgent:
         self._noted_models.clear()
         return run
 
-    async def lives_elsewhere(self, found: WorkspaceIdentity) -> bool:
+    async def has_other_workspace(self, found: WorkspaceIdentity) -> bool:
         """Whether the agent works in another directory: the thread has moved, or its directory was replaced or renamed
         since the agent was started."""
         return self._place is None or not await leads_to_same_directory(self._place, found)
 
     async def note_left_out(self, model: str) -> None:
-        """Say in the turn's history that the agent uses its own model, not the thread's: once per run and model."""
+        """Record in the history that the agent uses its own model, not the thread's: once per run and model."""
         if model not in self._noted_models:
             self._noted_models.add(model)
             notice = f"The agent offers no choice of models: it uses its own, not {model}"
@@ -83,11 +83,11 @@ class KeptAgent:
 
     @property
     def has_moved_on(self) -> bool:
-        """Whether its conversation has moved since it was recorded."""
+        """Whether its conversation has changed since it was recorded."""
         return self._run is not None and not self._run.is_over and self._run.worth_saving != self._saved
 
     async def record_heartbeat(self) -> None:
-        """Record that the agent lives; durably only where its conversation has moved, which no log could replay."""
+        """Record that the agent is alive; durably only if its conversation has changed, which no log could replay."""
         run = self.living
         worth_saving = run.worth_saving
         try:
@@ -103,7 +103,7 @@ class KeptAgent:
     async def end(
         self, *, loses_conversation: bool, ended: Callable[[bool], None], settles: PersistedEvent | None = None
     ) -> None:
-        """End the agent, if one lives, and record that. `ended` is called in between, with whether the agent failed.
+        """End the agent, if there is one, and record that. `ended` is called in between, with whether the agent failed.
 
         Raises:
             StoreError: the end of its turn or session is not reported yet: call again.
@@ -127,7 +127,7 @@ class KeptAgent:
             _warn(run, "the end of session %s was not recorded: %s", error)
 
     def health(self, thread_id: ThreadId, last_error: str | None) -> SessionHealth:
-        """What the thread's session says of itself now."""
+        """The health of the thread's session."""
         run = self._run
         process = None if run is None or run.is_over else own_process(run.connection)
         return SessionHealth(
@@ -143,5 +143,5 @@ class KeptAgent:
         )
 
 
-def _warn(run: AgentRun, said: str, error: StoreError) -> None:
-    _logger.warning(said, run.state.provider_session_id, error, extra=run.ids())
+def _warn(run: AgentRun, message: str, error: StoreError) -> None:
+    _logger.warning(message, run.state.provider_session_id, error, extra=run.ids())

@@ -1,9 +1,9 @@
-"""The tool calls and permission requests that one agent has open, in bounds, and what is known of running calls.
+"""The open tool calls and permission requests of one agent, within bounds.
 
 - At most `MAX_OPEN_TOOLS` calls and `MAX_OPEN_APPROVALS` requests are open. One more closes the oldest as lost: its
   call is reported as failed, its request as cancelled, and `take_lost` names it so that the agent can be answered.
-- An update of a call that is not open is dropped: its end has said everything.
-- A request that was answered waits for its user no longer, even where its agent does not confirm the answer.
+- An update of a call that is not open is dropped: the call's end was the last report.
+- A request that was answered no longer waits for its user, even if its agent does not confirm the answer.
 
 Belongs to the task that reads the agent. How often the updates of a call are passed on is `domain/coalesce.py`'s.
 """
@@ -36,7 +36,7 @@ _REMEMBERED_LOST: Final = 256
 
 
 class OpenCalls:
-    """Takes an agent's events in their order and answers with what is to be passed on in their place."""
+    """Takes an agent's events in order and returns those to pass on in their place."""
 
     def __init__(self) -> None:
         self._tools: dict[ProviderItemId, str] = {}
@@ -63,7 +63,7 @@ class OpenCalls:
             self._answered.add(own)
 
     def take(self, event: ProviderRuntimeEvent) -> tuple[ProviderRuntimeEvent, ...]:
-        """What to pass on for `event`, in order."""
+        """The events to pass on for `event`, in order."""
         match event:
             case ToolStarted():
                 lost = self._make_room_for_tool() if event.item not in self._tools else ()

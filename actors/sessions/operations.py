@@ -1,6 +1,6 @@
-"""What a worker does that takes long: one operation at a time, in a task and a cancel scope of its own.
+"""The long operations of a worker: one at a time, each in its own task and cancel scope.
 
-An operation posts its outcome. One that is withdrawn may come to its end all the same, and then posts that.
+An operation posts its outcome. A withdrawn operation may still complete, and then posts that outcome.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from .kept_agent import KeptAgent
 from .parts import SessionParts
 from .turn_work import TurnWork
 
-NOT_THE_TURNS_FAULT: Final = (StoreError, RuntimeStopped, RuntimeFailed)
-"""What keeps a turn from starting now, and says nothing of whether it can."""
+NOT_CAUSED_BY_TURN: Final = (StoreError, RuntimeStopped, RuntimeFailed)
+"""Errors that stop the worker. They are not outcomes of the turn that was being started."""
 
 _logger = logging.getLogger(__name__)
 
 
 class Operations:
-    """The operations of one worker. `post` takes their outcomes, `failed` what ends the worker."""
+    """The operations of one worker. `post` takes their outcomes, `failed` an error that ends the worker."""
 
     def __init__(
         self,
@@ -62,17 +62,17 @@ class Operations:
         self._ended.set()
 
     def begin(self, operation: Operation, tasks: TaskGroup) -> None:
-        """Begin an operation in `tasks`. The one before has ended."""
+        """Begin an operation in `tasks`. The previous one has ended."""
         assert self._ended.is_set(), "one operation at a time"
         self._scope, self._ended = anyio.CancelScope(), anyio.Event()
         tasks.start_soon(self._run, operation, tasks)
 
     def withdraw(self) -> None:
-        """Cancel what is under way."""
+        """Cancel the operation."""
         self._scope.cancel()
 
     async def end(self) -> None:
-        """Cancel what is under way, and wait until it is over."""
+        """Cancel the operation, and wait until it has ended."""
         self.withdraw()
         await self._ended.wait()
 
@@ -106,14 +106,14 @@ class Operations:
         try:
             place = await identify(context.workspace)
         except ProviderError as error:
-            self._post(on.TurnImpossible(self._noted(error, intent)))
+            self._post(on.TurnImpossible(self._log_failure(error, intent)))
             return
         try:
             run = await self._agent.start(context, place, tasks, correlation_id=intent.correlation_id)
-        except NOT_THE_TURNS_FAULT:
+        except NOT_CAUSED_BY_TURN:
             raise
         except Exception as error:
-            self._post(on.StartFailed(self._noted(error, intent)))
+            self._post(on.StartFailed(self._log_failure(error, intent)))
             return
         self._post(on.AgentStarted(resumes=run.connection.capabilities.resume))
         run.listen(self._post)
@@ -123,10 +123,10 @@ class Operations:
         assert isinstance(intent.payload, ThreadTurnStartRequested)
         try:
             reply = await self._turns.capture_baseline(intent, intent.payload)
-        except NOT_THE_TURNS_FAULT:
+        except NOT_CAUSED_BY_TURN:
             raise
         except Exception as error:
-            self._post(on.TurnImpossible(self._noted(error, intent)))
+            self._post(on.TurnImpossible(self._log_failure(error, intent)))
         else:
             self._post(reply)
 
@@ -153,10 +153,10 @@ class Operations:
     def _agent_ended(self, has_failed: bool) -> None:
         self._post(on.AgentEnded(has_failed=has_failed))
 
-    def _noted(self, error: Exception, intent: PersistedEvent) -> on.Failure:
-        """Why a turn does not start."""
+    def _log_failure(self, error: Exception, intent: PersistedEvent) -> on.Failure:
+        """Log why a turn does not start, and return it as the outcome."""
         ids = {"thread_id": self._thread_id, "event_sequence": intent.sequence, "command_id": intent.command_id}
         defect = None if isinstance(error, ProviderError) else error
-        said = "a turn of thread %s did not start: %s"
-        _logger.warning(said, self._thread_id, error, exc_info=defect, extra=ids)
+        message = "a turn of thread %s did not start: %s"
+        _logger.warning(message, self._thread_id, error, exc_info=defect, extra=ids)
         return failure_of(error)

@@ -1,7 +1,6 @@
-"""The commands of one run of an agent that were not answered yet, in order, each with the intent that it settles.
+"""The unanswered commands of one run of an agent, in order, each with the intent that it settles.
 
-What the store refuses stays first in line, under its id and as it was. Belongs to the run, which sends one command at
-a time.
+A command that the store refuses stays first in line, unchanged. Belongs to the run, which sends one command at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from ...domain.session_commands import IngestedCommand
 from ..log.command_sender import CommandSender
 
 _REMEMBERED_SETTLED: Final = 64
-"""How many of the latest intents are remembered that a report settled: the log may have been read before that."""
+"""How many recently settled intents are remembered: the log may have been read before they were."""
 
 
 @attrs.frozen
@@ -31,7 +30,7 @@ class _Outgoing:
 
 
 class AgentOutbox:
-    """`correlation_id` is the client command at the root of what is put in line now."""
+    """`correlation_id` is the client command that commands put in line now go back to."""
 
     def __init__(self, sender: CommandSender, *, correlation_id: CommandId | None) -> None:
         self.correlation_id = correlation_id
@@ -50,20 +49,20 @@ class AgentOutbox:
         self._ending = intent
 
     def expect_answer(self, asked: ApprovalRequestId, intent: PersistedEvent) -> bool:
-        """The resolution of this request is the intent's outcome; whether it was not so already."""
+        """Make the resolution of this request the intent's outcome; False if it already was."""
         before = self._answers.get(asked)
         self._answers[asked] = intent
         return before is None or before.event_id != intent.event_id
 
     def forget_end(self, intent: PersistedEvent) -> bool:
-        """No end is this intent's outcome; whether none was yet."""
+        """No end is this intent's outcome any more; False if one already was."""
         is_expected = self._ending is intent
         if is_expected:
             self._ending = None
         return is_expected
 
     def forget_answer(self, asked: ApprovalRequestId) -> bool:
-        """No resolution is an intent's outcome; whether none was yet."""
+        """No resolution is an intent's outcome any more; False if one already was."""
         return self._answers.pop(asked, None) is not None
 
     def put(self, *commands: IngestedCommand) -> None:
@@ -76,7 +75,7 @@ class AgentOutbox:
             self._unsent.append(_Outgoing(command, caused_by, correlation_id))
 
     async def deliver(self) -> None:
-        """Send what is in line. What the store refuses stays there; what fails otherwise would fail again.
+        """Send the commands in line. One that the store refuses stays there; one that fails otherwise would fail again.
 
         Raises what `CommandSender.send` raises.
         """

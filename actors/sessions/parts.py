@@ -1,4 +1,4 @@
-"""What every thread's session works with."""
+"""The parts of a runtime that all sessions share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .starter import AgentStarter
 
 @attrs.frozen(kw_only=True)
 class SessionParts:
-    """The parts, made once a runtime."""
+    """Made once per runtime."""
 
     readers: ReaderPool
     projectors: Projectors

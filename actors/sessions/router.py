@@ -2,10 +2,10 @@
 
 - It follows the log from its position. The position stops before the oldest intent that is open, so that a start of
   the runtime finds every intent that nothing settled, however long ago it was asked for.
-- It never waits for a worker, and gives it nothing but a wake-up: intents are read from the log.
-- A worker that fails is run again, with backoff, for as long as the runtime runs: what it has open is not forgotten.
-  A slow or hung one delays its own thread alone.
-- A store that cannot be read or written for a while delays it, no more.
+- It never waits for a worker, and only wakes it: the worker reads the intents from the log.
+- A worker that fails is run again, with backoff, for as long as the runtime runs: its open intents are not lost.
+  A slow or hung worker delays only its own thread.
+- A store that cannot be read or written for a while only delays the router.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class ProviderRouter:
         """Wake sessions until stopped; then end every session and its agent, and store the position.
 
         Raises:
-            RuntimeFailed: its tasks were cancelled by somebody else.
+            RuntimeFailed: its tasks were cancelled from outside.
         """
         try:
             async with anyio.create_task_group() as tasks:
@@ -93,7 +93,7 @@ class ProviderRouter:
                 for worker in self._workers.values():
                     worker.stop()
             if not self._stopping:  # the task group ends like this when a task in it was cancelled
-                raise RuntimeFailed("a task of the provider router was cancelled by somebody else")
+                raise RuntimeFailed("a task of the provider router was cancelled from outside")
             while self._follower.lag:
                 for event in await self._follower.next_batch():
                     self._note_outcome(event)
@@ -135,7 +135,7 @@ class ProviderRouter:
         elif isinstance(event.payload, ThreadDeleted):
             self._open = {key: value for key, value in self._open.items() if value[1] != thread_id}
             if thread_id in self._workers:
-                self._workers[thread_id].thread_deleted()
+                self._workers[thread_id].end_for_deletion()
 
     def _note_outcome(self, event: LoggedEvent) -> None:
         if isinstance(event, PersistedEvent) and event.causation_event_id is not None:
@@ -151,7 +151,7 @@ class ProviderRouter:
         return worker
 
     def _may_leave(self, worker: ThreadWorker) -> bool:
-        """Let a session go, unless something was published that it has not looked at."""
+        """Whether the worker may end: nothing was published that it has not read."""
         if worker.is_awake:
             return False
         self._forget(worker)

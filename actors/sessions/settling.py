@@ -1,4 +1,4 @@
-"""How a worker settles an intent, as its machine says: by an activity, or by the status that follows a stop."""
+"""Settles an intent as the machine decided: by an activity, or by the status that follows a stop."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Settling:
         await self._notes.turn_not_started(intent, _turn_of(intent), kind, reason=failure.reason, error=error)
 
     async def _stopped(self, intent: PersistedEvent, *, forgets: bool) -> None:
-        """A conversation to be forgotten is forgotten before the stop is settled, so that no crash keeps it."""
+        """The conversation is forgotten before the stop is settled, so that it does not survive a crash in between."""
         context = await self._read_context()
         if context is None:
             return

@@ -2,7 +2,7 @@
 
 Starting claims nothing: a crash anywhere in here leaves the turn's intent open, and it runs again. The runtime row is
 written before the session names it, with the cursor it resumes from, so that no crash loses the cursor. A start that
-fails or is cancelled leaves no agent behind, and a session that says so.
+fails or is cancelled leaves no agent behind, and records that in the session.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _logger = logging.getLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class AgentStarter:
-    """What it takes to start agents: providers by name, and where their lives are recorded."""
+    """Starts agents: has the providers by name, and records each run."""
 
     providers: Mapping[str, Provider]
     choose_provider: ChooseProvider | None
@@ -71,12 +71,12 @@ class AgentStarter:
     ) -> AgentRun:
         """Start an agent for the thread, or resume its conversation, and bind it as the thread's session.
 
-        An agent that does not resume starts afresh where the policy allows it; the thread's history says so before.
-        Cancelled, it ends the agent that it was starting.
+        If the agent does not resume and the policy allows it, it starts afresh, which the history records first.
+        If cancelled, ends the agent that was being started.
 
         Raises:
-            ProviderUnavailable: no provider serves the thread, or its agent does not come up.
-            ResumeRefused: the agent does not know the conversation; nothing was started in its place.
+            ProviderUnavailable: no provider serves the thread, or its agent does not start.
+            ResumeRefused: the agent refused to resume the conversation; nothing was started instead.
             ProviderProtocolError: the agent broke its protocol.
             StoreError: the store refused to record it.
         """
@@ -149,7 +149,7 @@ class AgentStarter:
         """The provider that serves the thread.
 
         Raises:
-            ProviderUnavailable: none does, or nobody says which.
+            ProviderUnavailable: none does, or it is not known which one.
         """
         served_by = None if context.runtime is None else context.runtime.provider_name
         if served_by is not None and not context.conversation_was_forgotten:
@@ -176,7 +176,7 @@ class AgentStarter:
     def _chosen(choose: ChooseProvider, context: ThreadContext) -> str:
         try:
             name: object = choose(context.project, context.thread)
-        except BaseException as error:  # it is no coroutine: a cancellation that it raises is not of this task
+        except BaseException as error:  # no coroutine: a cancellation that it raises is not this task's
             if interruption_in(error) is not None:
                 raise
             raise ProviderUnavailable(
@@ -189,7 +189,7 @@ class AgentStarter:
         return name
 
     async def record_run(self, run: AgentRun, status: SessionRuntimeStatus) -> None:
-        """Write a run's runtime row as it stands now, durably: a moved cursor, the end.
+        """Write a run's current runtime row durably: a changed cursor, the end.
 
         Raises:
             StoreError: the store refused it.
@@ -203,7 +203,7 @@ class AgentStarter:
         await self.record(state, status, connection.resume_cursor, identity)
 
     async def record_heartbeat(self, run: AgentRun) -> None:
-        """Write that a run goes on, and nothing else: a crash may lose it.
+        """Write that a run is alive, and nothing else: a crash may lose it.
 
         Raises:
             StoreError: the store refused it.
@@ -242,7 +242,7 @@ class AgentStarter:
         await self._write(write)
 
     async def move_cursor(self, session: ProviderSessionId, cursor: JsonObject) -> None:
-        """The thread's conversation goes on from this cursor, whatever the session's own was.
+        """Continue the thread's conversation from this cursor instead of the session's own.
 
         Raises:
             StoreError: the store refused it.
@@ -267,7 +267,7 @@ class AgentStarter:
         await self._write(lambda database: forget_conversation(database, thread_id))
 
     async def _give_up(self, run: AgentRun, cursor: JsonObject | None, error: BaseException) -> None:
-        """End what a start began: an agent that came up too late, the session, its runtime row."""
+        """Undo a start: end the agent if it has started meanwhile, and record the end of the session."""
         because = error if isinstance(error, Exception) else None
         refused = {"resumeRefused": True} if isinstance(error, ResumeRefused) else {}
         try:
@@ -286,7 +286,7 @@ class AgentStarter:
 
 
 def _cursor_text(cursor: JsonObject, state: IngestState) -> str | None:
-    """A cursor as it is stored. One that is no JSON or has over 16 MiB is not kept: its conversation ends here."""
+    """A cursor as it is stored. One that is not JSON or over 16 MiB is not kept: the conversation cannot be resumed."""
     try:
         text = orjson.dumps(cursor)
     except TypeError as error:

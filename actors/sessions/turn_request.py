@@ -1,4 +1,4 @@
-"""What a turn hands to its agent, read back from the log."""
+"""The request that a turn hands to its agent, read from the log."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ async def read_turn_request(
 def with_model(request: TurnRequest, context: ThreadContext, *, can_switch: bool) -> tuple[TurnRequest, str | None]:
     """The request with the turn's effective model: its own, else the thread's, else the project's.
 
-    `default` stands for the agent's own and is not passed. What the thread or project names is left out for an agent
-    that offers no choice, and is the second value, so that the thread's history can say so; what the turn itself names
-    is for the agent to refuse.
+    `default` means the agent's own and is not passed. The model of the thread or project is left out for an agent that
+    offers no choice, and is returned as the second value, so that the history can name it. The model of the turn itself
+    is always passed: the agent may refuse it.
     """
     model, left_out = request.model or context.model, None
     if request.model is None and model is not None and not can_switch:

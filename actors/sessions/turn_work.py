@@ -1,7 +1,7 @@
-"""The turns of one thread, step by step: baseline, claim, hand-over, end. What follows from what is the machine's.
+"""The steps of a thread's turns: baseline, claim, hand-over, end. The machine decides their order.
 
-Until it is claimed nothing of a turn is done for good: it may be cancelled or done again at any time. The workspace is
-looked at before the baseline and again after it, because a directory may be removed, replaced or renamed at any time.
+Until a turn is claimed, its preparation may be cancelled or repeated at any time. The workspace is checked before the
+baseline and again after it, because a directory may be removed, replaced or renamed at any time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Prepared:
 
 
 class TurnWork:
-    """Belongs to the task of its worker, and to that of its operation."""
+    """Used by the task of its worker and by that of its operation."""
 
     def __init__(
         self,
@@ -88,33 +88,33 @@ class TurnWork:
             correlation_id=intent.correlation_id,
         )
         request = await read_turn_request(self._parts.readers, intent, start)
-        if await self._agent.lives_elsewhere(await identify(workspace.path)):
+        if await self._agent.has_other_workspace(await identify(workspace.path)):
             return WorkspaceMoved()
         await self._parts.checkpointer.capture_baseline(workspace)
         crash_point("turn.baseline-captured")
-        if not await self._is_still_there(workspace):
+        if not await self._is_unchanged(workspace):
             return WorkspaceMoved()
         can_switch = run.connection.capabilities.model_switch
         request, left_out = with_model(request, context, can_switch=can_switch)
         self._prepared = _Prepared(workspace=workspace, request=request, left_out_model=left_out, own_turns=own_turns)
         return BaselineCaptured()
 
-    async def _is_still_there(self, workspace: TurnWorkspace) -> bool:
+    async def _is_unchanged(self, workspace: TurnWorkspace) -> bool:
         """Whether the agent still works in the turn's directory, which may have been replaced meanwhile.
 
         Raises:
             WorkspaceUnusable: the directory is gone.
         """
-        is_still_there = False
+        is_unchanged = False
         try:
-            is_still_there = not await self._agent.lives_elsewhere(await identify(workspace.path))
+            is_unchanged = not await self._agent.has_other_workspace(await identify(workspace.path))
         finally:
-            if not is_still_there:
+            if not is_unchanged:
                 self._parts.checkpointer.forget(workspace)
-        return is_still_there
+        return is_unchanged
 
     async def claim(self, intent: PersistedEvent, turn_id: TurnId) -> ClaimReply:
-        """Open the turn: from now on it is handed over at most once."""
+        """Open the turn. It is handed over at most once from now on."""
         prepared = self._prepared
         assert prepared is not None, "a turn is claimed after its baseline"
         try:
@@ -141,13 +141,13 @@ class TurnWork:
         return HandedOver()
 
     def forget_baseline(self) -> None:
-        """The turn that was prepared does not run after all. Harmless where none was."""
+        """Release the workspace of a prepared turn that does not run. Does nothing if none was prepared."""
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
             self._parts.checkpointer.forget(prepared.workspace)
 
     async def capture_own_turn(self, run: AgentRun, turn_id: TurnId) -> None:
-        """Capture the workspace as a turn finds it that the agent began by itself: as early as it is known."""
+        """Capture the start of a turn that the agent began by itself, as soon as it is known."""
         for before in (*self._at_work,):
             await self.capture_end(before)
         context = await self._read_context()

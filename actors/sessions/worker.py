@@ -1,11 +1,11 @@
-"""The worker of one thread: gives its session's machine what happens, and performs what follows.
+"""The worker of one thread: passes inputs to its session's machine and performs the effects.
 
-The rules stand in `domain/session/transitions.py`; here is only how its effects are performed. Inputs are given
-in the order in which they happened: replies and what the agent does by itself first, then what is new in the log, then
-clocks. What takes long runs beside the worker (`operations.py`); every other call has a bound and is awaited in line.
+`domain/session/transitions.py` has the rules. Inputs are passed in this order: replies and the agent's reports as they
+came, then new intents from the log, then expired clocks. Long operations run in a task of their own (`operations.py`);
+every other call has a deadline and is awaited in line.
 
-A worker that fails ends its agent and is run again by its router: it reads the open intents from the log once more.
-It ends when its router lets it go: nothing open, no agent alive, nothing published since it last looked.
+A worker that fails ends its agent, and its router runs it again: it reads the open intents from the log once more. It
+ends when nothing is open, no agent runs, and nothing was published since it last read the log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...contracts.ids import EventId, ThreadId, TurnId
 from ...contracts.provider_events import RuntimeErrorReported, TurnCompleted
 from ...domain.session import effects as do
 from ...domain.session import inputs as on
-from ...domain.session.abandonment import abandoned
+from ...domain.session.abandonment import abandon
 from ...domain.session.shared import Step
 from ...domain.session.states import Clock, Ended, Idle, State, clocks_of, is_at_rest
 from ...domain.session.transitions import step
@@ -51,7 +51,7 @@ CONTEXT_PROJECTORS: Final = (
 
 
 class ThreadWorker:
-    """Performs the intents of one thread. Owned by the router."""
+    """Performs the intents of one thread. The router owns it."""
 
     def __init__(self, thread_id: ThreadId, parts: SessionParts, *, may_leave: Callable[[ThreadWorker], bool]) -> None:
         self.thread_id = thread_id
@@ -66,7 +66,7 @@ class ThreadWorker:
         self._last_error: str | None = None
         self._intents = ThreadIntents(parts.readers, thread_id)
         self._clocks = SessionClocks(parts.limits)
-        self._agent = KeptAgent(parts.starter, changed=self._look, turn_begun=self._own_turn_begun)
+        self._agent = KeptAgent(parts.starter, changed=self._signal, turn_begun=self._capture_own_turn)
         self._turns = TurnWork(thread_id, parts, self._agent, self._context)
         self._operations = Operations(
             thread_id,
@@ -83,21 +83,21 @@ class ThreadWorker:
 
     @property
     def is_awake(self) -> bool:
-        """Whether something was published, or happened, that the worker has not looked at."""
+        """Whether the worker has inputs that it has not processed."""
         return self._is_published or bool(self._inbox)
 
     def wake(self) -> None:
-        """Something of this thread was published: look again."""
+        """Read the log again: an event of this thread was published."""
         self._is_published = True
-        self._look()
+        self._signal()
 
-    def thread_deleted(self) -> None:
-        """The thread is gone: end its agent."""
-        self._leave_with(on.ThreadWasDeleted())
+    def end_for_deletion(self) -> None:
+        """End the agent: the thread was deleted."""
+        self._request_end(on.ThreadWasDeleted())
 
     def stop(self) -> None:
         """End the agent, leave queued turns in the log."""
-        self._leave_with(on.RuntimeStops())
+        self._request_end(on.RuntimeStops())
 
     async def rest(self, seconds: float) -> None:
         """Wait, unless the worker is to end."""
@@ -105,25 +105,25 @@ class ThreadWorker:
             await self._leaving.wait()
 
     def health(self) -> SessionHealth:
-        """What the thread's session says of itself now."""
+        """The health of the thread's session."""
         return self._agent.health(self.thread_id, self._last_error)
 
     async def run(self) -> None:
-        """Perform intents until the router lets go.
+        """Perform intents until the router allows the end.
 
         Raises:
-            StoreError: the store cannot be read or written. Run it again: nothing is lost.
+            StoreError: the store cannot be read or written. Run the worker again: nothing is lost.
             RuntimeStopped: the runtime is stopping.
             RuntimeFailed: the runtime has failed.
         """
-        failure: Exception | None = RuntimeError("a task of it was cancelled by somebody else")
+        failure: Exception | None = RuntimeError("one of its tasks was cancelled from outside")
         async with anyio.create_task_group() as tasks:
             try:
                 await self._perform_all(tasks)
                 failure = None
             except Exception as error:
                 failure = error
-                tasks.cancel_scope.cancel()  # an agent whose end could not be recorded lives no longer than this
+                tasks.cancel_scope.cancel()  # also ends an agent whose end could not be recorded
         if failure is not None:
             raise failure
 
@@ -143,12 +143,12 @@ class ThreadWorker:
                 await self._leave(tasks)
 
     async def _begin(self, tasks: TaskGroup) -> None:
-        """Begin with what an earlier run left: an agent whose end could not be recorded."""
+        """Begin where an earlier run ended: its agent's end may not be recorded yet."""
         self._inbox.clear()
         self._failure = None
         self._intents.put_all_back()
         self._is_published = True
-        left = abandoned(self._state, (on.AgentOver(),)) if self._agent.run is not None else None
+        left = abandon(self._state, (on.AgentOver(),)) if self._agent.run is not None else None
         await self._take(left or (Idle(failures=self._state.failures), ()), tasks)
         if self._leaving.is_set():
             self._post(on.RuntimeStops())
@@ -160,13 +160,13 @@ class ThreadWorker:
             return
         unread = tuple(self._inbox)
         self._inbox.clear()
-        await self._take(abandoned(self._state, unread), tasks)
+        await self._take(abandon(self._state, unread), tasks)
         self._post(on.RuntimeStops())
         while not isinstance(self._state, Ended):
             await self._give(self._inbox.popleft(), tasks)
 
     async def _advance(self, tasks: TaskGroup) -> bool:
-        """Give the machine the next thing that happened; False when there is none."""
+        """Pass the next input to the machine; False if there is none."""
         self._wake = anyio.Event()
         self._clocks.served(anyio.current_time())
         if self._failure is not None:
@@ -186,12 +186,12 @@ class ThreadWorker:
         before = self._state
         await self._give(on.CaughtUp(), tasks)
         if self._state is before and not self.is_awake:
-            ran_out = await self._ran_out(due)
-            if ran_out is not None and not self.is_awake:
-                await self._give(ran_out, tasks)
+            expired = await self._expired_clock(due)
+            if expired is not None and not self.is_awake:
+                await self._give(expired, tasks)
         return self._state is not before or self.is_awake
 
-    async def _ran_out(self, due: frozenset[Clock]) -> on.ClockInput | None:
+    async def _expired_clock(self, due: frozenset[Clock]) -> on.ClockInput | None:
         limits = self._parts.limits
         if "escalation" in due:
             seconds = limits.interrupt_deadline
@@ -200,7 +200,7 @@ class ThreadWorker:
             )
             return on.EscalationDue(on.Failure(message=message, reason="unresponsive"))
         if "silence" in due:
-            message = f"the agent said nothing for {limits.inactivity_deadline:g} seconds"
+            message = f"the agent sent nothing for {limits.inactivity_deadline:g} seconds"
             return on.SilenceDue(on.Failure(message=message, reason="unresponsive"))
         if "backoff" in due:
             return on.BackoffOver()
@@ -252,7 +252,7 @@ class ThreadWorker:
             case _:
                 assert_never(effect)
 
-    # What is awaited in line.
+    # Effects that are awaited in line.
 
     async def _interrupt(self, effect: do.InterruptAgent) -> None:
         intent = self._intents[effect.intent.event_id]
@@ -293,23 +293,23 @@ class ThreadWorker:
             fatal = report.of == "agent"
             await run.report(RuntimeErrorReported(message=failure.message, fatal=fatal, reason=failure.reason))
 
-    # What happens around it.
+    # Reports and wake-ups.
 
-    async def _own_turn_begun(self, run: AgentRun, turn_id: TurnId) -> None:
+    async def _capture_own_turn(self, run: AgentRun, turn_id: TurnId) -> None:
         await self._turns.capture_own_turn(run, turn_id)
 
     def _post(self, given: on.Input) -> None:
         self._inbox.append(given)
-        self._look()
+        self._signal()
 
-    def _look(self) -> None:
+    def _signal(self) -> None:
         self._wake.set()
 
     def _fail(self, error: Exception) -> None:
         self._failure = error
-        self._look()
+        self._signal()
 
-    def _leave_with(self, given: on.Leave) -> None:
+    def _request_end(self, given: on.Leave) -> None:
         if not self._leaving.is_set():
             self._leaving.set()
             self._post(given)

@@ -1,4 +1,4 @@
-"""An agent's streamed messages: which are open, what ids they have, how much of them is kept.
+"""An agent's streamed messages: the open ones, their ids, and how much of each is kept.
 
 - A message is completed once. Text that continues a completed one opens a new message under an id of its own.
 - A message keeps at most `MAX_MESSAGE_BYTES`; then only its characters are counted, and its end counts the cut.
@@ -52,8 +52,8 @@ def continue_message(state: IngestState, event: MessageDelta, now: Instant) -> I
             state, completed = _complete(state, state.open_messages[0], now)
             commands += completed
         known = OpenMessage(item=event.item, id=_fresh_id(state, event.item))
-    state, said = _append(state, known, text, now)
-    return state, (*commands, *said)
+    state, added = _append(state, known, text, now)
+    return state, (*commands, *added)
 
 
 def complete_message(state: IngestState, item: ProviderItemId, now: Instant) -> Ingested:

@@ -7,9 +7,10 @@ at once. Times are seconds of any one clock, given as data.
 
 **All or nothing, in order.** Events are passed on in the order in which they came, and nothing is passed on while
 anything older is held: what was passed on is always all that came up to some event, whole events only, without the
-updates that a newer one has replaced. So the last event that was passed on says how far an agent's messages are in the
-log. There is one exception. Text that ends with the first half of a surrogate pair waits for the event that has the
-second half; an update that comes between them is passed on after it. A boundary does not wait: it passes on the half.
+updates that a newer one has replaced. So the last event that was passed on determines how much of the messages the
+log has. There is one exception. Text that ends with the first half of a surrogate pair waits for the event that has
+the second half; an update that comes between them is passed on after it. A boundary does not wait: it passes on the
+half.
 """
 
 from __future__ import annotations
@@ -63,14 +64,14 @@ class BufferedEvent:
 class BufferedEvents:
     """What came and was not passed on yet, in its order: text of one message, and at most one update of each call.
 
-    `item` is the message that streams, `began_at` when its first text came, `said` how many bytes of it were passed on.
+    `item` is the message that streams, `began_at` when its first text came, `passed_bytes` counts what was passed on.
     `oldest_at` is when the oldest text that is held came. `updated_at` has, for each open call, when its last update
     was passed on.
     """
 
     held: tuple[BufferedEvent, ...] = ()
     item: ProviderItemId | None = None
-    said: int = 0
+    passed_bytes: int = 0
     began_at: float = 0.0
     oldest_at: float = 0.0
     updated_at: Mapping[ProviderItemId, float] = attrs.field(factory=dict[ProviderItemId, float])
@@ -89,7 +90,7 @@ class BufferedEvents:
     @property
     def most_bytes(self) -> int:
         """How much text is held at most: a long message comes in longer pieces, since each is appended to its row."""
-        return max(MOST_HELD_BYTES, int(self.said * HOLD_SHARE_OF_LENGTH))
+        return max(MOST_HELD_BYTES, int(self.passed_bytes * HOLD_SHARE_OF_LENGTH))
 
     def due_at_of(self, event: MessageDelta | ToolUpdated) -> float:
         """When an event that is held has to be passed on."""
@@ -149,7 +150,7 @@ def _released(
     after = attrs.evolve(
         buffered,
         held=kept,
-        said=buffered.said + sum(one.size for one in ready if isinstance(one.event, MessageDelta)),
+        passed_bytes=buffered.passed_bytes + sum(one.size for one in ready if isinstance(one.event, MessageDelta)),
         updated_at={**buffered.updated_at, **updated} if updated else buffered.updated_at,
     )
     return after, tuple(one.event for one in ready)
@@ -160,7 +161,7 @@ def _hold_text(buffered: BufferedEvents, delta: MessageDelta, now: float) -> tup
     if delta.item != buffered.item:
         if buffered.text_size:
             buffered, released = release(buffered, now, whole=True)
-        buffered = attrs.evolve(buffered, item=delta.item, said=0, began_at=now)
+        buffered = attrs.evolve(buffered, item=delta.item, passed_bytes=0, began_at=now)
     if not buffered.text_size:
         buffered = attrs.evolve(buffered, oldest_at=now)
     after, passed = _within_bounds(attrs.evolve(buffered, held=_with_text(buffered.held, _buffered_text(delta))), now)

@@ -15,7 +15,7 @@ from ..contracts.values import FailureReason, Instant, JsonObject
 TURN_FAILED: Final = "turn.failed"
 """The kind of the activity: one for each turn that failed, whether it opened or not."""
 
-NO_REASON_GIVEN: Final = "the agent did not say why"
+NO_REASON_GIVEN: Final = "the agent gave no reason"
 
 WAY_TO_START_AFRESH: Final = (
     "if the conversation cannot go on, send thread.session.stop with forgetConversation: true:"

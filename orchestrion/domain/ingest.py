@@ -79,10 +79,10 @@ def ingest(
     """The state after an agent's event, and the commands that it leads to, in order."""
     if state.turn_id is not None or isinstance(event, MessageDelta):
         return _ingest(state, event, now)
-    # Between turns every event but text ends what was said, as the end of the turn did before.
-    state, said = complete_messages(state, now)
+    # Between turns every event but text completes the open messages, as the end of the turn did before.
+    state, completions = complete_messages(state, now)
     state, commands = _ingest(state, event, now)
-    return state, (*said, *commands)
+    return state, (*completions, *commands)
 
 
 def _ingest(

@@ -1,7 +1,7 @@
-"""Recovery: what a dead host left behind becomes internal commands that settle it. Pure.
+"""Recovery: internal commands that settle what a host left open when it died. Pure.
 
 After them nothing is stuck: no turn runs without an owner, no message streams, no approval waits that cannot be
-answer, and interrupts and approval responses that never reached their agent are closed as not delivered. Queued turns
+answered, and interrupts and approval responses that never reached their agent are closed as not delivered. Queued turns
 stay queued; stops and reverts stay open and are performed again. In a copy of a database, where the original may have
 performed them, queued turns and open reverts are closed.
 """
@@ -54,7 +54,7 @@ class CopiedIntent:
 
 @attrs.frozen(kw_only=True)
 class AbandonedThread:
-    """A live thread with something that a dead host was doing, or that it is not to do."""
+    """A live thread with something that a host left open when it died."""
 
     thread_id: ThreadId
     session: Session | None

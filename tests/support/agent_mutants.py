@@ -19,14 +19,14 @@ AGENT_MUTANTS: Final = (
     Mutant(
         guard="the idle clock looks again before it acts",
         file="actors/sessions/worker.py",
-        old="if ran_out is not None and not self.is_awake:",
+        old="if expired is not None and not self.is_awake:",
         new="if ran_out is not None:",
         test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks[asyncio]",
     ),
     Mutant(
-        guard="an agent that failed is left alone before it is started again",
+        guard="an agent that failed is started again only after a wait",
         file="orchestrion/domain/session/transitions.py",
-        old="return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_left_alone=True)",
+        old="return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_backing_off=True)",
         new="return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)))",
         test="tests/acceptance/sessions/test_failures.py"
         "::test_an_interrupt_ends_the_pause_after_an_agents_failure[asyncio-start]",

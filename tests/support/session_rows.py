@@ -75,7 +75,7 @@ BUSY: Final = Agent(resumes=True, has_had_turn=True, turn=T1.turn_id)
 OWN_BUSY: Final = Agent(resumes=True, has_had_turn=True, turn=OWN)
 GONE: Final = attrs.evolve(AGENT, is_over=True)
 ENDED: Final = Agent(resumes=True)
-"""A used agent as it is while it is ended: what is said of its conversation is said once."""
+"""A used agent while it is ended: the loss of its conversation is reported once."""
 ENDED_BUSY: Final = attrs.evolve(BUSY, has_had_turn=False)
 
 STARTING: Final = Starting(turn=T1)
@@ -115,10 +115,10 @@ _IDLE: Final = (
         of="a turn queued, no agent",
     ),
     Row(
-        given=Idle(queue=(T1,), is_left_alone=True),
+        given=Idle(queue=(T1,), is_backing_off=True),
         when=on.CaughtUp(),
-        then=Idle(queue=(T1,), is_left_alone=True),
-        of="a turn queued, an agent that failed is left alone",
+        then=Idle(queue=(T1,), is_backing_off=True),
+        of="a turn queued, the last agent failed: the start waits",
     ),
     Row(
         given=Idle(queue=(T1,), agent=AGENT),
@@ -141,7 +141,7 @@ _IDLE: Final = (
         effects=(do.RevertFiles(REVERT, loses_conversation=True),),
         of="a revert queued, an agent lives that cannot resume",
     ),
-    Row(given=Idle(is_left_alone=True), when=on.BackoffOver(), then=Idle()),
+    Row(given=Idle(is_backing_off=True), when=on.BackoffOver(), then=Idle()),
     Row(
         given=Idle(queue=(T1, T2)),
         when=I1,
@@ -234,7 +234,7 @@ _IDLE: Final = (
         given=Idle(agent=AGENT),
         when=on.InterruptFailed(intent=I1, failure=FAILURE),
         then=Idle(agent=AGENT),
-        of="no longer in the agent's hands",
+        of="not held by the agent any more",
     ),
     Row(
         given=Idle(agent=USED),
@@ -258,12 +258,12 @@ _PREPARING: Final = (
         when=on.AgentStarted(resumes=True),
         then=Idle(agent=AGENT),
         effects=(cancelled(T1), do.Settle(I1, do.TurnTakenBack())),
-        of="it came up although it was withdrawn",
+        of="it started although it was withdrawn",
     ),
     Row(
         given=STARTING,
         when=on.StartFailed(FAILURE),
-        then=Idle(failures=1, is_left_alone=True),
+        then=Idle(failures=1, is_backing_off=True),
         effects=(not_started(T1),),
     ),
     Row(given=STARTING, when=on.TurnImpossible(FAILURE), then=Idle(), effects=(not_started(T1),)),
@@ -492,7 +492,7 @@ _WITH_TURN: Final = (
         given=RUNNING,
         when=on.InterruptFailed(intent=I2, failure=FAILURE),
         then=RUNNING,
-        of="no longer in the agent's hands",
+        of="not held by the agent any more",
     ),
     Row(given=INTERRUPTING, when=on.CaughtUp(), then=INTERRUPTING),
     Row(
@@ -541,7 +541,7 @@ _ENDS: Final = (
     Row(
         given=attrs.evolve(ENDING, failures=1),
         when=on.AgentEnded(has_failed=True),
-        then=Idle(failures=2, is_left_alone=True),
+        then=Idle(failures=2, is_backing_off=True),
         of="the agent failed",
     ),
     Row(

@@ -1,7 +1,7 @@
-"""A small model of what surrounds a session: the log, an agent, one operation at a time. It replies to effects.
+"""A model of a session's surroundings: the log, an agent, one operation at a time. It replies to effects.
 
-What happens next is taken from a list of numbers, so that Hypothesis can draw and shrink it; when the list is used up,
-everything goes well. Each effect is checked against the world that it meets.
+A list of numbers decides what happens next, so that Hypothesis can draw and shrink it; when the list is used up,
+everything succeeds. Each effect is checked against the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import attrs
 from orchestrion.contracts.ids import EventId, TurnId
 from orchestrion.domain.session import effects as do
 from orchestrion.domain.session import inputs as on
-from orchestrion.domain.session.abandonment import abandoned
+from orchestrion.domain.session.abandonment import abandon
 from orchestrion.domain.session.states import (
     Ended,
     Idle,
@@ -37,7 +37,7 @@ class StoreRefused(Exception):
 
 
 class Choices:
-    """Numbers that were drawn; zeros after them. 0 is always the choice where everything goes well."""
+    """Drawn numbers, then zeros. 0 always means success."""
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._numbers = deque(numbers)
@@ -50,25 +50,25 @@ class Choices:
         return self._numbers.popleft() % bound if self._numbers else 0
 
     def happens(self) -> bool:
-        """Whether something happens that is not the usual thing."""
+        """Whether something unusual happens."""
         return self.below(4) == 3
 
 
 @attrs.define(eq=False)
 class ModelAgent:
-    """What the agent's run knows. `ending` is the intent whose outcome the next end is."""
+    """The state of the agent's run. The next end is the outcome of `ending`."""
 
     turn: TurnId | None = None
     is_dead: bool = False
     is_closed: bool = False
-    """Whether it is gone, but the store did not take its end."""
+    """Whether it has ended, but the store refused to record that."""
     ending: on.Intent | None = None
     own_turns: int = 0
     answers: dict[EventId, on.Intent] = attrs.field(factory=dict)
 
 
 class World:
-    """One thread's session and its surroundings. A broken rule is an AssertionError."""
+    """One thread's session and its surroundings. Raises AssertionError if a rule is broken."""
 
     def __init__(self, choices: Choices) -> None:
         self.state: State = Idle()
@@ -90,13 +90,13 @@ class World:
         self._is_leaving = False
 
     def play(self) -> None:
-        """What was drawn happens, then everything comes to its end."""
+        """Play the drawn numbers, then bring everything to its end."""
         for _ in range(MAX_STEPS):
             if isinstance(self.state, Ended):
                 break
             if self._choices.are_used_up and self._is_quiet:
                 self._give(on.RuntimeStops())
-            self._something_happens()
+            self._play_step()
         else:
             raise AssertionError(f"the session does not come to rest: {self.state}")
         self._check_end()
@@ -111,8 +111,8 @@ class World:
     def _unread(self) -> list[_Asked]:
         return [one for one in self._log if one.event_id not in self._given and not self._settled[one.event_id]]
 
-    def _something_happens(self) -> None:
-        happenings: Sequence[Callable[[], None]] = (
+    def _play_step(self) -> None:
+        actions: Sequence[Callable[[], None]] = (
             self._work,
             self._work,
             self._work,
@@ -121,20 +121,20 @@ class World:
             self._ask,
             self._finish_operation,
             self._finish_operation,
-            self._agent_does,
-            self._clock_runs_out,
-            self._what_is_rare,
+            self._play_agent,
+            self._expire_clock,
+            self._play_rare_event,
         )
         if self._choices.are_used_up:
             self._finish_operation()
             self._work()
-            self._agent_does()
-            self._clock_runs_out()
+            self._play_agent()
+            self._expire_clock()
         else:
-            happenings[self._choices.below(len(happenings))]()
+            actions[self._choices.below(len(actions))]()
 
     def _work(self) -> None:
-        """The worker's loop: what happened in its order, then the log, then the next thing."""
+        """The worker's loop: first the inbox, then the log, then `CaughtUp`."""
         if self._inbox:
             self._give(self._inbox.popleft())
         elif self._unread:
@@ -142,7 +142,7 @@ class World:
                 self._given.add(one.event_id)
                 self._give(one)
                 if self._choices.below(2):
-                    self._agent_does()
+                    self._play_agent()
         else:
             self._give(on.CaughtUp())
 
@@ -161,7 +161,7 @@ class World:
         for effect in effects:
             self._perform(effect)
 
-    # What happens around the worker.
+    # Events around the worker.
 
     def _ask(self) -> None:
         sequence = len(self._log) + 1
@@ -184,22 +184,22 @@ class World:
                 intent = on.TurnStartAsked(event_id=name, sequence=sequence, turn_id=named)
         self._log.append(intent)
 
-    def _what_is_rare(self) -> None:
+    def _play_rare_event(self) -> None:
         match self._choices.below(8):
             case 6:
-                self._worker_fails()
+                self._fail_worker()
             case 7:
-                self._end_comes()
+                self._request_end()
             case _:
                 pass
 
-    def _end_comes(self) -> None:
+    def _request_end(self) -> None:
         self._is_leaving = True
         self._is_deleted = self._choices.happens()
         self._inbox.append(on.ThreadWasDeleted() if self._is_deleted else on.RuntimeStops())
 
-    def _worker_fails(self) -> None:
-        """Replies are lost, the operation is cancelled, the agent is ended. Then the worker runs again."""
+    def _fail_worker(self) -> None:
+        """Lose replies, cancel the operation, end the agent, then run the worker again."""
         if isinstance(self.state, Ended) or self._is_leaving:
             return
         if isinstance(self._operation, do.StartAgent) and self._choices.happens():
@@ -208,19 +208,19 @@ class World:
         unread, self._inbox, self._given = tuple(self._inbox), deque(), set()
         self._refuses_ends = self._choices.happens()
         try:
-            self._take(abandoned(self.state, unread))
+            self._take(abandon(self.state, unread))
             self._inbox.append(on.RuntimeStops())
             while self._inbox:
                 self._give(self._inbox.popleft())
         except StoreRefused:
             self._inbox.clear()
-            self._take(abandoned(self.state, (on.AgentOver(),)))
+            self._take(abandon(self.state, (on.AgentOver(),)))
         else:
             self._refuses_ends = False
             assert isinstance(self.state, Ended)
             self.state = Idle(failures=self.state.failures)
 
-    def _agent_does(self) -> None:
+    def _play_agent(self) -> None:
         agent = self._agent
         if agent is None or agent.is_dead or agent.is_closed:
             return
@@ -228,7 +228,7 @@ class World:
             while agent.answers:
                 self._settle(agent.answers.popitem()[1])
             if agent.turn is not None:
-                self._ends_turn(agent)
+                self._end_turn(agent)
             return
         match self._choices.below(8):
             case 1 | 5 if agent.turn is None:
@@ -238,13 +238,13 @@ class World:
                 self._begun.append(agent.turn)
                 self._inbox.append(on.OwnTurnBegan(agent.turn))
             case 2:
-                self._dies(agent)
+                self._kill_agent(agent)
             case 3 if agent.answers:
                 self._settle(agent.answers.popitem()[1])
             case 4 if agent.turn is not None:
-                self._ends_turn(agent)
+                self._end_turn(agent)
 
-    def _ends_turn(self, agent: ModelAgent) -> None:
+    def _end_turn(self, agent: ModelAgent) -> None:
         if agent.ending is not None:
             self._settle(agent.ending)
             agent.ending = None
@@ -253,14 +253,14 @@ class World:
         agent.turn = None
         agent.answers.clear()
 
-    def _dies(self, agent: ModelAgent) -> None:
+    def _kill_agent(self, agent: ModelAgent) -> None:
         agent.is_dead = True
         if agent.turn is not None:
-            self._ends_turn(agent)
+            self._end_turn(agent)
         self._inbox.append(on.AgentOver())
 
-    def _clock_runs_out(self) -> None:
-        """Clocks are looked at when everything else was given."""
+    def _expire_clock(self) -> None:
+        """Clocks are checked when there are no other inputs."""
         due = sorted(clocks_of(self.state) - {"heartbeat"})
         if self._inbox or self._unread or not due:
             return
@@ -315,7 +315,7 @@ class World:
                 self._is_at_work = True
                 self._inbox.append(on.BaselineCaptured())
 
-    # What the worker does.
+    # Effects.
 
     def _perform(self, effect: do.Effect) -> None:
         match effect:
@@ -328,7 +328,7 @@ class World:
             case do.RevertFiles(revert=revert):
                 self._begin(effect, revert)
             case do.Withdraw():
-                assert self._operation is not None or self._inbox, "nothing is there to be withdrawn"
+                assert self._operation is not None or self._inbox, "there is nothing to withdraw"
                 assert not self._is_withdrawn, "an operation is withdrawn twice"
                 self._is_withdrawn = True
             case do.Claim(turn=turn):
@@ -352,7 +352,7 @@ class World:
                 self._captured[turn_id] += 1
                 self._is_at_work = False
             case do.Report(of="turn") if self._agent is not None and not self._agent.is_dead:
-                self._ends_turn(self._agent)
+                self._end_turn(self._agent)
             case do.ReadAgain(intents=intents):
                 self._given -= set(intents)
             case do.Settle(intent=intent):
@@ -400,18 +400,18 @@ class World:
 
     def _interrupt(self, agent: ModelAgent, effect: do.InterruptAgent) -> None:
         if agent.turn != effect.intent.turn_id:
-            return  # its end is being told of
+            return  # its end is being reported
         if effect.is_first and not agent.is_dead:
             agent.ending = effect.intent
         if not agent.is_dead and self._choices.happens():
-            self._ends_turn(agent)  # while it is asked
+            self._end_turn(agent)  # during the call
         if self._choices.happens() or agent.is_dead:
             agent.ending = None if effect.is_first else agent.ending
             self._inbox.append(on.InterruptFailed(intent=effect.intent, failure=FAILURE))
 
     def _answer(self, agent: ModelAgent, intent: on.ResponseGiven) -> None:
         if intent.event_id in agent.answers or self._settled[intent.event_id]:
-            return  # the agent has it, or has acted on it since the log was read
+            return  # delivered before, or settled since the log was read
         if agent.is_dead or self._choices.happens():
             is_open = not agent.is_dead and self._choices.happens()
             self._inbox.append(on.AnswerFailed(intent=intent, failure=FAILURE, is_open=is_open))
@@ -425,9 +425,9 @@ class World:
             raise StoreRefused
         if not agent.is_dead:
             has_turn = agent.turn is not None
-            self._ends_turn(agent)
+            self._end_turn(agent)
             if has_turn and self._choices.happens():
-                self._inbox.pop()  # the run is let go before its last report is read
+                self._inbox.pop()  # the run ends before its last report is read
         self._agent = None
         self._inbox.append(on.AgentEnded(has_failed=self._choices.happens()))
 
@@ -441,5 +441,5 @@ class World:
         assert self._captured == Counter(self._begun), "a turn's end is captured once"
         if self._is_leaving:
             return
-        assert not self._is_at_work, "a workspace is still taken"
+        assert not self._is_at_work, "a workspace is still in use"
         assert [one for one in self._log if not self._settled[one.event_id]] == []

@@ -1,4 +1,4 @@
-"""What a session goes on from when its worker failed, in the middle of whatever it did."""
+"""The state from which a session continues after its worker failed."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import attrs
 
 from .effects import Effect
 from .inputs import AgentEnded, AgentOver, AgentStarted, Claimed, Input, OwnTurnBegan, TurnEnded
-from .shared import Step, after_report_of, calm_state, left_by, unclaimed
+from .shared import Step, apply_report, calm_state, close_turn, release_baseline
 from .states import Agent, Capturing, Claiming, Idle, State
 
 
-def abandoned(state: State, unread: Sequence[Input]) -> Step:
-    """The calm state that fits what is known, and what is to be done for it.
+def abandon(state: State, unread: Sequence[Input]) -> Step:
+    """The calm state that fits what is known, and its effects.
 
-    No reply comes any more, and the log is read again from its first open intent. Of the inputs that were not given,
-    those count that tell of the agent: it may have come up, begun or ended a turn, or ended.
+    No reply comes any more, and the log is read again from its first open intent. Of the unread inputs only those about
+    the agent count: it may have started, begun or ended a turn, or ended.
     """
     agent, failures = state.agent, state.failures
     effects: tuple[Effect, ...] = ()
     if isinstance(state, Claiming) and Claimed() in unread:
         agent = attrs.evolve(state.agent, turn=state.turn.turn_id, has_had_turn=True)
     elif isinstance(state, Capturing | Claiming):
-        effects = unclaimed(state.turn, agent)
+        effects = release_baseline(state.turn, agent)
     for given in unread:
         match given, agent:
             case AgentStarted(resumes=resumes), None:
                 agent = Agent(resumes=resumes)
             case AgentEnded(has_failed=has_failed), Agent():
-                effects, agent, failures = (*effects, *left_by(agent)), None, failures + has_failed
+                effects, agent, failures = (*effects, *close_turn(agent)), None, failures + has_failed
             case OwnTurnBegan() | TurnEnded() | AgentOver(), Agent():
-                agent, more, failures = after_report_of(state, agent, given)
+                agent, more, failures = apply_report(state, agent, given)
                 effects = (*effects, *more)
             case _:
                 pass

@@ -44,10 +44,10 @@ class Attach:
 
 @attrs.frozen
 class Withdraw:
-    """Cancel the operation under way. What it replies then may still be its success."""
+    """Cancel the current operation. It may still reply with its success."""
 
 
-# Awaited in line, each within a bound.
+# Awaited in line, each within a deadline.
 
 
 @attrs.frozen
@@ -66,7 +66,7 @@ class HandOver:
 
 @attrs.frozen(kw_only=True)
 class InterruptAgent:
-    """Ask the agent to end its turn. `InterruptFailed`, or nothing: also where the turn is over by then."""
+    """Ask the agent to end its turn. `InterruptFailed`, or no reply, also if the turn has ended."""
 
     intent: InterruptAsked
     is_first: bool
@@ -75,14 +75,14 @@ class InterruptAgent:
 
 @attrs.frozen
 class Answer:
-    """Deliver a decision. `AnswerFailed`, or nothing: the agent's report is the intent's outcome."""
+    """Deliver a decision. `AnswerFailed`, or no reply: the agent's report is the intent's outcome."""
 
     intent: ResponseGiven
 
 
 @attrs.frozen
 class CloseRequest:
-    """Leave no request open whose answer was not delivered. `AgentUnanswerable`, or nothing."""
+    """Close a request whose answer was not delivered. `AgentUnanswerable`, or no reply."""
 
     intent: ResponseGiven
 
@@ -94,7 +94,7 @@ class EndAgent:
     settles: StopAsked | None = None
     """The intent whose outcome the end is."""
     loses_conversation: bool = False
-    """Whether the history says that the conversation is lost."""
+    """Whether the loss of the conversation is recorded in the history."""
 
 
 # Without a reply.
@@ -102,7 +102,7 @@ class EndAgent:
 
 @attrs.frozen
 class ForgetBaseline:
-    """The turn does not run after all: it is not at work in its workspace."""
+    """Release the workspace of a turn that does not run after all."""
 
     turn: TurnStartAsked
 
@@ -116,7 +116,7 @@ class CaptureEnd:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """Record a failure in the agent's name: that of its turn, that of the agent, or one that ends neither by itself."""
+    """Record a failure of the agent's turn, of the agent, or of an interrupt, which ends neither by itself."""
 
     of: Literal["turn", "agent", "interrupt"]
     failure: Failure
@@ -124,17 +124,17 @@ class Report:
 
 @attrs.frozen
 class ReadAgain:
-    """These intents were given to the agent. Those that it did not settle are given again, after what is newer."""
+    """Read these intents from the log again. Those that the agent settled are not open any more."""
 
     intents: tuple[EventId, ...]
 
 
 @attrs.frozen
 class PutOffRetirement:
-    """The agent is not idle while a command that it started runs."""
+    """Count the agent as busy while a command that it started runs."""
 
 
-# How an intent is settled when no report of the agent settles it.
+# The outcomes that the worker records, where no report of the agent is the outcome.
 
 
 @attrs.frozen

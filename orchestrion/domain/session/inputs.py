@@ -1,4 +1,4 @@
-"""What can happen to a session: intents from the log, replies to effects, reports of the agent, clocks that ran out."""
+"""The inputs of a session: intents from the log, replies to effects, reports of the agent, expired clocks."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class ResponseGiven(Intent):
 @attrs.frozen(kw_only=True)
 class StopAsked(Intent):
     forgets: bool = False
-    """Whether the thread is to go on without its conversation."""
+    """Whether the thread is to continue without its conversation."""
 
 
 @attrs.frozen
 class CaughtUp:
-    """Every intent up to the head of the log has been given: the next queued one may begin."""
+    """Every intent up to the head of the log was passed: the next queued one may begin."""
 
 
 @attrs.frozen
@@ -77,12 +77,12 @@ class RuntimeStops:
 @attrs.frozen(kw_only=True)
 class AgentStarted:
     resumes: bool
-    """Whether another process can go on with its conversation."""
+    """Whether another process can resume its conversation."""
 
 
 @attrs.frozen
 class StartFailed:
-    """The agent did not come up."""
+    """The agent did not start."""
 
     failure: Failure
 
@@ -99,24 +99,24 @@ class WorkspaceMoved:
 
 @attrs.frozen
 class TurnImpossible:
-    """The turn cannot run, whatever the agent does: its workspace is missing, or its message cannot be read."""
+    """The turn cannot run with any agent: its workspace is missing, or its message cannot be read."""
 
     failure: Failure
 
 
 @attrs.frozen
 class ThreadMissing:
-    """The thread is deleted: nothing of it runs any more."""
+    """The thread is deleted."""
 
 
 @attrs.frozen
 class RevertDone:
-    """The request to revert is settled, in one way or another."""
+    """The request to revert is settled: performed or refused."""
 
 
 @attrs.frozen
 class Withdrawn:
-    """The operation under way was cancelled before it took effect."""
+    """The operation was cancelled before it took effect."""
 
 
 @attrs.frozen
@@ -126,7 +126,7 @@ class Attached:
 
 @attrs.frozen
 class AttachRefused:
-    """The agent is gone, or does not let itself be attached: its turn was settled as interrupted."""
+    """The agent has ended or cannot be attached: its turn was settled as interrupted."""
 
 
 # Replies to the effects that are awaited in line.
@@ -139,7 +139,7 @@ class Claimed:
 
 @attrs.frozen
 class ClaimVoid:
-    """The commit was refused: the thread is deleted, or another session is the thread's."""
+    """The commit was refused: the thread is deleted, or another session is its current one."""
 
 
 @attrs.frozen
@@ -149,7 +149,7 @@ class AgentBusy:
 
 @attrs.frozen
 class AgentLost:
-    """The agent is gone, so nothing was claimed."""
+    """The agent has ended, so nothing was claimed."""
 
     failure: Failure
 
@@ -163,7 +163,7 @@ class HandedOver:
 class HandOverFailed:
     failure: Failure
     is_lost: bool
-    """Whether the agent is gone, or it is unknown whether it has the turn."""
+    """Whether the agent has ended, or it is unknown whether it has the turn."""
 
 
 @attrs.frozen(kw_only=True)
@@ -189,12 +189,12 @@ class AgentUnanswerable:
 
 @attrs.frozen(kw_only=True)
 class AgentEnded:
-    """The agent is gone, and its end is recorded."""
+    """The agent has ended, and its end is recorded."""
 
     has_failed: bool
 
 
-# What the agent does by itself.
+# Reports of the agent.
 
 
 @attrs.frozen
@@ -213,7 +213,7 @@ class TurnEnded:
 
 @attrs.frozen
 class AgentOver:
-    """The agent is gone."""
+    """The agent has ended. Its end is not recorded yet."""
 
 
 # Clocks.
@@ -233,14 +233,14 @@ class EscalationDue:
 
 @attrs.frozen
 class SilenceDue:
-    """The agent was not heard for too long during a turn."""
+    """The agent sent nothing for too long during a turn."""
 
     failure: Failure
 
 
 @attrs.frozen(kw_only=True)
 class RetirementDue:
-    """The agent was without a turn for long."""
+    """The agent had no turn for a long time."""
 
     commands_run: bool
     """Whether a command that the agent started still runs."""

@@ -1,4 +1,4 @@
-"""What several rows of the transitions have in common."""
+"""Steps that several transitions share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Step: TypeAlias = tuple[State, tuple[Effect, ...]]
 
 
 class IllegalTransition(Exception):
-    """The input cannot come in this state: whoever gave it has a defect."""
+    """The input cannot come in this state: its sender has a defect."""
 
     def __init__(self, state: State, given: Input) -> None:
         super().__init__(f"{type(given).__name__} cannot come while the session is {type(state).__name__}")
@@ -50,7 +50,7 @@ class IllegalTransition(Exception):
 
 
 def calm_state(idle: Idle, agent: Agent | None) -> Step:
-    """The state of a session whose agent is this one, and under way is nothing."""
+    """The state of a session with this agent in which no reply is awaited."""
     if agent is None:
         return idle, ()
     if agent.is_over:
@@ -63,21 +63,21 @@ def calm_state(idle: Idle, agent: Agent | None) -> Step:
 def end_agent(
     state: Calm | Capturing, agent: Agent, *before: Effect, stop: StopAsked | None = None
 ) -> tuple[Ending, tuple[Effect, ...]]:
-    """End the agent. Unless the thread was asked to forget its conversation, a loss of it is recorded."""
+    """End the agent. A loss of its conversation is recorded unless the stop asked for it."""
     forgets = stop is not None and stop.forgets
-    end = EndAgent(settles=None if forgets else stop, loses_conversation=is_lost_with(agent) and not forgets)
+    end = EndAgent(settles=None if forgets else stop, loses_conversation=loses_conversation_with(agent) and not forgets)
     in_hand = agent.in_hand if stop is None else (*agent.in_hand, stop.event_id)
     ended = attrs.evolve(agent, has_had_turn=False, in_hand=in_hand)
     return Ending(queue=state.queue, failures=state.failures, agent=ended), (*before, end)
 
 
-def is_lost_with(agent: Agent | None) -> bool:
-    """Whether the end of the agent is the end of a conversation."""
+def loses_conversation_with(agent: Agent | None) -> bool:
+    """Whether the conversation is lost with the agent."""
     return agent is not None and agent.has_had_turn and not agent.resumes
 
 
 def stop_session(state: Calm, stop: StopAsked) -> Step:
-    """Close the queued turns that are older than the stop, then end the agent, or settle the stop without one."""
+    """Cancel the queued turns that are older than the stop, then end the agent, or settle the stop if there is none."""
     closed = tuple(one for one in state.queue if isinstance(one, TurnStartAsked) and one.sequence < stop.sequence)
     rest = attrs.evolve(state, queue=tuple(one for one in state.queue if one not in closed))
     cancelled = tuple(Settle(one, TurnCancelled()) for one in closed)
@@ -86,8 +86,8 @@ def stop_session(state: Calm, stop: StopAsked) -> Step:
     return end_agent(rest, state.agent, *cancelled, stop=stop)
 
 
-def take_back(state: Calm | Awaiting, interrupt: InterruptAsked) -> Step:
-    """An interrupt of a turn that does not run: it is queued, or over."""
+def cancel_queued_turn(state: Calm | Awaiting, interrupt: InterruptAsked) -> Step:
+    """Settle an interrupt of a turn that does not run. A queued turn is cancelled."""
     queued = find_turn(state.queue, interrupt.turn_id)
     if queued is None:
         return state, (Settle(interrupt, TurnWasOver()),)
@@ -95,8 +95,8 @@ def take_back(state: Calm | Awaiting, interrupt: InterruptAsked) -> Step:
     return attrs.evolve(state, queue=rest), (Settle(queued, TurnCancelled()), Settle(interrupt, TurnTakenBack()))
 
 
-def not_delivered(state: Calm | Awaiting, given: InterruptFailed | AnswerFailed) -> Step:
-    """The agent did not take an intent. One that is no longer in its hands was put back to the log already."""
+def settle_undelivered(state: Calm | Awaiting, given: InterruptFailed | AnswerFailed) -> Step:
+    """Settle an intent that was not delivered. One that the agent no longer holds is read from the log again."""
     agent, event_id = state.agent, given.intent.event_id
     if agent is None or event_id not in agent.in_hand:
         return state, ()
@@ -110,8 +110,8 @@ def not_delivered(state: Calm | Awaiting, given: InterruptFailed | AnswerFailed)
             return after, (Settle(response, ResponseUndelivered(failure)), *closing)
 
 
-def after_report_of(state: State, agent: Agent, report: AgentReport) -> tuple[Agent, tuple[Effect, ...], int]:
-    """The agent after its report, what follows, and how many failures in a row that leaves."""
+def apply_report(state: State, agent: Agent, report: AgentReport) -> tuple[Agent, tuple[Effect, ...], int]:
+    """The agent after its report, the effects, and the number of failures in a row."""
     match report:
         case AgentOver():
             return attrs.evolve(agent, is_over=True), (), state.failures
@@ -119,18 +119,18 @@ def after_report_of(state: State, agent: Agent, report: AgentReport) -> tuple[Ag
             return attrs.evolve(agent, turn=turn_id, has_had_turn=True), (), state.failures
         case TurnEnded(turn_id=turn_id) if agent.turn == turn_id:
             failures = state.failures if isinstance(state, Ending) else 0
-            return attrs.evolve(agent, turn=None, in_hand=()), left_by(agent), failures
+            return attrs.evolve(agent, turn=None, in_hand=()), close_turn(agent), failures
         case _:
             raise IllegalTransition(state, report)
 
 
-def left_by(agent: Agent) -> tuple[Effect, ...]:
-    """At the end of the agent's turn or life: capture the turn's end, read again what the agent was given."""
+def close_turn(agent: Agent) -> tuple[Effect, ...]:
+    """At the end of the agent's turn or run: capture the turn's end, and read the intents that it held again."""
     captured = () if agent.turn is None else (CaptureEnd(agent.turn),)
     return (*captured, *((ReadAgain(agent.in_hand),) if agent.in_hand else ()))
 
 
-def given_to(agent: Agent, intent: Intent) -> Agent:
+def add_to_hand(agent: Agent, intent: Intent) -> Agent:
     return attrs.evolve(agent, in_hand=(*agent.in_hand, intent.event_id))
 
 
@@ -138,10 +138,10 @@ def find_turn(queue: tuple[Queued, ...], turn_id: object) -> TurnStartAsked | No
     return next((one for one in queue if isinstance(one, TurnStartAsked) and one.turn_id == turn_id), None)
 
 
-def in_order(queue: tuple[Queued, ...], added: Queued) -> tuple[Queued, ...]:
+def insert_in_order(queue: tuple[Queued, ...], added: Queued) -> tuple[Queued, ...]:
     return tuple(sorted((*queue, added), key=lambda one: one.sequence))
 
 
-def unclaimed(turn: TurnStartAsked, agent: Agent | None) -> tuple[ForgetBaseline, ...]:
-    """A turn that is not claimed is not at work in its workspace, unless the agent's own turn is by now."""
+def release_baseline(turn: TurnStartAsked, agent: Agent | None) -> tuple[ForgetBaseline, ...]:
+    """Release the workspace of a turn that is not claimed, unless the agent's own turn works there by now."""
     return (ForgetBaseline(turn),) if agent is None or agent.turn is None else ()

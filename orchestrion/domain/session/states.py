@@ -1,7 +1,7 @@
-"""The states of a session, each with what it needs to know.
+"""The states of a session, each with its data.
 
-Calm states (`Idle`, `Running`, `Interrupting`) perform what overtakes at once. In the others something is under way
-whose reply is awaited: what overtakes waits for it, in order, and is performed before the next queued intent.
+Calm states (`Idle`, `Running`, `Interrupting`) perform overtaking inputs at once. The others await the reply of an
+effect: overtaking inputs wait for it, in order, and are performed before the next queued intent.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ class Agent:
     """The thread's agent, from its start until its end is recorded."""
 
     resumes: bool
-    """Whether another process can go on with its conversation."""
+    """Whether another process can resume its conversation."""
     has_had_turn: bool = False
     turn: TurnId | None = None
-    """The turn that it runs: one that was claimed, or one that it began by itself."""
+    """Its running turn: one that was claimed, or one that it began by itself."""
     is_over: bool = False
-    """Whether it is gone, but its end is not recorded yet."""
+    """Whether it has ended, but its end is not recorded yet."""
     in_hand: tuple[EventId, ...] = ()
-    """The intents that it was given and whose outcome it has to report."""
+    """The intents that were delivered to it and whose outcome it has to report."""
 
 
 @attrs.frozen(kw_only=True)
 class SessionState:
-    """What every state knows."""
+    """The data of every state."""
 
     queue: tuple[Queued, ...] = ()
     """Turn starts and reverts, in the order of the log."""
     failures: int = 0
-    """How often in a row an agent failed, since a turn of one ended."""
+    """How many times in a row an agent has failed since a turn ended."""
     agent: Agent | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Idle(SessionState):
-    """Nothing is under way. With an agent or without."""
+    """No turn runs, and no reply is awaited. With an agent or without."""
 
-    is_left_alone: bool = False
-    """Whether no agent is started yet, because the last one failed."""
+    is_backing_off: bool = False
+    """Whether the next start waits, because the last agent failed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,11 +66,11 @@ class Interrupting(SessionState):
 
 @attrs.frozen(kw_only=True)
 class AwaitingReply(SessionState):
-    """Something is under way."""
+    """The reply of an effect is awaited."""
 
     waiting: tuple[Overtaking, ...] = ()
     is_withdrawn: bool = False
-    """Whether the operation was cancelled, so that its reply only tells how far it came."""
+    """Whether the operation was cancelled. It may still reply with its success."""
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +115,7 @@ class Ending(AwaitingReply):
 
 @attrs.frozen(kw_only=True)
 class Reverting(AwaitingReply):
-    """The thread goes back to an earlier turn. The agent may be ended by that."""
+    """A revert is performed. It may end the agent."""
 
     revert: RevertAsked
 
@@ -129,7 +129,7 @@ class Unattended(AwaitingReply):
 
 @attrs.frozen(kw_only=True)
 class Ended(SessionState):
-    """The worker is done. Nothing follows."""
+    """The worker has ended. No input follows."""
 
 
 Calm: TypeAlias = Idle | Running | Interrupting
@@ -140,14 +140,14 @@ State: TypeAlias = Calm | Awaiting | Ended
 
 
 def is_at_rest(state: State) -> bool:
-    """Whether nothing is left to do, and no agent lives: the worker may be let go."""
+    """Whether the worker may end: nothing is left to do, and no agent runs."""
     return isinstance(state, Idle) and state.agent is None and not state.queue
 
 
 def clocks_of(state: State) -> frozenset[Clock]:
-    """The clocks that run in a state. What is under way has deadlines of its own."""
+    """The clocks that run in a state. Operations have deadlines of their own."""
     match state:
-        case Idle(agent=None, is_left_alone=True):
+        case Idle(agent=None, is_backing_off=True):
             return frozenset({"backoff"})
         case Idle(agent=Agent(resumes=True)):
             return frozenset({"heartbeat", "retirement"})

@@ -1,12 +1,12 @@
-"""The transitions of a session: what follows when an input meets a state. Read it as a table, one `case` per row.
+"""The transitions of a session. Read it as a table: one `case` is one row.
 
-What holds everywhere:
+Rules for all rows:
 
 - Turn starts and reverts queue in the order of the log. The next one begins when the log has been read to its head.
-- What overtakes is performed at once in a calm state. Where something is under way it waits for the reply, and
-  cancels an operation that may take long.
-- An intent that was given to the agent is the agent's to settle. At the end of its turn or life, what it did not settle
-  is read from the log again.
+- An overtaking input is performed at once in a calm state. If a reply is awaited, the input waits for it, and cancels
+  an operation that may take long.
+- An intent that was delivered to the agent is settled by the agent's report. At the end of the agent's turn or run,
+  those that are still open are read from the log again.
 - A pair that has no row is illegal: `IllegalTransition`.
 """
 
@@ -21,18 +21,18 @@ from . import inputs as on
 from .shared import (
     IllegalTransition,
     Step,
-    after_report_of,
+    add_to_hand,
+    apply_report,
     calm_state,
+    cancel_queued_turn,
+    close_turn,
     end_agent,
     find_turn,
-    given_to,
-    in_order,
-    is_lost_with,
-    left_by,
-    not_delivered,
+    insert_in_order,
+    loses_conversation_with,
+    release_baseline,
+    settle_undelivered,
     stop_session,
-    take_back,
-    unclaimed,
 )
 from .states import (
     Agent,
@@ -58,7 +58,7 @@ NOT_WAITING: Final = on.Failure(message="the agent no longer waits for it")
 
 
 def step(state: State, given: on.Input) -> Step:
-    """The next state, and what is to be done, in order.
+    """The next state, and the effects to perform, in order.
 
     Raises:
         IllegalTransition: the input cannot come in this state.
@@ -67,33 +67,33 @@ def step(state: State, given: on.Input) -> Step:
         case Ended(), _:
             raise IllegalTransition(state, given)
         case _, on.TurnStartAsked() | on.RevertAsked():
-            return attrs.evolve(state, queue=in_order(state.queue, given)), ()
+            return attrs.evolve(state, queue=insert_in_order(state.queue, given)), ()
         case Idle(), _:
-            return _idle(state, given)
+            return _step_idle(state, given)
         case Running() | Interrupting(), _:
-            return _with_turn(state, given)
+            return _step_with_turn(state, given)
         case Starting(), _:
-            return _starting(state, given)
+            return _step_starting(state, given)
         case Capturing(), _:
-            return _capturing(state, given)
+            return _step_capturing(state, given)
         case Claiming(), _:
-            return _claiming(state, given)
+            return _step_claiming(state, given)
         case HandingOver(), _:
-            return _handing_over(state, given)
+            return _step_handing_over(state, given)
         case Ending(), _:
-            return _ending(state, given)
+            return _step_ending(state, given)
         case Reverting(), _:
-            return _reverting(state, given)
+            return _step_reverting(state, given)
         case Unattended(), _:
-            return _unattended(state, given)
+            return _step_unattended(state, given)
 
 
-def _idle(state: Idle, given: on.Input) -> Step:
+def _step_idle(state: Idle, given: on.Input) -> Step:
     match given, state.agent:
         case on.CaughtUp(), _:
             return _begin_next(state)
-        case on.BackoffOver(), None if state.is_left_alone:
-            return attrs.evolve(state, is_left_alone=False), ()
+        case on.BackoffOver(), None if state.is_backing_off:
+            return attrs.evolve(state, is_backing_off=False), ()
         case on.RetirementDue(commands_run=True), Agent():
             return state, (do.PutOffRetirement(),)
         case on.RetirementDue(), Agent() if state.queue:
@@ -101,58 +101,58 @@ def _idle(state: Idle, given: on.Input) -> Step:
         case on.RetirementDue(), Agent() as agent:
             return end_agent(state, agent)
         case on.OwnTurnBegan() | on.AgentOver(), Agent() as agent:
-            return _after_report(state, agent, given)
+            return _step_report(state, agent, given)
         case on.ResponseGiven(), None:
             return state, (do.Settle(given, do.ResponseUndelivered(NOT_WAITING)),)
         case on.AgentUnanswerable(), None:
             return state, ()
         case _:
-            return _at_once(state, given)
+            return _step_calm(state, given)
 
 
 def _begin_next(state: Idle) -> Step:
-    """Begin the oldest queued intent; an agent that failed is left alone for a while before."""
+    """Begin the oldest queued intent. After a failure, a start of an agent waits for the backoff."""
     if not state.queue or (
-        isinstance(state.queue[0], on.TurnStartAsked) and state.agent is None and state.is_left_alone
+        isinstance(state.queue[0], on.TurnStartAsked) and state.agent is None and state.is_backing_off
     ):
         return state, ()
     first, rest, failures, agent = state.queue[0], state.queue[1:], state.failures, state.agent
     if isinstance(first, on.RevertAsked):
         reverting = Reverting(queue=rest, failures=failures, agent=agent, revert=first)
-        return reverting, (do.RevertFiles(first, is_lost_with(agent)),)
+        return reverting, (do.RevertFiles(first, loses_conversation_with(agent)),)
     if agent is None:
         return Starting(queue=rest, failures=failures, turn=first), (do.StartAgent(first),)
     return Capturing(queue=rest, failures=failures, agent=agent, turn=first), (do.CaptureBaseline(first),)
 
 
-def _with_turn(state: Running | Interrupting, given: on.Input) -> Step:
+def _step_with_turn(state: Running | Interrupting, given: on.Input) -> Step:
     agent = state.agent
     match given:
         case on.CaughtUp():
             return state, ()
         case on.InterruptAsked(turn_id=turn_id) if turn_id == agent.turn:
-            interrupting = Interrupting(queue=state.queue, failures=state.failures, agent=given_to(agent, given))
+            interrupting = Interrupting(queue=state.queue, failures=state.failures, agent=add_to_hand(agent, given))
             return interrupting, (do.InterruptAgent(intent=given, is_first=isinstance(state, Running)),)
         case on.TurnEnded(turn_id=turn_id) if turn_id == agent.turn:
-            return _after_report(state, agent, given)
+            return _step_report(state, agent, given)
         case on.AgentOver():
-            return _after_report(state, agent, given)
+            return _step_report(state, agent, given)
         case on.SilenceDue(failure=failure):
             return end_agent(state, agent, do.Report(of="agent", failure=failure))
         case on.EscalationDue(failure=failure) if isinstance(state, Interrupting):
             return end_agent(state, agent, do.Report(of="interrupt", failure=failure))
         case _:
-            return _at_once(state, given)
+            return _step_calm(state, given)
 
 
-def _at_once(state: Calm, given: on.Input) -> Step:
-    """What calm states have in common."""
+def _step_calm(state: Calm, given: on.Input) -> Step:
+    """The rows that calm states share."""
     agent = state.agent
     match given:
         case on.InterruptAsked():
-            return take_back(state, given)
+            return cancel_queued_turn(state, given)
         case on.ResponseGiven() if agent is not None:
-            return attrs.evolve(state, agent=given_to(agent, given)), (do.Answer(given),)
+            return attrs.evolve(state, agent=add_to_hand(agent, given)), (do.Answer(given),)
         case on.StopAsked():
             return stop_session(state, given)
         case on.ThreadWasDeleted() | on.RuntimeStops() if agent is None:
@@ -161,51 +161,51 @@ def _at_once(state: Calm, given: on.Input) -> Step:
             ending, effects = end_agent(state, agent)
             return attrs.evolve(ending, waiting=(given,)), effects
         case on.InterruptFailed() | on.AnswerFailed():
-            return not_delivered(state, given)
+            return settle_undelivered(state, given)
         case on.AgentUnanswerable(failure=failure) if agent is not None:
             return end_agent(state, agent, do.Report(of="agent", failure=failure))
         case _:
             raise IllegalTransition(state, given)
 
 
-def _starting(state: Starting, given: on.Input) -> Step:
+def _step_starting(state: Starting, given: on.Input) -> Step:
     turn = state.turn
     match given:
         case on.AgentStarted(resumes=resumes) if state.is_withdrawn:
-            return _back_to_queue(state, Agent(resumes=resumes))
+            return _return_to_queue(state, Agent(resumes=resumes))
         case on.AgentStarted(resumes=resumes):
             started = Agent(resumes=resumes)
             capturing = Capturing(queue=state.queue, failures=state.failures, agent=started, turn=turn)
             return capturing, (do.CaptureBaseline(turn),)
         case on.StartFailed(failure=failure):
             failed = attrs.evolve(state, failures=state.failures + 1)
-            return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_left_alone=True)
+            return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_backing_off=True)
         case on.TurnImpossible(failure=failure):
             return _proceed(state, None, do.Settle(turn, do.TurnNotStarted(failure)))
         case on.ThreadMissing():
             return _proceed(state, None)
         case on.Withdrawn() if state.is_withdrawn:
-            return _back_to_queue(state, None)
+            return _return_to_queue(state, None)
         case on.ResponseGiven():
             return state, (do.Settle(given, do.ResponseUndelivered(NOT_WAITING)),)
         case _:
-            return _meanwhile(state, given, do.Withdraw())
+            return _step_awaiting(state, given, do.Withdraw())
 
 
-def _capturing(state: Capturing, given: on.Input) -> Step:
+def _step_capturing(state: Capturing, given: on.Input) -> Step:
     turn, agent = state.turn, state.agent
     match given:
         case on.OwnTurnBegan():
-            return _meanwhile(attrs.evolve(state, is_stale=True), given)
+            return _step_awaiting(attrs.evolve(state, is_stale=True), given)
         case on.BaselineCaptured() if state.is_withdrawn or state.is_stale:
-            return _back_to_queue(state, agent, *unclaimed(turn, agent))
+            return _return_to_queue(state, agent, *release_baseline(turn, agent))
         case on.BaselineCaptured():
             claiming = Claiming(queue=state.queue, failures=state.failures, agent=agent, turn=turn)
             return claiming, (do.Claim(turn),)
         case on.WorkspaceMoved() if agent.turn is not None:
-            return _back_to_queue(state, agent)
+            return _return_to_queue(state, agent)
         case on.WorkspaceMoved():
-            queue = in_order(state.queue, turn)
+            queue = insert_in_order(state.queue, turn)
             ending, effects = end_agent(attrs.evolve(state, queue=queue), agent)
             return attrs.evolve(ending, waiting=state.waiting), effects
         case on.TurnImpossible(failure=failure):
@@ -213,12 +213,12 @@ def _capturing(state: Capturing, given: on.Input) -> Step:
         case on.ThreadMissing():
             return _proceed(state, agent)
         case on.Withdrawn() if state.is_withdrawn:
-            return _back_to_queue(state, agent)
+            return _return_to_queue(state, agent)
         case _:
-            return _meanwhile(state, given, do.Withdraw())
+            return _step_awaiting(state, given, do.Withdraw())
 
 
-def _claiming(state: Claiming, given: on.Input) -> Step:
+def _step_claiming(state: Claiming, given: on.Input) -> Step:
     turn, agent = state.turn, state.agent
     match given:
         case on.Claimed():
@@ -230,87 +230,87 @@ def _claiming(state: Claiming, given: on.Input) -> Step:
         case on.ClaimVoid():
             return _proceed(state, agent, do.ForgetBaseline(turn))
         case on.AgentBusy():
-            return _back_to_queue(state, agent, *unclaimed(turn, agent))
+            return _return_to_queue(state, agent, *release_baseline(turn, agent))
         case on.AgentLost(failure=failure):
             gone = attrs.evolve(agent, is_over=True)
             return _proceed(state, gone, do.Settle(turn, do.TurnNotStarted(failure)), do.ForgetBaseline(turn))
         case _:
-            return _meanwhile(state, given)
+            return _step_awaiting(state, given)
 
 
-def _handing_over(state: HandingOver, given: on.Input) -> Step:
+def _step_handing_over(state: HandingOver, given: on.Input) -> Step:
     agent = state.agent
     match given:
         case on.HandedOver():
             return _proceed(state, agent)
         case on.HandOverFailed(failure=failure, is_lost=is_lost):
-            is_running = agent.turn == state.turn.turn_id  # not over, nor followed by a turn of the agent's own
+            is_running = agent.turn == state.turn.turn_id  # it may have ended, or the agent's own turn may run
             failed = (do.Report(of="turn", failure=failure),) if is_running else ()
             return _proceed(state, attrs.evolve(agent, is_over=agent.is_over or is_lost), *failed)
         case _:
-            return _meanwhile(state, given)
+            return _step_awaiting(state, given)
 
 
-def _ending(state: Ending, given: on.Input) -> Step:
+def _step_ending(state: Ending, given: on.Input) -> Step:
     match given:
         case on.AgentEnded(has_failed=has_failed):
             after = attrs.evolve(state, failures=state.failures + has_failed)
-            return _proceed(after, None, *left_by(state.agent), is_left_alone=has_failed)
+            return _proceed(after, None, *close_turn(state.agent), is_backing_off=has_failed)
         case on.AgentUnanswerable():
             return state, ()
         case _:
-            return _meanwhile(state, given)
+            return _step_awaiting(state, given)
 
 
-def _reverting(state: Reverting, given: on.Input) -> Step:
+def _step_reverting(state: Reverting, given: on.Input) -> Step:
     match given:
         case on.RevertDone():
             return _proceed(state, state.agent)
-        case on.Withdrawn() if state.is_withdrawn:  # it may have come to its end all the same
+        case on.Withdrawn() if state.is_withdrawn:  # it may have completed before
             return _proceed(state, state.agent, do.ReadAgain((state.revert.event_id,)))
         case on.AgentEnded(has_failed=has_failed) if state.agent is not None:
             without = attrs.evolve(state, agent=None, failures=state.failures + has_failed)
-            return without, left_by(state.agent)
+            return without, close_turn(state.agent)
         case _:
-            return _meanwhile(state, given, do.Withdraw())
+            return _step_awaiting(state, given, do.Withdraw())
 
 
-def _unattended(state: Unattended, given: on.Input) -> Step:
+def _step_unattended(state: Unattended, given: on.Input) -> Step:
     match given:
         case on.Attached():
             return _proceed(state, state.agent)
         case on.AttachRefused():
-            return _proceed(state, None, *left_by(state.agent))
+            return _proceed(state, None, *close_turn(state.agent))
         case _:
-            return _meanwhile(state, given)
+            return _step_awaiting(state, given)
 
 
-def _meanwhile(state: Awaiting, given: on.Input, *withdraw: do.Withdraw) -> Step:
-    """What comes while a reply is awaited. `withdraw` cancels what is under way, where it may take long."""
+def _step_awaiting(state: Awaiting, given: on.Input, *withdraw: do.Withdraw) -> Step:
+    """The rows that awaiting states share. `withdraw` cancels an operation that may take long."""
     match given, state.agent:
         case on.CaughtUp(), _:
             return state, ()
         case on.InterruptAsked(turn_id=turn_id), _ if find_turn(state.queue, turn_id) is not None:
-            return take_back(state, given)
+            return cancel_queued_turn(state, given)
         case on.InterruptAsked() | on.ResponseGiven() | on.StopAsked() | on.ThreadWasDeleted() | on.RuntimeStops(), _:
             effects: tuple[do.Effect, ...] = () if state.is_withdrawn else withdraw
             is_withdrawn = state.is_withdrawn or bool(withdraw)
             return attrs.evolve(state, waiting=(*state.waiting, given), is_withdrawn=is_withdrawn), effects
         case on.OwnTurnBegan() | on.TurnEnded() | on.AgentOver(), Agent() as agent:
-            after, effects, failures = after_report_of(state, agent, given)
+            after, effects, failures = apply_report(state, agent, given)
             return attrs.evolve(state, agent=after, failures=failures), effects
         case ((on.InterruptFailed() | on.AnswerFailed()), _):
-            return not_delivered(state, given)
+            return settle_undelivered(state, given)
         case _:
             raise IllegalTransition(state, given)
 
 
-# What rows have in common.
+# Steps that rows share.
 
 
-def _proceed(state: Awaiting, agent: Agent | None, *effects: do.Effect, is_left_alone: bool = False) -> Step:
-    """The reply came: the calm state that follows, and what waited for it."""
-    calm, more = calm_state(Idle(queue=state.queue, failures=state.failures, is_left_alone=is_left_alone), agent)
+def _proceed(state: Awaiting, agent: Agent | None, *effects: do.Effect, is_backing_off: bool = False) -> Step:
+    """After a reply: the calm state, then the inputs that waited."""
+    calm, more = calm_state(Idle(queue=state.queue, failures=state.failures, is_backing_off=is_backing_off), agent)
     leaving = [one for one in state.waiting if isinstance(one, on.Leave)]
     return _perform_waiting(calm, (*effects, *more), tuple(leaving[:1]) or state.waiting)
 
@@ -320,19 +320,19 @@ def _perform_waiting(state: State, effects: tuple[do.Effect, ...], waiting: tupl
         if isinstance(state, Ending):
             state = attrs.evolve(state, waiting=(*state.waiting, one))
         else:
-            state, effects = _and_then(effects, step(state, one))
+            state, effects = _append_step(effects, step(state, one))
     return state, effects
 
 
-def _and_then(effects: tuple[do.Effect, ...], result: Step) -> Step:
+def _append_step(effects: tuple[do.Effect, ...], result: Step) -> Step:
     return result[0], (*effects, *result[1])
 
 
-def _back_to_queue(state: Starting | Capturing | Claiming, agent: Agent | None, *effects: do.Effect) -> Step:
-    """The turn at hand waits, in its old place."""
-    return _proceed(attrs.evolve(state, queue=in_order(state.queue, state.turn)), agent, *effects)
+def _return_to_queue(state: Starting | Capturing | Claiming, agent: Agent | None, *effects: do.Effect) -> Step:
+    """The current turn goes back to its old place in the queue."""
+    return _proceed(attrs.evolve(state, queue=insert_in_order(state.queue, state.turn)), agent, *effects)
 
 
-def _after_report(state: Calm, agent: Agent, report: on.AgentReport) -> Step:
-    after, effects, failures = after_report_of(state, agent, report)
-    return _and_then(effects, calm_state(Idle(queue=state.queue, failures=failures), after))
+def _step_report(state: Calm, agent: Agent, report: on.AgentReport) -> Step:
+    after, effects, failures = apply_report(state, agent, report)
+    return _append_step(effects, calm_state(Idle(queue=state.queue, failures=failures), after))

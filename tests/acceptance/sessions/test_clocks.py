@@ -34,7 +34,7 @@ Statement = Callable[[peewee.SqliteDatabase], None]
 async def test_a_turn_that_is_silent_for_too_long_ends_with_an_error(tmp_path: Path) -> None:
     async with stage(tmp_path, limits=SessionLimits(inactivity_deadline=0.3)) as it:
         failed = await it.ended(await it.ask("hang"))
-        assert session_of(failed).last_error == "the agent said nothing for 0.3 seconds"
+        assert session_of(failed).last_error == "the agent sent nothing for 0.3 seconds"
         assert await it.turn_statuses() == ["error"]
         assert activity("runtime.error")(await it.until(activity("runtime.error")))
 
@@ -151,7 +151,7 @@ async def test_agent_that_is_heard_without_a_word_is_not_silent(tmp_path: Path) 
         assert await it.turn_statuses() == ["running"]
 
         provider.stirring.clear()
-        assert session_of(await it.ended(stirring)).last_error == "the agent said nothing for 0.2 seconds"
+        assert session_of(await it.ended(stirring)).last_error == "the agent sent nothing for 0.2 seconds"
         why = (await it.thread()).last_failure
         assert why is not None
         assert why.reason == "unresponsive"

@@ -258,7 +258,7 @@ def test_a_turns_end_completes_what_streams_and_names_no_turn(outcome: TurnOutco
 
 FAILURES: list[tuple[ProviderRuntimeEvent, str, str]] = [
     (TurnCompleted(outcome="failed", error="slow down", reason="rate_limited"), "rate_limited", "slow down"),
-    (TurnCompleted(outcome="failed"), "unknown", "the agent did not say why"),
+    (TurnCompleted(outcome="failed"), "unknown", "the agent gave no reason"),
     (RuntimeErrorReported(message="silent", fatal=True, reason="unresponsive"), "unresponsive", "silent"),
     (SessionExited(asked=False, exit_code=3), "agent_crashed", "the agent process ended with exit status 3"),
 ]

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrion.domain.session import effects as do
 from orchestrion.domain.session import inputs as on
-from orchestrion.domain.session.abandonment import abandoned
+from orchestrion.domain.session.abandonment import abandon
 from orchestrion.domain.session.states import (
     Agent,
     Awaiting,
@@ -207,7 +207,7 @@ def test_turn_that_was_prepared_goes_back_to_its_old_place() -> None:
     ("state", "clocks"),
     [
         (Idle(), set()),
-        (Idle(is_left_alone=True), {"backoff"}),
+        (Idle(is_backing_off=True), {"backoff"}),
         (Idle(agent=AGENT), {"heartbeat", "retirement"}),
         (Idle(agent=Agent(resumes=False)), {"heartbeat"}),
         (STARTING, set()),
@@ -224,7 +224,7 @@ def test_clocks_of_a_state(state: State, clocks: set[Clock]) -> None:
 
 
 def test_worker_may_leave_only_where_nothing_is_left() -> None:
-    assert is_at_rest(Idle(is_left_alone=True))
+    assert is_at_rest(Idle(is_backing_off=True))
     assert not is_at_rest(Idle(queue=(T1,)))
     assert not any(is_at_rest(state) for state in STATES[1:])
 
@@ -246,7 +246,7 @@ def test_worker_may_leave_only_where_nothing_is_left() -> None:
 def test_worker_that_failed_goes_on_from_what_is_there(
     state: State, unread: tuple[on.Input, ...], then: State, effects: tuple[do.Effect, ...]
 ) -> None:
-    assert abandoned(attrs.evolve(state, queue=(T2,)), unread) == (then, effects)
+    assert abandon(attrs.evolve(state, queue=(T2,)), unread) == (then, effects)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
