@@ -14,6 +14,13 @@ _NAMES = {
     ".actors.last_errors": "LastError",
     ".actors.projecting.condition": "ProjectorHealth",
     ".actors.providers.acp.provider": "AcpProvider",
+    ".actors.providers.catalogue.entries": (
+        "AgentEntry AgentProtocol AsksInMode Catalogue Installation LoginHint Quirk ScenarioFails SharedDaemon "
+        "SlowStart"
+    ),
+    ".actors.providers.catalogue.probe": "AgentPresence LoginTrace probe_agents",
+    ".actors.providers.catalogue.providers": "provider_from_catalogue",
+    ".actors.providers.catalogue.reading": "read_catalogue",
     ".actors.providers.claude.provider": "ClaudeProvider",
     ".actors.providers.codex.provider": "CodexProvider",
     ".actors.providers.process.environment": "INHERITED",
@@ -36,8 +43,8 @@ _NAMES = {
     ),
     ".contracts.errors": (
         "AnswerRefused CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt DatabaseInUse "
-        "DatabaseTooNew EventDecodeError ForeignDatabase InvalidCommand InvalidRequest NotFound OrchestrionError "
-        "Overloaded ProjectionStalled ProviderError ProviderProtocolError "
+        "DatabaseTooNew EventDecodeError ForeignDatabase InvalidCatalogue InvalidCommand "
+        "InvalidRequest NotFound OrchestrionError Overloaded ProjectionStalled ProviderError ProviderProtocolError "
         "ProviderUnavailable ResumeRefused RuntimeFailed RuntimeStopped SequenceAheadOfLog SessionLost StoreError "
         "StoreFull TurnDiffNotFound WorkspaceUnusable"
     ),

@@ -18,6 +18,7 @@ __all__ = [
     "DatabaseTooNew",
     "EventDecodeError",
     "ForeignDatabase",
+    "InvalidCatalogue",
     "InvalidCommand",
     "InvalidRequest",
     "NotFound",
@@ -65,6 +66,15 @@ class CommandIdReused(OrchestrionError):
             "send this content under an id of its own"
         )
         self.command_id = command_id
+
+
+class InvalidCatalogue(OrchestrionError):
+    """A catalogue of agents cannot be read. `source` names it, `faults` are sentences with the place of each fault."""
+
+    def __init__(self, source: str, faults: tuple[str, ...]) -> None:
+        super().__init__(f"{source}: {'; '.join(faults)}")
+        self.source = source
+        self.faults = faults
 
 
 class InvalidCommand(OrchestrionError):

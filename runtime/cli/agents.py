@@ -1,86 +1,62 @@
-"""Which agent a command names: `codex`, `claude`, `rehearsal`, or `acp:` and the command line of any ACP agent.
-
-Whoever runs the command line runs the agent: it gets the whole environment of the terminal, as if it had been started
-there, but for what makes git see another repository.
-"""
+"""`orchestrion agents`: which agents are on this machine, and how to get the others."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
-from typing import Final, cast, get_args
+from pathlib import Path
 
-import attrs
+import anyio
 import click
 
-from ...actors.providers.acp.provider import AcpProvider
-from ...actors.providers.adapter import Provider
-from ...actors.providers.rehearsal import rehearsal_command
+from ...actors.providers.catalogue.probe import AgentPresence, probe_agents
+from ...actors.providers.catalogue.reading import read_catalogue
+from ...contracts.codec import to_json
+from .output import print_table, stdout_console, write_json
+from .parameters import json_option
 
-_ACP: Final = "acp:"
+_LOGINS = {"found": "found", "none": "needed", "unknown": "not known"}
 
 
-@attrs.frozen
-class AgentChoice:
-    """An agent that was named. `provider` makes what starts it, in a mode or in the agent's own (None).
+@click.command()
+@click.argument("names", nargs=-1, metavar="[AGENT]...")
+@click.option(
+    "--catalogue",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file with more agents; may be given several times.",
+)
+@json_option
+def agents(names: tuple[str, ...], files: tuple[Path, ...], as_json: bool) -> None:
+    """List the agents that can be named: whether each is here, its version, and its login.
 
-    Raises, when it is called, click.BadParameter: the agent has no such mode.
+    Starts each program to ask its version, for at most 20 seconds. Calls no model. A login is found by its variables
+    and files; some agents keep it elsewhere.
     """
-
-    provider: Callable[[str | None], Provider]
-
-
-class AgentParameter(click.ParamType[AgentChoice]):
-    """Turns the name of an agent into the choice of it."""
-
-    name = "agent"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> AgentChoice:
-        match str(value):
-            case "codex":
-                return AgentChoice(_codex)
-            case "claude":
-                return AgentChoice(_claude)
-            case "rehearsal":
-                return AgentChoice(
-                    lambda mode: AcpProvider(rehearsal_command(), name="rehearsal", mode=mode, inherit_env="all")
-                )
-            case text if text.startswith(_ACP) and (command := _words(text.removeprefix(_ACP))):
-                return AgentChoice(
-                    lambda mode: AcpProvider(command, name=f"acp:{command[0]}", mode=mode, inherit_env="all")
-                )
-            case text:
-                self.fail(f"{text!r} is not an agent: use codex, claude, rehearsal, or acp:COMMAND", param, ctx)
+    catalogue = read_catalogue(*files)
+    entries = [catalogue.find(name) for name in names] or list(catalogue.agents.values())
+    found = anyio.run(probe_agents, entries)
+    if as_json:
+        write_json({"agents": [to_json(one) for one in found]})
+    else:
+        _print_agents(found)
 
 
-def _words(command_line: str) -> list[str]:
-    """The words of a command line as a shell splits them; none where its quotes are not closed."""
-    try:
-        return shlex.split(command_line)
-    except ValueError:
-        return []
-
-
-def _codex(mode: str | None) -> Provider:
-    from ...actors.providers.codex.handshake import SandboxMode
-    from ...actors.providers.codex.provider import CodexProvider
-
-    if mode is None:
-        return CodexProvider(inherit_env="all")
-    return CodexProvider(inherit_env="all", sandbox=cast("SandboxMode", _one_of(mode, get_args(SandboxMode))))
-
-
-def _claude(mode: str | None) -> Provider:
-    from ...actors.providers.claude.provider import ClaudeProvider, PermissionMode
-
-    if mode is None:
-        return ClaudeProvider(inherit_env="all")
-    return ClaudeProvider(
-        inherit_env="all", permission_mode=cast("PermissionMode", _one_of(mode, get_args(PermissionMode)))
+def _print_agents(found: tuple[AgentPresence, ...]) -> None:
+    print_table(
+        stdout_console(),
+        "Agents",
+        ("agent", "title", "version", "program", "login", "to install or log in"),
+        ((one.name, one.title, one.version, one.path, _login(one), _next_step(one)) for one in found),
     )
 
 
-def _one_of(mode: str, modes: tuple[str, ...]) -> str:
-    if mode not in modes:
-        raise click.BadParameter(f"{mode!r} is not one of {', '.join(modes)}", param_hint="--mode")
-    return mode
+def _login(one: AgentPresence) -> str | None:
+    return None if one.path is None else _LOGINS[one.login]
+
+
+def _next_step(one: AgentPresence) -> str | None:
+    if one.path is None:
+        return one.install
+    if one.fault is not None:
+        return one.fault
+    return None if one.login == "found" else one.log_in_with

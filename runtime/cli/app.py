@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from ...contracts.errors import OrchestrionError
+from .agents import agents
 from .backup import backup
 from .checkpoints import checkpoints
 from .demo import demo
@@ -44,6 +45,7 @@ def app() -> None:
 for _command in (
     demo,
     run_turn,
+    agents,
     dispatch,
     snapshot,
     stats,

@@ -87,8 +87,24 @@ def test_second_interrupt_ends_the_host(desk: Desk) -> None:
 def test_unknown_agent_is_a_usage_error(desk: Desk, agent: str) -> None:
     finished = desk.run("--agent", agent, "hello")
     assert finished.returncode == 2
-    assert "use codex, claude, rehearsal, or acp:COMMAND" in finished.stderr
+    assert "there are codex, claude, opencode" in finished.stderr
+    assert "or use rehearsal, or acp:COMMAND" in finished.stderr
     assert not desk.database.exists()
+
+
+@pytest.mark.spec("E61")
+def test_misspelt_agent_is_answered_with_names_like_it(desk: Desk) -> None:
+    finished = desk.run("--agent", "gemni", "hello")
+    assert finished.returncode == 2
+    assert "did you mean gemini?" in finished.stderr
+
+
+@pytest.mark.spec("E62")
+def test_agent_that_is_not_installed_says_how_to_install_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # no agent is installed there
+    finished = desk.run("--agent", "goose", "hello")
+    assert finished.returncode == 1
+    assert "the program 'goose' was not found: install it with `curl -fsSL" in finished.stderr
 
 
 def test_missing_program_fails_visibly(desk: Desk) -> None:

@@ -28,6 +28,7 @@ ROOMS: Final = (
     ("actors.providers.process",),
     ("actors.providers.jsonrpc", "actors.providers.rehearsal"),
     ("actors.providers.acp", "actors.providers.codex", "actors.providers.claude"),
+    ("actors.providers.catalogue",),
     ("actors.projecting", "actors.checkpoints.git"),
     ("actors.checkpoints",),
     ("actors.sessions",),

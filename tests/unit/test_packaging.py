@@ -26,7 +26,9 @@ def test_wheel_has_every_module(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*build, "--wheel-dir", str(tmp_path), str(source)], check=True)
     (wheel,) = tmp_path.glob("*.whl")
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    names = zipfile.ZipFile(wheel).namelist()
+    packed = {name for name in names if name.endswith(".py")}
+    assert "orchestrion/actors/providers/catalogue.toml" in names
     linked = {f"orchestrion/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
     own = {str(path.relative_to(ROOT)) for path in _own(ROOT / "orchestrion")}
     assert packed == linked | own

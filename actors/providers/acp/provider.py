@@ -55,7 +55,8 @@ class AcpProvider:
     """Starts `command` for each session. Deadlines are in seconds.
 
     Of the host's environment passes what `inherit_env` names, by default `INHERITED`; `env` is laid over it, where None
-    removes a variable. `shared_programs` are the command lines, with `*` and `?`, of daemons that the agents share:
+    removes a variable. `install` is the command that installs the program, for the error where it is missing.
+    `shared_programs` are the command lines, with `*` and `?`, of daemons that the agents share:
     they are not ended with the agent that started them.
 
     `start_deadline_seconds` bounds the start up to the agent's `initialize` reply, `request_deadline_seconds` every
@@ -80,6 +81,7 @@ class AcpProvider:
         env: Environment | None = None,
         inherit_env: Inherited | None = None,
         shared_programs: Sequence[str] = (),
+        install: str | None = None,
         mode: str | None = None,
         start_deadline_seconds: float = 30.0,
         request_deadline_seconds: float = 30.0,
@@ -91,6 +93,7 @@ class AcpProvider:
             env=env,
             inherit_env=inherit_env,
             shared_programs=shared_programs,
+            install=install,
             start_deadline_seconds=start_deadline_seconds,
             end_grace_seconds=end_grace_seconds,
         )

@@ -9,8 +9,6 @@ Source: https://docs.claude.com/en/api/agent-sdk/python
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib import import_module
@@ -26,6 +24,7 @@ from ..process.connection import connected
 from ..process.environment import Environment, Inherited
 from ..process.launch import launched
 from .history import cut, read_messages
+from .program import find_claude
 from .session import ClaudeSession
 
 if TYPE_CHECKING:
@@ -151,8 +150,8 @@ class ClaudeProvider:
     async def _opened(
         self, request: SessionRequest, session: ClaudeSession, *, resumes: bool
     ) -> AsyncGenerator[AgentConnection]:
-        connection_type, bundled = await in_thread(_load_sdk)
-        command = self._command(request, bundled, session, resumes=resumes)
+        connection_type = await in_thread(_load_sdk)
+        command = self._command(request, session, resumes=resumes)
         async with connected(
             command,
             request=request,
@@ -167,10 +166,8 @@ class ClaudeProvider:
         ) as connection:
             yield connection
 
-    def _command(self, request: SessionRequest, bundled: Path, session: ClaudeSession, *, resumes: bool) -> list[str]:
-        program = self._cli_path or (
-            bundled if bundled.is_file() else shutil.which("claude", path=self._launch.environment().get("PATH"))
-        )
+    def _command(self, request: SessionRequest, session: ClaudeSession, *, resumes: bool) -> list[str]:
+        program = self._cli_path or find_claude(self._launch.environment())
         if program is None:
             raise ProviderUnavailable(
                 "the Claude Agent SDK brings no program for this platform: install Claude Code, or give cli_path"
@@ -195,13 +192,12 @@ def _conversation_options(session: ClaudeSession, *, resumes: bool) -> tuple[str
     return (f"--resume={session.branch_of}", f"--resume-session-at={session.branch_at}", "--fork-session", named)
 
 
-def _load_sdk() -> tuple[type[ClaudeConnection], Path]:
-    """The connection's class, and where the SDK's own program stands. Imports for half a second: not for the loop."""
+def _load_sdk() -> type[ClaudeConnection]:
+    """The connection's class. Imports for half a second: not for the loop."""
     try:
-        sdk = import_module("claude_agent_sdk")
+        import_module("claude_agent_sdk")
     except ImportError as error:
         raise ProviderUnavailable(f"the Claude Agent SDK is not installed: {_INSTALL}") from error
     from .connection import ClaudeConnection
 
-    program = "claude.exe" if sys.platform == "win32" else "claude"
-    return ClaudeConnection, Path(str(sdk.__file__)).parent / "_bundled" / program
+    return ClaudeConnection

@@ -38,6 +38,7 @@ from ..process.first_start import FirstStart
 from ..process.launch import launched
 from .handshake import ApprovalPolicy, OpenThread, SandboxMode, default_effort, initialize, open_thread
 from .history import Found, find_first, revert_before
+from .program import find_codex
 from .protocol import CodexConversation
 from .watch import TurnWatch, ended_turn
 
@@ -306,8 +307,7 @@ class _CodexConnection(StdioConnection):
 
 
 def _bundled_command() -> tuple[str, ...]:
-    try:
-        from codex_cli_bin import bundled_codex_path
-    except ImportError as error:
-        raise ProviderUnavailable("Codex is not installed: pip install 'orchestrion[codex]'") from error
-    return (str(bundled_codex_path()), "app-server")
+    program = find_codex()
+    if program is None:
+        raise ProviderUnavailable("Codex is not installed: pip install 'orchestrion[codex]'")
+    return (str(program), "app-server")

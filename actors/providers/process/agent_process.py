@@ -209,7 +209,7 @@ class _Started:
 
 def _start(command: tuple[str, ...], workspace: Path, launch: Launch) -> _Started:
     env = launch.environment()
-    program = program_path(command[0], env)
+    program = program_path(command[0], env, install=launch.install)
     if not workspace.is_dir():
         what = "it is no directory" if workspace.exists() else "the directory does not exist"
         raise ProviderUnavailable(

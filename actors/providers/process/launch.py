@@ -28,7 +28,8 @@ class Launch:
     """What holds for every agent that a provider starts.
 
     `own_env` names variables that this provider's agents read, beside what `inherit_env` names. `python` is the
-    interpreter that runs the guardian, None for one that is found. `shared_programs` are the command lines, as `*` and
+    interpreter that runs the guardian, None for one that is found. `install` is the command that installs the program,
+    for the error where it is missing. `shared_programs` are the command lines, as `*` and
     `?` match them, of processes that outlive the agent which started them.
     """
 
@@ -36,6 +37,7 @@ class Launch:
     inherit_env: Inherited = INHERITED
     own_env: tuple[str, ...] = ()
     python: str | None = None
+    install: str | None = None
     shared_programs: tuple[str, ...] = ()
     start_deadline_seconds: float = 30.0
     end_grace_seconds: float = 2.0
@@ -57,6 +59,7 @@ def launched(
     start_deadline_seconds: float,
     end_grace_seconds: float,
     own_env: Sequence[str] = (),
+    install: str | None = None,
 ) -> Launch:
     """A `Launch` of what a host gave a provider. Without `inherit_env`, `INHERITED` and `own_env` pass.
 
@@ -69,14 +72,15 @@ def launched(
         env=checked_environment(env),
         inherit_env=INHERITED if inherit_env is None else checked_names(inherit_env),
         own_env=tuple(own_env) if inherit_env is None else (),
+        install=install,
         shared_programs=tuple(shared_programs),
         start_deadline_seconds=start_deadline_seconds,
         end_grace_seconds=end_grace_seconds,
     )
 
 
-def program_path(name: str, env: Mapping[str, str]) -> str:
-    """The absolute path of a program, looked for as the agent's own PATH says.
+def program_path(name: str, env: Mapping[str, str], *, install: str | None = None) -> str:
+    """The absolute path of a program, looked for as the agent's own PATH says. `install` installs one that is missing.
 
     Raises:
         ProviderUnavailable: there is none, or it is no file that may be executed.
@@ -98,4 +102,5 @@ def program_path(name: str, env: Mapping[str, str]) -> str:
             )
         if place.is_symlink():
             raise ProviderUnavailable(f"the program {name!r} is a symbolic link to a file that does not exist: {place}")
-    raise ProviderUnavailable(f"the program {name!r} was not found: install it, or give its whole path in the command")
+    way = "install it" if install is None else f"install it with `{install}`"
+    raise ProviderUnavailable(f"the program {name!r} was not found: {way}, or give its whole path in the command")

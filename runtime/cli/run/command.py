@@ -30,7 +30,7 @@ from ....contracts.read_model import Snapshot, ThreadView
 from ....contracts.values import UNSET, Label, MessageText, UserMessage
 from ...host import open_runtime
 from ...runtime import Runtime
-from ..agents import AgentChoice, AgentParameter
+from ..agent_parameter import AgentChoice, AgentParameter
 from ..clock import now
 from ..parameters import database_argument
 from ..signals import run_until_signal
@@ -54,7 +54,12 @@ class _RunRequest:
 @click.command()
 @database_argument
 @click.argument("prompt")
-@click.option("--agent", type=AgentParameter(), required=True, help="codex, claude, rehearsal, or acp:COMMAND.")
+@click.option(
+    "--agent",
+    type=AgentParameter(),
+    required=True,
+    help="A name that `orchestrion agents` lists, rehearsal, or acp:COMMAND.",
+)
 @click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
