@@ -33,6 +33,7 @@ from ..domain.failures import TURN_FAILED, failure_of
 from .approval_details import read_approval_details
 from .positions import PositionRow, read_position
 from .projections import PROJECTIONS
+from .thread_providers import read_thread_providers
 
 T = TypeVar("T")
 
@@ -132,7 +133,10 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
     rows = cursor.fetchall()
     if not rows:
         return ()
-    sessions = reader.sessions()
+    sessions = {thread_id: session for thread_id, (session,) in reader.sessions().items()}
+    providers = read_thread_providers(database, only) | {
+        thread_id: session.provider_name for thread_id, session in sessions.items() if session.provider_name is not None
+    }
     turns = reader.turns()
     approvals = reader.pending_approvals()
     failures = reader.last_failures()
@@ -145,14 +149,15 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
             id=row[0],
             project_id=row[1],
             title=row[2],
-            model=row[3],
+            model=row[3] or None,
+            provider=providers.get(row[0]),
             branch=row[4],
             worktree_path=row[5],
             latest_turn_id=row[6],
             created_at=row[7],
             updated_at=row[8],
             deleted_at=row[9],
-            session=next(iter(sessions[row[0]]), None),
+            session=sessions.get(row[0]),
             turns=tuple(turns[row[0]]),
             pending_approvals=tuple(approvals[row[0]]),
             last_failure=failures.get(row[0]),

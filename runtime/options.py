@@ -10,8 +10,8 @@ import attrs
 from ..actors.checkpoints.captures_under_way import CaptureBudget
 from ..actors.checkpoints.reverter import RevertPolicy
 from ..actors.providers.session_limits import SessionLimits
-from ..actors.sessions.context import ChooseProvider
 from ..actors.sessions.conversation_loss import ResumePolicy
+from ..actors.sessions.provider_choice import ChooseProvider
 from ..contracts.mint import Mint
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.database import Durability
@@ -28,7 +28,10 @@ class RuntimeOptions:
     captures: CaptureBudget = attrs.field(factory=CaptureBudget)
     """How long the captures of workspaces may take."""
     choose_provider: ChooseProvider | None = None
-    """The name of the provider for a thread's first session. Needed with more than one provider."""
+    """The name of the provider for the first session of a thread that was created for none.
+
+    Needed with more than one provider, unless every thread is created for one.
+    """
     revert_policy: RevertPolicy = "start-afresh"
     """What a revert does where the agent cannot roll its conversation back: end it with a stated loss, or refuse."""
     python: str | os.PathLike[str] | None = None

@@ -31,6 +31,7 @@ from ..actors.providers.provider_calls import ProviderCalls
 from ..actors.providers.session_limits import SessionLimits
 from ..actors.sessions.health import SessionHealth
 from ..actors.sessions.parts import SessionParts
+from ..actors.sessions.provider_choice import ProviderChoice
 from ..actors.sessions.router import ProviderRouter
 from ..actors.sessions.starter import AgentStarter
 from ..actors.supervisor import OFTEN, Supervisor
@@ -174,8 +175,7 @@ class ProviderHost:
             readers=self._readers,
             projectors=self._projectors,
             starter=AgentStarter(
-                providers=self._providers,
-                choose_provider=options.choose_provider,
+                choice=ProviderChoice(providers=self._providers, choose=options.choose_provider),
                 lane=self._lane,
                 sender=sender,
                 mint=mint,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 import orjson
@@ -20,8 +19,6 @@ from ...persistence.snapshot import read_snapshot
 
 AGENTS_OWN_MODEL: Final = "default"
 """The name that means no model: the agent uses its own."""
-
-ChooseProvider: TypeAlias = Callable[[ProjectView, ThreadView], str]
 
 
 @attrs.frozen(kw_only=True)

@@ -38,7 +38,7 @@ class ConversationRollback:
         request = self._request()
         if request is None or not order.removed_turns:
             return "as-it-is"
-        provider = self._starter.provider_of(self._context)
+        provider = self._starter.choice.provider_of(self._context)
         if order.turn_count == 0 or not isinstance(provider, RollsBack):
             return "starts-afresh"
         await self._end_agent()

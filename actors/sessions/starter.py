@@ -17,7 +17,7 @@ import orjson
 import peewee
 from anyio.abc import TaskGroup
 
-from ...contracts.errors import OrchestrionError, ProviderUnavailable, ResumeRefused
+from ...contracts.errors import OrchestrionError, ResumeRefused
 from ...contracts.ids import CommandId, ProviderSessionId, ThreadId
 from ...contracts.mint import Mint
 from ...contracts.values import JsonObject, Label, SessionRuntimeStatus
@@ -34,14 +34,13 @@ from ...persistence.provider_runtime import (
     set_last_seen,
 )
 from ...persistence.single_write import write_alone
-from ..detached_task import interruption_in
 from ..log.command_sender import CommandSender
 from ..providers.adapter import Provider, SessionRequest, own_process
-from ..providers.provider_calls import described
 from ..shields import shield
 from .agent_run import AgentRun, TurnBegun
-from .context import ChooseProvider, ThreadContext
-from .conversation_loss import WAY_TO_MOVE, ResumePolicy, conversation_lost
+from .context import ThreadContext
+from .conversation_loss import ResumePolicy, conversation_lost
+from .provider_choice import ProviderChoice
 
 MAX_CURSOR_BYTES: Final = 16 * 1024 * 1024
 
@@ -50,10 +49,9 @@ _logger = logging.getLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class AgentStarter:
-    """Starts agents: has the providers by name, and records each run."""
+    """Starts agents: knows which provider serves a thread, and records each run."""
 
-    providers: Mapping[str, Provider]
-    choose_provider: ChooseProvider | None
+    choice: ProviderChoice
     lane: WriteLane
     sender: CommandSender
     mint: Mint
@@ -80,7 +78,7 @@ class AgentStarter:
             ProviderProtocolError: the agent broke its protocol.
             StoreError: the store refused to record it.
         """
-        provider = self.provider_of(context)
+        provider = self.choice.provider_of(context)
         cursor = context.resume_cursor
         start = partial(
             self._start,
@@ -144,49 +142,6 @@ class AgentStarter:
                 await self._give_up(run, cursor, error)
             raise
         return run
-
-    def provider_of(self, context: ThreadContext) -> Provider:
-        """The provider that serves the thread.
-
-        Raises:
-            ProviderUnavailable: none does, or it is not known which one.
-        """
-        served_by = None if context.runtime is None else context.runtime.provider_name
-        if served_by is not None and not context.conversation_was_forgotten:
-            name: str = served_by
-        elif len(self.providers) == 1:
-            name = next(iter(self.providers))
-        elif self.choose_provider is not None:
-            name = self._chosen(self.choose_provider, context)
-        elif served_by is not None and served_by in self.providers:
-            name = served_by
-        else:
-            raise ProviderUnavailable(
-                f"thread {context.thread.id!r} could be served by {', '.join(self.providers)}:"
-                " give RuntimeOptions a choose_provider"
-            )
-        if name not in self.providers:
-            raise ProviderUnavailable(
-                f"thread {context.thread.id!r} is served by {name!r}, which is not among this runtime's providers:"
-                f" {', '.join(self.providers)}; {WAY_TO_MOVE}"
-            )
-        return self.providers[name]
-
-    @staticmethod
-    def _chosen(choose: ChooseProvider, context: ThreadContext) -> str:
-        try:
-            name: object = choose(context.project, context.thread)
-        except BaseException as error:  # no coroutine: a cancellation that it raises is not this task's
-            if interruption_in(error) is not None:
-                raise
-            raise ProviderUnavailable(
-                f"choose_provider failed for thread {context.thread.id!r}: {described(error)}"
-            ) from error
-        if not isinstance(name, str):
-            raise ProviderUnavailable(
-                f"choose_provider gave no name for thread {context.thread.id!r}, but {type(name).__name__}"
-            )
-        return name
 
     async def record_run(self, run: AgentRun, status: SessionRuntimeStatus) -> None:
         """Write a run's current runtime row durably: a changed cursor, the end.

@@ -45,6 +45,7 @@ from .turn_work import TurnWork
 CONTEXT_PROJECTORS: Final = (
     "projection.projects",
     "projection.threads",
+    "projection.thread-activities",
     "projection.thread-sessions",
     "projection.thread-turns",
 )

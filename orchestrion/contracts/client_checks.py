@@ -1,8 +1,8 @@
 """Checks of a client's command beyond the types of its fields, so that it means the same everywhere.
 
 - A directory is absolute: a relative one would mean another place in each process that reads it.
-- Models, efforts, branches, directories, ids of scripts and names of attachments become arguments and file names: they
-  have no control characters. Titles are only shown: the code that shows one escapes it.
+- Models, providers, efforts, branches, directories, ids of scripts and names of attachments become arguments and file
+  names: they have no control characters. Titles are only shown: the code that shows one escapes it.
 - Names and titles have at most 2 KiB, directories 4,096 bytes, as UTF-8: they are repeated in events, rows, errors and
   arguments.
 - An attachment matches its stated type and size.
@@ -49,6 +49,7 @@ def client_faults(command: Command) -> Iterator[Fault]:
         case ThreadCreate():
             yield from _length("title", command.title)
             yield from _name("model", command.model)
+            yield from _name("provider", command.provider)
             yield from _name("branch", command.branch)
             yield from _directory("worktreePath", command.worktree_path)
         case ThreadMetaUpdate():

@@ -59,12 +59,15 @@ class ProjectDelete:
 
 @attrs.frozen(kw_only=True)
 class ThreadCreate:
+    """Without `model` the project's is used. `provider` names the one that serves the thread."""
+
     type: ClassVar[str] = "thread.create"
     command_id: CommandId
     thread_id: ThreadId
     project_id: ProjectId
     title: Label
-    model: Label
+    model: Label | Unset = UNSET
+    provider: Label | Unset = UNSET
     branch: Label | None
     worktree_path: Label | None
     created_at: Instant

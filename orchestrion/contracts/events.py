@@ -82,7 +82,8 @@ class ThreadCreated:
     thread_id: ThreadId
     project_id: ProjectId
     title: Label
-    model: Label
+    model: Label | Unset = UNSET
+    provider: Label | Unset = UNSET
     branch: Label | None
     worktree_path: Label | None
     created_at: Instant

@@ -102,13 +102,16 @@ class CheckpointView:
 class ThreadView:
     """A thread. `messages`, `activities` and `checkpoints` are absent in a summary.
 
+    `model` is None where the project's is used. `provider` is that of its session, else the one that it was created
+    for; None where neither says.
     `last_failure` is the thread's newest `turn.failed` activity; turns that end well later leave it as it is.
     """
 
     id: ThreadId
     project_id: ProjectId
     title: str
-    model: str
+    model: str | None
+    provider: str | None = None
     branch: str | None
     worktree_path: str | None
     latest_turn_id: TurnId | None

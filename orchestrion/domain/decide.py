@@ -116,6 +116,7 @@ def _create_thread(state: DecisionState, command: ThreadCreate, request: Decisio
             project_id=command.project_id,
             title=command.title,
             model=command.model,
+            provider=command.provider,
             branch=command.branch,
             worktree_path=command.worktree_path,
             created_at=command.created_at,

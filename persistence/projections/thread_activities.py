@@ -9,8 +9,9 @@ import attrs
 import peewee
 
 from ...contracts.codec import dump_json
-from ...contracts.events import PersistedEvent, ThreadActivityAppended, ThreadReverted
+from ...contracts.events import PersistedEvent, ThreadActivityAppended, ThreadCreated, ThreadReverted
 from ...contracts.values import Activity
+from ...domain.thread_provider import provider_activity
 from ..models import ProjectionThreadActivity
 from .base import compiled, execute_many, listed, parameter, upsert
 
@@ -32,12 +33,16 @@ class ThreadActivitiesProjection:
     name: ClassVar[str] = "projection.thread-activities"
     version: ClassVar[int] = 1
     model: ClassVar[type[peewee.Model]] = ProjectionThreadActivity
-    handles: ClassVar[frozenset[str]] = frozenset({ThreadActivityAppended.event_type, ThreadReverted.event_type})
+    handles: ClassVar[frozenset[str]] = frozenset(
+        {ThreadCreated.event_type, ThreadActivityAppended.event_type, ThreadReverted.event_type}
+    )
 
     def apply(self, database: peewee.SqliteDatabase, events: Sequence[PersistedEvent]) -> None:
         rows: list[dict[str, object]] = []
         for event in events:
             match event.payload:
+                case ThreadCreated() as created if (derived := provider_activity(event, created)) is not None:
+                    rows.append(_row(event.stream_id, derived))
                 case ThreadActivityAppended(activity=activity):
                     rows.append(_row(event.stream_id, activity))
                 case ThreadReverted(removed_turn_ids=removed) if removed:

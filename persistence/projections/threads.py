@@ -30,6 +30,9 @@ from .base import Row, compiled, execute_many, insert_unless_present, parameter
 
 INSERT: Final = insert_unless_present(ProjectionThread)
 
+NO_MODEL: Final = ""
+"""What the column holds for a thread without a model of its own."""
+
 
 @cache
 def update_statement(columns: frozenset[str]) -> str:
@@ -106,7 +109,7 @@ def _new_row(thread_id: str, created: ThreadCreated) -> dict[str, object]:
         "thread_id": thread_id,
         "project_id": created.project_id,
         "title": created.title,
-        "model": created.model,
+        "model": NO_MODEL if isinstance(created.model, Unset) else created.model,
         "branch": created.branch,
         "worktree_path": created.worktree_path,
         "latest_turn_id": None,

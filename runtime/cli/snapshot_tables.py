@@ -30,7 +30,7 @@ def print_snapshot(console: Console, snapshot: Snapshot) -> None:
                 one.id,
                 one.project_id,
                 one.title,
-                one.model,
+                one.model or "",
                 one.branch,
                 None if one.session is None else one.session.status,
                 len(one.turns),

@@ -165,7 +165,7 @@ async def test_internal_commands_and_provider_ids_do_not_come_through_this_door(
 @pytest.mark.spec("R21")
 def test_no_client_command_has_a_field_for_a_providers_id() -> None:
     for command in get_args(ClientCommand):
-        assert [field.name for field in attrs.fields(command) if field.name.startswith("provider")] == []
+        assert [field.name for field in attrs.fields(command) if field.name.startswith("provider_")] == []
 
 
 @pytest.mark.spec("R13", "R14", "R19")

@@ -50,7 +50,7 @@ class ClientModel:
             self._apply_to_projects(kind, payload)
             return
         if kind == "thread.created":
-            self._threads[payload["threadId"]] = _new_thread(payload)
+            self._threads[payload["threadId"]] = _new_thread(payload, event["eventId"])
             return
         thread = self._threads[event["streamId"]]
         match kind:
@@ -109,8 +109,17 @@ class ClientModel:
 
 
 def _with_details(thread: Json) -> Json:
-    """The thread as it is shown: a pending approval has what the activity says that asked for it."""
-    return thread | {"pendingApprovals": [one | _details(one, thread) for one in thread["pendingApprovals"]]}
+    """The thread as it is shown: its provider, and a pending approval with what the activity says that asked for it."""
+    return thread | {
+        "provider": _provider(thread),
+        "pendingApprovals": [one | _details(one, thread) for one in thread["pendingApprovals"]],
+    }
+
+
+def _provider(thread: Json) -> str | None:
+    session: Json = thread["session"] or {}
+    named = [one["payload"]["name"] for one in thread["activities"] if one["kind"] == "thread.provider"]
+    return session.get("providerName") or (named[0] if named else None)
 
 
 def _details(pending: Json, thread: Json) -> Json:
@@ -135,10 +144,23 @@ def _copied(thread: Json) -> Json:
     return {name: [dict(one) for one in value] if isinstance(value, list) else value for name, value in thread.items()}
 
 
-def _new_thread(payload: Json) -> Json:
+def _new_thread(payload: Json, event_id: str) -> Json:
     fields = {name: value for name, value in payload.items() if name != "threadId"}
     lists: Json = {name: [] for name in ("turns", "pendingApprovals", "messages", "activities", "checkpoints")}
+    if "provider" in payload:
+        lists["activities"].append(
+            {
+                "id": f"~provider/{event_id}",
+                "tone": "info",
+                "kind": "thread.provider",
+                "summary": f"The thread is for the provider {payload['provider']}",
+                "payload": {"name": payload["provider"]},
+                "turnId": None,
+                "createdAt": payload["createdAt"],
+            }
+        )
     return {
+        "model": None,
         "id": payload["threadId"],
         **fields,
         "latestTurnId": None,

@@ -109,7 +109,7 @@ def _threads(rows: list[Row], event: PersistedEvent) -> None:
                 "thread_id": event.stream_id,
                 "project_id": payload.project_id,
                 "title": payload.title,
-                "model": payload.model,
+                "model": "" if payload.model is UNSET else payload.model,
                 "branch": payload.branch,
                 "worktree_path": payload.worktree_path,
                 "latest_turn_id": None,
@@ -180,6 +180,19 @@ def _activities(rows: list[Row], event: PersistedEvent) -> None:
     thread_id = event.stream_id
     if isinstance(payload, ThreadReverted):
         _remove(rows, lambda row: row["thread_id"] == thread_id and row["turn_id"] in payload.removed_turn_ids)
+    if isinstance(payload, ThreadCreated) and payload.provider is not UNSET:
+        rows.append(
+            {
+                "activity_id": f"~provider/{event.event_id}",
+                "thread_id": thread_id,
+                "turn_id": None,
+                "tone": "info",
+                "kind": "thread.provider",
+                "summary": f"The thread is for the provider {payload.provider}",
+                "payload_json": _json({"name": payload.provider}),
+                "created_at": payload.created_at,
+            }
+        )
     if not isinstance(payload, ThreadActivityAppended):
         return
     appended = payload.activity

@@ -231,7 +231,14 @@ class RunWriter:
         elif threads < _THREADS:
             branch = self._choose.choice((None, "main"))
             self._dispatch(
-                make.thread_create(self._mint("thread"), project_id=self._project_id(), branch=branch, **self._common())
+                make.thread_create(
+                    self._mint("thread"),
+                    project_id=self._project_id(),
+                    model=self._maybe("model-1"),
+                    provider=self._maybe("acp"),
+                    branch=branch,
+                    **self._common(),
+                )
             )
         elif self._one_in(4):
             self._dispatch(make.thread_create(self._any_thread_id(), project_id="project-1", **self._common()))

@@ -74,6 +74,17 @@ def _asked(approval: Json, activities: list[Json]) -> Json:
     return {"kind": None, "summary": None, "options": []}
 
 
+def _provider(thread: Json, session: Json | None, activities: list[Json]) -> Any:
+    if session is not None and session["providerName"] is not None:
+        return session["providerName"]
+    named = [
+        one["payload"].get("name")
+        for one in activities
+        if one["kind"] == "thread.provider" and one["createdAt"] == thread["createdAt"]
+    ]
+    return named[-1] if named else None
+
+
 def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
     def own(table: str, *, without: str = "threadId") -> list[Json]:
         dropped = without.split()
@@ -83,9 +94,12 @@ def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
             if row["threadId"] == thread["id"]
         ]
 
+    session = next(iter(own("thread_sessions", without="")), None)
     view = {
         **thread,
-        "session": next(iter(own("thread_sessions", without="")), None),
+        "model": thread["model"] or None,
+        "provider": _provider(thread, session, own("thread_activities")),
+        "session": session,
         "turns": sorted(own("thread_turns"), key=lambda turn: turn["turnCount"]),
         "pendingApprovals": [
             {name: row[name] for name in ("requestId", "turnId", "createdAt")} | _asked(row, own("thread_activities"))

@@ -13,7 +13,7 @@ from orchestrion.contracts.events import (
     ThreadSessionStopRequested,
 )
 from orchestrion.contracts.ids import ProjectId, ThreadId
-from orchestrion.contracts.values import ApprovalDecision, Label, SessionStatus
+from orchestrion.contracts.values import UNSET, ApprovalDecision, Label, SessionStatus
 from tests.support.builders import (
     activity_append,
     approval_requested,
@@ -75,6 +75,14 @@ def test_thread_create() -> None:
     event = outcome.event
     assert (event.aggregate_kind, event.stream_id, event.stream_version, event.sequence) == ("thread", "t1", 1, 2)
     assert event.occurred_at == at(7)
+
+
+@pytest.mark.spec("E45", "E46")
+def test_thread_create_keeps_its_provider_and_may_lack_a_model() -> None:
+    outcome = given(project_create("p1")).when(thread_create("t1", model=UNSET, provider="codex"))
+    created = outcome.event.payload
+    assert isinstance(created, ThreadCreated)
+    assert (created.model, created.provider) == (UNSET, "codex")
 
 
 @pytest.mark.spec("E3")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrion.persistence.models import ProjectionThreadActivity
-from tests.support.payloads import OTHER_THREAD, THREAD, activity, at, reverted
+from tests.support.payloads import OTHER_THREAD, THREAD, activity, at, reverted, thread_created
 from tests.support.projection_scenarios import given
 
 
@@ -46,6 +46,21 @@ def test_appended_again_takes_its_new_content_and_keeps_its_place() -> None:
             "created_at": at(3),
         },
         {"activity_id": "a", "summary": "Other"},
+    )
+
+
+@pytest.mark.spec("E45")
+def test_a_thread_for_a_provider_has_an_activity_that_names_it() -> None:
+    given(thread_created(provider="codex", time=1), thread_created(OTHER_THREAD)).expect_rows(
+        ProjectionThreadActivity,
+        {
+            "thread_id": THREAD,
+            "turn_id": None,
+            "tone": "info",
+            "kind": "thread.provider",
+            "payload_json": '{"name":"codex"}',
+            "created_at": at(1),
+        },
     )
 
 
