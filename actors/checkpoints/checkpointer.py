@@ -107,7 +107,7 @@ class Checkpointer:
         try:
             with self._under_way.begin(turn, "start") as capture:
                 await before.wait()
-                await self._use.begin_turn(turn.thread_id, turn.path)
+                await self._use.begin_turn(turn.thread_id, turn.turn_id, turn.path)
                 capture.step = "recording"
                 with deadline("capture", turn.path, self._budget.start):
                     workspace = await self._open(turn)
@@ -128,7 +128,7 @@ class Checkpointer:
     def forget(self, turn: TurnWorkspace) -> None:
         """The turn does not run after all: it is not at work in its workspace."""
         self._without_start.discard(turn.turn_id)
-        self._use.end_turn(turn.thread_id)
+        self._use.end_turn(turn.turn_id)
 
     async def capture_end(self, turn: TurnWorkspace) -> None:
         """Ask for the workspace to be captured as the turn leaves it. Returns once its place in the order is taken."""
@@ -196,7 +196,7 @@ class Checkpointer:
                     workspace = await self._open(turn)
                     end = await workspace.capture(self._names.turn(turn.thread_id, turn.turn_count), _after(turn))
                     crash_point("checkpoint.end-captured")
-                    met = self._use.met(turn.thread_id)
+                    met = self._use.met(turn.turn_id)
                     capture.step = "comparing"
                     changes = await self._compare(workspace, turn, end)
                 capture.step = "reporting"
@@ -213,7 +213,7 @@ class Checkpointer:
             await self._report_without_diff(turn, "error")
         finally:
             self._without_start.discard(turn.turn_id)
-            self._use.end_turn(turn.thread_id)
+            self._use.end_turn(turn.turn_id)
             self._dequeue(turn.thread_id, before, done)
         return captured
 

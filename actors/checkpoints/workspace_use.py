@@ -18,7 +18,7 @@ import anyio
 import attrs
 
 from ...contracts.errors import OrchestrionError
-from ...contracts.ids import ThreadId
+from ...contracts.ids import ThreadId, TurnId
 from ...persistence.directory_place import DirectoryPlace
 from ...persistence.threads import in_thread
 
@@ -35,6 +35,7 @@ class WorkspaceBusy(OrchestrionError):
 
 @attrs.define(eq=False)
 class _Turn:
+    thread_id: ThreadId
     place: DirectoryPlace
     met: set[ThreadId]
     over: anyio.Event
@@ -44,32 +45,32 @@ class WorkspaceUse:
     """The turns at work and the reverts of one runtime."""
 
     def __init__(self) -> None:
-        self._turns: dict[ThreadId, _Turn] = {}
+        self._turns: dict[TurnId, _Turn] = {}
         self._reverts: dict[ThreadId, tuple[DirectoryPlace, anyio.Event]] = {}
 
-    async def begin_turn(self, thread_id: ThreadId, workspace: Path) -> None:
-        """A turn of the thread is at work from now on. Waits while a revert holds the workspace."""
+    async def begin_turn(self, thread_id: ThreadId, turn_id: TurnId, workspace: Path) -> None:
+        """The turn is at work from now on. Waits while a revert holds the workspace."""
         place = await in_thread(DirectoryPlace.of, workspace)
         while (over := self._revert_in(place, thread_id)) is not None:
             await over.wait()
-        self.end_turn(thread_id)
-        turn = _Turn(place, set(), anyio.Event())
-        for other_id, other in self._turns_in(place, thread_id):
-            turn.met.add(other_id)
+        self.end_turn(turn_id)
+        turn = _Turn(thread_id, place, set(), anyio.Event())
+        for other in self._turns_in(place, thread_id):
+            turn.met.add(other.thread_id)
             other.met.add(thread_id)
-        self._turns[thread_id] = turn
+        self._turns[turn_id] = turn
 
-    def end_turn(self, thread_id: ThreadId) -> frozenset[ThreadId]:
-        """The thread's turn is no longer at work; the threads whose turns it met. Harmless if none was."""
-        turn = self._turns.pop(thread_id, None)
+    def end_turn(self, turn_id: TurnId) -> frozenset[ThreadId]:
+        """The turn is no longer at work. Returns the threads whose turns it met. Does nothing if it was not at work."""
+        turn = self._turns.pop(turn_id, None)
         if turn is None:
             return frozenset()
         turn.over.set()
         return frozenset(turn.met)
 
-    def met(self, thread_id: ThreadId) -> frozenset[ThreadId]:
-        """The threads whose turns were at work in the same workspace while this thread's turn was."""
-        turn = self._turns.get(thread_id)
+    def met(self, turn_id: TurnId) -> frozenset[ThreadId]:
+        """The threads whose turns were at work in the same workspace while this turn was."""
+        turn = self._turns.get(turn_id)
         return frozenset() if turn is None else frozenset(turn.met)
 
     @asynccontextmanager
@@ -82,11 +83,11 @@ class WorkspaceUse:
         place = await in_thread(DirectoryPlace.of, workspace)
         while True:
             over = self._revert_in(place, thread_id)
-            others = dict(self._turns_in(place, thread_id))
+            others = list(self._turns_in(place, thread_id))
             if over is None and others and not waits:
-                raise WorkspaceBusy(workspace, frozenset(others))
+                raise WorkspaceBusy(workspace, frozenset(other.thread_id for other in others))
             if over is None and others:
-                over = next(iter(others.values())).over
+                over = others[0].over
             if over is None:
                 break
             await over.wait()
@@ -104,7 +105,7 @@ class WorkspaceUse:
                 return over
         return None
 
-    def _turns_in(self, place: DirectoryPlace, besides: ThreadId) -> Iterator[tuple[ThreadId, _Turn]]:
-        for thread_id, turn in self._turns.items():
-            if thread_id != besides and turn.place.overlaps(place):
-                yield thread_id, turn
+    def _turns_in(self, place: DirectoryPlace, besides: ThreadId) -> Iterator[_Turn]:
+        for turn in self._turns.values():
+            if turn.thread_id != besides and turn.place.overlaps(place):
+                yield turn

@@ -25,7 +25,7 @@ from ...contracts.errors import (
     SessionLost,
 )
 from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
-from ...contracts.provider_events import RuntimeErrorReported, TurnCompleted
+from ...contracts.provider_events import RuntimeErrorReported
 from ...contracts.values import ApprovalDecision, JsonObject
 from ..detached_task import DetachedTask, interruption_in
 from ..shields import shield
@@ -40,6 +40,7 @@ from .adapter import (
     TurnRequest,
 )
 from .guarded_events import GuardedEvents
+from .hand_over import HandOverFailure
 from .provider_calls import ProviderCalls, ProviderDefect, described
 from .session_limits import SessionLimits
 
@@ -203,7 +204,6 @@ class _Connection:
         self._call_seconds = call_seconds
         self._end_seconds = end_seconds
         self._under_way: set[DetachedTask[None]] = set()
-        self._turns = 0
         self._is_closed = False
         self._cursor: JsonObject | None = None
         self._bad_cursor: object = None
@@ -242,7 +242,6 @@ class _Connection:
 
     async def start_turn(self, turn: TurnRequest) -> None:
         """As `AgentConnection.start_turn`. Where it takes long it is not waited for: its failure is an event."""
-        self._turns += 1
         call = self._calls.begin(f"{self._provider}.start_turn", lambda: self._inner.start_turn(turn))
         self._under_way.add(call)
         try:
@@ -251,8 +250,7 @@ class _Connection:
             call.cancel()
             raise
         if not call.ended.is_set():
-            number = self._turns
-            DetachedTask(lambda: self._hand_over(call, number), name=f"hand-over to {self._provider}")
+            DetachedTask(lambda: self._hand_over(call, turn.turn_id), name=f"hand-over to {self._provider}")
             return
         self._under_way.discard(call)
         try:
@@ -292,7 +290,7 @@ class _Connection:
             raise SessionLost(f"the session of {self._provider} was closed")
         await self._calls.call(f"{self._provider}.{method}", run, seconds=self._call_seconds)
 
-    async def _hand_over(self, call: DetachedTask[None], number: int) -> None:
+    async def _hand_over(self, call: DetachedTask[None], turn_id: TurnId | None) -> None:
         """Wait on for a turn that was not handed over at once, and report its failure as an event."""
         await self._calls.wait(call.ended, seconds=max(0.0, self._call_seconds - call.age_seconds))
         if not call.ended.is_set():
@@ -301,11 +299,17 @@ class _Connection:
         try:
             self._calls.outcome(call)
         except ProviderError as error:
-            if self._is_closed or number != self._turns:
+            if self._is_closed:
                 return
-            self.events.tell(TurnCompleted(outcome="failed", error=str(error), reason=error.reason))
-            if isinstance(error, SessionLost | ProviderDefect):
-                self.events.cut(str(error))
+            self.events.tell(
+                HandOverFailure(
+                    outcome="failed",
+                    error=str(error),
+                    reason=error.reason,
+                    turn_id=turn_id,
+                    loses_session=isinstance(error, SessionLost | ProviderDefect),
+                )
+            )
 
     def _read(self, name: str, kinds: tuple[type, ...], otherwise: Any) -> Any:
         """A property of the connection; `otherwise` where reading it fails, which is reported once."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import attrs
 
+from ...contracts.errors import SessionLost
 from ...contracts.ids import CommandId, EventId, TurnId
 from ...contracts.mint import Mint
 from ...contracts.provider_events import ProviderRuntimeEvent, TurnCompleted, TurnStarted
@@ -16,6 +17,7 @@ from ...contracts.values import UNSET, TurnOrigin
 from ...domain.session.inputs import AgentOver, AgentReport, OwnTurnBegan, TurnEnded
 from ...domain.session_commands import numbered, session_set
 from ..log.command_sender import CommandSender
+from ..providers.hand_over import HandOverFailure
 from .agent_reports import AgentReports
 
 
@@ -80,8 +82,17 @@ class AgentTurns:
         return turn_id
 
     async def ingest(self, event: ProviderRuntimeEvent) -> None:
-        """Ingest the agent's event. The end of a turn that ran inside the requested one does not end that one."""
-        if isinstance(event, TurnCompleted) and self._nested_turns:
+        """Ingest the agent's event. The end of a turn that ran inside the requested one does not end that one.
+
+        Raises:
+            SessionLost: the running turn could not be handed over, and the agent is not usable.
+        """
+        if isinstance(event, HandOverFailure):
+            if event.turn_id in (None, self._reports.state.turn_id):
+                await self.take(event)
+                if event.loses_session:
+                    raise SessionLost(event.error or "the turn could not be handed over", reason=event.reason)
+        elif isinstance(event, TurnCompleted) and self._nested_turns:
             self._nested_turns -= 1
             await self._reports.finish_messages()
         else:

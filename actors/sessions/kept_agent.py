@@ -41,6 +41,7 @@ class KeptAgent:
         self._saved: object = None
         self._ended_with: str | None = None
         self._noted_models: set[str] = set()
+        self._has_reported_loss = False
 
     @property
     def run(self) -> AgentRun | None:
@@ -62,6 +63,7 @@ class KeptAgent:
         )
         self._run, self._place, self._saved = run, place, run.worth_saving
         self._noted_models.clear()
+        self._has_reported_loss = False
         return run
 
     async def has_other_workspace(self, found: WorkspaceIdentity) -> bool:
@@ -113,7 +115,8 @@ class KeptAgent:
         run = self._run
         if run is None:
             return
-        if loses_conversation:
+        if loses_conversation and not self._has_reported_loss:
+            self._has_reported_loss = True
             await run.report(conversation_lost("the agent is ended and cannot resume it"))
         if settles is not None and not run.is_over:
             run.expect_end(settles)

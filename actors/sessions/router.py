@@ -42,6 +42,9 @@ SAVE_EVENTS: Final = 1000
 SAVE_SECONDS: Final = 1.0
 """After how long without events a position that lags is stored."""
 
+REMEMBERED_FAILURES: Final = 1024
+"""Of how many threads without a worker it is known that their agents failed: the next failure waits longer."""
+
 BACKOFF: Final = Backoff(first_seconds=0.2, longest_seconds=30.0)
 
 _logger = logging.getLogger(__name__)
@@ -69,6 +72,7 @@ class ProviderRouter:
         self._follower: LogFollower = log.follow(log.head)
         self._open: dict[EventId, tuple[int, ThreadId]] = {}
         self._workers: dict[ThreadId, ThreadWorker] = {}
+        self._failures: dict[ThreadId, int] = {}
         self._tasks: TaskGroup | None = None
         self._ended = anyio.Event()
         self._stopping = False
@@ -144,7 +148,8 @@ class ProviderRouter:
     def _worker(self, thread_id: ThreadId) -> ThreadWorker:
         worker = self._workers.get(thread_id)
         if worker is None:
-            worker = ThreadWorker(thread_id, self._parts, may_leave=self._may_leave)
+            failures = self._failures.pop(thread_id, 0)
+            worker = ThreadWorker(thread_id, self._parts, failures=failures, may_leave=self._may_leave)
             self._workers[thread_id] = worker
             assert self._tasks is not None, "workers are started by run alone"
             self._tasks.start_soon(self._run_worker, worker, name=f"session of {thread_id}")
@@ -158,8 +163,13 @@ class ProviderRouter:
         return True
 
     def _forget(self, worker: ThreadWorker) -> None:
-        if self._workers.get(worker.thread_id) is worker:
-            del self._workers[worker.thread_id]
+        if self._workers.get(worker.thread_id) is not worker:
+            return
+        del self._workers[worker.thread_id]
+        if worker.failures:
+            self._failures[worker.thread_id] = worker.failures
+            if len(self._failures) > REMEMBERED_FAILURES:
+                del self._failures[next(iter(self._failures))]
 
     async def _run_worker(self, worker: ThreadWorker) -> None:
         failures = 0

@@ -20,6 +20,7 @@ from ...domain.session.inputs import (
     BaselineCaptured,
     Claimed,
     ClaimVoid,
+    Failure,
     HandedOver,
     HandOverFailed,
     ThreadMissing,
@@ -125,7 +126,15 @@ class TurnWork:
             self._at_work[turn_id] = prepared.workspace
             crash_point("turn.claimed")
             return Claimed()
-        return ClaimVoid() if result == "void" else AgentBusy()
+        return AgentBusy() if result == "busy" else await self._void_reply()
+
+    async def _void_reply(self) -> ClaimReply:
+        """Why the commit of a claim was rejected. If the thread is not deleted, its agent is not usable."""
+        context = await self._read_context()
+        if context is None or context.thread.deleted_at is not None:
+            return ClaimVoid()
+        message = "the turn could not be opened: the thread's agent is not its current one"
+        return AgentLost(Failure(message=message))
 
     async def hand_over(self) -> HandedOver | HandOverFailed:
         """Give the turn to the agent."""

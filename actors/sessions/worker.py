@@ -54,11 +54,18 @@ CONTEXT_PROJECTORS: Final = (
 class ThreadWorker:
     """Performs the intents of one thread. The router owns it."""
 
-    def __init__(self, thread_id: ThreadId, parts: SessionParts, *, may_leave: Callable[[ThreadWorker], bool]) -> None:
+    def __init__(
+        self,
+        thread_id: ThreadId,
+        parts: SessionParts,
+        *,
+        failures: int,
+        may_leave: Callable[[ThreadWorker], bool],
+    ) -> None:
         self.thread_id = thread_id
         self._parts = parts
         self._may_leave = may_leave
-        self._state: State = Idle()
+        self._state: State = Idle(failures=failures)
         self._inbox: deque[on.Input] = deque()
         self._is_published = False
         self._wake = anyio.Event()
@@ -86,6 +93,11 @@ class ThreadWorker:
     def is_awake(self) -> bool:
         """Whether the worker has inputs that it has not processed."""
         return self._is_published or bool(self._inbox)
+
+    @property
+    def failures(self) -> int:
+        """How many times in a row the thread's agent has failed."""
+        return self._state.failures
 
     def wake(self) -> None:
         """Read the log again: an event of this thread was published."""

@@ -20,7 +20,7 @@ AGENT_MUTANTS: Final = (
         guard="the idle clock looks again before it acts",
         file="actors/sessions/worker.py",
         old="if expired is not None and not self.is_awake:",
-        new="if ran_out is not None:",
+        new="if expired is not None:",
         test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks[asyncio]",
     ),
     Mutant(

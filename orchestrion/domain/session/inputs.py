@@ -139,7 +139,7 @@ class Claimed:
 
 @attrs.frozen
 class ClaimVoid:
-    """The commit was refused: the thread is deleted, or another session is its current one."""
+    """The commit was rejected: the thread is deleted."""
 
 
 @attrs.frozen
@@ -149,7 +149,7 @@ class AgentBusy:
 
 @attrs.frozen
 class AgentLost:
-    """The agent has ended, so nothing was claimed."""
+    """Nothing was claimed: the agent has ended, or another session is the thread's current one."""
 
     failure: Failure
 

@@ -140,8 +140,8 @@ State: TypeAlias = Calm | Awaiting | Ended
 
 
 def is_at_rest(state: State) -> bool:
-    """Whether the worker may end: nothing is left to do, and no agent runs."""
-    return isinstance(state, Idle) and state.agent is None and not state.queue
+    """Whether the worker may end: nothing is left to do, no agent runs, and no backoff has to be waited for."""
+    return isinstance(state, Idle) and state.agent is None and not state.queue and not state.is_backing_off
 
 
 def clocks_of(state: State) -> frozenset[Clock]:

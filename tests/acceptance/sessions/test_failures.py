@@ -138,6 +138,20 @@ async def test_an_interrupt_ends_the_pause_after_an_agents_failure(tmp_path: Pat
         assert len(starts) == 1
 
 
+@pytest.mark.lesson("L125")
+async def test_turn_that_follows_a_failed_start_waits_for_the_backoff(tmp_path: Path) -> None:
+    limits = SessionLimits(restart_backoff=3600, longest_restart_backoff=3600)
+    async with stage(tmp_path, providers=[AcpProvider(["no-such-agent"])], limits=limits) as it:
+        await it.outcome((await it.ask("say never")).event_id)
+        second = await it.ask("say never either")
+        await it.open_thread("t2")
+        await it.outcome((await it.ask("say meanwhile", thread_id="t2")).event_id)  # longer than a start on t1 takes
+        await it.send(turn_interrupt(turn_id=second.turn_id))
+        assert activity("turn.cancelled")(await it.outcome(second.event_id))
+        starts = [event for event in await it.log() if event.stream_id == "t1" and session("starting")(event)]
+        assert len(starts) == 1
+
+
 async def test_where_no_turn_was_ever_handed_over_there_is_nothing_to_resume(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[AcpProvider(["no-such-agent"], name="rehearsal")]) as it:
         await it.outcome((await it.ask("say never")).event_id)

@@ -10,11 +10,12 @@ import pytest
 from anyio.abc import TaskStatus
 
 from orchestrion.actors.checkpoints.workspace_use import WorkspaceBusy, WorkspaceUse
-from orchestrion.contracts.ids import ThreadId
+from orchestrion.contracts.ids import ThreadId, TurnId
 
 pytestmark = pytest.mark.anyio
 
 A, B, C = ThreadId("a"), ThreadId("b"), ThreadId("c")
+T1, T2, T3 = TurnId("t1"), TurnId("t2"), TurnId("t3")
 
 
 async def settled() -> None:
@@ -26,35 +27,35 @@ async def settled() -> None:
 
 async def test_turns_that_overlap_in_time_and_place_have_met(tmp_path: Path) -> None:
     use = WorkspaceUse()
-    await use.begin_turn(A, tmp_path)
-    await use.begin_turn(B, tmp_path / "below")
-    await use.begin_turn(C, tmp_path.parent / "elsewhere")
-    assert [set(use.met(one)) for one in (A, B, C)] == [{B}, {A}, set()]
-    assert use.end_turn(B) == {A}
-    await use.begin_turn(B, tmp_path.parent / "third")
-    assert [set(one) for one in (use.met(B), use.end_turn(A))] == [set(), {B}]
-    assert use.end_turn(A) == frozenset()
+    await use.begin_turn(A, T1, tmp_path)
+    await use.begin_turn(B, T2, tmp_path / "below")
+    await use.begin_turn(C, T3, tmp_path.parent / "elsewhere")
+    assert [set(use.met(one)) for one in (T1, T2, T3)] == [{B}, {A}, set()]
+    assert use.end_turn(T2) == {A}
+    await use.begin_turn(B, T2, tmp_path.parent / "third")
+    assert [set(one) for one in (use.met(T2), use.end_turn(T1))] == [set(), {B}]
+    assert use.end_turn(T1) == frozenset()
 
 
 async def test_a_link_leads_to_the_same_workspace(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     use = WorkspaceUse()
-    await use.begin_turn(A, tmp_path / "real")
-    await use.begin_turn(B, tmp_path / "link")
-    assert use.met(A) == {B}
+    await use.begin_turn(A, T1, tmp_path / "real")
+    await use.begin_turn(B, T2, tmp_path / "link")
+    assert use.met(T1) == {B}
 
 
 async def test_a_revert_is_refused_where_another_threads_turn_is_at_work(tmp_path: Path) -> None:
     use = WorkspaceUse()
-    await use.begin_turn(A, tmp_path)
+    await use.begin_turn(A, T1, tmp_path)
     with pytest.raises(WorkspaceBusy, match="'a'") as busy:
         async with use.revert(B, tmp_path / "below", waits=False):
             raise AssertionError("it is held")
     assert busy.value.thread_ids == {A}
     async with use.revert(A, tmp_path, waits=False), use.revert(B, tmp_path.parent / "other", waits=False):
         pass
-    use.end_turn(A)
+    use.end_turn(T1)
     async with use.revert(B, tmp_path, waits=False):
         pass
 
@@ -64,9 +65,9 @@ async def test_no_turn_begins_where_a_revert_is_and_reverts_take_turns(tmp_path:
     said: list[str] = []
 
     async def begin() -> None:
-        await use.begin_turn(A, tmp_path)
+        await use.begin_turn(A, T1, tmp_path)
         said.append("turn")
-        use.end_turn(A)
+        use.end_turn(T1)
 
     async def revert(*, task_status: TaskStatus[None]) -> None:
         task_status.started()
@@ -83,7 +84,7 @@ async def test_no_turn_begins_where_a_revert_is_and_reverts_take_turns(tmp_path:
 
 async def test_a_revert_that_was_begun_before_waits_for_turns(tmp_path: Path) -> None:
     use = WorkspaceUse()
-    await use.begin_turn(A, tmp_path)
+    await use.begin_turn(A, T1, tmp_path)
     held = anyio.Event()
 
     async def revert() -> None:
@@ -94,5 +95,19 @@ async def test_a_revert_that_was_begun_before_waits_for_turns(tmp_path: Path) ->
         tasks.start_soon(revert)
         await settled()
         assert not held.is_set()
-        use.end_turn(A)
+        use.end_turn(T1)
     assert held.is_set()
+
+
+@pytest.mark.lesson("L122")
+async def test_turn_that_does_not_run_leaves_its_threads_other_turn_at_work(tmp_path: Path) -> None:
+    use = WorkspaceUse()
+    await use.begin_turn(A, T1, tmp_path)
+    await use.begin_turn(A, T2, tmp_path)
+    use.end_turn(T1)
+    with pytest.raises(WorkspaceBusy):
+        async with use.revert(B, tmp_path, waits=False):
+            raise AssertionError("it is held")
+    assert use.end_turn(T2) == frozenset()
+    async with use.revert(B, tmp_path, waits=False):
+        pass

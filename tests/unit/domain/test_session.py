@@ -223,8 +223,10 @@ def test_clocks_of_a_state(state: State, clocks: set[Clock]) -> None:
     assert clocks_of(state) == clocks
 
 
+@pytest.mark.lesson("L125")
 def test_worker_may_leave_only_where_nothing_is_left() -> None:
-    assert is_at_rest(Idle(is_backing_off=True))
+    assert is_at_rest(Idle(failures=2))
+    assert not is_at_rest(Idle(failures=2, is_backing_off=True))
     assert not is_at_rest(Idle(queue=(T1,)))
     assert not any(is_at_rest(state) for state in STATES[1:])
 

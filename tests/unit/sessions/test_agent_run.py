@@ -9,6 +9,7 @@ from typing import cast
 import anyio
 import pytest
 
+from orchestrion.actors.providers.hand_over import HandOverFailure
 from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.actors.sessions.approval_answers import ApprovalAnswers
 from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
@@ -20,7 +21,7 @@ from orchestrion.contracts.events import (
     ThreadMessageSent,
     ThreadTurnStartRequested,
 )
-from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId
+from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId, TurnId
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -317,3 +318,42 @@ async def test_a_request_that_is_closed_as_lost_is_declined_for_its_agent(dispat
     assert agent.answers == [(f"r-{number}", "decline") for number in range(3)]
     thread = dispatcher.host.threads[ThreadId("t1")]
     assert not any(fact.pending for fact in thread.approvals.values())
+
+
+def _late_failure(turn_id: TurnId | None, *, loses_session: bool) -> HandOverFailure:
+    return HandOverFailure(outcome="failed", error="too slow", turn_id=turn_id, loses_session=loses_session)
+
+
+@pytest.mark.lesson("L121")
+@pytest.mark.parametrize("loses_session", [False, True])
+async def test_late_hand_over_failure_spares_the_agents_own_turn(
+    dispatcher: ModelDispatcher, loses_session: bool
+) -> None:
+    agent, told = ScriptedAgent(), list[AgentReport]()
+    async with running(dispatcher, agent) as run:
+        run.listen(told.append)
+        failure = _late_failure(run.running_turn_id, loses_session=loses_session)
+        await agent.says(TurnCompleted(outcome="completed"), TurnStarted(origin="agent"), failure, delta("on"))
+        await agent.says(TurnCompleted(outcome="completed"))
+        while len(told) < 3:
+            await anyio.lowlevel.checkpoint()
+        assert not run.is_over
+        assert _status(dispatcher)[:2] == ("ready", None)
+        await run.end()
+    assert [type(report) for report in told] == [TurnEnded, OwnTurnBegan, TurnEnded, AgentOver]
+
+
+@pytest.mark.lesson("L121")
+@pytest.mark.parametrize("loses_session", [False, True])
+async def test_late_hand_over_failure_ends_its_turn(dispatcher: ModelDispatcher, loses_session: bool) -> None:
+    agent, told = ScriptedAgent(), list[AgentReport]()
+    async with running(dispatcher, agent) as run:
+        run.listen(told.append)
+        await agent.says(_late_failure(run.running_turn_id, loses_session=loses_session))
+        while not told:
+            await anyio.lowlevel.checkpoint()
+        assert _status(dispatcher) == ("error", "too slow", False)
+        if loses_session:
+            await run.ended.wait()
+        assert run.is_over is loses_session
+        await run.end()
