@@ -25,7 +25,7 @@ from ..actors.log.event_log import EventLog
 from ..actors.log.intent_notes import IntentNotes
 from ..actors.projecting.projectors import Projectors
 from ..actors.providers.adapter import Provider
-from ..actors.providers.guarded_provider import guarded
+from ..actors.providers.guarded_provider import guard_provider
 from ..actors.providers.process.orphans import end_orphan
 from ..actors.providers.provider_calls import ProviderCalls
 from ..actors.providers.session_limits import SessionLimits
@@ -66,7 +66,7 @@ def providers_by_name(
     Raises:
         InvalidRequest: two have one name, or one has none.
     """
-    guards = [guarded(provider, calls, limits) for provider in providers]
+    guards = [guard_provider(provider, calls, limits) for provider in providers]
     by_name = {provider.name: provider for provider in guards}
     if len(by_name) != len(guards):
         raise InvalidRequest("providers", f"expected different names, found {[one.name for one in guards]}")

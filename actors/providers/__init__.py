@@ -1,1 +1,1 @@
-"""Adapters: what an agent speaks, behind one protocol."""
+"""Adapters: the protocols of agents behind one interface (`adapter.py`)."""

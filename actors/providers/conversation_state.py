@@ -1,7 +1,7 @@
 """The state of a conversation as JSON text, and back. Pure.
 
-A conversation is a frozen value: what an adapter knows of one session of an agent process after the messages so far.
-The state holds text of the agent as it came, so it is read as it was written: nothing is refused, bounded or changed.
+A conversation is a frozen value: an adapter's state of one session of an agent process after the messages so far. The
+state contains text of the agent unchanged, so it is read as it was written: nothing is refused, bounded or changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def dump_state(state: Any) -> str:
-    """A frozen value as JSON text, in ASCII: half of a surrogate pair is written as an escape."""
+    """A frozen value as JSON text in ASCII. Half of a surrogate pair is written as an escape."""
     return json.dumps(_converter().unstructure(state))
 
 
@@ -27,13 +27,13 @@ def load_state(text: str, cls: type[T]) -> T:
     """A value that `dump_state` wrote.
 
     Raises:
-        ValueError: the text is no state of this class.
+        ValueError: the text is not a state of this class.
     """
     try:
         fields: dict[str, Any] = {**json.loads(text)}
         return _converter().structure(fields, cls)
-    except Exception as error:  # cattrs raises what a constructor meets
-        raise ValueError(f"this is no state of {cls.__name__}: {error!r}") from error
+    except Exception as error:  # cattrs passes on any error of a constructor
+        raise ValueError(f"this is not a state of {cls.__name__}: {error!r}") from error
 
 
 @cache

@@ -1,10 +1,10 @@
-"""The bounded stream between an adapter, which learns what its agent does, and the session that reads it.
+"""The bounded stream of events between an adapter and the session that reads it.
 
 Events of the agent wait for room (`put`), in number and in bytes, so that a reader that stops makes the agent wait.
-Each event is bounded as it enters, and text that continues the text before it joins it: a flood of tiny pieces costs
-little more than its bytes. What the runtime's own calls bring about (an approval answered) is taken at once
-(`put_nowait`): the reader may be the one that calls, and such events are as few as the requests that are open. `end`
-is called once, with the last event; later ones are dropped, the earlier ones stay readable.
+Each event is bounded when it is added, and text that continues the last event's text is joined to it: many tiny pieces
+cost little more than their bytes. Events caused by the runtime's own calls (an approval was answered) are added without
+waiting (`put_nowait`): the caller may be the reader, and there are no more of them than open requests. `end` is called
+once, with the last event; later ones are dropped, earlier ones can still be read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_JOINED: Final = 64 * 1024
 
 
 class EventQueue(ObjectReceiveStream[ProviderRuntimeEvent]):
-    """One reader, any number of writers, on one event loop. A queue that its reader closed takes all in vain."""
+    """One reader, any number of writers, on one event loop. After its reader has closed it, events are dropped."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -51,7 +51,7 @@ class EventQueue(ObjectReceiveStream[ProviderRuntimeEvent]):
         self._append(event, event_size(event))
 
     def _is_full(self, size: int) -> bool:
-        """One event that is larger than all the room is put in alone."""
+        """Whether an event of this size has to wait. An event larger than the bound fits into an empty queue."""
         if len(self._waiting) >= self._capacity:
             return True
         return bool(self._waiting) and self._bytes + size > _MAX_WAITING_BYTES
@@ -63,7 +63,7 @@ class EventQueue(ObjectReceiveStream[ProviderRuntimeEvent]):
             self._wake()
 
     def _join(self, delta: MessageDelta) -> bool:
-        """Join text to the text that waits last, if it continues it; False where it needs a place of its own."""
+        """Join text to the last waiting text, if it continues it; False where it needs an entry of its own."""
         last = self._waiting[-1] if self._waiting and not self._ended else None
         if not isinstance(last, MessageDelta) or last.item != delta.item:
             return False

@@ -1,7 +1,7 @@
-"""What an agent says when something failed, as a bounded text and, where it can be told, a stable reason. Pure.
+"""An agent's failure as a bounded text and, where it can be recognised, a stable reason. Pure.
 
-Agents put the cause into the message, into the error's `data`, or into both. Reasons are told from codes and fields
-first. The wording is looked at last, for phrases that model providers use; what is not recognised has no reason.
+Agents put the cause into the message, into the error's `data`, or into both. Reasons are found by codes and fields
+first, then by phrases that model providers use. A failure that is not recognised has no reason.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TEXT_KEYS: Final = ("details", "detail", "data", "message", "error", "reason", 
 _CODE_KEYS: Final = ("code", "status", "statusCode", "status_code", "httpStatus", "type", "errorKind", "kind")
 
 _AUTHENTICATION_REQUIRED: Final = -32000
-"""The code of the Agent Client Protocol; other programs use it for any error of their own, so its text is looked at."""
+"""The code of the Agent Client Protocol. Other programs use it for errors of any kind, so the text is checked too."""
 
 _BY_CODE: Final[dict[int, FailureReason]] = {401: "unauthenticated", 413: "context_full", 429: "rate_limited"}
 _BY_STATUS: Final[dict[Any, FailureReason]] = {401: "unauthenticated", 403: "unauthenticated", 429: "rate_limited"}
@@ -53,9 +53,9 @@ _BY_WORDING: Final = {reason: re.compile(wording, re.IGNORECASE) for reason, wor
 
 @attrs.frozen(kw_only=True)
 class ProviderFailure:
-    """`text` is for people, at most 4 KiB; `reason` for programs, None where it cannot be told.
+    """`text` is for people, at most 4 KiB; `reason` for programs, None where it is unknown.
 
-    `retry_at` is when a limit that was reached is lifted, where the agent says so.
+    `retry_at` is when an exhausted limit resets, where the agent reports it.
     """
 
     text: str
@@ -64,7 +64,7 @@ class ProviderFailure:
 
 
 def failure_of(message: str, *, code: int | None = None, data: Any = None) -> ProviderFailure:
-    """What a JSON-RPC error, or the like, tells: its message and its data."""
+    """The failure that a JSON-RPC error, or a similar one, describes: from its message and its data."""
     parts = [message.strip()]
     for detail in _details(data):
         if not any(detail in part for part in parts):
@@ -81,17 +81,17 @@ def failure_of(message: str, *, code: int | None = None, data: Any = None) -> Pr
 
 
 def reason_of_status(status: Any) -> FailureReason | None:
-    """What the status of a model's HTTP answer means."""
+    """The reason that an HTTP status of a model's API stands for."""
     return _BY_STATUS.get(status) if isinstance(status, int) else None
 
 
 def with_login(text: str, reason: FailureReason | None, command: str) -> str:
-    """A text that names the command to log in where a login is what is missing."""
+    """A text that also names the command to log in where a login is missing."""
     return f"{text} (log in with: {command})" if reason == "unauthenticated" else text
 
 
 def instant_of(seconds: Any) -> Instant | None:
-    """The instant that an agent gives as seconds since 1970; None where it is none."""
+    """The instant of a number of seconds since 1970; None for any other value."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
     try:
@@ -105,7 +105,7 @@ def _reason_from_text(text: str) -> FailureReason | None:
 
 
 def _details(data: Any, depth: int = 0) -> Iterator[str]:
-    """The texts of an error's data, or the data itself where it has none that are known."""
+    """The texts in the known fields of an error's data, or the data itself as JSON where it has none of them."""
     if data is None or depth > _MAX_DEPTH:
         return
     if isinstance(data, str):
@@ -124,7 +124,7 @@ def _details(data: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _codes(data: Any, depth: int = 0) -> Iterator[Any]:
-    """Codes and kinds of an error's data, those of errors within it included."""
+    """Codes and kinds in an error's data, also in nested errors."""
     if not isinstance(data, dict) or depth > _MAX_DEPTH:
         return
     for key in _CODE_KEYS:

@@ -1,8 +1,8 @@
-"""The events of a provider's connection, as its session can rely on them.
+"""The events of a provider's connection, with the guarantees that its session relies on.
 
-They end, whatever the provider does: when it says so, when it breaks the contract (what it reported is no event, its
-stream raises), when the session cuts them, and a while after its connection was closed. The last event is always
-`SessionExited`. Why they ended is an event before that.
+The stream always ends: when the provider ends it, when the provider violates the contract (an object that is not an
+event, an error of its stream), when the session cuts it, and some seconds after the connection was closed. The last
+event is always `SessionExited`. If the stream ended because of a fault, an event before it reports that.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ...contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorRepor
 from ..detached_task import DetachedTask
 from ..served_time import ServedScope, served_scope
 from .event_queue import EventQueue
-from .provider_calls import described
+from .provider_calls import describe_error
 
 DRAIN_SECONDS: Final = 2.0
-"""How long a closed connection may be silent before its events are taken to be over."""
+"""How long a closed connection may be silent before its stream is considered ended."""
 
 _CAPACITY: Final = 64
 
@@ -33,11 +33,11 @@ MAX_ID_CHARACTERS: Final = 200
 
 
 class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
-    """One reader. Cut or told something, it delivers that before what the provider still holds."""
+    """One reader. Inserted events are delivered before those that the provider still holds."""
 
     def __init__(self, provider: str, events: ObjectReceiveStream[ProviderRuntimeEvent]) -> None:
         self._provider = provider
-        self._told: deque[ProviderRuntimeEvent] = deque()
+        self._inserted: deque[ProviderRuntimeEvent] = deque()
         self._waiting: ServedScope | None = None
         self._is_closing = False
         self._is_cut = False
@@ -47,39 +47,40 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
         self._pump: DetachedTask[None] | None = None
         if isinstance(events, EventQueue):
             self._events: ObjectReceiveStream[ProviderRuntimeEvent] = events
-        else:  # foreign code: it may ignore that it is cancelled, and report anything
+        else:  # foreign code: it may ignore its cancellation, and report any object
             self._queue = EventQueue(_CAPACITY)
             self._events = self._queue
             self._pump = DetachedTask(lambda: self._copy(events), name=f"events of provider {provider}")
 
-    def tell(self, event: ProviderRuntimeEvent) -> None:
+    def insert(self, event: ProviderRuntimeEvent) -> None:
         """Deliver an event next."""
-        self._told.append(event)
+        self._inserted.append(event)
         if self._waiting is not None:
             self._waiting.cancel()
 
     def cut(self, because: str | None = None) -> None:
-        """Deliver nothing more of the provider: its session ends, for a reason where one is given."""
+        """Deliver no more events of the provider: its session ends, because of a fault where one is given."""
         if self._is_cut:
             return
         self._is_cut = True
         if because is not None:
-            self._told.append(RuntimeErrorReported(message=because, fatal=True, reason="protocol"))
+            self._inserted.append(RuntimeErrorReported(message=because, fatal=True, reason="protocol"))
         if self._pump is not None:
             self._pump.cancel()
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def closing(self) -> None:
-        """The connection is being closed: its end was asked for."""
+    def note_closing(self) -> None:
+        """Note that the connection is being closed: its end was requested."""
         self._is_closing = True
 
-    def closed(self) -> None:
-        """The connection was closed: what still comes comes soon."""
+    def note_closed(self) -> None:
+        """Note that the connection was closed: the remaining events come soon."""
         self._drain()
 
-    def over(self, because: str | None) -> None:
-        """The connection is gone. What is left is delivered; where its exit is missing, `because` says why it ended."""
+    def note_over(self, because: str | None) -> None:
+        """Note that the connection is gone. The remaining events are delivered; if its exit is missing, `because` is
+        reported."""
         self._because = self._because or because
         self._drain()
 
@@ -107,8 +108,8 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
         await anyio.lowlevel.checkpoint()
 
     async def _next(self) -> ProviderRuntimeEvent | None:
-        if self._told:
-            return self._told.popleft()
+        if self._inserted:
+            return self._inserted.popleft()
         if self._is_cut:
             return None
         try:
@@ -118,8 +119,8 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
             self._is_cut = True
         finally:
             self._waiting = None
-        if self._told:
-            return self._told.popleft()
+        if self._inserted:
+            return self._inserted.popleft()
         self._is_cut = True
         return self._fatal(self._because)
 
@@ -142,25 +143,25 @@ class GuardedEvents(ObjectReceiveStream[ProviderRuntimeEvent]):
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
             pass
         except Exception as error:
-            fault = f"its events failed: {described(error)}"
+            fault = f"its events failed: {describe_error(error)}"
         if fault is not None:
-            message = f"provider {self._provider} broke the contract: {fault}"
+            message = f"provider {self._provider} violated the contract: {fault}"
             self._queue.put_nowait(RuntimeErrorReported(message=message, fatal=True, reason="protocol"))
         self._queue.end(SessionExited(asked=self._is_closing))
 
 
 def fault_of(event: object) -> str | None:
-    """Why this is no event that a session can take in; None for one that is."""
+    """Why this is not an event that a session can ingest; None for a proper event."""
     if not isinstance(event, ProviderRuntimeEvent):
-        return f"it reported {type(event).__name__}, which is no event"
+        return f"it reported {type(event).__name__}, which is not an event"
     kind: Any = type(event)
     for name, hint in _hints(kind).items():
         if not _fits(getattr(event, name), hint):
-            return f"{kind.__name__}.{name} has the wrong type: {_shown(getattr(event, name))}"
+            return f"{kind.__name__}.{name} has the wrong type: {_describe(getattr(event, name))}"
     return None
 
 
-def _shown(value: object) -> str:
+def _describe(value: object) -> str:
     return f"{type(value).__name__} of {len(value)}" if isinstance(value, str | bytes) else type(value).__name__
 
 
@@ -170,7 +171,7 @@ def _hints(kind: type) -> Mapping[str, Any]:
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Whether a value is of a type, as far down as a session relies on it."""
+    """Whether a value is of a type, as deep as a session relies on it."""
     origin = get_origin(hint)
     if isinstance(hint, NewType):
         is_id = hint.__supertype__ is str

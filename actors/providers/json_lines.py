@@ -1,9 +1,9 @@
 """Newline-delimited JSON as agents write it: bytes become messages, without I/O.
 
-The input may be cut anywhere. A line that is no message becomes a `Malformed` and is skipped, a line over the bound
-without being kept; too many of them in a row, and the input is given up. Where a reader allows it, a long line is
-shortened while it arrives (`long_lines.py`), and the bound is for what remains. Byte order marks and terminal codes
-around a message are skipped. What comes before the first message is kept in part: it often says why there is none.
+The input may be cut anywhere. A line that is not a message becomes a `Malformed`; a line over the bound is not kept.
+Too many of them in a row are an error. Where a reader allows it, a long line is shortened while it arrives
+(`long_lines.py`), and the bound applies to the rest. Byte order marks and terminal codes around a message are skipped.
+The beginning of the output before the first message is kept: it often explains why there is no message.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ M = TypeVar("M")
 
 @attrs.frozen(kw_only=True)
 class Malformed:
-    """A line that is no message. `excerpt` is how it begins; `early`: it came before the first message."""
+    """A line that is not a message. `excerpt` is its beginning; `early`: it came before the first message."""
 
     fault: str
     excerpt: str = ""
@@ -51,11 +51,10 @@ class Malformed:
 
 
 class JsonLines(Generic[M]):
-    """JSON objects, a line each. `read` makes a message of one, or says what is wrong with it.
+    """JSON objects, one per line. `read` makes a message of an object, or a `Malformed`.
 
-    Lines over `shorten_over_bytes` are shortened where `shortens` says so by their first 128 bytes; None keeps every
-    text whole. `skipped` makes a message of a line over the bound where its beginning and its end, as far as they are
-    known, tell enough; None where they do not.
+    Lines over `shorten_over_bytes` are shortened if `shortens` accepts their first 128 bytes; None keeps every text
+    whole. `skipped` may make a message of a line over the bound, from its first and last 128 bytes and the fault.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class JsonLines(Generic[M]):
 
     @property
     def printed_first(self) -> str:
-        """What came before the first message, or came without one: its first 2 KiB, without terminal codes."""
+        """The output before the first message: its first 2 KiB, without terminal codes."""
         unfinished = b"" if self._begun else b"".join(self._parts)
         printed = (self._printed + unfinished)[:_PRINTED_FIRST_BYTES].decode("utf-8", "replace")
         return readable(printed).strip("\ufeff \n")
@@ -92,7 +91,7 @@ class JsonLines(Generic[M]):
         """The messages that `chunk` completes, in order. Exhaust one iterator before feeding again.
 
         Raises:
-            ProviderProtocolError: too many lines in a row were no messages; those before are yielded first.
+            ProviderProtocolError: too many lines in a row were not messages; those before are yielded first.
         """
         *ends, rest = chunk.split(b"\n")
         for end in ends:
@@ -104,7 +103,7 @@ class JsonLines(Generic[M]):
             self._malformed_in_a_row = self._malformed_in_a_row + 1 if isinstance(message, Malformed) else 0
             if self._malformed_in_a_row >= self._max_malformed:
                 raise ProviderProtocolError(
-                    f"{self._max_malformed} lines in a row were no messages; check the agent's command"
+                    f"{self._max_malformed} lines in a row were not messages; check the agent's command"
                 )
         self._keep(rest)
 
@@ -124,19 +123,19 @@ class JsonLines(Generic[M]):
 
     def _take(self) -> M | Malformed | None:
         length, long = self._length, self._long
-        line = _without_codes(b"".join(self._parts) if long is None else long.shortened())
+        line = _strip_codes(b"".join(self._parts) if long is None else long.shortened())
         self._parts.clear()
         self._length, self._long = 0, None
         if long.is_given_up if long is not None else length > self._max_line_bytes:
             fault = f"a line of {length} bytes, over the bound of {self._max_line_bytes}"
-            told = self._skipped(long.head, long.tail, fault) if long is not None and self._skipped else None
-            return Malformed(fault=fault) if told is None else told
+            substitute = self._skipped(long.head, long.tail, fault) if long is not None and self._skipped else None
+            return Malformed(fault=fault) if substitute is None else substitute
         if not line:
             return None
         message = self._message(line)
         printed = line
         if isinstance(message, Malformed) and message.is_no_json and not self._begun and b"{" in line:
-            start = line.index(b"{")  # what stands before it is a prompt, which has no line of its own
+            start = line.index(b"{")  # before it is a prompt, which does not end with a line break
             rest = self._message(line[start:])
             if not isinstance(rest, Malformed):
                 message, printed = rest, line[:start]
@@ -152,9 +151,9 @@ class JsonLines(Generic[M]):
         try:
             value = _json(line)
         except (ValueError, RecursionError) as error:
-            return Malformed(fault=f"no JSON: {error}", is_no_json=True)
+            return Malformed(fault=f"not JSON: {error}", is_no_json=True)
         if not isinstance(value, dict):
-            return Malformed(fault="no JSON object")
+            return Malformed(fault="not a JSON object")
         if self._shorten_over_bytes is not None and len(line) > MAX_KEPT_ENTRIES and self._shortens(line[:HEAD_BYTES]):
             shed_entries(value)
         return self._read(value)
@@ -164,8 +163,8 @@ class JsonLines(Generic[M]):
             self._printed += line[:_PRINTED_FIRST_BYTES] + b"\n"
 
 
-def _without_codes(line: bytes) -> bytes:
-    """`line` without what stands around a message: spaces, a byte order mark, terminal codes."""
+def _strip_codes(line: bytes) -> bytes:
+    """`line` without spaces, a byte order mark and terminal codes around it."""
     line = line.strip()
     if line and (line[0] != _BRACE or line[-1] != _END_BRACE):
         before = _BEFORE.match(line)
@@ -176,10 +175,10 @@ def _without_codes(line: bytes) -> bytes:
 
 
 def _json(line: bytes) -> Any:
-    """The value of a line as the agent wrote it, with what JSON does not have.
+    """The value of a line as the agent wrote it, values that JSON does not have included.
 
     Agents write NaN and Infinity, integers of any length, and halves of surrogate pairs where they cut text by UTF-16
-    units. All of it is kept, for ingestion to mend: the other half may come with the next line.
+    units. All of it is kept; ingestion repairs it, since the other half may come with the next line.
     """
     if not _has_long_number(line):  # orjson makes floats of longer integers
         try:
@@ -190,7 +189,7 @@ def _json(line: bytes) -> Any:
 
 
 def _has_long_number(line: bytes) -> bool:
-    """Whether so many digits stand in a row. Looked for piece by piece: a copy of a long line would cost its memory."""
+    """Whether a line has 19 digits in a row. Searched in pieces, since a copy of a long line would take its memory."""
     return any(
         _LONG_NUMBER in line[start : start + _PIECE + len(_LONG_NUMBER)].translate(_ONLY_DIGITS)
         for start in range(0, len(line), _PIECE)
@@ -198,12 +197,12 @@ def _has_long_number(line: bytes) -> bool:
 
 
 def _integer(digits: str) -> int | float:
-    """An integer; one that Python itself would not write again is taken for infinite."""
+    """An integer; one that is too long for Python to write again becomes infinite."""
     return int(digits) if len(digits) <= _MAX_DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
 
 
 def loose_json(value: Any) -> bytes:
-    """What an agent sent, as text to compare or to measure: values that JSON does not have included."""
+    """A value of an agent as JSON text to compare or to measure, values that JSON does not have included."""
     try:
         return orjson.dumps(value)
     except TypeError:

@@ -1,9 +1,9 @@
 """A line of JSON that is too long to be kept: its long texts are shortened while it arrives. Pure.
 
-Of what agents send in one long line, nearly all is the text of one file or one result, of which events keep little. So
-the line is never held whole: a text that goes on for long loses its end and says how many characters were cut. What
-remains is read like any other line. A line whose other parts are too long or too many is given up. A line that is given
-back to the agent is not shortened, but its size and its entries are bounded alike.
+Most of a long line is the text of one file or one result, of which events keep little. So the line is never held whole:
+the end of a long text is cut, with a marker that counts the characters. The rest is read like any other line. A line
+whose other parts are too long or too many is dropped. A line that is sent back to the agent is not shortened, but its
+size and its entries have the same bounds.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["HEAD_BYTES", "MAX_KEPT_ENTRIES", "LongLine", "shed_entries"]
 
 _MAX_TEXT: Final = 1024 * 1024
 _MAX_ENTRIES: Final = 512 * 1024
-"""Entries of lists and objects: each takes a hundred bytes once it is read."""
+"""Entries of lists and objects; each takes about a hundred bytes after it is parsed."""
 MAX_KEPT_ENTRIES: Final = 32 * 1024
-"""How many entries a message keeps once it is read: twice as many as an event does."""
+"""How many entries a parsed message keeps: twice as many as an event does."""
 _PIECE: Final = 64 * 1024
 HEAD_BYTES: Final = 128
 _QUOTE: Final = ord('"')
@@ -35,9 +35,9 @@ _MOST_CONTINUATION: Final = 3
 
 
 class LongLine:
-    """`room` is how many bytes of the line are kept at most. `head` and `tail` are its first and last 128 bytes.
+    """At most `room` bytes of the line are kept. `head` and `tail` are its first and last 128 bytes.
 
-    `shortens` says by its head whether the line is shortened; else its texts are kept whole.
+    The line is shortened if `shortens` accepts its head; otherwise its texts are kept whole.
     """
 
     def __init__(self, room: int, *, shortens: Callable[[bytes], bool] = lambda _: True) -> None:
@@ -55,7 +55,7 @@ class LongLine:
         self.tail = b""
 
     def add(self, chunk: bytes) -> None:
-        """Take what comes next of the line. Parts that were given up are not looked at."""
+        """Add the next part of the line. Parts of a dropped line are not examined."""
         self.head += chunk[: HEAD_BYTES - len(self.head)]
         self.tail = (self.tail + chunk[-HEAD_BYTES:])[-HEAD_BYTES:]
         for start in range(0, len(chunk), _PIECE):
@@ -64,7 +64,7 @@ class LongLine:
             self._take(self._rest + chunk[start : start + _PIECE])
 
     def shortened(self) -> bytes:
-        """The line without what was cut; nothing of one that was given up."""
+        """The line without the cut texts; empty for a dropped line."""
         return b"".join(self._parts)
 
     def _take(self, data: bytes) -> None:
@@ -97,7 +97,7 @@ class LongLine:
             if len(data) - at < _LONGEST_ESCAPE:  # an escape that is not complete yet
                 self._rest = data[at:]
                 return len(data)
-            end = at + 1  # no escape that JSON has: the line is no JSON, which its reader says
+            end = at + 1  # not an escape of JSON: the reader reports that the line is not JSON
         self._keep_text(data[at:end])
         if end < len(data) and data[end] == _QUOTE:
             marker = (
@@ -127,7 +127,7 @@ class LongLine:
 
 
 def _characters(text: bytes) -> int:
-    """How many characters a part of a JSON text stands for. A pair of surrogates counts with its first half."""
+    """How many characters a part of a JSON text encodes. A pair of surrogates counts with its first half."""
     text = text.translate(None, _CONTINUATION)
     if b"\\" not in text:
         return len(text)
@@ -135,7 +135,7 @@ def _characters(text: bytes) -> int:
 
 
 def shed_entries(message: Any) -> None:
-    """Take the last entries from the lists and objects of a message that has too many, those of outer ones last."""
+    """Remove the last entries of lists and objects of a message that has too many, innermost ones first."""
     left = MAX_KEPT_ENTRIES
     waiting = deque([message])
     while waiting:

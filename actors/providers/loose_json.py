@@ -1,4 +1,4 @@
-"""Careful access to JSON of which nothing is known: an agent's fields as objects, lists and text, whatever they are."""
+"""Access to fields of JSON from agents, whose types are unknown: another type gives an empty value."""
 
 from __future__ import annotations
 

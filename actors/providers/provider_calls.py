@@ -1,14 +1,13 @@
 """A call into a provider, with a deadline and an outcome.
 
-A provider may be the host's own code: a method of it may hang, raise anything, or ignore that it is cancelled. So each
-call runs in a task apart. Its caller gets what it returned, or a `ProviderError` that says which method of which
-provider failed and how. A call that does not end in time is cancelled; one that goes on all the same is left behind,
-and logged.
+A provider may be the host's own code: a method of it may hang, raise anything, or ignore its cancellation. So each call
+runs in a task of its own. Its caller gets the result, or a `ProviderError` that names the provider, the method and the
+failure. A call that does not end in time is cancelled; if it continues nevertheless, it is left behind and logged.
 
-When the runtime stops, `hurry` puts all deadlines before that of the stop.
+When the runtime stops, `hurry` moves all deadlines before that of the stop.
 
-What blocks the event loop itself (`time.sleep` in a coroutine) blocks the host with it: no deadline can help there.
-That time does not count against any call (`served_time.py`).
+Code that blocks the event loop (`time.sleep` in a coroutine) blocks the host too: no deadline can prevent that. The
+blocked time does not count against any call (`served_time.py`).
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from ..detached_task import DetachedTask, interruption_in
 from ..served_time import ServedScope, served_scope
 from ..shields import shield
 
-__all__ = ["ProviderCalls", "ProviderDefect", "described"]
+__all__ = ["ProviderCalls", "ProviderDefect", "describe_error"]
 
 T = TypeVar("T")
 
 CUT_SECONDS: Final = 1.0
-"""How long a call that was cancelled may take to end before it is left behind."""
+"""How long a cancelled call may take to end before it is left behind."""
 
 _DESCRIBED_CHARACTERS: Final = 2000
 
@@ -39,7 +38,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ProviderDefect(ProviderProtocolError):
-    """A call that ended otherwise than its contract says: how far it came is unknown."""
+    """A call that violated its contract or did not end: how far it came is unknown."""
 
 
 class ProviderCalls:
@@ -51,9 +50,9 @@ class ProviderCalls:
         self._waits: dict[ServedScope, bool] = {}
 
     def hurry(self, until: float) -> None:
-        """No call is waited for beyond that time of the event loop's clock, those under way included.
+        """Wait for no call beyond that time of the event loop's clock; running calls included.
 
-        What yields to a stop (`wait`) is not waited for any more at all.
+        Waits that yield to a stop (`wait`) end at once.
         """
         self._until = until
         self._is_hurried = True
@@ -61,9 +60,9 @@ class ProviderCalls:
             wait.end_by(anyio.current_time() if yields else until)
 
     async def call(self, what: str, run: Callable[[], Awaitable[T]], *, seconds: float) -> T:
-        """Run a method of a provider, named `what` in errors, and return its answer.
+        """Run a method of a provider, named `what` in errors, and return its result.
 
-        Cancelled, it cancels the call, and waits a second at most for its end.
+        If it is cancelled, it cancels the call, and waits at most a second for the call's end.
 
         Raises:
             ProviderError: what the method raised, if that is one.
@@ -83,13 +82,13 @@ class ProviderCalls:
         async def answer() -> T:
             awaitable = run()
             if not inspect.isawaitable(awaitable):
-                raise TypeError("it is no coroutine function")
+                raise TypeError("it is not a coroutine function")
             return await awaitable
 
         return DetachedTask(answer, name=what)
 
     async def wait(self, event: anyio.Event, *, seconds: float, yields: bool = False) -> bool:
-        """Wait for an event of a call within its deadline; whether it came. What `yields` ends when a stop begins."""
+        """Whether an event of a call came within its deadline. A wait that `yields` ends when a stop begins."""
         with served_scope(0 if yields and self._is_hurried else seconds) as wait:
             wait.end_by(self._until)
             self._waits[wait] = yields
@@ -100,7 +99,7 @@ class ProviderCalls:
         return event.is_set()
 
     async def cut(self, call: DetachedTask[T], *, seconds: float = CUT_SECONDS) -> None:
-        """Cancel a call and wait for its end, so long at most, a second at a stop. What does not end is left behind."""
+        """Cancel a call and wait `seconds` for its end, at most one at a stop. A call that goes on is left behind."""
         call.cancel()
         try:
             with shield():
@@ -116,11 +115,11 @@ class ProviderCalls:
     def _abandon(call: DetachedTask[T]) -> None:
         if not call.ended.is_set():
             call.leave_behind()
-            _logger.error("%s was cancelled and goes on: it is left behind", call.name, extra={"actor": call.name})
+            _logger.error("%s was cancelled but continues: it is left behind", call.name, extra={"actor": call.name})
 
     @staticmethod
     def outcome(call: DetachedTask[T]) -> T:
-        """What a call that is over, or was cut, returned; raises as `call` does."""
+        """The result of a call that is over or was cut; raises as `call` does."""
         if not call.ended.is_set() or (call.was_cut and call.was_cancelled):
             overdue = f"{call.name} did not end within {call.age_seconds:.3g} s"
             raise ProviderDefect(overdue, reason="unresponsive")
@@ -131,16 +130,16 @@ class ProviderCalls:
         except ProviderError:
             raise
         except BaseException as error:  # an interrupt of the program has been passed on to the host
-            raise ProviderDefect(f"{call.name} failed: {described(error)}") from error
+            raise ProviderDefect(f"{call.name} failed: {describe_error(error)}") from error
 
 
-def described(error: BaseException) -> str:
-    """An error of foreign code in words, bounded, whatever its own text does."""
+def describe_error(error: BaseException) -> str:
+    """The name and text of an error of foreign code, bounded. Its own `__str__` may fail."""
     try:
         text = str(error)
     except BaseException as fault:
         if interruption_in(fault) is not None:
             raise
-        text = "its text cannot be had"
+        text = "its text cannot be read"
     name = type(error).__name__
     return f"{name}: {text}"[:_DESCRIBED_CHARACTERS] if text else name

@@ -1,8 +1,8 @@
-"""Text of agents as it may be kept: without secrets, without control characters, bounded.
+"""Text of agents as it may be stored: without secrets, without control characters, bounded.
 
-An agent's standard error and its errors are stored in the log and shown to people. They may hold what the agent was
-given or what it read: keys, tokens, passwords. What looks like a secret is replaced by `[secret]`. A secret that looks
-like an ordinary word stays.
+An agent's standard error and its errors are stored in the log and shown to people. They may contain keys, tokens and
+passwords that the agent was given or has read. Text that looks like a secret is replaced by `[secret]`; a secret that
+looks like an ordinary word stays.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NAMED: Final = (
 )
 _VALUE: Final = r"(?!\[secret\])(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"',;&}]+)"
 
-# No pattern repeats without a bound what may begin anywhere: the time for a text grows with its length alone.
+# No pattern has an unbounded repetition that may begin anywhere, so the time is linear in the length of the text.
 _PATTERNS: Final = (
     (re.compile(r"-----BEGIN ([A-Z ]{0,30}PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL), _SECRET),
     (re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@:]*:[^\s/@]+@", re.IGNORECASE), rf"\1{_SECRET}@"),
@@ -81,7 +81,7 @@ _PATTERNS: Final = (
 
 
 def readable(text: str) -> str:
-    """Text without escape sequences, control characters and what changes the direction of writing."""
+    """Text without escape sequences, control characters and characters that change the direction of writing."""
     lines = _ESCAPES.sub("", text).split("\n")
     shown = (line.rstrip("\r").rpartition("\r")[2] for line in lines)  # a terminal writes over what a return ends
     return _CONTROLS.sub("", "\n".join(shown))
@@ -95,7 +95,7 @@ def redacted(text: str) -> str:
 
 
 def plain(text: str, *, max_bytes: int = MAX_ERROR_BYTES) -> str:
-    """An agent's text as it may be kept: readable, redacted, its beginning where it is longer than the bound."""
+    """An agent's text as it may be stored: readable, redacted, and only its beginning if it exceeds the bound."""
     kept = redacted(readable(text[: 4 * max_bytes])).strip()
     encoded = kept.encode("utf-8", "replace")
     if len(encoded) <= max_bytes:
@@ -104,9 +104,9 @@ def plain(text: str, *, max_bytes: int = MAX_ERROR_BYTES) -> str:
 
 
 def end_of(data: bytes, *, is_whole: bool, max_bytes: int = MAX_ERROR_BYTES) -> str:
-    """The end of an agent's output as it may be kept. What is cut off at the front goes up to a whole word.
+    """The end of an agent's output as it may be stored; it begins with a whole word.
 
-    Where `is_whole` is False, more came before `data`, whose first word may be the rest of a secret.
+    `is_whole` is False if more came before `data`: its first word may be the rest of a secret, and is cut off.
     """
     text = data.decode("utf-8", "replace")
     if not is_whole:

@@ -1,4 +1,4 @@
-"""What is kept of a tool call while it is open, in bounds: its fields, and the end of its output."""
+"""The bounds of an open tool call's fields and output."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from ...contracts.payload_bounds import bounded_payload
 from ...contracts.values import JsonObject
 from .json_lines import loose_json
 
-__all__ = ["MAX_OPEN_TOOLS", "bounded_fields", "with_output"]
+__all__ = ["MAX_OPEN_TOOLS", "append_output", "bounded_fields"]
 
 MAX_OPEN_TOOLS: Final = 256
-"""How many calls an adapter keeps open; the oldest is forgotten, as the runtime does."""
+"""How many open calls an adapter keeps; beyond that the oldest is forgotten, as the runtime does."""
 
 _OUTPUT_CHARACTERS: Final = 16 * 1024
 
 
 def bounded_fields(fields: JsonObject) -> JsonObject:
-    """`fields` as they may be kept: at most 64 KiB as JSON, long texts cut with a marker."""
+    """`fields` within 64 KiB as JSON; long texts are cut with a marker."""
     try:
         return bounded_payload(fields)
     except (ValueError, TypeError, RecursionError):
@@ -25,8 +25,8 @@ def bounded_fields(fields: JsonObject) -> JsonObject:
         return {"type": str(fields.get("type"))[:100], "cut": f"[cut: {size} of detail]"}
 
 
-def with_output(output: str, delta: str) -> str:
-    """The end of a tool's output, with what came now."""
+def append_output(output: str, delta: str) -> str:
+    """The end of a tool's output after another part of it."""
     return (output + delta[-_OUTPUT_CHARACTERS:])[-_OUTPUT_CHARACTERS:]
 
 

@@ -40,7 +40,7 @@ AGENT_MUTANTS: Final = (
     ),
     Mutant(
         guard="an ACP agent is given its mode again when it resumes",
-        file="actors/providers/acp/provider.py",
+        file="actors/providers/acp/connection.py",
         old="if wanted is not None:",
         new="if wanted is not None and is_new:",
         test="tests/contract/providers/test_sdk.py::test_a_resumed_session_has_its_providers_mode_and_model[asyncio]",

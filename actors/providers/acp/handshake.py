@@ -1,12 +1,13 @@
 """How a conversation over the Agent Client Protocol is opened: `initialize`, then a new session or an earlier one.
 
-An agent resumes by `session/resume`, which should be silent, or by `session/load`, which replays the history before its
-reply. Some go on replaying after it. One that advertises `session/resume` and does not know it is asked to load.
+An agent resumes by `session/resume`, which does not replay the history, or by `session/load`, which replays it before
+the reply. Some agents continue the replay after the reply. If an agent advertises `session/resume` but has no such
+method, `session/load` is used.
 
-The deadline of an opening counts silence: a long history may take longer, as long as it streams.
+While a session is opened the deadline counts silence: a long history may take longer, as long as updates arrive.
 
-An agent that wants a login, has no quota left or lacks its model has not lost the conversation: that is
-`ProviderUnavailable` with its reason, never `ResumeRefused`.
+An agent that requires a login, has no quota left or lacks its model has not lost the conversation: this is a
+`ProviderUnavailable` with its reason, never a `ResumeRefused`.
 Source: https://agentclientprotocol.com/protocol/session-setup
 """
 
@@ -24,7 +25,7 @@ from ..jsonrpc.peer import JsonRpcPeer, RequestRefused
 from ..jsonrpc.protocol import METHOD_NOT_FOUND
 from ..loose_json import list_of, object_of, text_of
 from ..redaction import readable
-from .options import Options, offered
+from .options import Options, read_options
 
 __all__ = ["AgentFeatures", "OpenSession", "initialize", "open_session"]
 
@@ -32,12 +33,12 @@ _PROTOCOL_VERSION: Final = 1
 _LONGEST_OPENING_SECONDS: Final = 30 * 60.0
 _MAX_LOGINS: Final = 8
 _MAX_LOGIN: Final = 200
-_NOT_ABOUT_THE_CONVERSATION: Final = ("unauthenticated", "rate_limited", "model_unavailable")
+_ACCOUNT_REASONS: Final = ("unauthenticated", "rate_limited", "model_unavailable")
 
 
 @attrs.frozen(kw_only=True)
 class OpenSession:
-    """A session that is ready for a turn, and what may be chosen of it."""
+    """A session that is ready for a turn, and its options."""
 
     session_id: ProviderThreadId
     options: Options
@@ -45,7 +46,7 @@ class OpenSession:
 
 @attrs.frozen(kw_only=True)
 class AgentFeatures:
-    """What the agent's `initialize` reply advertises. `login` says how to log in; empty where the agent does not."""
+    """What the agent's `initialize` reply advertises. `login` describes its ways to log in; empty without any."""
 
     can_load: bool = False
     can_resume: bool = False
@@ -57,8 +58,8 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
     """Offer version 1 of the protocol, without files and terminals.
 
     Raises:
-        ProviderUnavailable: the agent wants a login first, or says why it cannot work now.
-        ProviderProtocolError: the agent speaks another version, or refused.
+        ProviderUnavailable: the agent requires a login, has reached a limit or lacks its model.
+        ProviderProtocolError: the agent uses another version of the protocol, or refused.
         ReplyOverdue: it did not answer within the deadline.
         SessionLost: it is gone.
     """
@@ -67,18 +68,18 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
     try:
         reply = object_of(await peer.request("initialize", offer, deadline_seconds=deadline_seconds))
     except RequestRefused as error:
-        raise _refused(AgentFeatures(), error) from error
+        raise _provider_error(AgentFeatures(), error) from error
     version = reply.get("protocolVersion")
     if version != _PROTOCOL_VERSION:
         raise ProviderProtocolError(
-            f"the agent speaks version {version!r} of the Agent Client Protocol, not {_PROTOCOL_VERSION}: update it"
+            f"the agent uses version {version!r} of the Agent Client Protocol, not {_PROTOCOL_VERSION}: update it"
         )
     capabilities = object_of(reply.get("agentCapabilities"))
     return AgentFeatures(
         can_load=capabilities.get("loadSession") is True,
-        can_resume=_advertised(object_of(capabilities.get("sessionCapabilities")).get("resume")),
-        takes_images=_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
-        login=_login(reply.get("authMethods")),
+        can_resume=_is_advertised(object_of(capabilities.get("sessionCapabilities")).get("resume")),
+        takes_images=_is_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
+        login=_describe_logins(reply.get("authMethods")),
     )
 
 
@@ -88,8 +89,8 @@ async def open_session(
     """A new session, or the one that `request.resume_cursor` names.
 
     Raises:
-        ProviderUnavailable: the agent wants a login first, or says why it cannot work now.
-        ResumeRefused: the cursor names no session, or none that the agent knows, or the agent cannot resume.
+        ProviderUnavailable: the agent requires a login, has reached a limit or lacks its model.
+        ResumeRefused: the cursor names no session, the agent has no such session, or it cannot resume.
         ProviderProtocolError: the agent refused a new session, or its session has no proper id.
         ReplyOverdue: it did not answer within the deadline.
         SessionLost: it is gone.
@@ -98,14 +99,14 @@ async def open_session(
     if request.resume_cursor is not None:
         return await _resume(peer, agent, request.resume_cursor, where, deadline_seconds)
     try:
-        reply = await _opened(peer, "session/new", where, deadline_seconds)
+        reply = await _request_opening(peer, "session/new", where, deadline_seconds)
     except RequestRefused as error:
-        raise _refused(agent, error) from error
+        raise _provider_error(agent, error) from error
     session_id = text_of(object_of(reply).get("sessionId"))
     fault = identifier_fault(session_id)
     if fault is not None:
-        raise ProviderProtocolError(f"the agent's session id {session_id[:40]!r} is no identifier: {fault}")
-    return OpenSession(session_id=ProviderThreadId(session_id), options=offered(reply))
+        raise ProviderProtocolError(f"the agent's session id {session_id[:40]!r} is not an identifier: {fault}")
+    return OpenSession(session_id=ProviderThreadId(session_id), options=read_options(reply))
 
 
 async def _resume(
@@ -120,41 +121,41 @@ async def _resume(
     ]
     for method in methods:
         try:
-            reply = await _opened(peer, method, params, deadline_seconds)
+            reply = await _request_opening(peer, method, params, deadline_seconds)
         except RequestRefused as error:
             if error.code == METHOD_NOT_FOUND and method != methods[-1]:
                 continue
-            if error.reason in _NOT_ABOUT_THE_CONVERSATION:
-                raise _refused(agent, error) from error
-            raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.said}") from error
-        return OpenSession(session_id=ProviderThreadId(session_id), options=offered(reply))
+            if error.reason in _ACCOUNT_REASONS:
+                raise _provider_error(agent, error) from error
+            raise ResumeRefused(f"the agent does not resume session {session_id!r}: {error.cause}") from error
+        return OpenSession(session_id=ProviderThreadId(session_id), options=read_options(reply))
     raise ResumeRefused(f"session {session_id!r} cannot go on: the agent offers no way to resume one")
 
 
-async def _opened(peer: JsonRpcPeer, method: str, params: JsonObject, deadline_seconds: float) -> Any:
+async def _request_opening(peer: JsonRpcPeer, method: str, params: JsonObject, deadline_seconds: float) -> Any:
     return await peer.request(
         method, params, deadline_seconds=deadline_seconds, longest_seconds=_LONGEST_OPENING_SECONDS
     )
 
 
-def _refused(agent: AgentFeatures, error: RequestRefused) -> ProviderError:
-    if error.reason not in _NOT_ABOUT_THE_CONVERSATION:
+def _provider_error(agent: AgentFeatures, error: RequestRefused) -> ProviderError:
+    if error.reason not in _ACCOUNT_REASONS:
         return ProviderProtocolError(str(error), reason=error.reason)
     if error.reason != "unauthenticated":
         return ProviderUnavailable(str(error), reason=error.reason)
     how = f"; {agent.login}" if agent.login else ": log in with the agent's own program"
-    return ProviderUnavailable(f"the agent wants a login: {error.said}{how}", reason="unauthenticated")
+    return ProviderUnavailable(f"the agent requires a login: {error.cause}{how}", reason="unauthenticated")
 
 
-def _login(methods: Any) -> str:
-    """The ways to log in that the agent names itself."""
-    named: list[str] = []
+def _describe_logins(methods: Any) -> str:
+    """The ways to log in that the agent advertises, as text."""
+    described: list[str] = []
     for method in map(object_of, list_of(methods)[:_MAX_LOGINS]):
         parts = (text_of(method.get(key))[:_MAX_LOGIN] for key in ("name", "description"))
-        told = readable(": ".join(part for part in parts if part)) or text_of(method.get("id"))
-        named.append(told[: 2 * _MAX_LOGIN])
-    return f"its ways to log in: {'; '.join(named)}" if named else ""
+        text = readable(": ".join(part for part in parts if part)) or text_of(method.get("id"))
+        described.append(text[: 2 * _MAX_LOGIN])
+    return f"its ways to log in: {'; '.join(described)}" if described else ""
 
 
-def _advertised(capability: Any) -> bool:
+def _is_advertised(capability: Any) -> bool:
     return capability is True or isinstance(capability, dict)

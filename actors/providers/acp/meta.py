@@ -1,6 +1,6 @@
-"""What agents put into `_meta`, beside the fields of the Agent Client Protocol: who speaks, and a command's output.
+"""Fields of `_meta` that several agents use: which agent a message comes from, and a command's output.
 
-The protocol leaves `_meta` to agents. What several of them agree on is read here; everything else there is ignored.
+The Agent Client Protocol leaves the content of `_meta` to the agents. All other fields of it are ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SPEAKERS: Final = _PARENTS | {"agentid", "agentname", "agent", "subagent", "sub
 
 @attrs.frozen(kw_only=True)
 class CommandOutput:
-    """What a command wrote since the last update, its whole output where the agent gives that, and how it exited."""
+    """A command's output since the last update (`added`), its whole output where the agent gives it, and its exit."""
 
     added: str = ""
     whole: str = ""
@@ -30,13 +30,13 @@ class CommandOutput:
 
 
 def parent_of(update: JsonObject) -> str:
-    """The id of the tool call in whose course a sub-agent speaks or works; empty for the main agent."""
-    return next(iter(_named(update.get("_meta"), _PARENTS)), "")
+    """The id of the tool call that runs the sub-agent which an update comes from; empty for the main agent."""
+    return next(iter(_texts_under(update.get("_meta"), _PARENTS)), "")
 
 
 def speaker_of(update: JsonObject) -> tuple[str, ...]:
-    """Who speaks, as a value to compare; empty for the main agent of an agent that does not say."""
-    return tuple(_named(update.get("_meta"), _SPEAKERS))
+    """A value that differs between the main agent and its sub-agents; empty where an update does not name its agent."""
+    return tuple(_texts_under(update.get("_meta"), _SPEAKERS))
 
 
 def command_output(update: JsonObject) -> CommandOutput:
@@ -45,14 +45,14 @@ def command_output(update: JsonObject) -> CommandOutput:
     code = exited.get("exit_code")
     return CommandOutput(
         added=text_of(object_of(meta.get("terminal_output")).get("data")),
-        whole=_response(object_of(meta.get("claudeCode")).get("toolResponse")),
+        whole=_response_text(object_of(meta.get("claudeCode")).get("toolResponse")),
         exit_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
         signal=text_of(exited.get("signal"))[:_MAX_NAME],
     )
 
 
-def _named(meta: Any, names: frozenset[str]) -> list[str]:
-    """The texts that stand under one of these names, directly or in an agent's own part of `_meta`."""
+def _texts_under(meta: Any, names: frozenset[str]) -> list[str]:
+    """The texts of fields with these names, directly in `_meta` or one level below."""
     found: list[str] = []
     for key, value in object_of(meta).items():
         inner = value if isinstance(value, dict) else {key: value}
@@ -64,8 +64,8 @@ def _named(meta: Any, names: frozenset[str]) -> list[str]:
     return found
 
 
-def _response(response: Any) -> str:
-    """The text of a tool's result: itself, its text blocks, or what a command wrote."""
+def _response_text(response: Any) -> str:
+    """The text of a tool's result, which is a text, a list of blocks, or the output of a command."""
     if isinstance(response, list):
         return "".join(text_of(object_of(block).get("text")) for block in response)
     if isinstance(response, dict):

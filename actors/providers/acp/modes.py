@@ -1,9 +1,9 @@
 """The mode of an ACP session across its processes. Pure.
 
-Not every agent remembers a session's mode, so it is set when a session is opened. The mode may change in the course of
-the conversation: an option of a permission does so, or the agent by itself. The cursor keeps the mode in force, and
-what the host had asked for then. A host that asks for another mode now gets it; otherwise the conversation goes on in
-the mode that it was in.
+Not every agent remembers a session's mode, so it is set when a session is opened. The mode may change during the
+conversation: by an option of a permission request, or by the agent itself. The cursor keeps the mode in force and the
+mode that the host requested then. If the host requests another mode now, it is used; otherwise the conversation
+continues in the mode it was in.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from ....contracts.values import JsonObject
 from ..loose_json import text_of
 from .options import Option, Options
 
-__all__ = ["cursor_of_mode", "mode_ids", "mode_notice", "mode_to_set"]
+__all__ = ["choose_mode", "mode_cursor", "mode_ids", "mode_notice"]
 
 
-def mode_to_set(asked: str | None, cursor: JsonObject | None) -> str | None:
-    """The mode that a session is opened in; None leaves it to the agent. `asked` is the host's choice."""
+def choose_mode(asked: str | None, cursor: JsonObject | None) -> str | None:
+    """The mode to open a session in; None leaves it to the agent. `asked` is the host's choice."""
     if cursor is None or (text_of(cursor.get("askedMode")) or None) != asked:
         return asked
     return text_of(cursor.get("mode")) or asked
 
 
-def cursor_of_mode(asked: str | None, options: Options) -> JsonObject:
-    """What a cursor keeps of the mode; nothing where the agent has no modes."""
+def mode_cursor(asked: str | None, options: Options) -> JsonObject:
+    """The fields of a cursor about the mode; empty where the agent has no modes."""
     mode = options.get("mode")
     if mode is None:
         return {}
@@ -32,13 +32,13 @@ def cursor_of_mode(asked: str | None, options: Options) -> JsonObject:
 
 
 def mode_ids(options: Options) -> tuple[str, ...]:
-    """The agent's own names of the modes that it offers."""
+    """The ids of the modes that the agent offers."""
     mode = options.get("mode")
     return () if mode is None else tuple(mode.names)
 
 
 def mode_notice(mode: Option, *, chosen_by_agent: bool) -> SessionNotice:
-    """What a host shows of the mode in force, which decides what the agent asks permission for."""
+    """The report of the mode in force, which decides what the agent asks permission for."""
     summary = f"The agent works in its mode {mode.name!r}"
     if chosen_by_agent:
         summary += ", its own choice, which decides what it asks permission for"

@@ -1,8 +1,8 @@
-"""What a client may choose of an ACP session, as plain values: its mode, its model, how much the model thinks.
+"""The options of an ACP session that a client may set: its mode, its model, the model's effort. Pure.
 
-An agent offers options, each with a category, when a session is opened, and tells all of them anew whenever one has
-changed. Modes that are offered in the older way have a request of their own. Options of other categories, and those
-that are no choice from a list, are left alone.
+An agent offers options, each with a category, when a session is opened, and sends all of them again whenever one has
+changed. Modes in the older form have a request of their own. Options of other categories, and those that are not a
+choice from a list, are ignored.
 Source: https://agentclientprotocol.com/protocol/session-config-options
 """
 
@@ -17,22 +17,32 @@ from ....contracts.ids import ProviderThreadId
 from ....contracts.values import JsonObject
 from ..loose_json import list_of, object_of, text_of
 
-__all__ = ["CHOSEN_BY_TURNS", "NOUNS", "Category", "Option", "Options", "Setting", "changed_mode", "offered", "setting"]
+__all__ = [
+    "NOUNS",
+    "TURN_CATEGORIES",
+    "Category",
+    "Option",
+    "Options",
+    "SettingRequest",
+    "read_mode_change",
+    "read_options",
+    "setting_request",
+]
 
 Category: TypeAlias = Literal["mode", "model", "thought_level"]
 
-CHOSEN_BY_TURNS: Final[tuple[Category, ...]] = ("model", "thought_level")
+TURN_CATEGORIES: Final[tuple[Category, ...]] = ("model", "thought_level")
 NOUNS: Final[Mapping[Category, str]] = {"mode": "mode", "model": "model", "thought_level": "effort"}
-"""What people call them."""
+"""The words for categories in messages to users."""
 _MAX_VALUES: Final = 100
 _MAX_NAME: Final = 200
 
 
 @attrs.frozen(kw_only=True)
 class Option:
-    """One choice: the id by which it is made, None for a mode of the older kind, and what it stands at.
+    """One option and its current value. `config_id` is None for modes in the older form.
 
-    `names` are the values there are, each with what people call it; empty where the agent does not list them.
+    `names` has the display name of each possible value; empty where the agent does not list the values.
     """
 
     config_id: str | None
@@ -41,7 +51,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """What people call the value that it stands at."""
+        """The display name of the current value."""
         return self.names.get(self.current) or self.current
 
 
@@ -49,22 +59,22 @@ Options: TypeAlias = Mapping[Category, Option]
 
 
 @attrs.frozen(kw_only=True)
-class Setting:
-    """A request that makes a choice."""
+class SettingRequest:
+    """The request that sets an option."""
 
     method: str
     params: JsonObject
 
 
-def offered(message: Any) -> Options:
-    """The options that a reply or an update tells of."""
+def read_options(message: Any) -> Options:
+    """The options in a reply or an update."""
     found: dict[Category, Option] = {}
-    told = object_of(message)
-    mode = text_of(object_of(told.get("modes")).get("currentModeId"))
+    fields = object_of(message)
+    mode = text_of(object_of(fields.get("modes")).get("currentModeId"))
     if mode:
-        names = _names(object_of(told.get("modes")).get("availableModes"), "id")
+        names = _names(object_of(fields.get("modes")).get("availableModes"), "id")
         found["mode"] = Option(config_id=None, current=mode, names=names)
-    for one in map(object_of, list_of(told.get("configOptions"))):
+    for one in map(object_of, list_of(fields.get("configOptions"))):
         category, config_id, current = (text_of(one.get(key)) for key in ("category", "id", "currentValue"))
         if category in NOUNS and config_id and current:
             found[cast("Category", category)] = Option(
@@ -73,8 +83,8 @@ def offered(message: Any) -> Options:
     return found
 
 
-def changed_mode(update: JsonObject, options: Options) -> Options:
-    """The options after an update that tells the mode in force, in the older way."""
+def read_mode_change(update: JsonObject, options: Options) -> Options:
+    """The options after a `current_mode_update`, the older form of a change of mode."""
     mode = text_of(update.get("currentModeId"))
     if not mode:
         return options
@@ -83,7 +93,7 @@ def changed_mode(update: JsonObject, options: Options) -> Options:
 
 
 def _names(values: Any, key: str) -> Mapping[str, str]:
-    """The names of an option's values by their ids, those of groups of values included; at most 100."""
+    """The display names of an option's values by their ids, values in groups included; at most 100."""
     names: dict[str, str] = {}
     for one in map(object_of, list_of(values)[:_MAX_VALUES]):
         for value in (one, *map(object_of, list_of(one.get("options"))[:_MAX_VALUES])):
@@ -93,10 +103,10 @@ def _names(values: Any, key: str) -> Mapping[str, str]:
     return names
 
 
-def setting(session_id: ProviderThreadId, option: Option, value: str) -> Setting:
+def setting_request(session_id: ProviderThreadId, option: Option, value: str) -> SettingRequest:
     if option.config_id is None:
-        return Setting(method="session/set_mode", params={"sessionId": session_id, "modeId": value})
-    return Setting(
+        return SettingRequest(method="session/set_mode", params={"sessionId": session_id, "modeId": value})
+    return SettingRequest(
         method="session/set_config_option",
         params={"sessionId": session_id, "configId": option.config_id, "value": value},
     )

@@ -1,7 +1,7 @@
 """When the history that an agent replays as it resumes a session is over. Pure: times are seconds of any one clock.
 
-The protocol has the replay come before the reply. Some agents send part of it, or all, after it. So a replay is over
-when nothing of it has come for `QUIET_GAPS` times its longest gap, within two bounds.
+The protocol requires the replay to come before the reply. Some agents send part of it, or all, after the reply. So a
+replay is over when no history has arrived for `QUIET_GAPS` times its longest gap, within two bounds.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _HISTORY: Final = frozenset(
 
 @attrs.frozen(kw_only=True)
 class Replay:
-    """`replied_at` is when the agent said that the session was loaded, `last_at` when history came last."""
+    """`replied_at` is the time of the reply to `session/load`, `last_at` that of the latest update with history."""
 
     replied_at: float
     last_at: float | None = None
     longest_gap: float = 0.0
 
-    def heard(self, kind: str, now: float) -> Replay:
-        """Take note of an update; only those that tell history count."""
+    def note_update(self, kind: str, now: float) -> Replay:
+        """Take note of an update; only those with history count."""
         if kind not in _HISTORY:
             return self
         gap = 0.0 if self.last_at is None else now - self.last_at
         return attrs.evolve(self, last_at=now, longest_gap=max(self.longest_gap, gap))
 
     def seconds_left(self, now: float) -> float:
-        """How long nothing more may come before the replay is over; 0 or less when it is."""
+        """How much longer no history may arrive until the replay is over; 0 or less when it is."""
         quiet = min(MOST_QUIET_SECONDS, max(LEAST_QUIET_SECONDS, QUIET_GAPS * self.longest_gap))
         return (self.replied_at if self.last_at is None else self.last_at) + quiet - now

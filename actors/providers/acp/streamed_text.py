@@ -1,7 +1,7 @@
 """The message and the thought that an ACP agent is streaming, as a value. Pure.
 
-The protocol has no items for text: a message lasts until a tool call begins or ends, a thought, another `messageId`,
-another speaker or the turn's end. A thought is collected and reported when it is over.
+The protocol has no items for text: a message ends where a tool call begins or ends, at a thought, another `messageId`,
+a message of another (sub-)agent, or the turn's end. A thought is collected and reported when it is over.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Events = tuple[ProviderRuntimeEvent, ...]
 
 @attrs.frozen(kw_only=True)
 class AcpText:
-    """`message` is the key of the open message, `message_id` what the agent calls it, `count` how many there were."""
+    """`message` is the key of the open message, `message_id` the agent's id of it, `count` the number of messages."""
 
     message: ProviderItemId | None = None
     message_id: str | None = None
@@ -34,13 +34,13 @@ class AcpText:
     speaker: tuple[str, ...] = ()
     count: int = 0
 
-    def said(self, update: JsonObject) -> tuple[AcpText, Events]:
+    def add_text(self, update: JsonObject) -> tuple[AcpText, Events]:
         """Take an `agent_message_chunk`."""
         text = content_text(update.get("content"))
         if not text:
             return self, ()
         message_id = message_id_of(update.get("messageId"))
-        after, ended = self._heard(speaker_of(update))
+        after, ended = self._switch_speaker(speaker_of(update))
         after, thought = after.end_thought()
         ended += thought
         if after.message is not None and message_id != after.message_id:
@@ -53,9 +53,9 @@ class AcpText:
             item = after.message
         return after, (*ended, MessageDelta(item=item, text=text))
 
-    def thought_on(self, update: JsonObject) -> tuple[AcpText, Events]:
+    def add_thought(self, update: JsonObject) -> tuple[AcpText, Events]:
         """Take an `agent_thought_chunk`."""
-        after, ended = self._heard(speaker_of(update))
+        after, ended = self._switch_speaker(speaker_of(update))
         after, message = after._end_message()
         text = content_text(update.get("content"))[: _MAX_THOUGHT - len(after.thought)]
         return attrs.evolve(after, thought=after.thought + text), (*ended, *message)
@@ -77,8 +77,8 @@ class AcpText:
             return self, ()
         return attrs.evolve(self, message=None, message_id=None), (MessageCompleted(item=self.message),)
 
-    def _heard(self, speaker: tuple[str, ...]) -> tuple[AcpText, Events]:
-        """Another speaker ends what the one before was saying."""
+    def _switch_speaker(self, speaker: tuple[str, ...]) -> tuple[AcpText, Events]:
+        """Text of another (sub-)agent ends the open message."""
         if speaker == self.speaker:
             return self, ()
         after, ended = self.end()

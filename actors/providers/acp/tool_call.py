@@ -1,6 +1,6 @@
-"""A tool call of the Agent Client Protocol as its updates tell it bit by bit, as a value. Pure.
+"""A tool call of the Agent Client Protocol, merged from its updates. Pure.
 
-What is kept of an open call is bounded field by field; what its last update brings is reported whole.
+Each field that is kept of an open call has a bound; the fields of its last update are reported whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..json_lines import loose_json
 from ..loose_json import list_of, object_of, text_of
 from .meta import command_output
 
-__all__ = ["ToolCall", "clipped", "content_text"]
+__all__ = ["ToolCall", "clip", "content_text"]
 
 _KIB: Final = 1024
 _KEPT: Final[dict[str, int]] = {
@@ -32,22 +32,22 @@ _KEPT: Final[dict[str, int]] = {
     "diffs": 32 * _KIB,
     "output": 32 * _KIB,
 }
-"""How much of each field is kept while the call is open, in bytes."""
+"""How many bytes of each field are kept while the call is open."""
 _INPUT: Final = ("kind", "locations", "rawInput")
 _OUTPUT: Final = ("rawOutput", "text", "diffs", "output")
 _MAX_TITLE: Final = 2 * _KIB
 _WHOLE: Final = 64 * _KIB * _KIB
-"""More than a line of an agent can hold: only what is nested too deep is cut."""
+"""More than a line of an agent can hold: values are cut only where they are nested too deep."""
 _MAX_UPDATES: Final = 32
-"""After so many reports of an open call only growth to twice its size is reported."""
+"""After this many reports of an open call, only growth to twice its size is reported."""
 _MAX_DEPTH: Final = 48
 _LEAST: Final = 256
-"""What is kept of each field of an open call when its session keeps too much, in bytes."""
+"""How many bytes of each field are kept when the calls of a session take too much memory."""
 
 
 @attrs.frozen(kw_only=True)
-class ToldInput:
-    """What tells one input of a call from another: a digest of it, and how long it is."""
+class ReportedInput:
+    """A digest and the length of a call's input when it was last reported."""
 
     digest: str = ""
     length: int = 0
@@ -55,10 +55,11 @@ class ToldInput:
 
 @attrs.frozen(kw_only=True)
 class ToolCall:
-    """One tool call. Each update replaces the fields it has, the others stay. Output told in parts is joined.
+    """One tool call. An update replaces the fields that it has; output that comes in parts is joined.
 
-    `kept` is what is kept of its fields, `kept_bytes` about how much memory that takes. `told_input` and `told_size`
-    are the input and the size of the output when it was last reported, `updates` how many updates were.
+    `kept` has its fields within their bounds, `kept_bytes` is about how much memory they take. `reported_input` and
+    `reported_size` are its input and the size of its output at the last report, `updates` the number of reported
+    updates. `left_open`: its turn ended before it did. `asked`: permission was requested for it.
     """
 
     item: ProviderItemId
@@ -70,8 +71,8 @@ class ToolCall:
     over: bool = False
     asked: bool = False
     left_open: bool = False
-    told_input: ToldInput = ToldInput()
-    told_size: int = 0
+    reported_input: ReportedInput = ReportedInput()
+    reported_size: int = 0
     updates: int = 0
 
     @classmethod
@@ -94,84 +95,84 @@ class ToolCall:
     def status(self) -> str:
         return text_of(self.kept.get("status"))
 
-    def merged(self, update: JsonObject) -> tuple[ToolCall, JsonObject]:
-        """The call after an update, and what the update brought, whole."""
-        changed = _changed(update)
-        output = _output(update, text_of(self.kept.get("output")))
-        kept = {**self.kept, **{key: clipped(value, _KEPT[key]) for key, value in changed.items()}, **output}
+    def merge(self, update: JsonObject) -> tuple[ToolCall, JsonObject]:
+        """The call after an update, and the fields of that update, whole."""
+        changed = _read_changes(update)
+        output = _read_output(update, text_of(self.kept.get("output")))
+        kept = {**self.kept, **{key: clip(value, _KEPT[key]) for key, value in changed.items()}, **output}
         merged = attrs.evolve(
             self,
             own_title=text_of(update.get("title"))[:_MAX_TITLE] or self.own_title,
             kept=kept,
             kept_bytes=_memory(kept),
         )
-        return merged, {key: clipped(value, _WHOLE) for key, value in changed.items()}
+        return merged, {key: clip(value, _WHOLE) for key, value in changed.items()}
 
-    def keep_less(self) -> ToolCall:
-        """Keep the beginning of each field alone. That the call has less of it now is no progress to report."""
-        kept = {key: clipped(value, _LEAST) for key, value in self.kept.items()}
+    def shed(self) -> ToolCall:
+        """Keep only the beginning of each field. This is not reported as progress of the call."""
+        kept = {key: clip(value, _LEAST) for key, value in self.kept.items()}
         less = attrs.evolve(self, kept=kept, kept_bytes=_memory(kept))
-        return less._told() if self.started else less
+        return less._as_reported() if self.started else less
 
     def detail(self) -> JsonObject:
         return dict(self.kept)
 
-    def begun(self) -> tuple[ToolCall, ToolStarted]:
+    def start(self) -> tuple[ToolCall, ToolStarted]:
         started = ToolStarted(item=self.item, title=self.title, detail=self.detail())
-        return self._told(started=True), started
+        return self._as_reported(started=True), started
 
-    def progressed(self) -> tuple[ToolCall, ToolUpdated | None]:
-        """The call as it stands, where that is worth a report: another input, or twice as much output as before.
+    def progress(self) -> tuple[ToolCall, ToolUpdated | None]:
+        """A report of the call where its input has changed or its output has doubled; else None.
 
-        A long output that grows bit by bit is so reported a few times, not with every line.
+        So a long output that grows line by line is reported a few times, not with every line.
         """
-        told, size, before = self._input(), self._output_size(), self.told_input
-        grew = size > 0 and size >= 2 * self.told_size
-        if not grew and not (told != before and (self.updates < _MAX_UPDATES or told.length >= 2 * before.length)):
+        now, size, before = self._input(), self._output_size(), self.reported_input
+        grew = size > 0 and size >= 2 * self.reported_size
+        if not grew and not (now != before and (self.updates < _MAX_UPDATES or now.length >= 2 * before.length)):
             return self, None
         updated = ToolUpdated(item=self.item, title=self.title, detail=self.detail())
-        return attrs.evolve(self, told_input=told, told_size=size, updates=self.updates + 1), updated
+        return attrs.evolve(self, reported_input=now, reported_size=size, updates=self.updates + 1), updated
 
-    def completed(self, latest: JsonObject) -> tuple[ToolCall, ToolCompleted]:
-        """Its end, reported with what its last update brought. No more than its id is kept of it."""
+    def complete(self, latest: JsonObject) -> tuple[ToolCall, ToolCompleted]:
+        """End the call, and report it with the fields of its last update. Only its id is kept afterwards."""
         detail = {**self.kept, **latest}
         failed = self.status == "failed" or detail.get("exitCode", 0) != 0 or "signal" in detail
         ended = ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
         kept = {"toolCallId": self.tool_call_id}
         return attrs.evolve(self, over=True, left_open=False, kept=kept, kept_bytes=0), ended
 
-    def lost(self) -> tuple[ToolCall, ToolCompleted]:
-        """The end of a call that is given up."""
-        return attrs.evolve(self, over=True, left_open=False), self._ended("lost", failed=True)
+    def end_as_lost(self) -> tuple[ToolCall, ToolCompleted]:
+        """End a call because too many are open."""
+        return attrs.evolve(self, over=True, left_open=False), self._end_event("lost", failed=True)
 
-    def unfinished(self, outcome: TurnOutcome) -> tuple[ToolCall, ToolCompleted]:
-        """Its end with a turn that left it open and had this outcome."""
-        ended = self._ended("unfinished", failed=outcome != "completed")
+    def end_as_unfinished(self, outcome: TurnOutcome) -> tuple[ToolCall, ToolCompleted]:
+        """End the call with its turn, which left it open and had this outcome."""
+        ended = self._end_event("unfinished", failed=outcome != "completed")
         return attrs.evolve(self, over=True, left_open=True), ended
 
-    def _ended(self, status: str, *, failed: bool) -> ToolCompleted:
+    def _end_event(self, status: str, *, failed: bool) -> ToolCompleted:
         detail = {**self.kept, "status": status}
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
 
-    def _told(self, *, started: bool | None = None) -> ToolCall:
-        """The call after a report of it as it stands."""
+    def _as_reported(self, *, started: bool | None = None) -> ToolCall:
+        """The call after a report of its present state."""
         return attrs.evolve(
             self,
             started=self.started if started is None else started,
-            told_input=self._input(),
-            told_size=self._output_size(),
+            reported_input=self._input(),
+            reported_size=self._output_size(),
         )
 
-    def _input(self) -> ToldInput:
-        told = loose_json([self.own_title, *(self.kept.get(key) for key in _INPUT)])
-        return ToldInput(digest=hashlib.blake2b(told, digest_size=16).hexdigest(), length=len(told))
+    def _input(self) -> ReportedInput:
+        fields = loose_json([self.own_title, *(self.kept.get(key) for key in _INPUT)])
+        return ReportedInput(digest=hashlib.blake2b(fields, digest_size=16).hexdigest(), length=len(fields))
 
     def _output_size(self) -> int:
         kept = [self.kept[key] for key in _OUTPUT if self.kept.get(key)]
         return len(loose_json(kept)) if kept else 0
 
 
-def _changed(update: JsonObject) -> JsonObject:
+def _read_changes(update: JsonObject) -> JsonObject:
     """The fields that an update replaces."""
     changed: JsonObject = {key: update[key] for key in _KEPT if update.get(key) is not None and key not in _OUTPUT}
     if update.get("rawOutput") is not None:
@@ -188,23 +189,23 @@ def _changed(update: JsonObject) -> JsonObject:
     return changed
 
 
-def _output(update: JsonObject, before: str) -> JsonObject:
-    """What a command wrote, in parts or whole, and how it exited. The end of long output is kept."""
+def _read_output(update: JsonObject, before: str) -> JsonObject:
+    """A command's output after an update, and its exit. The end of long output is kept."""
     wrote = command_output(update)
-    told: JsonObject = {}
+    fields: JsonObject = {}
     if wrote.added or wrote.whole:
         room = _KEPT["output"]
         output = wrote.whole or before + wrote.added
-        told["output"] = output if len(output) <= room else f"[cut] …{output[-room:]}"
+        fields["output"] = output if len(output) <= room else f"[cut] …{output[-room:]}"
     if wrote.exit_code is not None:
-        told["exitCode"] = wrote.exit_code
+        fields["exitCode"] = wrote.exit_code
     if wrote.signal:
-        told["signal"] = wrote.signal
-    return told
+        fields["signal"] = wrote.signal
+    return fields
 
 
 def _memory(value: Any) -> int:
-    """About how many bytes of memory a value of JSON takes: a number that depends on nothing but the value."""
+    """About how many bytes of memory a JSON value takes. The same value always gives the same number."""
     match value:
         case str():
             return 56 + len(value) * (1 if value.isascii() else 4)
@@ -216,12 +217,12 @@ def _memory(value: Any) -> int:
             return sys.getsizeof(value)
 
 
-def clipped(value: Any, room: int) -> Any:
-    """`value` as far as about `room` bytes of JSON carry it, with markers where something is left out."""
-    return _clip(value, room, 0)[0]
+def clip(value: Any, room: int) -> Any:
+    """The beginning of `value`, about `room` bytes as JSON, with markers where something is left out."""
+    return _clip_value(value, room, 0)[0]
 
 
-def _clip(value: Any, room: int, depth: int) -> tuple[Any, int]:
+def _clip_value(value: Any, room: int, depth: int) -> tuple[Any, int]:
     if isinstance(value, str):
         size = len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
         if size <= room:
@@ -235,7 +236,7 @@ def _clip(value: Any, room: int, depth: int) -> tuple[Any, int]:
             if room <= 0:
                 fields["…"] = f"[cut: {entries_of(value) - len(fields)} fields]"
                 break
-            fields[key[:room]], room = _clip(inner, room - len(key) - 4, depth + 1)
+            fields[key[:room]], room = _clip_value(inner, room - len(key) - 4, depth + 1)
         return fields, room
     if isinstance(value, list):
         items: list[Any] = []
@@ -243,14 +244,14 @@ def _clip(value: Any, room: int, depth: int) -> tuple[Any, int]:
             if room <= 0:
                 items.append(f"… [cut: {entries_of(value) - len(items)} items]")
                 break
-            one, room = _clip(inner, room - 1, depth + 1)
+            one, room = _clip_value(inner, room - 1, depth + 1)
             items.append(one)
         return items, room
     return value, room - 8
 
 
 def content_text(content: Any) -> str:
-    """The text of a content block: its own, or that of a resource embedded in it. Other blocks have none."""
+    """The text of a content block: its own, or that of an embedded resource. Other blocks have none."""
     block = object_of(content)
     if block.get("type") == "resource":
         return text_of(object_of(block.get("resource")).get("text"))

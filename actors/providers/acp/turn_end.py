@@ -1,4 +1,4 @@
-"""How a turn of an ACP agent ended, from the reply to its prompt. Pure."""
+"""The end of a turn of an ACP agent, from the reply to its prompt. Pure."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _STOPPED: Final[dict[str, tuple[str, FailureReason | None]]] = {
 }
 
 
-def turn_end(reply: Reply, *, asked_to_end: TurnOutcome | None, login: str) -> TurnCompleted:
-    """A turn that was asked to end has the outcome `asked_to_end`, whatever the agent calls its end.
+def turn_end(reply: Reply, *, requested_outcome: TurnOutcome | None, login: str) -> TurnCompleted:
+    """A turn that was cancelled from here has the outcome `requested_outcome`, whatever the agent's stop reason.
 
-    `login` says how to log in with the agent.
+    `login` describes how to log in with the agent.
     """
     match reply:
         case Refusal(failure=failure):
-            if asked_to_end is not None:
-                return TurnCompleted(outcome=asked_to_end, error=failure.text)
+            if requested_outcome is not None:
+                return TurnCompleted(outcome=requested_outcome, error=failure.text)
             text = failure.text
             if failure.reason == "unauthenticated" and login:
                 text = f"{text}; {login}"
             return TurnCompleted(outcome="failed", error=text, reason=failure.reason)
         case Result():
             stopped = text_of(object_of(reply.value).get("stopReason"))
-    if asked_to_end is not None or stopped == "cancelled":
-        return TurnCompleted(outcome=asked_to_end or "cancelled")
+    if requested_outcome is not None or stopped == "cancelled":
+        return TurnCompleted(outcome=requested_outcome or "cancelled")
     if stopped == "end_turn":
         return TurnCompleted(outcome="completed")
     unknown = ("the agent stopped for a reason that the protocol does not know", None)

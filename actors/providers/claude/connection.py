@@ -1,19 +1,19 @@
 """One living Claude Code process behind the SDK's client.
 
-A `ClaudeConnection` joins four parts: the process, the SDK's client over our transport, the `ClaudeConversation` that
-knows the messages, and the queue of events. What the agent says is handled in its order by the one task that reads
-(`run`); the SDK answers and awaits control requests in tasks of its own, which it ends with `disconnect`. The
-conversation is a value: whoever takes a message through it puts the next value in its place, without awaiting between.
+A `ClaudeConnection` joins four parts: the process, the SDK's client over our transport, the `ClaudeConversation`, and
+the queue of events. One task reads the agent's messages in their order (`run`); the SDK answers and awaits control
+requests in tasks of its own, which it ends with `disconnect`. The conversation is a value: each message replaces it
+with the next one, without an await in between.
 
-The id of a new session is chosen by us, so that its resume cursor is known before the first turn. The agent writes its
-transcript late: one that is killed in the first seconds of its first turn may have none, and refuses to resume.
+The id of a new session is chosen here, so its resume cursor is known before the first turn. The agent writes its
+transcript late: if it is killed in the first seconds of its first turn it may have none, and refuses to resume.
 Importing this module needs the extra `claude`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -48,10 +48,11 @@ from ..loose_json import object_of
 from ..process.agent_process import AgentProcess
 from ..process.connection import ProcessConnection
 from ..redaction import plain
+from .control_requests import ControlRequests
 from .failures import claude_failure
-from .history import prompt_id
 from .lines import REFUSED, claude_lines
-from .permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room, offered, permission_result
+from .permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room, offered_options, permission_result
+from .prompts import prompt_of, single_message
 from .protocol import ClaudeConversation, ClaudeStep
 from .session import ClaudeSession
 from .transport import ProcessTransport
@@ -60,7 +61,6 @@ __all__ = ["ClaudeConnection"]
 
 _CONTROL: Final = frozenset({"control_request", "control_response", "control_cancel_request"})
 _MAX_PRINTED_BYTES: Final = 2048
-_OWN_REQUESTS: Final = "orchestrion-"
 
 
 class ClaudeConnection(ProcessConnection):
@@ -78,11 +78,12 @@ class ClaudeConnection(ProcessConnection):
         self._default_model = self._model = model
         self._effort: str | None = None
         self._transport = ProcessTransport(process, deadline_seconds=deadline_seconds)
-        self._client = ClaudeSDKClient(ClaudeAgentOptions(can_use_tool=self._ask), transport=self._transport)
+        self._client = ClaudeSDKClient(
+            ClaudeAgentOptions(can_use_tool=self._request_permission), transport=self._transport
+        )
         self._conversation = ClaudeConversation(session=session)
         self._decisions: dict[ApprovalRequestId, PendingDecision] = {}
-        self._own_requests: dict[str, _OwnRequest] = {}
-        self._own_request_count = 0
+        self._own_requests = ControlRequests()
         self._tasks: TaskGroup | None = None
         self._refusal: ProviderFailure | None = None
         self._opened = False
@@ -101,61 +102,62 @@ class ClaudeConnection(ProcessConnection):
         return self._conversation.session.cursor()
 
     async def open(self, start_deadline_seconds: float) -> None:
-        """Shake hands, as the SDK does. Raises as `Provider.connect` does."""
+        """Initialize the agent through the SDK. Raises as `Provider.connect` does."""
         program = self._process.program
         try:
             with served_deadline(start_deadline_seconds):
                 await self._client.connect()
         except TimeoutError as error:
             raise ProviderUnavailable(
-                f"{program} did not come up: no answer within {start_deadline_seconds:g} s"
+                f"{program} did not start: no answer within {start_deadline_seconds:g} s"
             ) from error
         except Exception as error:
             if not self._over and not isinstance(error, SessionLost):
                 raise ProviderProtocolError(
-                    f"{program} does not speak as the Claude Agent SDK does: {error}"
+                    f"{program} does not follow the protocol of the Claude Agent SDK: {error}"
                 ) from error
             await self._process.end()
-            await self._process.stderr_drained()
+            await self._process.wait_stderr_drained()
             refusal = self._refusal
             if refusal is not None and refusal.reason == "unauthenticated":
-                raise ProviderUnavailable(f"{program} wants a login: {refusal.text}", reason=refusal.reason) from error
+                message = f"{program} requires a login: {refusal.text}"
+                raise ProviderUnavailable(message, reason=refusal.reason) from error
             if self._resumes and refusal is not None:
                 session = self._conversation.session
                 named = session.branch_of or session.session_id
                 raise ResumeRefused(f"the agent does not resume {named!r}: {refusal.text}") from error
-            said = refusal.text if refusal is not None else self._process.stderr_tail.strip()
+            output = refusal.text if refusal is not None else self._process.stderr_tail.strip()
             if self._printed_first:
-                said = f"{said or 'it wrote nothing to standard error'}; its output begins: {self._printed_first}"
+                output = f"{output or 'it wrote nothing to standard error'}; its output begins: {self._printed_first}"
             because = f"exited with code {self._process.exit_code} before it was ready"
             raise ProviderUnavailable(
-                f"{program} {because}: {said or 'it wrote nothing to standard error'}",
+                f"{program} {because}: {output or 'it wrote nothing to standard error'}",
                 reason="agent_crashed" if refusal is None else refusal.reason,
             ) from error
         self._opened = True
         self._events.put_nowait(SessionStarted(provider_thread_id=self.provider_thread_id))
 
     async def start_turn(self, turn: TurnRequest) -> None:
-        self._not_over()
-        prompt = _prompt(turn)
+        self._raise_if_over()
+        prompt = prompt_of(turn)
         self._conversation = self._conversation.begin_turn(prompt["uuid"])
         try:
-            await self._switch(turn.model or self._default_model, turn.effort)
-            await self._client.query(_only(prompt))
+            await self._switch_model_and_effort(turn.model or self._default_model, turn.effort)
+            await self._client.query(single_message(prompt))
         except BaseException:
-            self._conversation = self._conversation.cut_off()
+            self._conversation = self._conversation.abandon_turn()
             raise
 
     async def interrupt(self) -> None:
-        self._not_over()
-        self._conversation, step = self._conversation.interrupted()
+        self._raise_if_over()
+        self._conversation, step = self._conversation.interrupt_turn()
         self._perform_nowait(step)
 
     async def respond(
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
-        self._not_over()
-        self._conversation, step = self._conversation.decided(request, decision, option)
+        self._raise_if_over()
+        self._conversation, step = self._conversation.answer_permission(request, decision, option)
         self._decisions[request].make(decision, option)
         self._perform_nowait(step)
 
@@ -182,42 +184,38 @@ class ClaudeConnection(ProcessConnection):
         finally:
             self._printed_first = plain(lines.printed_first, max_bytes=_MAX_PRINTED_BYTES)
             self._over = True
-            self._conversation = self._conversation.cut_off()
+            self._conversation = self._conversation.abandon_turn()
             self._transport.end()
-            for own in self._own_requests.values():
-                own.settle({"subtype": "error", "error": "the agent is gone"})
+            self._own_requests.lose()
 
     async def _handle(self, message: JsonObject | Malformed) -> None:
         if isinstance(message, Malformed):
             await self._report_malformed(message)
         elif message.get("type") == REFUSED:
             assert self._tasks is not None, "a connection reads in its own tasks"
-            self._tasks.start_soon(self._send_soon, object_of(message.get("answer")))
+            self._tasks.start_soon(self._send_refusal, object_of(message.get("answer")))
         elif message.get("type") in _CONTROL:
             response = object_of(message.get("response"))
-            own = self._own_requests.get(str(response.get("request_id")))
-            if own is None:
-                await self._transport.pass_on(message)
-            else:
-                own.settle(response)
+            if not self._own_requests.settle(response):
+                await self._transport.forward(message)
         elif not self._opened and message.get("type") == "result" and message.get("is_error") is True:
             self._refusal = claude_failure(message)
         else:
-            self._conversation, step = self._conversation.received(message)
+            self._conversation, step = self._conversation.take_message(message)
             for event in step.events:
                 await self._events.put(event)
             if step.interrupt:
                 self._interrupt_soon()
 
-    async def _ask(
+    async def _request_permission(
         self, tool_name: str, given: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
-        """The SDK's question, answered by `respond`; the SDK cancels it when the agent does not wait any more."""
-        options = offered(context.suggestions)
+        """The SDK's question, wait by `respond`; the SDK cancels it when the agent does not wait any more."""
+        options = offered_options(context.suggestions)
         size = len(loose_json(given))
         if not has_room(self._decisions.values(), size):
             return PermissionResultDeny(message=TOO_MANY_OPEN)
-        self._conversation, request, step = self._conversation.permission_asked(
+        self._conversation, request, step = self._conversation.take_permission_request(
             tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason, options=options
         )
         if request is None:
@@ -225,15 +223,15 @@ class ClaudeConnection(ProcessConnection):
         decision = self._decisions[request] = PendingDecision(size)
         self._perform_nowait(step)
         try:
-            value, option = await decision.made()
+            value, option = await decision.wait()
             return permission_result(value, tool_name, context.suggestions, option)
         finally:
             del self._decisions[request]
-            self._conversation, step = self._conversation.withdrawn(request)
+            self._conversation, step = self._conversation.withdraw_permission(request)
             self._perform_nowait(step)
 
-    async def _send_soon(self, message: JsonObject) -> None:
-        """In a task of its own: the task that reads never waits for the agent to read."""
+    async def _send_refusal(self, message: JsonObject) -> None:
+        """Write in a task of its own, since the task that reads must not wait for the agent to read."""
         with suppress(SessionLost):
             await self._transport.write(json.dumps(message) + "\n")
 
@@ -244,7 +242,7 @@ class ClaudeConnection(ProcessConnection):
             self._interrupt_soon()
 
     def _interrupt_soon(self) -> None:
-        """In a task of its own: its answer is read by the task that reads, which may be the one that asks."""
+        """Interrupt in a task of its own: the reply is read by the task that reads, which may be the caller."""
         assert self._tasks is not None, "a connection is handed out while it reads"
         self._tasks.start_soon(self._interrupt)
 
@@ -256,7 +254,7 @@ class ClaudeConnection(ProcessConnection):
         except ProviderError as error:
             self._events.put_nowait(RuntimeErrorReported(message=str(error)))
 
-    async def _switch(self, model: str | None, effort: str | None) -> None:
+    async def _switch_model_and_effort(self, model: str | None, effort: str | None) -> None:
         if model != self._model:
             await self._within_deadline(f"model {model!r}", lambda: self._client.set_model(model))
             self._model = model
@@ -265,17 +263,9 @@ class ClaudeConnection(ProcessConnection):
             self._effort = effort
 
     async def _set_effort(self, effort: str | None) -> None:
-        """A control request that the SDK's client has no method for."""
-        self._own_request_count += 1
-        request_id = f"{_OWN_REQUESTS}{self._own_request_count}"
-        own = self._own_requests[request_id] = _OwnRequest()
+        """Send a control request for which the SDK's client has no method."""
         request = {"subtype": "apply_flag_settings", "settings": {"effortLevel": effort}}
-        message = {"type": "control_request", "request_id": request_id, "request": request}
-        try:
-            await self._transport.write(json.dumps(message) + "\n")
-            await own.answered()
-        finally:
-            del self._own_requests[request_id]
+        await self._own_requests.send(self._transport, request)
 
     async def _within_deadline(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -288,42 +278,9 @@ class ClaudeConnection(ProcessConnection):
                 f"the agent did not answer within {self._deadline_seconds:g} s: {what}"
             ) from None
         except Exception as error:  # the SDK raises a plain Exception for what the agent refuses
-            self._not_over()
+            self._raise_if_over()
             raise ProviderProtocolError(f"the agent refused {what}: {error}") from error
 
-    def _not_over(self) -> None:
-        if self._over or self._asked:
+    def _raise_if_over(self) -> None:
+        if self._over or self._end_requested:
             raise SessionLost(f"{self._process.program} is gone")
-
-
-class _OwnRequest:
-    def __init__(self) -> None:
-        self._settled = anyio.Event()
-        self._response: JsonObject = {}
-
-    def settle(self, response: JsonObject) -> None:
-        self._response = response
-        self._settled.set()
-
-    async def answered(self) -> None:
-        """Raises: ProviderProtocolError: the agent refused the request."""
-        await self._settled.wait()
-        if self._response.get("subtype") == "error":
-            raise ProviderProtocolError(str(self._response.get("error")))
-
-
-def _prompt(turn: TurnRequest) -> JsonObject:
-    images = [
-        {
-            "type": "image",
-            "source": {"type": "base64", "media_type": image.mime_type, "data": image.data_url.partition(",")[2]},
-        }
-        for image in turn.attachments
-    ]
-    content = [*images, {"type": "text", "text": turn.text}]
-    message = {"role": "user", "content": content}
-    return {"type": "user", "uuid": prompt_id(turn.turn_id), "message": message, "parent_tool_use_id": None}
-
-
-async def _only(message: JsonObject) -> AsyncIterator[JsonObject]:
-    yield message

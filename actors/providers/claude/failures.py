@@ -1,4 +1,4 @@
-"""Why Claude Code says that a turn failed: a bounded text for people, a stable reason for programs. Pure.
+"""Why a turn of Claude Code failed: a bounded text for people, a stable reason for programs. Pure.
 
 Source: `ResultMessage`, `AssistantMessageError` and `RateLimitInfo` of claude-agent-sdk
 """
@@ -34,7 +34,7 @@ _BY_ERROR: Final[dict[str, FailureReason]] = {
 
 
 def claude_failure(result: JsonObject, *, error: str = "", limit_lifted_at: Instant | None = None) -> ProviderFailure:
-    """What a `result` message tells. `error` is the kind of error that the turn's last assistant message named."""
+    """The failure in a `result` message. `error` is the kind of error of the turn's last assistant message."""
     errors = "; ".join(one for one in list_of(result.get("errors")) if isinstance(one, str) and one.strip())
     subtype = text_of(result.get("subtype"))
     words = errors or text_of(result.get("result")) or _SENTENCES.get(subtype, f"the agent failed ({subtype})")
@@ -53,6 +53,6 @@ def claude_failure(result: JsonObject, *, error: str = "", limit_lifted_at: Inst
 
 
 def lifted_at(message: JsonObject) -> Instant | None:
-    """When a limit that a `rate_limit_event` calls reached is lifted."""
-    told = object_of(message.get("rate_limit_info"))
-    return instant_of(told.get("resetsAt", told.get("resets_at"))) if told.get("status") == "rejected" else None
+    """When the exhausted limit of a `rate_limit_event` resets; None where no limit is exhausted."""
+    limit = object_of(message.get("rate_limit_info"))
+    return instant_of(limit.get("resetsAt", limit.get("resets_at"))) if limit.get("status") == "rejected" else None

@@ -1,15 +1,14 @@
-"""Going back in a Claude Code session: which message is the last to be kept, and the branch that begins after it.
+"""Going back in a Claude Code session: the last message that is kept, and the branch that begins after it.
 
-Claude Code resumes a session at a message, as a branch: a new session with what came before, the messages' ids
-included, while the old one stays as it was. The branch is written with its first turn; until then the resume cursor
-says where it begins, and a host that died in between opens the one or the other.
+Claude Code resumes a session at a message, as a branch: a new session with the messages before it, ids included, while
+the old session stays as it was. The branch is written with its first turn; until then the resume cursor names its
+beginning, and a host that was killed in between opens either of them.
 
-Each turn is handed over as a user message whose id is made from our turn's id. So turns are found in what the agent
-keeps, whatever never reached it or is not ours. The ids that the agent makes are of another version, by which a
-message of ours is known. A session that was compacted keeps a summary in place of its beginning: nobody can take a
-turn out of that.
+Each turn is handed over as a user message whose id is derived from the turn's id. So turns are found in the agent's
+transcript, even if some never reached it or were not started from here. The agent's own ids are of another UUID
+version. A session that was compacted has a summary in place of its beginning, from which no turn can be removed.
 
-The transcript is read by the SDK, in a process of the agent's environment, which says where transcripts are.
+The SDK reads the transcript in a process with the agent's environment, which defines where transcripts are.
 Source: `ClaudeAgentOptions.resume_session_at` and `get_session_messages` of claude-agent-sdk
 """
 
@@ -34,10 +33,10 @@ from ..process.interpreter import find_python
 from ..process.launch import Launch
 from .session import ClaudeSession
 
-__all__ = ["Cut", "cut", "prompt_id", "read_messages"]
+__all__ = ["Cut", "find_cut", "prompt_id", "read_messages"]
 
 _TURNS: Final = UUID("6d0f3a52-0c1b-5c9e-9f4d-1d6a35a5a7b1")
-"""The name space of our turns' messages."""
+"""The UUID namespace of the messages that hand turns over."""
 
 _OUR_VERSION: Final = 5
 
@@ -51,7 +50,7 @@ _READ: Final = (
 class Cut:
     """`kept` are the messages before the first turn that is to be forgotten, `is_needed` whether there is one.
 
-    `is_certain` is False where what came before cannot be told from what is to be forgotten.
+    `is_certain` is False where kept and forgotten messages cannot be distinguished.
     """
 
     kept: tuple[str, ...]
@@ -64,8 +63,8 @@ def prompt_id(turn: TurnId | None) -> str:
     return str(uuid4() if turn is None else uuid5(_TURNS, turn))
 
 
-def cut(messages: Sequence[str], turns: Collection[TurnId]) -> Cut:
-    """Where these turns begin among a session's messages, given by their ids in order."""
+def find_cut(messages: Sequence[str], turns: Collection[TurnId]) -> Cut:
+    """Find where these turns begin among a session's messages, given by their ids in order."""
     forgotten = {prompt_id(turn) for turn in turns}
     first = next((place for place, message in enumerate(messages) if message in forgotten), None)
     prompts = [message for message in messages if _is_ours(message)]
@@ -103,7 +102,7 @@ async def read_messages(
 
     messages = await read(session.session_id)
     if messages or session.branch_of is None:
-        return session.written(), tuple(messages)
+        return session.without_branch(), tuple(messages)
     of = ClaudeSession(session_id=session.branch_of)
     messages = await read(of.session_id)
     if session.branch_at not in messages:

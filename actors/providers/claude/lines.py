@@ -1,9 +1,9 @@
 """The lines of Claude Code's output: long ones are shortened while they arrive, except those that go back to it.
 
-The SDK answers a request for permission with the input that the agent asked about, and the agent uses what it gets. So
-the messages of the control protocol are kept whole, or not at all. One that is too long, and a turn's result that is,
-still ends what waits for it: each becomes a short message in its place. The agent writes a message's `type` first; a
-line that begins otherwise is kept whole.
+The SDK answers a request for permission with the tool's input from the request, and the agent uses that input. So the
+messages of the control protocol are kept whole, or not at all. A control message or a turn's result that is too long is
+replaced by a short message, so that what waits for it ends. The agent writes a message's `type` first; a line that
+begins otherwise is kept whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..json_lines import JsonLines
 __all__ = ["REFUSED", "claude_lines", "refusal"]
 
 REFUSED: Final = "orchestrion.control_refused"
-"""The type of what stands for a request of the agent that was too long: to be answered by its `answer`."""
+"""The type of the message that replaces a request of the agent that was too long; its `answer` is sent back."""
 
 _MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 _SHORTEN_OVER_BYTES: Final = 1024 * 1024

@@ -1,4 +1,4 @@
-"""Single messages of Claude Code: those without an event, those that begin a turn, those that are notices. Pure."""
+"""Single messages of Claude Code: those without events, those that begin a turn, and the notices of others. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SILENT_SYSTEM: Final = frozenset(
 
 
 def begins_turn(message: JsonObject) -> bool:
-    """Whether a message that comes while no turn runs begins one of the agent's own: a model has been asked."""
+    """Whether a message between turns begins a turn of the agent's own: it shows that a model is being queried."""
     match message.get("type"):
         case "system":
             return message.get("subtype") == "init"
@@ -40,12 +40,12 @@ def begins_turn(message: JsonObject) -> bool:
 
 
 def retry_report(message: JsonObject) -> RuntimeErrorReported:
-    """What `api_retry` tells: the model did not answer, and is asked again."""
+    """The report of an `api_retry`: the model did not answer, and the request is repeated."""
     fields = ("attempt", "max_retries", "retry_delay_ms", "error_status", "error")
     detail = {key: message.get(key) for key in fields}
     reason = plain(text_of(message.get("error"))) or "unknown"
     return RuntimeErrorReported(
-        message=f"the model did not answer ({reason}): try {message.get('attempt')} of {message.get('max_retries')}",
+        message=f"the model did not answer ({reason}): retry {message.get('attempt')} of {message.get('max_retries')}",
         detail=detail,
     )
 
@@ -59,9 +59,9 @@ def compaction_notice(message: JsonObject) -> SessionNotice:
 
 
 def move_notice(left: ClaudeSession, followed: ClaudeSession) -> SessionNotice:
-    """The agent wrote a turn in another session than the one that it was started with."""
+    """The notice that the agent wrote a turn to another session than the one it was started with."""
     return SessionNotice(
         kind="session.notice",
-        summary="The agent goes on in another session; what it remembers of this conversation may be gone",
+        summary="The agent continues in another session; its memory of this conversation may be lost",
         detail={"from": left.session_id, "to": followed.session_id},
     )

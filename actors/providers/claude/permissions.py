@@ -1,4 +1,4 @@
-"""A user's decision in the words of the Claude Agent SDK. Importing this module needs the extra `claude`."""
+"""Decisions and options as values of the Claude Agent SDK. Importing this module needs the extra `claude`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ....contracts.ids import ApprovalOptionId
 from ....contracts.provider_events import ApprovalOption
 from ....contracts.values import ApprovalDecision, ApprovalOptionKind
 
-__all__ = ["NOBODY_TO_ASK", "TOO_MANY_OPEN", "PendingDecision", "has_room", "offered", "permission_result"]
+__all__ = ["NOBODY_TO_ASK", "TOO_MANY_OPEN", "PendingDecision", "has_room", "offered_options", "permission_result"]
 
 NOBODY_TO_ASK: Final = "No turn is running that this could belong to."
 TOO_MANY_OPEN: Final = "Too many requests for permission are open, or their inputs are too large. Wait for answers."
@@ -34,7 +34,7 @@ _DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] 
 
 
 class PendingDecision:
-    """A user's decision, awaited by the one task that asks. `size` is that of the tool's input, which is held."""
+    """A user's decision, awaited by one task. `size` is the size of the tool's input, which is held meanwhile."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -46,23 +46,23 @@ class PendingDecision:
         self._value, self._option = value, option
         self._made.set()
 
-    async def made(self) -> tuple[ApprovalDecision, ApprovalOptionId | None]:
+    async def wait(self) -> tuple[ApprovalDecision, ApprovalOptionId | None]:
         await self._made.wait()
         return self._value, self._option
 
 
 def has_room(held: Collection[PendingDecision], size: int) -> bool:
-    """Whether one more request may be open, with an input of `size` bytes. The first one always may."""
+    """Whether one more request with an input of `size` bytes may be open. The first one always may."""
     return not held or (
         len(held) < _MAX_OPEN_DECISIONS and size + sum(one.size for one in held) <= _MAX_OPEN_DECISION_BYTES
     )
 
 
-def offered(suggestions: list[PermissionUpdate]) -> tuple[ApprovalOption, ...]:
-    """What may be answered: the decisions, and each change that the agent suggests, taken only where it is named."""
+def offered_options(suggestions: list[PermissionUpdate]) -> tuple[ApprovalOption, ...]:
+    """The options of a request: the decisions, and each change that the agent suggests, taken only if it is named."""
     named = tuple(ApprovalOption(id=ApprovalOptionId(id_), name=name, kind=kind) for id_, name, kind in _DECISIONS)
     changes = tuple(
-        ApprovalOption(id=_suggestion_id(number), name=_described(one), kind=_kind(one))
+        ApprovalOption(id=_suggestion_id(number), name=_describe(one), kind=_kind(one))
         for number, one in enumerate(suggestions[:_MAX_SUGGESTIONS], start=1)
     )
     return (*named, *changes)
@@ -74,7 +74,7 @@ def permission_result(
     suggestions: list[PermissionUpdate],
     option: ApprovalOptionId | None = None,
 ) -> PermissionResultAllow | PermissionResultDeny:
-    """The decision in the SDK's words. `suggestions` is what the agent would have allowed from now on."""
+    """The decision as a value of the SDK. `suggestions` are the changes that came with the request."""
     if option is not None:
         for number, suggestion in enumerate(suggestions[:_MAX_SUGGESTIONS], start=1):
             if option == _suggestion_id(number):
@@ -92,9 +92,9 @@ def permission_result(
 
 
 def _for_session(tool_name: str, suggestions: list[PermissionUpdate]) -> list[PermissionUpdate]:
-    """The rules that the agent suggests to allow, else the whole tool; for this session, and in the mode as it is.
+    """The rules for `acceptForSession`: those that the agent suggests to allow, else one for the whole tool.
 
-    What was not shown is not among them.
+    They apply to this session and leave the mode as it is. Only suggestions that were shown as options are used.
     """
     allowed = [one for one in suggestions[:_MAX_SUGGESTIONS] if _is_allow_rule(one)]
     if not any(one.type == "addRules" for one in allowed):
@@ -104,7 +104,7 @@ def _for_session(tool_name: str, suggestions: list[PermissionUpdate]) -> list[Pe
 
 
 def _is_allow_rule(one: PermissionUpdate) -> bool:
-    """Whether a suggestion allows something and changes nothing else: no mode, no rule that is there."""
+    """Whether a suggestion only adds rules that allow, and changes neither the mode nor an existing rule."""
     return one.type == "addDirectories" or (one.type == "addRules" and one.behavior == "allow")
 
 
@@ -116,7 +116,7 @@ def _kind(one: PermissionUpdate) -> ApprovalOptionKind:
     return "allow_always" if _is_allow_rule(one) else "other"
 
 
-def _described(one: PermissionUpdate) -> str:
+def _describe(one: PermissionUpdate) -> str:
     kept = one.destination or "session"
     rules = ", ".join(
         rule.tool_name + (f"({rule.rule_content})" if rule.rule_content else "") for rule in one.rules or ()

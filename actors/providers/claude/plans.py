@@ -24,16 +24,16 @@ _NUMBER: Final = re.compile(r"#(\w{1,20})")
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """The plan of a session. Tasks stay from turn to turn, as the agent keeps them.
+    """The plan of a session. Tasks are kept across turns, as the agent does.
 
-    `unnamed` has, for calls that created a task and were not answered yet, the task's number as it is assumed.
+    `unnamed` has the assumed number of each task whose creating call has no result yet, by the call's id.
     """
 
     tasks: Mapping[str, JsonObject] = attrs.field(factory=dict[str, JsonObject])
     created: int = 0
     unnamed: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
-    def used(self, tool_use_id: str, name: str, given: JsonObject) -> tuple[Plan, tuple[PlanUpdated, ...]]:
+    def take_call(self, tool_use_id: str, name: str, given: JsonObject) -> tuple[Plan, tuple[PlanUpdated, ...]]:
         """The plan after a call of a planning tool, and the plan to report."""
         match name:
             case "TodoWrite":
@@ -51,8 +51,8 @@ class Plan:
                 return self, ()
         return after, (_updated([dict(task) for task in after.tasks.values()]),)
 
-    def answered(self, tool_use_id: str, output: str) -> Plan:
-        """Take the number by which the agent keeps a task that was created."""
+    def take_result(self, tool_use_id: str, output: str) -> Plan:
+        """Take the result of a call that created a task: the agent's number of that task."""
         tool_use_id = bounded_id(tool_use_id)
         key, number = self.unnamed.get(tool_use_id), _NUMBER.search(output)
         if key is None:

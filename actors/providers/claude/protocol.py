@@ -1,19 +1,18 @@
-"""What Claude Code says on its way to the Claude Agent SDK, as plain values: its messages become provider events.
+"""The messages of Claude Code as plain values: they become provider events. Pure.
 
-A `ClaudeConversation` is what is known of one session of one agent process: the turn that runs, the text that streams,
-the turn's tool calls, the open permission requests. It is a frozen value. A message, or what the runtime asks, gives
-the next value and a `ClaudeStep`; the same messages always give the same steps. It does no I/O, asks no clock and
-draws nothing at random. It takes the messages as JSON, before the SDK gives them classes, so that it is tested without
-the SDK and goes on when a field is missing or new.
+A `ClaudeConversation` is the state of one session of one agent process: the turn that runs, the text that streams, the
+turn's tool calls, the open permission requests. It is a frozen value. A message, or a request of the runtime, gives the
+next value and a `ClaudeStep`; the same messages always give the same steps. Messages are taken as JSON, before the SDK
+makes objects of them, so that tests need no SDK and a missing or new field does no harm.
 
-A turn that the agent takes up by itself, when a background task has ended, is its own: it begins with `init`, or with a
-message of the model, while no turn runs. What is handed over meanwhile waits behind it or becomes part of it; both end
-then, the agent's first. Anything else that comes between turns is reported as it comes. What a subagent says is part of
-the tool call that started it; the tools it calls are reported, with their parent. Messages that are not known are
-counted.
+A turn that the agent begins itself, for example when a background task has ended, is the agent's own: it begins with
+`init`, or with a message of the model, while no turn runs. A turn that is handed over meanwhile waits behind it or
+joins it; both end then, the agent's first. Other messages between turns are reported as they come. The text of a
+sub-agent is part of the tool call that started it; the tools it calls are reported, with their parent. Unknown messages
+are counted.
 
-Text streams as `stream_event`s and comes again whole in an `assistant` message, which counts only where its text was
-not streamed: the agent answers without streaming after a broken connection.
+Text streams as `stream_event`s and comes again whole in an `assistant` message, which is used only where its text was
+not streamed: after a broken connection the agent answers without streaming.
 Source: https://docs.claude.com/en/api/agent-sdk/python
 """
 
@@ -33,21 +32,20 @@ from ....contracts.provider_events import (
     ProviderRuntimeEvent,
     ReasoningCompleted,
     ThreadStarted,
-    TurnCompleted,
-    TurnOutcome,
     TurnStarted,
 )
 from ....contracts.values import ApprovalDecision, Instant, JsonObject
 from ..agent_ids import bounded_id
 from ..ignored_frames import IgnoredFrames
 from ..loose_json import list_of, object_of, text_of
-from .failures import claude_failure, lifted_at
+from .failures import lifted_at
 from .messages import SILENT, SILENT_SYSTEM, begins_turn, compaction_notice, move_notice, retry_report
 from .open_permissions import OpenPermissions
 from .plans import PLANNING_TOOLS, Plan
 from .session import ClaudeSession
 from .streamed_text import StreamedText
 from .tools import ToolUse, ToolUses, approval_kind, result_text, tool_title
+from .turn_end import turn_end
 
 __all__ = ["ClaudeConversation", "ClaudeStep"]
 
@@ -58,7 +56,7 @@ _MAX_THOUGHT: Final = 64 * 1024
 
 @attrs.frozen(kw_only=True)
 class ClaudeStep:
-    """What follows from an input: events for the runtime, and whether the agent is to be interrupted now."""
+    """The effects of an input: events for the runtime, and whether to interrupt the agent now."""
 
     events: Events = ()
     interrupt: bool = False
@@ -68,9 +66,9 @@ class ClaudeStep:
 class ClaudeConversation:
     """`prompt` is the uuid of the turn that was handed over, `is_agents` whether a turn of the agent's own runs.
 
-    `is_taken_up` is whether the agent works on the turn; before, an interrupt would be lost on it. `error` is the kind
-    of error that the turn's last message named, `lifted_at` the end of the limit that was reported last. `session` is
-    where the agent keeps the conversation.
+    `is_taken_up` is whether the agent has begun to work on the turn; an interrupt before that would have no effect.
+    `error` is the kind of error of the turn's last message, `lifted_at` when the limit that was reported last resets.
+    `session` is the agent's session of the conversation.
     """
 
     session: ClaudeSession
@@ -93,23 +91,23 @@ class ClaudeConversation:
         return self.prompt is not None or self.is_agents
 
     def begin_turn(self, prompt_uuid: str) -> Self:
-        """A turn is about to be handed over, as a user message with this uuid. It waits behind one of the agent's own.
+        """Begin a turn, before it is handed over as a user message with this uuid. It waits behind the agent's own.
 
         Raises:
             ProviderProtocolError: a turn that was handed over runs, and the agent would merge the two.
         """
         if self.prompt is not None:
-            raise ProviderProtocolError("a turn is running: the agent takes one at a time")
+            raise ProviderProtocolError("a turn is running: the agent takes one turn at a time")
         return attrs.evolve(self if self.is_agents else self._without_turn(), prompt=prompt_uuid)
 
-    def received(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
-        """Take a message that is no control message. One of a kind that is not known is counted."""
+    def take_message(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
+        """Take a message other than a control message. A message of an unknown kind is counted."""
         if self.running or not begins_turn(message):
-            return self._received(message)
-        after, step = attrs.evolve(self._without_turn(), is_agents=True)._received(message)
+            return self._take(message)
+        after, step = attrs.evolve(self._without_turn(), is_agents=True)._take(message)
         return after, attrs.evolve(step, events=(TurnStarted(origin="agent"), *step.events))
 
-    def permission_asked(
+    def take_permission_request(
         self,
         tool_name: str,
         given: JsonObject,
@@ -118,10 +116,10 @@ class ClaudeConversation:
         reason: str | None = None,
         options: tuple[ApprovalOption, ...] = (),
     ) -> tuple[Self, ApprovalRequestId | None, ClaudeStep]:
-        """The agent wants to use a tool. None for the request where nobody is to be asked: it is to be refused."""
+        """Take a request to use a tool. Returns None for its key where no turn runs: the caller refuses it then."""
         if not self.running or self.is_interrupting:
             return self, None, ClaudeStep()
-        permissions, request = self.permissions.ask(options)
+        permissions, request = self.permissions.open(options)
         after, events = attrs.evolve(self, permissions=permissions)._end_blocks()
         if tool_use_id is not None:
             after, started = after._start_tool(tool_use_id, tool_name, given, None)
@@ -139,28 +137,28 @@ class ClaudeConversation:
         )
         return after, request, ClaudeStep(events=(*events, asked))
 
-    def decided(
+    def answer_permission(
         self, request: ApprovalRequestId, decision: ApprovalDecision, option: ApprovalOptionId | None = None
     ) -> tuple[Self, ClaudeStep]:
         """Answer an open request.
 
         Raises:
             ProviderProtocolError: the request is not open.
-            AnswerRefused: the option is none of the request's, or contradicts the decision.
+            AnswerRefused: the request has no such option, or the option contradicts the decision.
         """
         permissions, events = self.permissions.decide(request, decision, option)
         is_cancelling = self.is_cancelling or decision == "cancel"
         return attrs.evolve(self, permissions=permissions, is_cancelling=is_cancelling), ClaudeStep(events=events)
 
-    def withdrawn(self, request: ApprovalRequestId) -> tuple[Self, ClaudeStep]:
-        """The agent does not wait for an answer any more."""
+    def withdraw_permission(self, request: ApprovalRequestId) -> tuple[Self, ClaudeStep]:
+        """Close a request because the agent has stopped waiting for its answer."""
         permissions, events = self.permissions.withdraw(request)
         return attrs.evolve(self, permissions=permissions), ClaudeStep(events=events)
 
-    def interrupted(self) -> tuple[Self, ClaudeStep]:
-        """The runtime asked for the turn's end. Before the agent took the turn up, an interrupt would be lost on it.
+    def interrupt_turn(self) -> tuple[Self, ClaudeStep]:
+        """Interrupt the turn; if the agent has not begun to work on it, the interrupt is sent when it does.
 
-        What is open is cancelled, what is asked from now on is refused.
+        Open permission requests are cancelled, later ones are refused.
         """
         if not self.running:
             return self, ClaudeStep()
@@ -168,8 +166,8 @@ class ClaudeConversation:
         after = attrs.evolve(self, is_interrupting=True, permissions=permissions)
         return after, ClaudeStep(events=events, interrupt=self.is_taken_up)
 
-    def cut_off(self) -> Self:
-        """The turn was not handed over, or its agent is gone. What is open is left to the runtime."""
+    def abandon_turn(self) -> Self:
+        """End a turn that was not handed over, or whose agent is gone, without events."""
         return attrs.evolve(self, prompt=None)
 
     def _without_turn(self) -> Self:
@@ -183,83 +181,84 @@ class ClaudeConversation:
             tools=ToolUses(),
         )
 
-    def _received(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
+    def _take(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
         parent = message.get("parent_tool_use_id")
         kind = text_of(message.get("type"))
         after, events = self, Events()
         match kind:
             case "stream_event" if parent is None:
-                after, events = self._streamed_on(object_of(message.get("event")))
+                after, events = self._take_stream_event(object_of(message.get("event")))
             case "assistant":
-                after, events = self._said(message, parent)
+                after, events = self._take_assistant(message, parent)
             case "user":
-                after, events = self._results(object_of(message.get("message")))
+                after, events = self._take_results(object_of(message.get("message")))
             case "system":
-                return self._informed(message)
+                return self._take_system(message)
             case "result":
-                after, events = self._result(message)
+                after, events = self._take_result(message)
             case "rate_limit_event":
                 after = attrs.evolve(self, lifted_at=lifted_at(message))
             case _ if kind in SILENT or message.get("type") is None:
                 pass
             case _:
-                after, events = self._ignore(kind)
+                after, events = self._count_ignored(kind)
         return after, ClaudeStep(events=events)
 
-    def _streamed_on(self, event: JsonObject) -> tuple[Self, Events]:
+    def _take_stream_event(self, event: JsonObject) -> tuple[Self, Events]:
         index = event.get("index")
         match event.get("type"):
             case "message_start":
                 text, events = self.text.begin_message(text_of(object_of(event.get("message")).get("id")))
                 return attrs.evolve(self, text=text), events
             case "content_block_delta" if isinstance(index, int):
-                said = text_of(object_of(event.get("delta")).get("text"))
-                text, told = self.text.add(index, said) if said else (self.text, ())
-                return self if text is self.text else attrs.evolve(self, text=text), told
+                added = text_of(object_of(event.get("delta")).get("text"))
+                text, deltas = self.text.add(index, added) if added else (self.text, ())
+                return self if text is self.text else attrs.evolve(self, text=text), deltas
             case "content_block_stop" if isinstance(index, int):
                 text, events = self.text.end_block(index)
                 return attrs.evolve(self, text=text), events
         return self, ()
 
-    def _said(self, message: JsonObject, parent: Any) -> tuple[Self, Events]:
+    def _take_assistant(self, message: JsonObject, parent: Any) -> tuple[Self, Events]:
         content = object_of(message.get("message"))
         after = self
         if parent is None:
             after = attrs.evolve(after, error=text_of(message.get("error")) or after.error)
         identity = content.get("id")
         streamed = isinstance(identity, str) and self.text.has_streamed(identity)
-        told = parent is not None or streamed or message.get("error") is not None
+        is_reported = parent is not None or streamed or message.get("error") is not None
         events: Events = ()
         for position, block in enumerate(map(object_of, list_of(content.get("content")))):
-            said: Events = ()
+            found: Events = ()
             match block:
-                case {"type": "text", "text": str(text)} if text and not told:
+                case {"type": "text", "text": str(text)} if text and not is_reported:
                     item = ProviderItemId(f"{text_of(message.get('uuid'))}/{position}")
-                    said = (MessageDelta(item=item, text=text), MessageCompleted(item=item))
+                    found = (MessageDelta(item=item, text=text), MessageCompleted(item=item))
                 case {"type": "thinking", "thinking": str(thought)} if thought.strip() and parent is None:
-                    said = (ReasoningCompleted(text=thought[:_MAX_THOUGHT]),)
+                    found = (ReasoningCompleted(text=thought[:_MAX_THOUGHT]),)
                 case {"type": "tool_use", "name": str(name)} if name in PLANNING_TOOLS:
                     if parent is None:
-                        plan, said = after.plan.used(text_of(block.get("id")), name, object_of(block.get("input")))
+                        given = object_of(block.get("input"))
+                        plan, found = after.plan.take_call(text_of(block.get("id")), name, given)
                         after = attrs.evolve(after, plan=plan)
                 case {"type": "tool_use" | "server_tool_use", "id": str(identity), "name": str(name)}:
-                    after, said = after._start_tool(identity, name, object_of(block.get("input")), parent)
+                    after, found = after._start_tool(identity, name, object_of(block.get("input")), parent)
                 case {"tool_use_id": str(identity)}:
-                    after, said = after._end_tool(identity, block)
-            events += said
+                    after, found = after._end_tool(identity, block)
+            events += found
         return after, events
 
-    def _results(self, content: JsonObject) -> tuple[Self, Events]:
+    def _take_results(self, content: JsonObject) -> tuple[Self, Events]:
         after, events = self, Events()
         for block in map(object_of, list_of(content.get("content"))):
             if block.get("type") == "tool_result":
                 identity = text_of(block.get("tool_use_id"))
-                plan = after.plan.answered(identity, result_text(block.get("content")))
+                plan = after.plan.take_result(identity, result_text(block.get("content")))
                 after, ended = attrs.evolve(after, plan=plan)._end_tool(identity, block)
                 events += ended
         return after, events
 
-    def _informed(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
+    def _take_system(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
         kind = text_of(message.get("subtype"))
         match kind:
             case "init":
@@ -271,16 +270,16 @@ class ClaudeConversation:
                 return self, ClaudeStep(events=(compaction_notice(message),))
             case _ if kind in SILENT_SYSTEM or message.get("subtype") is None:
                 return self, ClaudeStep()
-        after, events = self._ignore(f"system/{kind}")
+        after, events = self._count_ignored(f"system/{kind}")
         return after, ClaudeStep(events=events)
 
-    def _result(self, result: JsonObject) -> tuple[Self, Events]:
-        """The end of our turn, of the agent's own, or of both in one."""
+    def _take_result(self, result: JsonObject) -> tuple[Self, Events]:
+        """End the turn that was handed over, the agent's own turn, or both."""
         is_ours = self.prompt is not None and self._is_ours(result)
         if not self.is_agents and not is_ours:
             return self, ()
-        after, moved = self._follow(text_of(result.get("session_id")))
-        after, ended = after._ended(result)
+        after, moved = self._follow_session(text_of(result.get("session_id")))
+        after, ended = after._end_turn(result)
         if not self.is_agents:
             return attrs.evolve(after, prompt=None), (*moved, *ended)
         after = attrs.evolve(after, is_agents=False)
@@ -289,41 +288,34 @@ class ClaudeConversation:
         return after._without_turn(), (*moved, *ended)
 
     def _is_ours(self, result: JsonObject) -> bool:
-        """Whether a result ends our turn: it names the prompts it answers, or else where its turn came from."""
+        """Whether a result ends the turn that was handed over: by the prompts that it names, else by its origin."""
         prompts = list_of(result.get("user_message_uuids"))
         if prompts or self.is_agents:
             return self.prompt in prompts
         return result.get("origin") is None
 
-    def _follow(self, session_id: str) -> tuple[Self, Events]:
-        """A turn that has ended is written in the session that its result names: the conversation's from now on."""
-        written = self.session.written()
-        followed = written.followed(session_id)
+    def _follow_session(self, session_id: str) -> tuple[Self, Events]:
+        """Continue in the session that the result of a turn names: the agent wrote the turn there."""
+        written = self.session.without_branch()
+        followed = written.successor(session_id)
         if followed is None:
             return attrs.evolve(self, session=written), ()
         thread = ThreadStarted(provider_thread_id=followed.session_id)
         return attrs.evolve(self, session=followed), (thread, move_notice(written, followed))
 
-    def _ended(self, result: JsonObject) -> tuple[Self, Events]:
-        outcome = self._outcome(result)
-        end = TurnCompleted(outcome=outcome)
-        if outcome == "failed":
-            failure = claude_failure(result, error=self.error, limit_lifted_at=self.lifted_at)
-            end = TurnCompleted(outcome=outcome, error=failure.text, reason=failure.reason, retry_at=failure.retry_at)
+    def _end_turn(self, result: JsonObject) -> tuple[Self, Events]:
+        end = turn_end(
+            result,
+            is_interrupting=self.is_interrupting,
+            is_cancelling=self.is_cancelling,
+            error=self.error,
+            lifted_at=self.lifted_at,
+        )
         text, completed = self.text.end_blocks()
-        tools, unfinished = self.tools.end_turn(outcome)
+        tools, unfinished = self.tools.end_turn(end.outcome)
         permissions, cancelled = self.permissions.cancel_all()
         after = attrs.evolve(self, text=text, tools=tools, permissions=permissions)
         return after, (*completed, *unfinished, *cancelled, end)
-
-    def _outcome(self, result: JsonObject) -> TurnOutcome:
-        if result.get("subtype") == "success" and result.get("is_error") is not True:
-            return "completed"
-        if self.is_interrupting:
-            return "interrupted"
-        if self.is_cancelling or text_of(result.get("terminal_reason")).startswith("aborted"):
-            return "cancelled"
-        return "failed"
 
     def _start_tool(self, identity: str, name: str, given: JsonObject, parent: Any) -> tuple[Self, Events]:
         if name in PLANNING_TOOLS:
@@ -342,6 +334,6 @@ class ClaudeConversation:
         text, completed = self.text.end_blocks()
         return attrs.evolve(self, text=text), completed
 
-    def _ignore(self, kind: str) -> tuple[Self, Events]:
+    def _count_ignored(self, kind: str) -> tuple[Self, Events]:
         ignored, notices = self.ignored.add(kind)
         return attrs.evolve(self, ignored=ignored), notices

@@ -1,9 +1,9 @@
 """Claude Code through the Claude Agent SDK.
 
-The SDK's package brings the program and the client. The process is started as every agent's is, not by the SDK, so
-that it has an identity, its end can be forced, and nothing of it is left. What the user configured for Claude Code
-holds: its settings, instructions, skills and MCP servers. Its tool for asking the user questions is turned off: here
-a question ends the turn.
+The SDK's package contains the program and the client. The process is started like every agent's, not by the SDK, so
+that it has an identity, its end can be forced, and no process of it is left. The user's configuration of Claude Code
+applies: its settings, instructions, skills and MCP servers. Its tool for asking the user questions is disabled: a
+question ends the turn instead.
 Source: https://docs.claude.com/en/api/agent-sdk/python
 """
 
@@ -20,10 +20,10 @@ from ....contracts.ids import TurnId
 from ....contracts.values import JsonObject
 from ....persistence.threads import in_thread
 from ..adapter import AgentConnection, SessionRequest
-from ..process.connection import connected
+from ..process.connection import open_connection
 from ..process.environment import Environment, Inherited
-from ..process.launch import launched
-from .history import cut, read_messages
+from ..process.launch import make_launch
+from .history import find_cut, read_messages
 from .program import find_claude
 from .session import ClaudeSession
 
@@ -34,7 +34,7 @@ __all__ = ["CLAUDE_ENVIRONMENT", "ClaudeProvider", "PermissionMode"]
 
 PermissionMode: TypeAlias = Literal["default", "acceptEdits", "plan", "bypassPermissions", "dontAsk"]
 
-_SPEAKS: Final = (
+_PROTOCOL_OPTIONS: Final = (
     *("--output-format", "stream-json", "--input-format", "stream-json", "--verbose"),
     "--include-partial-messages",
     *("--permission-prompt-tool", "stdio"),
@@ -45,7 +45,7 @@ CLAUDE_ENVIRONMENT: Final = (
     *("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_BEARER_TOKEN_BEDROCK", "CLOUD_ML_REGION", "VERTEX_*"),
     *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "USE_BUILTIN_RIPGREP"),
 )
-"""What Claude Code itself reads of its environment. Keys of a cloud are named by the host that wants them passed."""
+"""The environment variables that Claude Code itself reads. Keys of a cloud provider pass only if a host names them."""
 
 _ENVIRONMENT: Final = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py", "CLAUDECODE": ""}
 _INSTALL: Final = "pip install 'orchestrion[claude]'"
@@ -54,13 +54,13 @@ _INSTALL: Final = "pip install 'orchestrion[claude]'"
 class ClaudeProvider:
     """Starts the program at `cli_path` for each session, by default the SDK's own, else the `claude` of the PATH.
 
-    Of the host's environment passes what `inherit_env` names, by default `INHERITED` and `CLAUDE_ENVIRONMENT`; `env` is
-    laid over it, where None removes a variable. `shared_programs` are the command lines, with `*` and `?`, of daemons
-    that the agents share: they are not ended with the agent that started them.
+    The variables of the host's environment that `inherit_env` names (default: `INHERITED` and `CLAUDE_ENVIRONMENT`)
+    pass to the agent; `env` overrides them, and None removes a variable. `shared_programs` are the command lines, with
+    `*` and `?`, of daemons that agents share: they are not ended with the agent that started them.
 
-    `permission_mode` says what the agent asks for, `model` is what turns run on that name none. Deadlines are in
-    seconds: `start_deadline_seconds` bounds the start up to the agent's answer to the SDK, `request_deadline_seconds`
-    every later request and every write, `end_grace_seconds` each step of ending the process.
+    `permission_mode` decides what the agent asks permission for; `model` is the model of turns that name none.
+    Deadlines are in seconds: `start_deadline_seconds` bounds the start up to the agent's answer to the SDK,
+    `request_deadline_seconds` every later request and every write, `end_grace_seconds` each step of ending the process.
     """
 
     keeps_deadlines: Final = True
@@ -81,7 +81,7 @@ class ClaudeProvider:
     ) -> None:
         self._name = name
         self._cli_path = cli_path
-        self._launch = launched(
+        self._launch = make_launch(
             env={**_ENVIRONMENT, **(env or {})},
             inherit_env=inherit_env,
             own_env=CLAUDE_ENVIRONMENT,
@@ -103,22 +103,22 @@ class ClaudeProvider:
 
     def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
         """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
-        return self._connected(request)
+        return self._open_connection(request)
 
     async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
         """As `RollsBack.can_forget`."""
         _, messages = await self._read_messages(request)
-        return cut(messages, turns).is_certain
+        return find_cut(messages, turns).is_certain
 
     async def forget(self, request: SessionRequest, turns: Collection[TurnId]) -> JsonObject | None:
-        """As `RollsBack.forget`. What is left is a new session; the old one stays as it is."""
+        """As `RollsBack.forget`. The rest of the conversation is a new session; the old one stays as it is."""
         session, messages = await self._read_messages(request)
-        found = cut(messages, turns)
+        found = find_cut(messages, turns)
         if not found.is_certain:
-            raise ProviderProtocolError("the agent cannot tell which turns it is to forget")
+            raise ProviderProtocolError("the agent cannot identify the turns that it is to forget")
         if not found.is_needed:
             return request.resume_cursor
-        return session.branched_after(found.kept[-1]).cursor() if found.kept else None
+        return session.branch_after(found.kept[-1]).cursor() if found.kept else None
 
     async def _read_messages(self, request: SessionRequest) -> tuple[ClaudeSession, tuple[str, ...]]:
         await in_thread(_load_sdk)
@@ -131,16 +131,16 @@ class ClaudeProvider:
         )
 
     @asynccontextmanager
-    async def _connected(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
+    async def _open_connection(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
         cursor = request.resume_cursor
         session = ClaudeSession.new() if cursor is None else ClaudeSession.of_cursor(cursor)
         async with AsyncExitStack() as stack:
             if session.branch_of is not None:
                 try:
-                    opening = self._opened(request, session.written(), resumes=True)
+                    opening = self._opened(request, session.without_branch(), resumes=True)
                     connection = await stack.enter_async_context(opening)
                 except ResumeRefused:
-                    session = session.begun_anew()  # the branch had no turn yet, or none that was written
+                    session = session.with_new_id()  # the branch had no turn yet, or none that was written
                 else:
                     yield connection
                     return
@@ -152,11 +152,11 @@ class ClaudeProvider:
     ) -> AsyncGenerator[AgentConnection]:
         connection_type = await in_thread(_load_sdk)
         command = self._command(request, session, resumes=resumes)
-        async with connected(
+        async with open_connection(
             command,
             request=request,
             launch=self._launch,
-            connection_over=lambda process: connection_type(
+            make_connection=lambda process: connection_type(
                 process,
                 session=session,
                 resumes=resumes,
@@ -170,12 +170,12 @@ class ClaudeProvider:
         program = self._cli_path or find_claude(self._launch.environment())
         if program is None:
             raise ProviderUnavailable(
-                "the Claude Agent SDK brings no program for this platform: install Claude Code, or give cli_path"
+                "the Claude Agent SDK has no program for this platform: install Claude Code, or give cli_path"
             )
         model = request.model or self._model
         return [
             str(program),
-            *_SPEAKS,
+            *_PROTOCOL_OPTIONS,
             *("--permission-mode", self._permission_mode),
             *(() if model is None else (f"--model={model}",)),
             *_conversation_options(session, resumes=resumes),
@@ -183,7 +183,7 @@ class ClaudeProvider:
 
 
 def _conversation_options(session: ClaudeSession, *, resumes: bool) -> tuple[str, ...]:
-    """What opens a new session, one that the agent keeps, or a branch of one."""
+    """The options that open a new session, an existing one, or a branch of one."""
     named = f"--session-id={session.session_id}"
     if not resumes:
         return (named,)
@@ -193,7 +193,7 @@ def _conversation_options(session: ClaudeSession, *, resumes: bool) -> tuple[str
 
 
 def _load_sdk() -> type[ClaudeConnection]:
-    """The connection's class. Imports for half a second: not for the loop."""
+    """The connection's class. The import takes half a second: call it in a thread."""
     try:
         import_module("claude_agent_sdk")
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Which session of Claude Code a conversation is in, as its resume cursor names it."""
+"""The session of Claude Code that a conversation is in, and its resume cursor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ClaudeSession"]
 
 @attrs.frozen(kw_only=True)
 class ClaudeSession:
-    """A conversation as a resume cursor names it: a session, and the message of another from which it is a branch."""
+    """A session, and, for a branch that is not written yet, the session and message that it begins after."""
 
     session_id: ProviderThreadId
     branch_of: ProviderThreadId | None = None
@@ -40,27 +40,27 @@ class ClaudeSession:
         return cls(session_id=session, branch_of=ProviderThreadId(of), branch_at=at)
 
     def cursor(self) -> JsonObject:
-        told: JsonObject = {"sessionId": self.session_id}
+        cursor: JsonObject = {"sessionId": self.session_id}
         if self.branch_of is None:
-            return told
-        return {**told, "branch": {"of": self.branch_of, "at": self.branch_at}}
+            return cursor
+        return {**cursor, "branch": {"of": self.branch_of, "at": self.branch_at}}
 
-    def written(self) -> ClaudeSession:
-        """The session itself, once the agent keeps it."""
+    def without_branch(self) -> ClaudeSession:
+        """The session itself, after the agent has written it."""
         return ClaudeSession(session_id=self.session_id)
 
-    def followed(self, session_id: str) -> ClaudeSession | None:
-        """The session in which the agent says that the conversation goes on; None where that is this one, or none."""
+    def successor(self, session_id: str) -> ClaudeSession | None:
+        """The session with this id, in which the conversation continues; None for this session, or for no proper id."""
         try:
             named = ProviderThreadId(str(UUID(session_id)))
         except ValueError:
             return None
         return None if named == self.session_id else ClaudeSession(session_id=named)
 
-    def begun_anew(self) -> ClaudeSession:
-        """The same branch under another id: an agent that was killed in its first turn has taken the one it had."""
+    def with_new_id(self) -> ClaudeSession:
+        """The same branch with another id, since an agent that was killed in its first turn has used this one."""
         return attrs.evolve(self, session_id=ClaudeSession.new().session_id)
 
-    def branched_after(self, message: str) -> ClaudeSession:
-        """A new session that begins after a message of this one, which the agent keeps."""
+    def branch_after(self, message: str) -> ClaudeSession:
+        """A new session that begins after a message of this one."""
         return attrs.evolve(ClaudeSession.new(), branch_of=self.session_id, branch_at=message)

@@ -1,4 +1,4 @@
-"""The text that Claude Code streams: which message it belongs to, which blocks are open, the key of each. Pure."""
+"""The text that Claude Code streams: the message it belongs to, the open blocks and their keys. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MAX_OPEN: Final = 64
 
 @attrs.frozen(kw_only=True)
 class StreamedText:
-    """`message_id` is the message that streams, `messages` are all that did in this turn.
+    """`message_id` is the message that streams, `messages` are all messages that streamed in this turn.
 
-    `blocks` has the keys of the open blocks by their index as text, 64 at most; `used` says how many blocks had each
-    key in this turn. Where that is too much, it is forgotten.
+    `blocks` has the keys of the open blocks by their index as text, at most 64; `used` counts the blocks of this turn
+    with each key. `messages` and `used` are emptied where they grow too large.
     """
 
     message_id: str = ""
@@ -31,11 +31,11 @@ class StreamedText:
     used: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
     def begin_turn(self) -> StreamedText:
-        """Forget what streamed in the turn before. A message that goes on is the same one."""
+        """Forget the messages of the turn before. A message that continues keeps its id."""
         return StreamedText(message_id=self.message_id)
 
     def begin_message(self, message_id: str) -> tuple[StreamedText, tuple[MessageCompleted, ...]]:
-        """Another message begins; the open blocks of the one before have no end of their own."""
+        """Begin another message, and end the open blocks of the one before."""
         after, events = self.end_blocks()
         message_id = bounded_id(message_id)
         messages = self.messages if len(self.messages) < MAX_REMEMBERED else frozenset[str]()
@@ -45,7 +45,7 @@ class StreamedText:
         return bounded_id(message_id) in self.messages
 
     def add(self, index: int, text: str) -> tuple[StreamedText, tuple[MessageCompleted | MessageDelta, ...]]:
-        """Text of a block. What goes on after the block's end was reported is another message, with its own key."""
+        """Add text to a block. Text after the reported end of its block is another message, with a key of its own."""
         open_item = self.blocks.get(str(index))
         if open_item is not None:
             return self, (MessageDelta(item=open_item, text=text),)
@@ -65,7 +65,7 @@ class StreamedText:
         return attrs.evolve(self, blocks=left), (MessageCompleted(item=item),)
 
     def end_blocks(self) -> tuple[StreamedText, tuple[MessageCompleted, ...]]:
-        """End what is open, in the order in which it was opened."""
+        """End the open blocks, in the order in which they were opened."""
         if not self.blocks:
             return self, ()
         return attrs.evolve(self, blocks={}), tuple(MessageCompleted(item=item) for item in self.blocks.values())

@@ -1,4 +1,4 @@
-"""Claude's tools: the calls of a turn, with the title, the kind of approval and the result of each. Pure."""
+"""The tool calls of a Claude turn, with the title, the kind of approval and the result of each. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..tool_fields import MAX_OPEN_TOOLS, bounded_fields
 __all__ = ["MAX_REMEMBERED", "ToolUse", "ToolUses", "approval_kind", "result_text", "tool_title"]
 
 MAX_REMEMBERED: Final = 4096
-"""How many ids of what is over in a turn are kept."""
+"""How many ids of finished calls and messages of a turn are kept."""
 
 _MAX_TITLE: Final = 500
 _SUBJECTS: Final = ("command", "file_path", "notebook_path", "path", "pattern", "url", "query", "description")
@@ -40,54 +40,54 @@ class ToolUse:
             detail = {**detail, "parentToolUseId": bounded_id(parent)}
         return cls(item=ProviderItemId(bounded_id(tool_use_id)), title=tool_title(name, given), detail=detail)
 
-    def started(self) -> ToolStarted:
+    def started_event(self) -> ToolStarted:
         return ToolStarted(item=self.item, title=self.title, detail=dict(self.detail))
 
-    def completed(self, output: str, *, failed: bool) -> ToolCompleted:
+    def completed_event(self, output: str, *, failed: bool) -> ToolCompleted:
         detail = {**self.detail, "output": output}
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
 
-    def unfinished(self, outcome: TurnOutcome) -> ToolCompleted:
-        """Its end where the turn ended with `outcome` and told no result of it."""
+    def unfinished_event(self, outcome: TurnOutcome) -> ToolCompleted:
+        """The end of a call that its turn, which had this outcome, left without a result."""
         detail = {**self.detail, "status": "unfinished"}
         return ToolCompleted(item=self.item, title=self.title, failed=outcome != "completed", detail=detail)
 
 
 @attrs.frozen(kw_only=True)
 class ToolUses:
-    """The calls of a turn: those that are open, oldest first, and the ids of those that have ended.
+    """The calls of a turn: the open ones, oldest first, and the ids of those that have ended.
 
-    At most `MAX_OPEN_TOOLS` are open: one more and the oldest is forgotten.
+    At most `MAX_OPEN_TOOLS` are open; beyond that the oldest is forgotten.
     """
 
     open: Mapping[str, ToolUse] = attrs.field(factory=dict[str, ToolUse])
     ended: frozenset[str] = frozenset()
 
     def start(self, tool: ToolUse) -> tuple[ToolUses, tuple[ToolStarted, ...]]:
-        """Open a call. One that was started before, in whatever way it was told, is not started again."""
+        """Open a call. A call that was started before is not started again."""
         if tool.item in self.open or tool.item in self.ended:
             return self, ()
         kept = list(self.open.items())[-(MAX_OPEN_TOOLS - 1) :]
-        return attrs.evolve(self, open={**dict(kept), tool.item: tool}), (tool.started(),)
+        return attrs.evolve(self, open={**dict(kept), tool.item: tool}), (tool.started_event(),)
 
     def end(self, tool_use_id: str, block: JsonObject) -> tuple[ToolUses, tuple[ToolCompleted, ...]]:
-        """Close a call with the block of a message that has its result. One that is not open has no end."""
+        """Close a call with the content block that has its result. A call that is not open leads to no event."""
         tool_use_id = bounded_id(tool_use_id)
         tool = self.open.get(tool_use_id)
         if tool is None:
             return self, ()
         left = {key: one for key, one in self.open.items() if key != tool_use_id}
         ended = self.ended if len(self.ended) < MAX_REMEMBERED else frozenset[str]()
-        completed = tool.completed(result_text(block.get("content")), failed=block.get("is_error") is True)
+        completed = tool.completed_event(result_text(block.get("content")), failed=block.get("is_error") is True)
         return ToolUses(open=left, ended=ended | {tool_use_id}), (completed,)
 
     def end_turn(self, outcome: TurnOutcome) -> tuple[ToolUses, tuple[ToolCompleted, ...]]:
-        """Close what is open when the turn ends."""
-        return attrs.evolve(self, open={}), tuple(tool.unfinished(outcome) for tool in self.open.values())
+        """Close the open calls when the turn ends."""
+        return attrs.evolve(self, open={}), tuple(tool.unfinished_event(outcome) for tool in self.open.values())
 
 
 def tool_title(name: str, given: JsonObject) -> str:
-    """The tool's name and what it is about: its command, its file, its pattern."""
+    """The tool's name and its subject: a command, a file, a pattern."""
     subject = next((given[key] for key in _SUBJECTS if isinstance(given.get(key), str) and given[key]), None)
     name = name or "tool"
     return (name if subject is None else f"{name}: {subject}")[:_MAX_TITLE]
@@ -100,7 +100,7 @@ def approval_kind(tool_name: str) -> ApprovalKind:
 
 
 def result_text(content: Any) -> str:
-    """The text of a tool's result, which is text itself or a list of blocks; blocks without text are left out."""
+    """The text of a tool's result, which is a text or a list of blocks; blocks without text are left out."""
     if isinstance(content, str):
         return content
     return "\n".join(text for block in list_of(content) if (text := text_of(object_of(block).get("text"))))

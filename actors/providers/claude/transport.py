@@ -1,11 +1,11 @@
-"""The Claude Agent SDK's way to an agent process that is ours: started, guarded and ended as every agent's is.
+"""The transport between the Claude Agent SDK and an agent process that is started and ended like every agent's.
 
-The SDK would start the process itself, in the host's group, and end it alone. So it is given this `Transport`
-instead. The reader of the process is the connection: it takes the agent's output in order, keeps the messages of the
-conversation, and passes on the control messages (`pass_on`), which the SDK answers and awaits.
+The SDK would start the process itself, in the host's process group, and end only that process. So it is given this
+`Transport` instead. The connection reads the process: it takes the agent's output in order, handles the messages of the
+conversation, and forwards the control messages (`forward`), which the SDK answers and awaits.
 
-Writes may come from any task and never mix. A write that was cut off leaves its line broken: every later one raises
-`SessionLost`. Importing this module needs the extra `claude`.
+Writes may come from any task and are not interleaved. If a write is cut off, its line is broken, and every later write
+raises `SessionLost`. Importing this module needs the extra `claude`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CONTROL_CAPACITY: Final = 16
 
 
 class ProcessTransport(Transport):
-    """What the SDK's client reads and writes. It neither starts nor ends the process."""
+    """The streams of the SDK's client. It neither starts nor ends the process."""
 
     def __init__(self, process: AgentProcess, *, deadline_seconds: float) -> None:
         self._process = process
@@ -36,15 +36,15 @@ class ProcessTransport(Transport):
         self._broken = False
         self._send, self._receive = anyio.create_memory_object_stream[JsonObject](_CONTROL_CAPACITY)
 
-    async def pass_on(self, message: JsonObject) -> None:
-        """Hand a control message to the SDK, in order. One that nobody reads any more is dropped."""
+    async def forward(self, message: JsonObject) -> None:
+        """Forward a control message to the SDK, in order. It is dropped if the SDK has stopped reading."""
         try:
             await self._send.send(message)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return
 
     def end(self) -> None:
-        """The agent is gone: what the SDK still waits for fails. Repeatable."""
+        """Make everything that the SDK still waits for fail, since the agent is gone. Repeatable."""
         self._send.close()
 
     async def connect(self) -> None:
@@ -56,7 +56,7 @@ class ProcessTransport(Transport):
         raise CLIConnectionError(f"{self._process.program} is gone")
 
     async def write(self, data: str) -> None:
-        """Write lines whole.
+        """Write whole lines.
 
         Raises:
             SessionLost: the agent is gone, or does not read its input.

@@ -1,10 +1,10 @@
-"""What Codex asks its client, as plain values: the requests it waits on, and the answer each decision makes.
+"""Codex's requests for approval, and the answer of each decision. Pure.
 
-Codex counts its requests' ids from 0 in every process, and more than one thing can ask for one item. So requests get
-keys of their own, counted by the conversation: unique in one process, as the runtime expects.
+Codex counts its request ids from 0 in every process, and one item can have several requests. So requests get keys that
+the conversation counts: unique in one process, as the runtime expects.
 
-A decision reaches no further than its word: `acceptForSession` holds for this process. What Codex proposes to write
-into its rules permanently is an option of its own, taken only when it is named.
+`acceptForSession` holds for this process only. A rule that Codex proposes to keep permanently is an option of its own,
+taken only when it is named.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ....contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObjec
 from ..jsonrpc.protocol import RequestId
 from ..loose_json import list_of, object_of, text_of
 
-__all__ = ["KINDS", "OpenRequest", "open_request", "summary_of", "unanswerable"]
+__all__ = ["KINDS", "OpenRequest", "empty_answer", "open_request", "request_detail", "summary_of"]
 
 KINDS: Final[dict[str, ApprovalKind]] = {
     "item/commandExecution/requestApproval": "command",
@@ -31,8 +31,8 @@ KINDS: Final[dict[str, ApprovalKind]] = {
 _MAX_SUMMARY: Final = 500
 _MAX_PROPOSALS: Final = 8
 
-# Questions with a form to fill in, which nobody here could: their empty answers let the turn go on.
-_UNANSWERABLE: Final[dict[str, JsonObject]] = {
+# Questions with a form that cannot be filled in here: after an empty answer the turn continues.
+_EMPTY_ANSWERS: Final[dict[str, JsonObject]] = {
     "item/tool/requestUserInput": {"answers": {}},
     "mcpServer/elicitation/request": {"action": "decline", "content": None},
 }
@@ -58,9 +58,9 @@ class OpenRequest:
     id: RequestId
     kind: ApprovalKind
     permissions: JsonObject
-    """What a permission request asks for; a grant repeats it."""
+    """The permissions that a permission request asks for; a grant repeats them."""
     proposals: dict[ApprovalOptionId, tuple[ApprovalOption, JsonObject]] = attrs.field(factory=dict)
-    """What is offered beside the decisions, and the answer that takes it."""
+    """The options besides the decisions, each with the answer that takes it."""
 
     @property
     def options(self) -> tuple[ApprovalOption, ...]:
@@ -68,10 +68,10 @@ class OpenRequest:
         return (*named, *(option for option, _ in self.proposals.values()))
 
     def answer(self, decision: ApprovalDecision, option: ApprovalOptionId | None = None) -> JsonObject:
-        """The result to send. A permission has no `cancel`: it is denied, and the turn is to be interrupted.
+        """The result to send. A permission has no `cancel`: it is denied, and the caller interrupts the turn.
 
         Raises:
-            AnswerRefused: the option is none of this request's, or its kind contradicts the decision.
+            AnswerRefused: the request has no such option, or its kind contradicts the decision.
         """
         if option is not None:
             chosen = next((one for one in self.options if one.id == option), None)
@@ -89,18 +89,18 @@ class OpenRequest:
 
 
 def open_request(key: ApprovalRequestId, request_id: RequestId, kind: ApprovalKind, params: JsonObject) -> OpenRequest:
-    """A request, with what Codex proposes besides."""
+    """An `OpenRequest` with the rules that Codex proposes."""
     return OpenRequest(
         key=key,
         id=request_id,
         kind=kind,
         permissions=object_of(params.get("permissions")),
-        proposals={option.id: (option, {"decision": value}) for option, value in _proposals(params)},
+        proposals={option.id: (option, {"decision": value}) for option, value in _read_proposals(params)},
     )
 
 
 def summary_of(params: JsonObject, title: str) -> str:
-    """What is asked in a line: the command or the files, and the agent's reason."""
+    """A one-line summary of a request: the command or the files, and the agent's reason."""
     what = (
         text_of(params.get("command")) or title or text_of(object_of(params.get("networkApprovalContext")).get("host"))
     )
@@ -108,13 +108,19 @@ def summary_of(params: JsonObject, title: str) -> str:
     return ": ".join(part for part in (what, reason) if part)[:_MAX_SUMMARY] or "a permission"
 
 
-def unanswerable(method: str) -> JsonObject | None:
-    """The answer to a request that no decision can answer, or None for a method that is not known."""
-    return _UNANSWERABLE.get(method)
+def request_detail(message: JsonObject) -> JsonObject:
+    """The fields of a request without its addresses."""
+    addresses = ("threadId", "turnId", "itemId", "startedAtMs", "environmentId")
+    return {key: value for key, value in message.items() if key not in addresses and value is not None}
 
 
-def _proposals(params: JsonObject) -> list[tuple[ApprovalOption, JsonObject]]:
-    """Rules that Codex would keep for good. Each is an option that nothing but its name takes."""
+def empty_answer(method: str) -> JsonObject | None:
+    """The answer to a request that no decision can answer; None for an unknown method."""
+    return _EMPTY_ANSWERS.get(method)
+
+
+def _read_proposals(params: JsonObject) -> list[tuple[ApprovalOption, JsonObject]]:
+    """The rules that Codex proposes to keep permanently, each as an option with its answer."""
     found: list[tuple[ApprovalOption, JsonObject]] = []
     rule = [word for word in list_of(params.get("proposedExecpolicyAmendment")) if isinstance(word, str)]
     if rule:

@@ -1,4 +1,4 @@
-"""Why Codex says that a turn or a request failed: a bounded text for people, a stable reason for programs. Pure.
+"""Why a turn or a request of Codex failed: a bounded text for people, a stable reason for programs. Pure.
 
 Source: `codex app-server generate-json-schema`, `CodexErrorInfo` and `RateLimitSnapshot`
 """
@@ -29,19 +29,19 @@ _BY_INFO: Final[dict[str, FailureReason]] = {
 
 
 def codex_failure(error: JsonObject, lifted_at: Instant | None) -> ProviderFailure:
-    """What a `TurnError` tells. `lifted_at` is when the account's rate limits are lifted, as far as that is known."""
+    """The failure that a `TurnError` describes. `lifted_at` is when the account's rate limits reset, if known."""
     message, more = text_of(error.get("message")), text_of(error.get("additionalDetails"))
-    said = failure_of(message or more or "the agent gave no reason", data=more if message else None)
-    reason = _reason(error.get("codexErrorInfo")) or said.reason
+    failure = failure_of(message or more or "the agent gave no reason", data=more if message else None)
+    reason = _reason(error.get("codexErrorInfo")) or failure.reason
     return ProviderFailure(
-        text=with_login(plain(said.text), reason, LOGIN),
+        text=with_login(plain(failure.text), reason, LOGIN),
         reason=reason,
         retry_at=lifted_at if reason == "rate_limited" else None,
     )
 
 
 def resets_at(limits: JsonObject) -> Instant | None:
-    """When the last limit that is reached is lifted, in a snapshot of them; None where none is, or none says when."""
+    """When the last exhausted limit of a snapshot resets; None where none is exhausted or no reset is given."""
     windows = [object_of(limits.get(key)) for key in ("primary", "secondary")]
     reached = [window for window in windows if _number(window.get("usedPercent"), 0) >= 100]
     if not reached and limits.get("rateLimitReachedType") is not None:

@@ -1,9 +1,9 @@
 """How a conversation with Codex is opened: `initialize`, then a new thread or an earlier one.
 
-Codex remembers the model and effort that a thread used last, and forgets its sandbox. So the cursor keeps what the
-thread started with, and sandbox and approval policy are passed each time. It keeps nothing of a thread that never had
-a turn: a cursor that is `unused` opens a new thread when there is no trace of the old one, since nothing is lost with
-it. Any other refusal is one. Source: `codex app-server generate-json-schema`
+Codex keeps the model and effort that a thread used last, but not its sandbox. So the cursor keeps the model and effort
+that the thread started with, and sandbox and approval policy are passed each time. Codex stores nothing of a thread
+that never had a turn: if it does not find the thread of a cursor that is `unused`, a new thread is opened, since
+nothing is lost. Any other refusal is a `ResumeRefused`. Source: `codex app-server generate-json-schema`
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ..loose_json import list_of, object_of, text_of
 from ..redaction import plain
 from .failures import LOGIN
 
-__all__ = ["ApprovalPolicy", "OpenThread", "SandboxMode", "default_effort", "initialize", "open_thread"]
+__all__ = ["ApprovalPolicy", "OpenThread", "SandboxMode", "initialize", "open_thread", "read_default_effort"]
 
 SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
 ApprovalPolicy: TypeAlias = Literal["untrusted", "on-request", "never"]
 
 _CLIENT: Final = {"name": "orchestrion", "title": "Orchestrion", "version": "0"}
 _NO_TRACE: Final = "no rollout found"
-"""How Codex begins to say that it keeps nothing of a thread. Its code is that of every invalid request."""
+"""The beginning of the error about a thread that Codex does not have. Its code is that of every invalid request."""
 
 
 @attrs.frozen(kw_only=True)
 class OpenThread:
-    """A thread that is ready for a turn. `model` and `effort` hold for turns that name none; None is Codex's own."""
+    """A thread that is ready for a turn. `model` and `effort` apply to turns that name none; None is Codex's own."""
 
     thread_id: ProviderThreadId
     model: str | None
@@ -43,10 +43,10 @@ class OpenThread:
     unused: bool
 
     def cursor(self) -> JsonObject:
-        """What a later `open_thread` needs."""
-        told: JsonObject = {"threadId": self.thread_id}
-        told |= {key: value for key, value in (("model", self.model), ("effort", self.effort)) if value is not None}
-        return {**told, "unused": True} if self.unused else told
+        """The resume cursor for a later `open_thread`."""
+        cursor: JsonObject = {"threadId": self.thread_id}
+        cursor |= {key: value for key, value in (("model", self.model), ("effort", self.effort)) if value is not None}
+        return {**cursor, "unused": True} if self.unused else cursor
 
 
 async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> None:
@@ -73,9 +73,9 @@ async def open_thread(
     """A new thread, or the one that `request.resume_cursor` names.
 
     Raises:
-        ProviderUnavailable: the agent wants a login first; the conversation is not lost.
-        ResumeRefused: the cursor names no thread, or none that the agent knows, or another process has it open.
-        ProviderProtocolError: the agent refused a new thread, or its thread has no proper id.
+        ProviderUnavailable: the agent requires a login; the conversation is not lost.
+        ResumeRefused: the cursor names no thread, the agent has no such thread, or another process has it open.
+        ProviderProtocolError: the agent refused a new thread, or its thread id is not an identifier.
         ReplyOverdue: it did not answer within the deadline.
         SessionLost: it is gone.
     """
@@ -100,7 +100,7 @@ async def open_thread(
     thread_id = text_of(object_of(reply.get("thread")).get("id"))
     fault = identifier_fault(thread_id)
     if fault is not None:
-        raise ProviderProtocolError(f"the agent's thread id {thread_id[:40]!r} is no identifier: {fault}")
+        raise ProviderProtocolError(f"the agent's thread id {thread_id[:40]!r} is not an identifier: {fault}")
     effort = text_of(reply.get("reasoningEffort")) or None
     return OpenThread(
         thread_id=ProviderThreadId(thread_id),
@@ -111,8 +111,8 @@ async def open_thread(
     )
 
 
-async def default_effort(peer: JsonRpcPeer, model: str | None, *, deadline_seconds: float) -> str | None:
-    """The effort at which Codex runs a model that was told none, or None for a model that it does not list.
+async def read_default_effort(peer: JsonRpcPeer, model: str | None, *, deadline_seconds: float) -> str | None:
+    """The effort that Codex uses for a model by default; None for a model that it does not list.
 
     Raises:
         ProviderProtocolError: the agent refused.
@@ -138,9 +138,9 @@ async def _resume(
         reply = object_of(await peer.request("thread/resume", params, deadline_seconds=deadline_seconds))
     except RequestRefused as error:
         _check_login(error)
-        if cursor.get("unused") is True and error.said.startswith(_NO_TRACE):
+        if cursor.get("unused") is True and error.cause.startswith(_NO_TRACE):
             return None
-        raise ResumeRefused(f"the agent does not resume thread {thread_id!r}: {error.said}") from error
+        raise ResumeRefused(f"the agent does not resume thread {thread_id!r}: {error.cause}") from error
     return OpenThread(
         thread_id=ProviderThreadId(thread_id),
         model=model or text_of(reply.get("model")) or None,
@@ -151,10 +151,10 @@ async def _resume(
 
 
 def _check_login(error: RequestRefused) -> None:
-    """Raises: ProviderUnavailable: what is missing is a login."""
+    """Raises: ProviderUnavailable: the request was refused because a login is missing."""
     if error.reason == "unauthenticated":
-        said = with_login(f"Codex wants a login: {plain(error.said)}", "unauthenticated", LOGIN)
-        raise ProviderUnavailable(said, reason="unauthenticated") from error
+        message = with_login(f"Codex requires a login: {plain(error.cause)}", "unauthenticated", LOGIN)
+        raise ProviderUnavailable(message, reason="unauthenticated") from error
 
 
 def _with_model(params: JsonObject, model: str | None) -> JsonObject:

@@ -1,8 +1,8 @@
-"""Going back in a Codex thread: which of its turns is the first to be forgotten, and the call that forgets it.
+"""Going back in a Codex thread: the first turn to be forgotten, and the request that forgets it.
 
-Each turn is handed over with our turn's id as the client's id of its user message, and Codex tells that id when it
-lists its turns. So turns are found by what Codex itself says, whatever never reached it or is not ours. Codex replaces
-the history of a thread whose mode is `paginated` and of no other; files are left alone.
+Each turn is handed over with its turn id as the client's id of its user message, and Codex returns that id when it
+lists its turns. So turns are found in Codex's own list, even if some never reached Codex or were not started from here.
+Codex replaces the history only of threads whose mode is `paginated`; it does not change files.
 Source: `codex app-server generate-json-schema`, `thread/turns/list` and `thread/revert`
 """
 
@@ -18,31 +18,31 @@ from ....contracts.values import JsonObject
 from ..jsonrpc.peer import JsonRpcPeer
 from ..loose_json import list_of, object_of, text_of
 
-__all__ = ["Found", "find_first", "revert_before"]
+__all__ = ["FoundTurn", "find_first_turn", "revert_before"]
 
 _PAGE_TURNS: Final = 50
 _REVERTIBLE: Final = "paginated"
 
 
 @attrs.frozen(kw_only=True)
-class Found:
+class FoundTurn:
     """`first` is Codex's id of the earliest turn to be forgotten, None where the thread has none of them.
 
-    `is_certain` is False where Codex cannot go back in this thread, or does not say whose the turns before it are: what
-    was handed over without a name may be of the turns to be forgotten.
+    `is_certain` is False where Codex cannot go back in this thread, or lists earlier turns without a client's id:
+    those may be among the turns to be forgotten.
     """
 
     first: str | None
     is_certain: bool
 
 
-async def find_first(
+async def find_first_turn(
     peer: JsonRpcPeer, thread_id: ProviderThreadId, turns: Collection[TurnId], *, deadline_seconds: float
-) -> Found:
-    """Look for these turns from the thread's end back to the latest turn that is to be kept.
+) -> FoundTurn:
+    """Look for these turns from the thread's end back to the latest turn that is kept.
 
     Raises:
-        ProviderProtocolError: the agent refused to tell.
+        ProviderProtocolError: the agent refused a request.
         ReplyOverdue: it did not answer within the deadline.
         SessionLost: it is gone.
     """
@@ -60,16 +60,16 @@ async def find_first(
             if names.intersection(turns):
                 first, is_named = text_of(turn.get("id")), True
             elif names:
-                return Found(first=first, is_certain=_is_revertible(read))
+                return FoundTurn(first=first, is_certain=_is_revertible(read))
             else:
                 is_named = False
         if page.get("nextCursor") is None:
-            return Found(first=first, is_certain=_is_revertible(read) and is_named)
+            return FoundTurn(first=first, is_certain=_is_revertible(read) and is_named)
         cursor = {"cursor": page["nextCursor"]}
 
 
 async def revert_before(peer: JsonRpcPeer, thread_id: ProviderThreadId, turn: str, *, deadline_seconds: float) -> None:
-    """Forget a turn, by Codex's own id of it, and all that came after it. Raises as `find_first` does."""
+    """Forget a turn, by Codex's own id of it, and all that came after it. Raises as `find_first_turn` does."""
     await peer.request(
         "thread/revert", {"threadId": thread_id, "beforeTurnId": turn}, deadline_seconds=deadline_seconds
     )

@@ -1,4 +1,4 @@
-"""Codex's thread items as plain values: which of them are tools, what they are called, how they ended.
+"""Codex's thread items as plain values: which of them are tools, their titles and their results.
 
 Source: `codex app-server generate-json-schema`, `ThreadItem`.
 """
@@ -10,12 +10,12 @@ from typing import Final
 import attrs
 
 from ....contracts.ids import ProviderItemId
-from ....contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated
+from ....contracts.provider_events import PlanUpdated, ToolCompleted, ToolStarted, ToolUpdated
 from ....contracts.values import JsonObject
 from ..loose_json import list_of, object_of, text_of
-from ..tool_fields import bounded_fields, with_output
+from ..tool_fields import append_output, bounded_fields
 
-__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "reasoning_text"]
+__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "plan_of", "reasoning_text"]
 
 TOOL_TYPES: Final = frozenset(
     {
@@ -42,15 +42,16 @@ SILENT_TYPES: Final = frozenset(
         "contextCompaction",
     }
 )
-"""What is known and told in another way, or not for a history."""
+"""Known types of items that are reported in another way, or not at all."""
 
 _MAX_TITLE: Final = 500
+_MAX_SUMMARY: Final = 500
 _FAILED: Final = ("failed", "declined")
 
 
 @attrs.frozen(kw_only=True)
 class Tool:
-    """One tool item of a turn, as its latest notification shows it. `output` is the end of what it wrote since."""
+    """One tool item of a turn after its latest notification. `output` is the end of its output since it began."""
 
     item: ProviderItemId
     fields: JsonObject
@@ -87,11 +88,11 @@ class Tool:
         known = {key: value for key, value in self.fields.items() if key != "id" and value is not None}
         return {**known, "aggregatedOutput": self.output} if self.output else known
 
-    def started(self) -> ToolStarted:
+    def started_event(self) -> ToolStarted:
         return ToolStarted(item=self.item, title=self.title, detail=self.detail())
 
-    def updated(self, method: str, message: JsonObject) -> Tool:
-        """The tool after a notification of its progress: itself where that says nothing new."""
+    def update(self, method: str, message: JsonObject) -> Tool:
+        """The tool after a notification of its progress; the same object where nothing has changed."""
         match method:
             case "item/fileChange/patchUpdated" if isinstance(message.get("changes"), list):
                 return attrs.evolve(self, fields=bounded_fields({**self.fields, "changes": message["changes"]}))
@@ -99,27 +100,36 @@ class Tool:
                 progress = text_of(message["message"])
                 return attrs.evolve(self, fields=bounded_fields({**self.fields, "progress": progress}))
             case "item/commandExecution/outputDelta" | "item/fileChange/outputDelta" if text_of(message.get("delta")):
-                return attrs.evolve(self, output=with_output(self.output, text_of(message["delta"])))
+                return attrs.evolve(self, output=append_output(self.output, text_of(message["delta"])))
             case _:
                 return self
 
-    def progress(self) -> ToolUpdated:
+    def updated_event(self) -> ToolUpdated:
         return ToolUpdated(item=self.item, title=self.title, detail=self.detail())
 
-    def completed(self, fields: JsonObject) -> ToolCompleted:
-        """Its end, as the agent tells it."""
+    def completed_event(self, fields: JsonObject) -> ToolCompleted:
+        """The end of the tool, from its completed item."""
         output = "" if text_of(fields.get("aggregatedOutput")) else self.output
         ended = attrs.evolve(self, fields=fields, output=output)
         failed = fields.get("status") in _FAILED or fields.get("success") is False
         return ToolCompleted(item=ended.item, title=ended.title, failed=failed, detail=ended.detail())
 
-    def abandoned(self, *, failed: bool) -> ToolCompleted:
-        """Its end, where the turn ended without telling it."""
+    def abandoned_event(self, *, failed: bool) -> ToolCompleted:
+        """The end of a tool that its turn left open."""
         detail = {**self.detail(), "status": "unfinished"}
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
 
 
 def reasoning_text(fields: JsonObject) -> str:
-    """What a reasoning item says: its summary, or its content where it has none."""
+    """The text of a reasoning item: its summary, or its content where it has no summary."""
     parts = list_of(fields.get("summary")) or list_of(fields.get("content"))
     return "\n\n".join(text_of(part) or text_of(object_of(part).get("text")) for part in parts)
+
+
+def plan_of(message: JsonObject) -> PlanUpdated:
+    """The plan in a `turn/plan/updated`."""
+    steps = [object_of(step) for step in list_of(message.get("plan"))]
+    summary = "; ".join(text_of(step.get("step")) for step in steps)
+    return PlanUpdated(
+        summary=summary[:_MAX_SUMMARY], detail={"entries": steps, "explanation": message.get("explanation")}
+    )

@@ -1,4 +1,4 @@
-"""Codex's notifications by what becomes of them: the session's notices, and those that are known and say nothing here.
+"""Codex's notifications about a session: those that become notices, and the list of all known methods.
 
 Source: `codex app-server generate-json-schema`, `ServerNotification`
 """
@@ -44,11 +44,11 @@ _SILENT: Final = (
     *("windows/worldWritableWarning", "windowsSandbox/setupCompleted"),
 )
 KNOWN: Final = frozenset((*_OF_TURNS, *_SILENT, "thread/compacted", "model/rerouted"))
-"""The methods that are known; any other is counted."""
+"""The known methods; a notification with any other method is counted."""
 
 
 def notice_of(method: str, message: JsonObject) -> SessionNotice | None:
-    """What a host shows beside the turns, or None where a notification is no such thing."""
+    """The notice that a notification becomes; None for any other notification."""
     match method:
         case "thread/compacted":
             return _notice("The agent compacted its conversation", message)
@@ -66,7 +66,7 @@ def notice_of(method: str, message: JsonObject) -> SessionNotice | None:
 
 
 def _notice(summary: str, message: JsonObject) -> SessionNotice:
-    told = {key: value for key, value in message.items() if key not in ("threadId", "turnId") and value is not None}
-    detail = {key: plain(value) if isinstance(value, str) else value for key, value in told.items()}
+    fields = {key: value for key, value in message.items() if key not in ("threadId", "turnId") and value is not None}
+    detail = {key: plain(value) if isinstance(value, str) else value for key, value in fields.items()}
     summary = plain(summary, max_bytes=_MAX_SUMMARY_BYTES) or "The agent has a notice"
     return SessionNotice(kind="session.notice", summary=summary, detail=detail)

@@ -1,4 +1,4 @@
-"""The tools that Codex runs, as a value: which item a notification is about, and what is reported of it. Pure."""
+"""The tools that Codex runs, as a value: which item a notification is about, and the events it leads to. Pure."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Events = tuple[ProviderRuntimeEvent, ...]
 
 @attrs.frozen(kw_only=True)
 class OpenTools:
-    """`tools` by Codex's ids of their items. `count` is how many tools there were: each has a key of its own.
+    """`tools` by Codex's ids of their items; `count` is the number of tools so far, from which keys are made.
 
-    The oldest is forgotten where too many are open, as the runtime does.
+    If too many are open, the oldest is forgotten, as the runtime does.
     """
 
     tools: Mapping[str, Tool] = attrs.field(factory=dict[str, Tool])
     count: int = 0
 
-    def started(self, item: JsonObject) -> tuple[OpenTools, Events]:
-        """Take an item that has begun. One that is no tool, or is open already, is not reported."""
+    def start(self, item: JsonObject) -> tuple[OpenTools, Events]:
+        """Take an item that has begun. An item that is not a tool, or is open already, is not reported."""
         item_id = bounded_id(text_of(item.get("id")))
         if text_of(item.get("type")) not in TOOL_TYPES or item_id in self.tools:
             return self, ()
@@ -39,24 +39,24 @@ class OpenTools:
         if len(tools) >= MAX_OPEN_TOOLS:
             del tools[next(iter(tools))]
         tools[item_id] = tool
-        return OpenTools(tools=tools, count=self.count + 1), (tool.started(),)
+        return OpenTools(tools=tools, count=self.count + 1), (tool.started_event(),)
 
-    def updated(self, method: str, message: JsonObject) -> tuple[OpenTools, Events]:
+    def update(self, method: str, message: JsonObject) -> tuple[OpenTools, Events]:
         """Take a notification of a tool's progress."""
         item_id = bounded_id(text_of(message.get("itemId")))
         tool = self.tools.get(item_id)
-        after = None if tool is None else tool.updated(method, message)
+        after = None if tool is None else tool.update(method, message)
         if after is None or after is tool:
             return self, ()
-        return attrs.evolve(self, tools={**self.tools, item_id: after}), (after.progress(),)
+        return attrs.evolve(self, tools={**self.tools, item_id: after}), (after.updated_event(),)
 
-    def completed(self, item: JsonObject) -> tuple[OpenTools, Events]:
-        """Take a tool that is over; one that never began begins with it."""
-        after, started = self.started(item)
+    def complete(self, item: JsonObject) -> tuple[OpenTools, Events]:
+        """Take a tool that is over; it is also started if it was not."""
+        after, started = self.start(item)
         tools = dict(after.tools)
         tool = tools.pop(bounded_id(text_of(item.get("id"))))
-        return attrs.evolve(after, tools=tools), (*started, tool.completed(item))
+        return attrs.evolve(after, tools=tools), (*started, tool.completed_event(item))
 
     def end_turn(self, *, failed: bool) -> tuple[OpenTools, Events]:
         """End every tool that its turn left open."""
-        return attrs.evolve(self, tools={}), tuple(tool.abandoned(failed=failed) for tool in self.tools.values())
+        return attrs.evolve(self, tools={}), tuple(tool.abandoned_event(failed=failed) for tool in self.tools.values())

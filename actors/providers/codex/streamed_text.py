@@ -1,7 +1,7 @@
 """The messages that Codex is streaming in a turn, as a value. Pure.
 
-A message streams as deltas and comes again whole when it is completed, which counts only where nothing of it streamed.
-One that its turn cut off may be completed later: then only what was not reported before is.
+A message streams as deltas and comes again whole when it is completed; the whole text is used only where no delta came.
+A message that its turn cut off may be completed later: then only the text that was not reported before is used.
 """
 
 from __future__ import annotations
@@ -26,65 +26,65 @@ Events = tuple[ProviderRuntimeEvent, ...]
 
 @attrs.frozen(kw_only=True)
 class StreamedMessage:
-    """Its key, and how many characters of it were reported."""
+    """A message's key, and how many characters of it were reported."""
 
     item: ProviderItemId
-    told: int = 0
+    reported: int = 0
 
 
 @attrs.frozen(kw_only=True)
 class CodexText:
-    """`open` are at most 64 messages by Codex's ids; `cut_off` is how much was reported of those of the turn before.
+    """`open` has at most 64 messages by Codex's ids. Keys are made from `count`, the number of messages so far.
 
-    `count` is how many messages there were: each has a key of its own.
+    `cut_off` has, for messages that the turn before cut off, how many characters of each were reported.
     """
 
     open: Mapping[str, StreamedMessage] = attrs.field(factory=dict[str, StreamedMessage])
     cut_off: Mapping[str, int] = attrs.field(factory=dict[str, int])
     count: int = 0
 
-    def said(self, item_id: str, text: str) -> tuple[CodexText, Events]:
+    def add_text(self, item_id: str, text: str) -> tuple[CodexText, Events]:
         """Take a delta. The oldest message ends where too many are open."""
         if not text:
             return self, ()
         item_id = bounded_id(item_id)
         known = self.open.get(item_id)
         if known is not None:
-            told = StreamedMessage(item=known.item, told=known.told + len(text))
-            after = attrs.evolve(self, open={**self.open, item_id: told})
+            reported = StreamedMessage(item=known.item, reported=known.reported + len(text))
+            after = attrs.evolve(self, open={**self.open, item_id: reported})
             return after, (MessageDelta(item=known.item, text=text),)
         messages = dict(self.open)
         ended: Events = ()
         if len(messages) >= _MAX_OPEN:
             ended = (MessageCompleted(item=messages.pop(next(iter(messages))).item),)
         item = ProviderItemId(f"message-{self.count + 1}")
-        messages[item_id] = StreamedMessage(item=item, told=len(text))
-        after = CodexText(open=messages, cut_off=_without(self.cut_off, item_id), count=self.count + 1)
+        messages[item_id] = StreamedMessage(item=item, reported=len(text))
+        after = CodexText(open=messages, cut_off=_without_key(self.cut_off, item_id), count=self.count + 1)
         return after, (*ended, MessageDelta(item=item, text=text))
 
-    def completed(self, item_id: str, text: str) -> tuple[CodexText, Events]:
-        """Take a message as it is in the end."""
+    def complete(self, item_id: str, text: str) -> tuple[CodexText, Events]:
+        """Take a completed message."""
         item_id = bounded_id(item_id)
         cut_off = self.cut_off.get(item_id, 0)
-        after = attrs.evolve(self, cut_off=_without(self.cut_off, item_id))
+        after = attrs.evolve(self, cut_off=_without_key(self.cut_off, item_id))
         said: Events = ()
         if item_id not in after.open:
-            after, said = after.said(item_id, text[cut_off:])
+            after, said = after.add_text(item_id, text[cut_off:])
         message = after.open.get(item_id)
         if message is None:
             return after, said
-        return attrs.evolve(after, open=_without(after.open, item_id)), (*said, MessageCompleted(item=message.item))
+        return attrs.evolve(after, open=_without_key(after.open, item_id)), (*said, MessageCompleted(item=message.item))
 
     def end_turn(self) -> tuple[CodexText, Events]:
         """End every message."""
-        cut_off = {item_id: message.told for item_id, message in self.open.items()}
+        cut_off = {item_id: message.reported for item_id, message in self.open.items()}
         ended = tuple(MessageCompleted(item=message.item) for message in self.open.values())
         return attrs.evolve(self, open={}, cut_off=cut_off), ended
 
     def begin_turn(self) -> CodexText:
-        """Forget what is open: it was streamed between turns."""
+        """Forget the open messages, which were streamed between turns."""
         return attrs.evolve(self, open={})
 
 
-def _without(mapping: Mapping[str, T], key: str) -> Mapping[str, T]:
+def _without_key(mapping: Mapping[str, T], key: str) -> Mapping[str, T]:
     return {one: value for one, value in mapping.items() if one != key} if key in mapping else mapping

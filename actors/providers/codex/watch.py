@@ -1,7 +1,7 @@
-"""When a Codex turn's end may have been missed, and what the agent then says of the turn.
+"""When the end of a Codex turn may be missing, and how its state is read then.
 
-Codex reports a turn's end by `turn/completed` alone, and there are ways in which it never does. So its thread is asked
-for when Codex calls it idle without an end having come, and once or twice when nothing came for a while.
+Codex reports a turn's end only by `turn/completed`, and sometimes never sends it. So the thread's state is read when
+Codex reports the thread as idle and no end follows, and a bounded number of times when nothing arrives for a while.
 Source: `codex app-server generate-json-schema`, `thread/read` and `thread/turns/list`
 """
 
@@ -17,19 +17,19 @@ from ..jsonrpc.peer import JsonRpcPeer, RequestRefused
 from ..jsonrpc.protocol import Notification, Request
 from ..loose_json import list_of, object_of, text_of
 
-__all__ = ["IDLE_SECONDS", "SILENT_SECONDS", "TurnWatch", "ended_turn"]
+__all__ = ["IDLE_SECONDS", "SILENT_SECONDS", "TurnWatch", "read_ended_turn"]
 
 IDLE_SECONDS: Final = 0.5
-"""How long after a thread was called idle the end of its turn may still come."""
+"""How long after a thread was reported as idle the end of its turn may still come."""
 
 SILENT_SECONDS: Final = (10.0, 60.0)
-"""After how much silence a thread is asked for: a bounded number of times, since each answer is a sign of life."""
+"""After how much silence a thread's state is read: a bounded number of times, since each reply is a sign of life."""
 
 _IDLE: Final = frozenset({"idle", "systemError", "notLoaded"})
 
 
 class TurnWatch:
-    """Says when to ask. `heard` is called for each message, `due` awaited by one task."""
+    """Decides when to read the thread's state. One task awaits `wait_until_due`."""
 
     def __init__(self) -> None:
         self._heard_at = anyio.current_time()
@@ -37,7 +37,7 @@ class TurnWatch:
         self._changed = anyio.Event()
         self._idle_at: float | None = None
 
-    def heard(self, message: Request | Notification) -> None:
+    def note_message(self, message: Request | Notification) -> None:
         now = anyio.current_time()
         self._heard_at, self._asked = now, 0
         params = object_of(message.params)
@@ -48,8 +48,8 @@ class TurnWatch:
         elif message.method in ("turn/completed", "turn/started"):
             self._idle_at = None
 
-    async def due(self) -> None:
-        """Wait until the thread is to be asked for."""
+    async def wait_until_due(self) -> None:
+        """Wait until the thread's state should be read."""
         while True:
             now = anyio.current_time()
             at = self._due_at()
@@ -71,13 +71,13 @@ class TurnWatch:
         return None
 
 
-async def ended_turn(
+async def read_ended_turn(
     peer: JsonRpcPeer, thread_id: ProviderThreadId, turn_id: str, *, deadline_seconds: float
 ) -> JsonObject | None:
-    """What the agent keeps of a turn that has ended, an empty object where it keeps nothing; None while it runs.
+    """The agent's record of a turn that has ended, empty where it has none; None while the turn runs.
 
     Raises:
-        ProviderProtocolError: the agent does not say.
+        ProviderProtocolError: the agent refused the request.
         SessionLost: it is gone.
     """
     read = object_of(await peer.request("thread/read", {"threadId": thread_id}, deadline_seconds=deadline_seconds))

@@ -1,9 +1,9 @@
-"""A JSON-RPC peer: a connection over two byte streams, in front of `JsonRpcProtocol`.
+"""A JSON-RPC peer: a connection over two byte streams that uses `JsonRpcProtocol`.
 
-It reads in one task (`run`) and hands every message on in the order of the bytes: the handler of one message ends
-before the next is looked at, so a slow handler makes the other side wait. A reply that nobody waits for any more is
-dropped. Writes may come from any task and never mix. A write that was cut off leaves its line broken: every later one
-raises `SessionLost`.
+One task reads (`run`) and handles every message in the order of the bytes: the handler of one message ends before the
+next message is taken, so a slow handler makes the other side wait. A reply without a waiting caller is dropped. Writes
+may come from any task and are not interleaved. If a write is cut off, its line is broken, and every later write raises
+`SessionLost`.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ __all__ = ["JsonRpcPeer", "PendingReply", "ReplyOverdue", "RequestRefused"]
 
 
 class RequestRefused(ProviderProtocolError):
-    """The other side answered a request with an error. `said` is what it gave as the cause, its data included."""
+    """The other side answered a request with an error. `cause` is the text of its message and data."""
 
     def __init__(self, method: str, refusal: Refusal) -> None:
         failure = refusal.failure
         super().__init__(f"{method} was refused: {failure.text} ({refusal.code})", reason=failure.reason)
         self.method = method
         self.code = refusal.code
-        self.said = failure.text
+        self.cause = failure.text
 
 
 class ReplyOverdue(ProviderProtocolError):
-    """A request had no answer by its deadline. An answer that still comes is dropped."""
+    """A request had no answer by its deadline. A later answer is dropped."""
 
     def __init__(self, method: str, deadline_seconds: float) -> None:
         super().__init__(f"{method} had no answer within {deadline_seconds:g} s", reason="unresponsive")
@@ -63,11 +63,11 @@ class PendingReply:
         self._loss = ""
 
     async def value(self) -> Any:
-        """What the request resulted in.
+        """The result of the request.
 
         Raises:
             RequestRefused: the other side answered with an error.
-            SessionLost: it was gone before it answered.
+            SessionLost: the other side ended before it answered.
         """
         await self._settled.wait()
         match self._reply:
@@ -92,7 +92,7 @@ class PendingReply:
 
 
 class JsonRpcPeer:
-    """A connection over two byte streams. Its owner runs `run` in a task; every other method is for any task."""
+    """A connection over two byte streams. Its owner runs `run` in a task; any task may call the other methods."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class JsonRpcPeer:
         """Read until the other side ends its output; then every pending reply is lost.
 
         Raises:
-            ProviderProtocolError: too many lines in a row were no messages.
+            ProviderProtocolError: too many lines in a row were not messages.
         """
         try:
             while True:
@@ -130,7 +130,7 @@ class JsonRpcPeer:
                     return
                 self.heard_at, self._heard_at = anyio.current_time(), self._clock.now()
                 for message in self._protocol.feed(chunk):
-                    await self._take(message)
+                    await self._dispatch(message)
         finally:
             self._loss = self._loss or f"{self._name} ended its output"
             while self._pending:
@@ -139,10 +139,10 @@ class JsonRpcPeer:
     async def request(
         self, method: str, params: Any, *, deadline_seconds: float, longest_seconds: float | None = None
     ) -> Any:
-        """Ask and wait for the result.
+        """Send a request and wait for its result.
 
-        With `longest_seconds` the deadline counts silence: it begins anew with every byte of the other side, which may
-        take `longest_seconds` in the whole. Only time in which the event loop was served counts.
+        With `longest_seconds` the deadline counts silence: it starts again with every byte of the other side, which may
+        take `longest_seconds` in total. Only time in which the event loop was served counts.
 
         Raises:
             RequestRefused: the other side answered with an error.
@@ -171,10 +171,10 @@ class JsonRpcPeer:
     async def send_request(
         self, method: str, params: Any, *, on_reply: Callable[[Reply], Awaitable[None]] | None = None
     ) -> PendingReply:
-        """Ask, and return once the request is written.
+        """Send a request, and return when it is written.
 
-        `on_reply` is awaited by `run` in the reply's place among the messages; it is not called when the reply is
-        lost with the connection.
+        `run` awaits `on_reply` in the reply's place among the messages; it is not called if the connection is lost
+        before the reply.
 
         Raises:
             SessionLost: the other side is gone.
@@ -190,7 +190,7 @@ class JsonRpcPeer:
 
     @property
     def printed_first(self) -> str:
-        """What the other side wrote before its first message, in part."""
+        """The beginning of the other side's output before its first message."""
         return self._protocol.printed_first
 
     async def notify(self, method: str, params: Any) -> None:
@@ -205,7 +205,7 @@ class JsonRpcPeer:
         """Raises: SessionLost: the other side is gone."""
         await self._write(self._protocol.refusal(request_id, code, message))
 
-    async def _take(self, message: Incoming) -> None:
+    async def _dispatch(self, message: Incoming) -> None:
         match message:
             case Result() | Refusal():
                 pending = self._pending.pop(message.id, None)
@@ -221,7 +221,7 @@ class JsonRpcPeer:
             try:
                 await self._outgoing.send(line)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-                self._loss = f"{self._name} does not take input any more"
+                self._loss = f"{self._name} has closed its input"
                 raise SessionLost(self._loss) from error
             except BaseException:
                 self._loss = f"a message to {self._name} was cut off"

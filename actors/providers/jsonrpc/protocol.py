@@ -1,7 +1,7 @@
 """JSON-RPC 2.0 over newline-delimited JSON as plain values: bytes become messages, messages bytes, without I/O.
 
-Requests count their ids from 0, so a reply to an id that was never given out is malformed. Long texts of a long line
-are shortened. A reply that is too long all the same ends its request with a refusal.
+The ids of requests are counted from 0, so a reply to an id that was never used is malformed. Long texts of a long line
+are shortened. A reply that is still too long ends its request with a refusal.
 Source: https://www.jsonrpc.org/specification
 """
 
@@ -48,7 +48,7 @@ RequestId: TypeAlias = int | str
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """The other side asks and waits for `respond` or `refuse` with this id."""
+    """A request of the other side, which waits for `respond` or `refuse` with this id."""
 
     id: RequestId
     method: str
@@ -69,7 +69,7 @@ class Result:
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """The error that answers a request."""
+    """An error as the answer to a request."""
 
     id: int
     code: int
@@ -86,7 +86,7 @@ Incoming: TypeAlias = Request | Notification | Result | Refusal | Malformed
 
 
 class JsonRpcProtocol:
-    """One side of a connection, without its bytes' way. `jsonrpc_member=False` leaves out `"jsonrpc": "2.0"`."""
+    """One side of a connection, without its streams. `jsonrpc_member=False` leaves out `"jsonrpc": "2.0"`."""
 
     def __init__(
         self,
@@ -133,11 +133,11 @@ class JsonRpcProtocol:
         whole = self._head | message
         try:
             return orjson.dumps(whole, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError:  # the agent's own id or option, given back as it came: half a character, a long integer
+        except TypeError:  # the agent's own id or option, sent back unchanged: half a character, a long integer
             return json.dumps(whole).encode() + b"\n"
 
     def _refusal_of_skipped(self, head: bytes, tail: bytes, fault: str) -> Incoming | None:
-        """What a reply that is too long comes to. Only ids of the message itself count, not those within it."""
+        """The refusal that replaces a reply that is too long. Only the id of the message itself is used."""
         found = _REPLY_WITH_ID_FIRST.match(head)
         if found is None and _REPLY_WITH_ANSWER_FIRST.match(head):
             found = _ID_LAST.search(tail)
@@ -149,7 +149,7 @@ class JsonRpcProtocol:
     def _read(self, message: JsonObject) -> Incoming:
         read = _parsed(message)
         if isinstance(read, Result | Refusal) and not 0 <= read.id < self._next_id:
-            return Malformed(fault=f"a reply to id {read.id}, which no request has")
+            return Malformed(fault=f"a reply to id {read.id}, which was not requested")
         return read
 
 
@@ -171,6 +171,6 @@ def _parsed(message: JsonObject) -> Incoming:
             return Result(id=identity, value=message["result"])
         case None:
             pass
-        case error:  # of no proper form, but it answers a request, which would wait for its deadline otherwise
+        case error:  # malformed, but it answers a request, which would otherwise wait for its deadline
             return Refusal(id=identity, code=0, message="", detail=error)
     return Malformed(fault="a reply with neither a result nor an error")

@@ -1,8 +1,7 @@
-"""A connection to an agent that speaks JSON-RPC on its standard input and output: what its adapters have in common.
+"""A connection to an agent that uses JSON-RPC on its standard input and output: the base of its adapters.
 
-It joins the process, the peer over its pipes and the queue of events. What the agent says is handled by the task that
-reads; what the runtime asks is written from the caller's task, under a deadline. An adapter adds what the messages
-mean.
+It joins the process, the peer over its pipes and the queue of events. The reading task handles the agent's messages;
+requests of the runtime are written from the caller's task, under a deadline. An adapter adds the meaning of messages.
 """
 
 from __future__ import annotations
@@ -60,20 +59,20 @@ class StdioConnection(ProcessConnection):
         return self._peer.heard_at
 
     @abstractmethod
-    async def _take(self, message: Request | Notification) -> None:
-        """Do what a message of the agent asks for."""
+    async def _handle_message(self, message: Request | Notification) -> None:
+        """Handle a message of the agent."""
 
     @abstractmethod
-    def _cut_off(self) -> Iterable[ProviderRuntimeEvent]:
-        """What is still to be told of a turn whose agent is gone."""
+    def _abandon_turn(self) -> Iterable[ProviderRuntimeEvent]:
+        """End the turn of an agent that is gone; returns the last events of it."""
 
-    async def _call_replied(self, reply: Reply) -> None:
+    async def _take_call_reply(self, reply: Reply) -> None:
         """Take the reply to a call of a step."""
 
     async def _perform(self, step: RpcStep, *, of: Any = None) -> None:
-        """What follows from a message: the runtime may be slow to read, and the agent waits then.
+        """Perform the step of a message. If the runtime is slow to read events, the agent waits.
 
-        Meanwhile nothing is held but bounded events. `of` are the message's own contents, which are used up.
+        Only bounded events are held meanwhile. `of` is the message's content, which is emptied.
         """
         events = [bounded_event(event) for event in step.events]
         step = attrs.evolve(step, events=())
@@ -84,13 +83,13 @@ class StdioConnection(ProcessConnection):
         await self._send(step)
 
     async def _carry_out(self, step: RpcStep) -> None:
-        """What follows from a call of the runtime, which may be the one that reads the events."""
+        """Perform the step of a call of the runtime. It must not wait for room: the caller may read the events."""
         for event in step.events:
             self._events.put_nowait(event)
         await self._send(step)
 
     async def _send(self, step: RpcStep) -> None:
-        if not (step.notifications or step.answers or step.calls):  # a deadline for nothing costs as much as the text
+        if not (step.notifications or step.answers or step.calls):  # a deadline costs as much as handling the message
             return
         with self._write_deadline():
             for notification in step.notifications:
@@ -98,7 +97,7 @@ class StdioConnection(ProcessConnection):
             for answer in step.answers:
                 await self._peer.respond(answer.id, answer.value)
             for call in step.calls:
-                await self._peer.send_request(call.method, call.params, on_reply=self._call_replied)
+                await self._peer.send_request(call.method, call.params, on_reply=self._take_call_reply)
 
     async def _read(self) -> None:
         try:
@@ -107,7 +106,7 @@ class StdioConnection(ProcessConnection):
             self._broken = str(error)
             await self._events.put(RuntimeErrorReported(message=str(error), fatal=True, reason="protocol"))
         self._over = True
-        for event in self._cut_off():
+        for event in self._abandon_turn():
             await self._events.put(event)
 
     async def _handle(self, message: Request | Notification | Malformed) -> None:
@@ -116,7 +115,7 @@ class StdioConnection(ProcessConnection):
         elif isinstance(message, Malformed):
             await self._report_malformed(message)
         else:
-            await self._take(message)
+            await self._handle_message(message)
 
     async def _refuse(self, request: Request) -> None:
         with self._write_deadline():
@@ -124,21 +123,21 @@ class StdioConnection(ProcessConnection):
 
     @asynccontextmanager
     async def _reporting_start_failures(self) -> AsyncGenerator[None]:
-        """Around the first requests: an agent that does not answer, or is gone, is unavailable.
+        """Around the first requests: raise `ProviderUnavailable` for an agent that does not answer, or is gone.
 
-        The error quotes what the agent printed instead of messages, and the end of its standard error. What it printed
-        before a first message that did come is a notice.
+        The error quotes the agent's output that was not a message, and the end of its standard error. Output before the
+        first message becomes a notice.
         """
         try:
             yield
         except ReplyOverdue as error:
-            because = f"did not come up: {error}"
+            because = f"did not start: {error}"
             raise ProviderUnavailable(self._with_output(because), reason="unresponsive") from error
         except SessionLost as error:
             await self._process.end()
-            await self._process.stderr_drained()
+            await self._process.wait_stderr_drained()
             if self._broken is not None:
-                because = f"did not come up: {self._broken}"
+                because = f"did not start: {self._broken}"
                 raise ProviderUnavailable(self._with_output(because), reason="protocol") from error
             because = f"{_ending(self._process.exit_code)} before it was ready"
             raise ProviderUnavailable(self._with_output(because), reason="agent_crashed") from error
@@ -148,17 +147,17 @@ class StdioConnection(ProcessConnection):
             detail: JsonObject = {"lines": self._printed_lines, "text": self._peer.printed_first}
             self._notices.append(SessionNotice(kind="session.notice", summary=printed, detail=detail))
 
-    def _started(self, started: SessionStarted) -> None:
-        """Report that the conversation is open, and then what there is to say about it."""
+    def _report_started(self, started: SessionStarted) -> None:
+        """Report that the conversation is open, and then the notices about it."""
         self._events.put_nowait(started)
         for notice in self._notices:
             self._events.put_nowait(notice)
         self._notices.clear()
 
     def _with_output(self, because: str) -> str:
-        said = self._process.stderr_tail.strip()[-_MAX_QUOTED:]
+        errors = self._process.stderr_tail.strip()[-_MAX_QUOTED:]
         printed = "\n".join(self._peer.printed_first.splitlines()[:_QUOTED_LINES])
-        sentence = f"{self._process.program} {because}: {said or 'it wrote nothing to standard error'}"
+        sentence = f"{self._process.program} {because}: {errors or 'it wrote nothing to standard error'}"
         return f"{sentence}; its output begins: {plain(printed, max_bytes=_MAX_QUOTED)}" if printed else sentence
 
     @contextmanager

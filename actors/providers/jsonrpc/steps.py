@@ -1,4 +1,4 @@
-"""What follows from an input to a conversation over JSON-RPC, as plain values."""
+"""The effects of an input to a conversation over JSON-RPC, as plain values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RpcCall:
 
 @attrs.frozen(kw_only=True)
 class RpcStep:
-    """Events for the runtime; then, for the agent, notifications, answers and calls, in this order."""
+    """Events for the runtime; then notifications, answers and calls to send to the agent, in this order."""
 
     events: tuple[ProviderRuntimeEvent, ...] = ()
     notifications: tuple[Notification, ...] = ()

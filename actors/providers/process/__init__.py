@@ -1,1 +1,1 @@
-"""An agent's process: its environment, its guardian, its pipes, its end."""
+"""An agent's process: its environment, its guardian, its pipes and its end."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["checked_command"]
+__all__ = ["check_command"]
 
 
-def checked_command(command: Sequence[str]) -> tuple[str, ...]:
+def check_command(command: Sequence[str]) -> tuple[str, ...]:
     """A program and its arguments.
 
     Raises:
-        TypeError: the command is one text, which would be taken for a sequence of letters, or holds what is no text.
-        ValueError: it names no program.
+        TypeError: the command is one string instead of a sequence, or contains something other than strings.
+        ValueError: the command does not name a program.
     """
     if isinstance(command, str | bytes):
         raise TypeError(
-            f"a command is a sequence of a program and its arguments, not one text: [{command!r}], or what shlex.split"
-            " makes of it"
+            f"a command is a sequence of a program and its arguments, not one text: use [{command!r}] or shlex.split"
         )
     parts = tuple(command)
     if not all(isinstance(part, str) for part in parts):

@@ -1,12 +1,12 @@
-"""An agent's process: started under a guardian of its own, its pipes, its end.
+"""An agent's process: its start under a guardian of its own, its pipes, its end.
 
-What the host starts is the guardian, which starts the agent and outlives all that the agent starts: its end is the
-end of everything, its exit code the agent's. The host asks it to end, by SIGTERM, and kills what it leaves only when it
-does not answer. When the host is gone, the guardian's lifeline is closed, and the guardian ends all by itself.
+The host starts the guardian, which starts the agent and ends only after every process of the agent; its exit code is
+the agent's. The host asks it to end with SIGTERM, and kills the rest only if it does not react. When the host is gone,
+the guardian's lifeline is closed, and the guardian ends every process itself.
 
-Standard error is drained all the time and its last 8 KiB are kept, without secrets and control characters. `watch` is
-the task that does so and that notices the guardian's end. However the agent goes, its output can be read to the end of
-what its processes wrote. Leaving `agent_process` leaves no process of the agent and no open pipe.
+Standard error is drained continuously and its last 8 KiB are kept, without secrets and control characters. The task
+`watch` does this and notices the guardian's end. However the agent ends, all output of its processes can be read.
+When `agent_process` is left, no process of the agent and no pipe is left.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from ...pipes import PipeReceiveStream, PipeSendStream
 from ...shields import shield
 from ..adapter import ProcessIdentity
 from ..redaction import MAX_ERROR_BYTES, end_of
-from .guardian import SHARED, guarded_command
+from .guarded_command import guarded_command
+from .guardian import SHARED
 from .interpreter import find_python
 from .launch import Launch, program_path
 from .process_table import end_process_group, kill_processes, start_time
@@ -37,20 +38,20 @@ __all__ = ["AgentProcess", "agent_process", "end_process_group"]
 STDERR_TAIL_BYTES: Final = MAX_ERROR_BYTES
 
 _KEPT_BYTES: Final = 2 * STDERR_TAIL_BYTES
-"""What is kept of standard error as it came, so that what is cut off at the front takes no half secret along."""
+"""How much raw standard error is kept, so that a secret at its front is not cut in half before it is redacted."""
 _FIRST_POLL_SECONDS: Final = 0.001
 _LAST_POLL_SECONDS: Final = 0.05
 _GUARDIAN_SECONDS: Final = 2.0
-"""What a guardian may take beyond the agent's grace before it is killed itself."""
+"""How long a guardian may take beyond the agent's grace before it is killed itself."""
 _KILL_SECONDS: Final = 0.25
-"""How long an agent that is killed at once is waited for."""
+"""How long to wait for the end of an agent that is killed at once."""
 
 _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def agent_process(command: Sequence[str], *, workspace: Path, launch: Launch) -> AsyncGenerator[AgentProcess]:
-    """Start `command` in `workspace` as `launch` says; leaving ends all it started.
+    """Start `command` in `workspace` with the settings of `launch`; leaving ends every process that it started.
 
     Raises:
         ProviderUnavailable: the program, the workspace or an interpreter for the guardian is missing, or the system
@@ -64,11 +65,11 @@ async def agent_process(command: Sequence[str], *, workspace: Path, launch: Laun
         try:
             await process.end()
         finally:
-            process.let_go()
+            process.release()
 
 
 class AgentProcess:
-    """An agent under its guardian. Methods may be called from any task; `watch` runs in one task of the owner's."""
+    """An agent under its guardian. Any task may call its methods; `watch` runs in one task of the owner."""
 
     def __init__(self, started: _Started, *, program: str, grace_seconds: float) -> None:
         self.program = program
@@ -87,7 +88,7 @@ class AgentProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """The agent's exit code, minus the signal that killed it, or None while anything of it lives."""
+        """The agent's exit code, or minus the signal that killed it; None while a process of the agent is running."""
         return self._popen.poll()
 
     @property
@@ -96,36 +97,36 @@ class AgentProcess:
         return end_of(self._tail, is_whole=not self._cut)
 
     async def watch(self) -> None:
-        """Drain standard error; sweep when the guardian has ended. Returns when both are over."""
+        """Drain standard error, and end remaining processes when the guardian has ended. Returns after both."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._drain_stderr)
-            await self._guardian_exit()
+            await self._wait_guardian_exit()
             await self.end()
 
-    async def stderr_drained(self) -> None:
-        """Wait until `stderr_tail` is final. Needs `watch` to run, and the agent to end or to close the pipe."""
+    async def wait_stderr_drained(self) -> None:
+        """Wait until `stderr_tail` is final: until the agent has ended or closed the pipe, while `watch` runs."""
         await self._drained.wait()
 
     async def end(self) -> None:
-        """End of input, SIGTERM, SIGKILL, each but the last followed by a wait of at most the grace.
+        """Close its input, send SIGTERM, then SIGKILL, with a wait of at most the grace in between.
 
-        Shielded from cancellation. Returns when no process of the agent lives; a second call waits for the first.
+        Shielded from cancellation. Returns when no process of the agent is left; a second call waits for the first.
         """
         with shield():
             async with self._ending:
                 if self._ended:
                     return
                 self.stdin.close()
-                if not await self._gone(self._grace_seconds):
+                if not await self._wait_gone(self._grace_seconds):
                     self._popen.terminate()
-                    await self._gone(self._grace_seconds + _GUARDIAN_SECONDS)
+                    await self._wait_gone(self._grace_seconds + _GUARDIAN_SECONDS)
                 await in_thread(self._sweep)
                 self._ended = True
                 self.stdout.writers_gone()
                 self.stderr.writers_gone()
 
-    def let_go(self) -> None:
-        """Close the pipes, and kill at once what `end` did not come to end. Blocks for some milliseconds only then."""
+    def release(self) -> None:
+        """Close the pipes. If `end` was not completed, kill the processes at once, which blocks for milliseconds."""
         for pipe in (self.stdin, self.stdout, self.stderr):
             pipe.close()
         if self._ended:
@@ -134,9 +135,10 @@ class AgentProcess:
             self._started.kill()
 
     def _sweep(self) -> None:
-        """End what a guardian left that was killed itself, or that does not answer.
+        """End the processes of a guardian that was killed or does not react.
 
-        Half of it may still work, and knows of more than the process table shows: it is asked before it is killed.
+        One of its two processes may still work, and it finds more processes than the process table shows: so it gets
+        SIGTERM before SIGKILL.
         """
         end_process_group(self.identity, grace_seconds=self._grace_seconds + _GUARDIAN_SECONDS)
         left = kill_processes(self.identity, deadline_seconds=_GUARDIAN_SECONDS)
@@ -145,7 +147,7 @@ class AgentProcess:
         else:
             self._popen.wait()
 
-    async def _gone(self, deadline_seconds: float) -> bool:
+    async def _wait_gone(self, deadline_seconds: float) -> bool:
         """Whether the guardian is reaped within the deadline."""
         pause = _FIRST_POLL_SECONDS
         deadline = anyio.current_time() + deadline_seconds
@@ -156,13 +158,13 @@ class AgentProcess:
             pause = min(2 * pause, _LAST_POLL_SECONDS)
         return True
 
-    async def _guardian_exit(self) -> None:
+    async def _wait_guardian_exit(self) -> None:
         if self._popen.poll() is not None:
             return
         try:
             descriptor = os.pidfd_open(self.identity.pid)
         except (AttributeError, OSError):
-            while self._popen.poll() is None:  # noqa: ASYNC110 - without a pidfd nothing announces an exit
+            while self._popen.poll() is None:  # noqa: ASYNC110 - without a pidfd no event reports an exit
                 await anyio.sleep(_LAST_POLL_SECONDS)
             return
         try:
@@ -183,7 +185,7 @@ class AgentProcess:
 
 
 class _Started:
-    """A guardian with its four pipes, and its identity read before anything could reap it."""
+    """A guardian with its four pipes, and its identity, read before it can be reaped."""
 
     def __init__(self, popen: subprocess.Popen[bytes], lifeline: int) -> None:
         assert popen.stdin is not None
@@ -197,7 +199,7 @@ class _Started:
         self.identity = ProcessIdentity(pid=popen.pid, started_at=start_time(popen.pid))
 
     def kill(self) -> None:
-        """Kill everything that was started. What this misses is ended by the guardian, whose lifeline is closed."""
+        """Kill every process that was started. The guardian, whose lifeline is closed, ends any that this misses."""
         left = kill_processes(self.identity, deadline_seconds=_KILL_SECONDS)
         if left:
             _log.error("processes %s survived SIGKILL", left)
@@ -211,7 +213,7 @@ def _start(command: tuple[str, ...], workspace: Path, launch: Launch) -> _Starte
     env = launch.environment()
     program = program_path(command[0], env, install=launch.install)
     if not workspace.is_dir():
-        what = "it is no directory" if workspace.exists() else "the directory does not exist"
+        what = "it is not a directory" if workspace.exists() else "the directory does not exist"
         raise ProviderUnavailable(
             f"{command[0]!r} cannot start in the workspace {workspace}: {what}; restore it, or give the thread another",
             reason="workspace",

@@ -1,7 +1,7 @@
-"""A connection to an agent process, whatever it speaks: its reader, its events, its end.
+"""A connection to an agent process, for any protocol: its reader, its events, its end.
 
-Messages of the agent are handled in order by the one task that reads (`run`). `SessionExited` is the last event,
-whatever happened.
+One task (`run`) reads the agent's messages and handles them in order. `SessionExited` is the last event, whatever
+happened.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..json_lines import Malformed
 from .agent_process import AgentProcess, agent_process
 from .launch import Launch
 
-__all__ = ["ProcessConnection", "connected"]
+__all__ = ["ProcessConnection", "open_connection"]
 
 _EVENT_CAPACITY: Final = 64
 _MALFORMED_REPORTS: Final = 5
@@ -30,12 +30,12 @@ C = TypeVar("C", bound="ProcessConnection")
 
 
 @asynccontextmanager
-async def connected(
+async def open_connection(
     command: Sequence[str],
     *,
     request: SessionRequest,
     launch: Launch,
-    connection_over: Callable[[AgentProcess], C],
+    make_connection: Callable[[AgentProcess], C],
 ) -> AsyncGenerator[C]:
     """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
     failure: Exception | None = None
@@ -43,7 +43,7 @@ async def connected(
         agent_process(command, workspace=request.workspace, launch=launch.for_session(request)) as process,
         anyio.create_task_group() as tasks,
     ):
-        connection = connection_over(process)
+        connection = make_connection(process)
         tasks.start_soon(connection.run)
         try:
             await connection.open(launch.start_deadline_seconds)
@@ -65,7 +65,7 @@ class ProcessConnection(ABC):
         self._deadline_seconds = deadline_seconds
         self._events = EventQueue(_EVENT_CAPACITY)
         self._malformed_reports = 0
-        self._asked = False
+        self._end_requested = False
         self._over = False
 
     @property
@@ -87,13 +87,13 @@ class ProcessConnection(ABC):
 
     @abstractmethod
     async def _read(self) -> None:
-        """Read the agent to its end, or to where it breaks its protocol, and report what of its turn is left to tell.
+        """Read the agent to its end, or until it violates its protocol, and report the last events of its turn.
 
-        Sets `_over`. An agent that breaks its protocol is a fatal error to report, not to raise.
+        Sets `_over`. A violation of the protocol is reported as a fatal error, not raised.
         """
 
     async def run(self) -> None:
-        """Read the agent to its end, end what is left of it, and report its exit last."""
+        """Read the agent to its end, end its remaining processes, and report its exit last."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._process.watch)
@@ -102,7 +102,7 @@ class ProcessConnection(ABC):
         finally:
             self._events.end(
                 SessionExited(
-                    asked=self._asked,
+                    asked=self._end_requested,
                     exit_code=self._process.exit_code,
                     stderr_tail=self._process.stderr_tail,
                 )
@@ -113,16 +113,16 @@ class ProcessConnection(ABC):
         await self._process.end()
 
     def _note_end_requested(self) -> None:
-        """The end of an agent that lives is one that was asked for."""
+        """Note that the agent's end was requested, if it is still running."""
         if not self._over and self._process.exit_code is None:
-            self._asked = True
+            self._end_requested = True
 
     async def _report_malformed(self, line: Malformed) -> None:
         self._malformed_reports += 1
         if self._malformed_reports <= _MALFORMED_REPORTS:
             await self._events.put(
                 RuntimeErrorReported(
-                    message=f"{self._process.program} sent a line that is no message: {line.fault}",
+                    message=f"{self._process.program} sent a line that is not a message: {line.fault}",
                     detail={"excerpt": line.excerpt},
                 )
             )

@@ -1,14 +1,14 @@
-"""What an agent's environment holds: what passes from the host, and what the host's configuration changes in it.
+"""The environment of an agent: the variables that pass from the host, and the host's changes to them.
 
-The environment of a host may hold secrets that are not the agents' business, and variables that are about the host
-alone. So variables pass by an allow-list of names (`INHERITED`, with what each provider's agent reads besides), which a
-host replaces by names of its own, or by `"all"`. What passes because it is in `INHERITED` passes without credentials: a
-URL with a password does not, but for a proxy's, nor do the pairs of git's configuration that log in. What a host names
-itself, by names that are not in `INHERITED`, by patterns or in `env`, passes as it is.
+The environment of a host may contain secrets that agents do not need, and variables about the host's own process. So
+variables pass by an allow-list of names (`INHERITED`, and the names that each provider's agent reads), which a host can
+replace by names of its own, or by `"all"`. Variables in `INHERITED` pass without credentials: a URL with a password
+does not pass, except a proxy's, and neither do pairs of git's configuration with credentials. Variables that a host
+names itself, by names that are not in `INHERITED`, by patterns or in `env`, pass unchanged.
 
-Some variables never pass. Those by which git is told where a repository is: an agent's git would work on the host's
-repository. Those about the host's own process: the descriptors that its parent gave it, and the flags of a make that
-runs it. A host that needs one of them gives it in `env`.
+Some variables never pass: those that set git's repository, since an agent's git would work on the host's repository;
+and those about the host's own process, such as descriptors from its parent and the flags of a make that runs it. A host
+that needs one of them gives it in `env`.
 Source: `git rev-parse --local-env-vars`; https://pyinstaller.org/en/stable/runtime-information.html
 """
 
@@ -23,7 +23,7 @@ from typing import Final, Literal, TypeAlias
 from ..redaction import redacted
 from .inherited_names import GIT_PAIRS, INHERITED, PROXIES
 
-__all__ = ["INHERITED", "Environment", "Inherited", "agent_environment", "checked_environment", "checked_names"]
+__all__ = ["INHERITED", "Environment", "Inherited", "agent_environment", "check_environment", "check_names"]
 
 Environment: TypeAlias = Mapping[str, str | None]
 """Variables to set; None removes one."""
@@ -62,28 +62,28 @@ _GIT_VIEW: Final = frozenset(
         "GIT_WORK_TREE",
     }
 )
-"""What makes git see another repository, index or object store than the one of its working directory."""
+"""Variables that make git use another repository, index or object store than that of its working directory."""
 
 _HOST_ALONE: Final = frozenset(
     {
-        *("ORCHESTRION_GUARDIAN", "ORCHESTRION_SHARED"),  # marks of another agent, where a host runs below one
+        *("ORCHESTRION_GUARDIAN", "ORCHESTRION_SHARED"),  # marks of another agent that runs this host
         *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"),
         *("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"),
         "CARGO_MAKEFLAGS",
     }
 )
-"""What is about the host's process, most of it descriptors and sockets that its parent gave to it alone."""
+"""Variables about the host's process, most of them descriptors and sockets from its parent."""
 
 _OF_A_MAKE: Final = frozenset({"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS", "MAKE_TERMOUT"})
-"""What a make gives to what it runs: its jobserver's descriptors, and the variables of its command line."""
+"""Variables that make sets for its commands: the jobserver's descriptors, and the variables of its command line."""
 
 _CREDENTIALS_IN_URL: Final = re.compile(r"://[^\s/@:]*:[^\s/@]+@|https?://[^\s/@:]{16,}@", re.IGNORECASE)
 _GIT_SECRET: Final = re.compile(r"extraheader|(?<!ask)pass(?:word)?$|token|secret|api_?key", re.IGNORECASE)
-"""In the key of a pair of git's configuration: its value is a credential."""
+"""Keys of git's configuration whose values are credentials."""
 _MOST_GIT_PAIRS: Final = 1000
 
 _OF_A_BUNDLE: Final = ("_MEIPASS*", "_PYI_*", "PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
-"""What the start of a frozen application sets for itself alone."""
+"""Variables that a frozen application sets for its own process."""
 
 _LIBRARY_PATHS: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH")
 
@@ -93,8 +93,8 @@ def agent_environment(
 ) -> dict[str, str]:
     """The environment of an agent whose own variables are `own`, from the environment of its host.
 
-    What `inherit` names passes, but for what makes git see another repository and what is about the host's own program,
-    and for credentials in what is in `INHERITED`; then `env` is laid over it.
+    The variables that `inherit` names pass, except those of git's repository and of the host's own process, and those
+    of `INHERITED` with credentials; then `env` overrides them.
     """
     host = _restore_library_paths(host)
     never = _GIT_VIEW | _HOST_ALONE | (_OF_A_MAKE if "MAKELEVEL" in host else set())
@@ -108,11 +108,11 @@ def agent_environment(
     return passed
 
 
-def checked_environment(env: Environment | None) -> dict[str, str | None]:
-    """A copy of `env`. Raises: ValueError: it has a name or a value that no environment can have."""
+def check_environment(env: Environment | None) -> dict[str, str | None]:
+    """A copy of `env`. Raises: ValueError: a name or a value is not possible in an environment."""
     for name, value in (env or {}).items():
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise ValueError(f"{name!r} is no name of an environment variable")
+            raise ValueError(f"{name!r} is not a name of an environment variable")
         if value is not None and (not isinstance(value, str) or "\0" in value):
             raise ValueError(
                 f"the environment variable {name} has a string without NUL as its value, or None to remove it"
@@ -120,8 +120,8 @@ def checked_environment(env: Environment | None) -> dict[str, str | None]:
     return dict(env or {})
 
 
-def checked_names(inherit: Inherited) -> Inherited:
-    """`inherit` itself, as a tuple. Raises: ValueError: it is a string other than `all`, or names are no strings."""
+def check_names(inherit: Inherited) -> Inherited:
+    """`inherit` as a tuple. Raises: ValueError: it is a string other than `all`, or a name is not a string."""
     if inherit == "all":
         return "all"
     if isinstance(inherit, str) or not all(isinstance(name, str) and name for name in inherit):
@@ -145,7 +145,7 @@ def _named(host: Mapping[str, str], inherit: Sequence[str], own: Sequence[str]) 
 
 
 def _git_pairs(host: Mapping[str, str]) -> dict[str, str]:
-    """The pairs of git's configuration that carry no credentials, numbered anew; nothing where they are not whole."""
+    """The pairs of git's configuration without credentials, numbered again; empty where a pair is incomplete."""
     count = host.get(GIT_PAIRS, "")
     if not (count.isascii() and count.isdigit() and len(count) < 6 and int(count) <= _MOST_GIT_PAIRS):
         return {}
@@ -169,7 +169,7 @@ def _has_credentials(key: str, value: str) -> bool:
 
 
 def _restore_library_paths(host: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which a frozen application was started: its own libraries are no other program's."""
+    """The environment in which a frozen application was started, without the paths of its own libraries."""
     found = dict(host)
     for name in _LIBRARY_PATHS:
         original = found.pop(f"{name}_ORIG", None)

@@ -1,7 +1,7 @@
-"""The first start of a provider's agents: one after the other until one has come up.
+"""The first starts of a provider's agents: one after the other until one has succeeded.
 
-An agent whose home is new sets it up as it starts, and several that do so at once fail. Nobody waits long for another,
-which may hang.
+An agent sets up a new home as it starts, and several that do so at once fail. A start does not wait long for another
+one, which may hang.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...served_time import served_scope
 __all__ = ["SET_UP_SECONDS", "FirstStart"]
 
 SET_UP_SECONDS: Final = 5.0
-"""How long a start waits for another that may be setting up the agent's home."""
+"""How long a start waits for another start, which may be setting up the agent's home."""
 
 C = TypeVar("C")
 
@@ -28,8 +28,8 @@ class FirstStart:
         self._has_started = False
         self._starting = anyio.Lock()
 
-    async def entered(self, opening: AbstractAsyncContextManager[C], stack: AsyncExitStack) -> C:
-        """Enter `opening`, to be left by `stack`, once no other first start is under way. Raises what it raises."""
+    async def enter(self, opening: AbstractAsyncContextManager[C], stack: AsyncExitStack) -> C:
+        """Enter `opening` when no other first start is running; `stack` leaves it. Raises what `opening` raises."""
         if not self._has_started and await self._acquire_set_up():
             try:
                 if not self._has_started:

@@ -1,28 +1,29 @@
-"""A guardian: the small program between a host and an agent, after which nothing of the agent is left.
+"""A guardian: the small program between a host and an agent that ends every process of the agent.
 
-It is two processes, each of which notices the end of the other. The outer one is the host's child. It starts the inner
-one, which starts the agent on its own standard streams: bytes pass between host and agent directly. The inner one leads
-the agent to its end; the outer one ends what an inner one leaves that was killed or stopped. Both are child subreapers:
-a process whose parents are gone becomes the inner one's child, then the outer one's, whatever session, group and
-environment it has given itself.
+It consists of two processes, each of which notices the end of the other. The outer one is the host's child. It starts
+the inner one, which starts the agent on its own standard streams: bytes pass between host and agent directly. The inner
+process guards the agent to its end; if the inner process is killed or stopped, the outer one ends the rest. Both are
+child subreapers: a process that loses its parents becomes a child of the inner process, then of the outer one, whatever
+its session, group and environment.
 
-A guardian ends when the agent has ended; when it is sent SIGTERM; and when the host is gone, which it learns at once
-from the end of a pipe (its lifeline), or else from having got another parent. A parent-death signal of the host would
-not do: it fires when the thread ends that started the process.
+A guardian ends when the agent has ended; when it receives SIGTERM; and when the host is gone, which it notices at once
+by the end of a pipe (its lifeline), or else by a change of its parent. A parent-death signal of the host would not
+work: it is sent when the thread that started the process ends.
 
-Ending: SIGTERM to all that is left, SIGKILL after a grace (0.5 seconds at most once the host is gone), until no process
-is left. Then it exits as the agent did, with its code or by its signal. Other signals are passed on to the agent.
+To end the agent, SIGTERM goes to every process that is left, and SIGKILL after a grace (at most 0.5 seconds once the
+host is gone), until none is left. Then the guardian exits like the agent, with its code or by its signal. Other signals
+are forwarded to the agent.
 
-What holds: one of the two may be killed or stopped at any moment, and still nothing of the agent is left. If both are
-killed at one instant, what is left is found by the mark in its environment (`MARK`), which a process can remove from
-its own. Processes that a host declares as shared (`SHARED`, command lines as `*` and `?` match them) are left
-alone, with what they start: agents share them, and they outlive the one that started them.
+Guarantee: if one of the two processes is killed or stopped at any moment, no process of the agent is left. If both are
+killed at the same instant, the remaining processes are found by the mark in their environment (`MARK`), which a process
+can remove from its own. Processes that a host declares as shared (`SHARED`, command lines with `*` and `?`) are not
+ended, nor are those that they start: several agents use them, longer than the agent that started them.
 
 Adoption and the mark need Linux and its `/proc`. Elsewhere the agent's process group is ended, and a process that left
-the group stays.
+the group is not.
 
-This file is run as a program by a bare interpreter (`guarded_command`): it imports nothing but the standard library,
-and of that as little as it can. It runs on Python 3.9. It is one long file because it has to run by itself.
+This file runs as a program in a bare interpreter (`guarded_command.py`), so it is one file, imports only the standard
+library, and as little of it as possible. It runs on Python 3.9.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["MARK", "SHARED", "descendants", "guarded_command", "is_shared", "living_processes"]
+__all__ = ["MARK", "SHARED", "descendants", "is_shared", "living_processes"]
 
 MARK = "ORCHESTRION_GUARDIAN"
-"""The environment variable of everything a guardian started: its pid and start time, `PID.TICKS`."""
+"""The environment variable of every process that a guardian started: the guardian's pid and start time, `PID.TICKS`."""
 
 SHARED = "ORCHESTRION_SHARED"
-"""The environment variable of what is shared: command lines with `*` and `?`, one a line."""
+"""The environment variable with the shared programs: command lines with `*` and `?`, one per line."""
 
 _PROC = "/proc"
 _PR_SET_PDEATHSIG = 1
@@ -52,7 +53,7 @@ _GRACE_WITHOUT_HOST_SECONDS = 0.5
 _KILL_SECONDS = 5.0
 _PARENT_POLL_SECONDS = 0.25
 _INNER_SECONDS = 1.0
-"""What an inner guardian may take beyond the grace to end everything."""
+"""How long an inner guardian may take beyond the grace to end every process."""
 _LAST_POLL_SECONDS = 0.05
 _NOT_STARTED = 127
 
@@ -60,41 +61,8 @@ _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, sign
 _WATCHED = (*_PASSED_ON, signal.SIGTERM, signal.SIGCHLD)
 
 
-def guarded_command(
-    command: tuple[str, ...] | list[str],
-    *,
-    grace_seconds: float = 0.5,
-    lifeline: int | None = None,
-    python: str | None = None,
-) -> list[str]:
-    """The command that runs `command` under a guardian, to be started by this very process.
-
-    `command` names its program by path, or by a name that the PATH of the environment finds. `lifeline` is the
-    reading end of a pipe that is passed on to the guardian under this number, and whose writing end nobody but this
-    process has. Every 0.25 seconds the guardian looks whether this process is still its parent. `python` is the
-    interpreter, by default this process's own.
-
-    Raises:
-        FileNotFoundError: this file is nowhere to be read, as in an application that was frozen without sources.
-    """
-    options = [str(os.getpid()), str(-1 if lifeline is None else lifeline), str(grace_seconds)]
-    return [python or sys.executable, "-I", "-S", *_program(), *options, *command]
-
-
-def _program() -> list[str]:
-    """What makes an interpreter run this file: its path, or its text where it stands in an archive."""
-    path = os.path.abspath(__file__)
-    if os.path.isfile(path):
-        return [path]
-    get_source = getattr(globals().get("__loader__"), "get_source", None)
-    source = None if get_source is None else get_source(__name__)
-    if source is None:
-        raise FileNotFoundError(2, "the guardian's source is not part of this application: ship it as a file", path)
-    return ["-c", source]
-
-
 def living_processes() -> list[tuple[int, int, int]] | None:
-    """The pid, parent and group of every process that is no zombie, or None where there is no `/proc`."""
+    """The pid, parent and group of every process that is not a zombie; None without `/proc`."""
     found = []
     try:
         names = os.listdir(_PROC)
@@ -114,7 +82,7 @@ def descendants(
     shared: tuple[str, ...] = (),
     never_shared: Collection[int] = (),
 ) -> list[int]:
-    """The pids of `processes` that descend from `ancestor`, without what `shared` matches and what that started."""
+    """The pids of `processes` that descend from `ancestor`, without `shared` programs and their descendants."""
     children: dict[int, list[int]] = {}
     for pid, parent, _ in processes:
         children.setdefault(parent, []).append(pid)
@@ -143,7 +111,7 @@ def is_shared(pid: int, shared: tuple[str, ...]) -> bool:
 
 
 class _Guardian:
-    """Starts one child, waits for its end or for an order, and ends all that is left below this process."""
+    """Starts one child, waits for its end or for a request to end, and ends every descendant of this process."""
 
     def __init__(self, parent: int, lifeline: int, grace_seconds: float, *, notices_stops: bool = False) -> None:
         self._parent = parent
@@ -166,8 +134,8 @@ class _Guardian:
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in _WATCHED:
-            signal.signal(number, _noted)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a thread of the host may have blocked some
+            signal.signal(number, _note_signal)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a thread of the host may have blocked some signals
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def run_agent(self, command: list[str], mark: str) -> int:
@@ -180,7 +148,7 @@ class _Guardian:
         return int(signal.SIGKILL) if self._status is None else self._status
 
     def run_inner(self, command: list[str]) -> int:
-        """The outer guardian: guard an inner one to its end, end what it left, and return its wait status."""
+        """The outer guardian: guard the inner one to its end, end what it left, and return its wait status."""
         lifeline, grace = self._lifeline, self._grace_seconds
         fields = _stat("self")
         mark = "" if fields is None else f"{os.getpid()}.{int(fields[19])}"
@@ -220,7 +188,7 @@ class _Guardian:
             finally:
                 os._exit(_NOT_STARTED)
         if leads_group:
-            _become_group_leader(self._child)  # both sides do so: neither can rely on the other having been there first
+            _become_group_leader(self._child)  # parent and child both do so, since either may be first
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 0)
@@ -228,7 +196,7 @@ class _Guardian:
         os.close(nowhere)
 
     def _wait(self, seconds: float) -> None:
-        """Wait for a signal, a child's end, the host's end or the deadline, and take note of what came."""
+        """Wait for a signal, a child's end, the host's end or the deadline, and note which of them came."""
         ready = self._poll.poll(seconds * 1000)
         if any(descriptor == self._lifeline for descriptor, _ in ready):
             self._poll.unregister(self._lifeline)
@@ -266,7 +234,7 @@ class _Guardian:
         print("guardian: processes of the agent survived SIGKILL", file=sys.stderr)
 
     def _end(self, number: int, seconds: float) -> bool:
-        """Send a signal to all that is left, to each process once, and wait. Whether nothing is left."""
+        """Send a signal to each remaining process once, and wait; returns whether none is left."""
         deadline = time.monotonic() + seconds
         signalled: set[int] = set()
         pause = 0.001
@@ -289,7 +257,7 @@ class _Guardian:
             pause = min(2 * pause, _LAST_POLL_SECONDS)
 
     def _remaining_pids(self) -> list[int]:
-        """What `os.kill` takes to reach what is left: pids, or the agent's group where there is no `/proc`."""
+        """The remaining processes as arguments of `os.kill`: pids, or the agent's group without `/proc`."""
         processes = living_processes()
         if processes is not None:
             return descendants(os.getpid(), processes, shared=self._shared, never_shared=(self._child,))
@@ -301,14 +269,14 @@ class _Guardian:
 
 
 def _exec_command(command: list[str], guardian: int) -> None:
-    """The child's half of the start: take the agent's program, or say why not and exit."""
+    """Execute the agent's program in the child; print the error if that fails."""
     try:
         signal.set_wakeup_fd(-1)
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             try:
                 signal.signal(number, signal.SIG_DFL)
             except OSError:
-                continue  # one that the threads library keeps for itself
+                continue  # one that the threads library reserves
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _become_group_leader(0)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -318,7 +286,7 @@ def _exec_command(command: list[str], guardian: int) -> None:
         print(f"the program {command[0]!r} could not be started: {error}", file=sys.stderr, flush=True)
 
 
-def _noted(_number: int, _frame: object) -> None:
+def _note_signal(_number: int, _frame: object) -> None:
     """A handler so that the signal's number is written to the wake-up pipe."""
 
 
@@ -338,13 +306,13 @@ def _become_group_leader(pid: int) -> None:
 
 def _prctl(option: int, argument: int) -> None:
     if sys.platform == "linux":
-        import ctypes  # not for those who import this module for its functions
+        import ctypes  # here, since modules that import only functions of this one do not need it
 
         ctypes.CDLL(None).prctl(option, argument, 0, 0, 0)
 
 
 def _stat(name: str) -> list[bytes] | None:
-    """The fields of a process behind its command, from its state on; see proc_pid_stat(5)."""
+    """The fields of a process after its command, beginning with its state; see proc_pid_stat(5)."""
     try:
         with open(f"{_PROC}/{name}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()

@@ -1,8 +1,8 @@
 """The names of variables that pass from the host to its agents by default. Pure data.
 
-Each name is written out: a pattern would pass the tokens that tools read under their own prefixes. None of them is
-meant for a secret. Names that take a URL are here where agents need them; a value with a password in it does not pass
-(`environment.py`), but for those of proxies, without which an agent has no network.
+Each name is listed: a pattern would also pass the tokens of tools, which have the same prefixes. None of the variables
+is meant for a secret. Variables with a URL are included where agents need them; a value with a password does not pass
+(`environment.py`), except those of proxies, without which an agent may have no network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PROXIES: Final = (
 )
 
 GIT_PAIRS: Final = "GIT_CONFIG_COUNT"
-"""Stands for the numbered pairs of git's configuration too, those with credentials left out."""
+"""Also stands for the numbered pairs of git's configuration, without those that have credentials."""
 
 _USER: Final = (
     *("HOME", "USER", "LOGNAME", "USERNAME", "SHELL", "HOSTNAME", "PATH", "PWD", "TMPDIR", "TEMP", "TMP", "TZ"),
@@ -33,7 +33,7 @@ _MACHINE: Final = (
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA"),
     *("PROGRAMFILES", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE"),
     *("WSL_DISTRO_NAME", "WSL_INTEROP", "WSLENV", "CI", "IS_SANDBOX", "DOCKER_HOST", "DOCKER_CONFIG", "CONTAINER_HOST"),
-    *("ORCHESTRION_TEST_RUN", "PYTEST_CURRENT_TEST"),  # by which the tests of a host find what they started
+    *("ORCHESTRION_TEST_RUN", "PYTEST_CURRENT_TEST"),  # the tests of a host find their processes by these
 )
 _NETWORK: Final = (*PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 _GIT: Final = (
@@ -120,4 +120,4 @@ INHERITED: Final[tuple[str, ...]] = (
     *_OTHER_LANGUAGES,
     *_PACKAGE_MANAGERS,
 )
-"""What passes by default, beside what a provider's own agent reads."""
+"""The variables that pass by default, besides those that a provider's agent reads."""

@@ -1,9 +1,9 @@
-"""The Python interpreter that runs the small programs beside an agent: its guardian first of all.
+"""The Python interpreter that runs the helper programs of an agent, such as its guardian.
 
-`sys.executable` is not always one. In a frozen application it is the application, in an embedded interpreter the
-program that embeds it, or nothing; starting it would start the host a second time. So an interpreter is looked for: the
-one that the host names, else this process's own where its name is an interpreter's, else the one of this installation,
-of the active virtual environment, of the PATH. Each is tried once before it is used, and what was found is kept.
+`sys.executable` is not always an interpreter. In a frozen application it is the application, in an embedded interpreter
+the embedding program, or None; starting it would start the host a second time. So an interpreter is searched for: the
+one that the host names, else this process's own if its name is that of an interpreter, else that of this installation,
+of the active virtual environment, of the PATH. Each is tried once before it is used, and the result is cached.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _NAME: Final = re.compile(r"(python|pypy)[0-9.]*[a-z]{0,2}(\.exe)?", re.IGNORECA
 _TRIAL_SECONDS: Final = 20.0
 _TRIAL: Final = f"import os, select, signal, sys, time; sys.exit(sys.version_info < {OLDEST_PYTHON!r})"
 
-_kept: dict[tuple[str | None, str], str] = {}
-_looking: Final = threading.Lock()
+_found: dict[tuple[str | None, str], str] = {}
+_lock: Final = threading.Lock()
 
 
 def find_python(named: str | os.PathLike[str] | None = None, *, module: str = "") -> str:
@@ -39,23 +39,23 @@ def find_python(named: str | os.PathLike[str] | None = None, *, module: str = ""
     `named` is the interpreter that the host names: no other is taken then.
 
     Raises:
-        ProviderUnavailable: there is none, or the one that was named is none.
+        ProviderUnavailable: no interpreter was found, or the named program is not one.
     """
     wanted = None if named is None else os.fspath(named)
-    with _looking:
-        known = _kept.get((wanted, module))
+    with _lock:
+        known = _found.get((wanted, module))
         if known is None or not os.path.isfile(known):
-            known = _kept[wanted, module] = _found(wanted, module)
+            known = _found[wanted, module] = _find(wanted, module)
         return known
 
 
 def forget_found() -> None:
-    """Look again the next time: what was found may have been removed or replaced."""
-    with _looking:
-        _kept.clear()
+    """Search again the next time, since the cached interpreter may have been removed or replaced."""
+    with _lock:
+        _found.clear()
 
 
-def _found(wanted: str | None, module: str) -> str:
+def _find(wanted: str | None, module: str) -> str:
     tried: list[str] = []
     for candidate in _candidates() if wanted is None else iter([shutil.which(wanted) or wanted]):
         if candidate not in tried:
@@ -93,7 +93,7 @@ def _candidates() -> Iterator[str]:
 
 
 def _is_interpreter(path: str | None) -> TypeGuard[str]:
-    """Whether a file may be an interpreter, by its name: nothing else is ever started to find out."""
+    """Whether a file may be an interpreter, by its name. Only such files are started to check them."""
     return bool(path) and _NAME.fullmatch(os.path.basename(str(path))) is not None and os.path.isfile(str(path))
 
 

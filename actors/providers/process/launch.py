@@ -1,4 +1,4 @@
-"""How a provider starts its agents, whatever they speak: environment, interpreter, program, bounds of time."""
+"""The settings with which a provider starts its agents: environment, interpreter, program, deadlines."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from .environment import (
     Environment,
     Inherited,
     agent_environment,
-    checked_environment,
-    checked_names,
+    check_environment,
+    check_names,
 )
 
-__all__ = ["Launch", "launched", "program_path"]
+__all__ = ["Launch", "make_launch", "program_path"]
 
 
 @attrs.frozen(kw_only=True)
 class Launch:
-    """What holds for every agent that a provider starts.
+    """The settings for every agent that a provider starts.
 
-    `own_env` names variables that this provider's agents read, beside what `inherit_env` names. `python` is the
-    interpreter that runs the guardian, None for one that is found. `install` is the command that installs the program,
-    for the error where it is missing. `shared_programs` are the command lines, as `*` and
-    `?` match them, of processes that outlive the agent which started them.
+    `own_env` names variables that this provider's agents read, besides those that `inherit_env` names. `python` is the
+    interpreter that runs the guardian, None to search for one. `install` is the command that installs the program, for
+    the error if it is missing. `shared_programs` are the command lines, with `*` and `?`, of processes that are not
+    ended with the agent that started them.
     """
 
     env: Environment = attrs.field(factory=dict)
@@ -43,7 +43,7 @@ class Launch:
     end_grace_seconds: float = 2.0
 
     def for_session(self, request: SessionRequest) -> Launch:
-        """What holds for the agent of one session."""
+        """The settings for the agent of one session."""
         return self if request.python is None else attrs.evolve(self, python=request.python)
 
     def environment(self) -> dict[str, str]:
@@ -51,7 +51,7 @@ class Launch:
         return agent_environment(os.environ, inherit=self.inherit_env, own=self.own_env, env=self.env)
 
 
-def launched(
+def make_launch(
     *,
     env: Environment | None,
     inherit_env: Inherited | None,
@@ -61,16 +61,16 @@ def launched(
     own_env: Sequence[str] = (),
     install: str | None = None,
 ) -> Launch:
-    """A `Launch` of what a host gave a provider. Without `inherit_env`, `INHERITED` and `own_env` pass.
+    """A `Launch` of a provider's arguments. Without `inherit_env`, `INHERITED` and `own_env` pass.
 
     Raises:
-        ValueError: a name or a value is none that an environment can have, or a string stands for a sequence.
+        ValueError: a name or a value is not possible in an environment, or a string was given for a sequence.
     """
     if isinstance(shared_programs, str):
         raise ValueError(f"shared_programs is a sequence of command lines: {shared_programs!r}")
     return Launch(
-        env=checked_environment(env),
-        inherit_env=INHERITED if inherit_env is None else checked_names(inherit_env),
+        env=check_environment(env),
+        inherit_env=INHERITED if inherit_env is None else check_names(inherit_env),
         own_env=tuple(own_env) if inherit_env is None else (),
         install=install,
         shared_programs=tuple(shared_programs),
@@ -80,10 +80,10 @@ def launched(
 
 
 def program_path(name: str, env: Mapping[str, str], *, install: str | None = None) -> str:
-    """The absolute path of a program, looked for as the agent's own PATH says. `install` installs one that is missing.
+    """The absolute path of a program, searched in the agent's own PATH. `install` is the command that installs it.
 
     Raises:
-        ProviderUnavailable: there is none, or it is no file that may be executed.
+        ProviderUnavailable: the program was not found, or is not an executable file.
     """
     found = shutil.which(name, path=env.get("PATH", os.defpath))
     if found is not None:

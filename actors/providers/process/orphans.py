@@ -1,7 +1,7 @@
-"""Agents that a dead host left: which of the processes that runtime rows name may be ended.
+"""Agents that a dead host left: which processes of the runtime rows may be ended.
 
-A row is believed as far as it says which process of which host wrote it. Its pids mean nothing after a restart of the
-machine or on another host, and a host that is alive looks after its agents itself.
+A row's pids are used only if the row names the host process that wrote it. They mean nothing after a restart of the
+machine or on another host, and a host that is still running ends its agents itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 
 async def end_orphan(row: ProviderRuntimeRow) -> None:
-    """End the agent process that a live row names, if its host is dead, or is this process."""
+    """End the agent process of a live row, if its host is dead or is this process."""
     payload = orjson.loads(row.runtime_payload_json or "{}")
     pid, started_at = payload.get("pid"), payload.get("startedAt")
     if isinstance(pid, int):

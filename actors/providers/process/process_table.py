@@ -1,9 +1,9 @@
-"""What the operating system knows of an agent's processes: which of them live, and how they are ended.
+"""An agent's processes in the process table: which of them are running, and how they are ended.
 
-An agent's processes are its guardian, what descends from it or is in its group, and what bears its mark in its
-environment: a process that was started by one of them and whose parents are gone. A zombie only waits to be reaped:
-it does not count, and neither does what agents share (see `guardian`). Start times, members and marks come from
-`/proc`; where there is none, a start time is None and only the guardian's group is seen.
+An agent's processes are its guardian, the guardian's descendants and group, and processes with its mark in their
+environment: those were started by one of them and have lost their parents. Zombies, which only wait to be reaped, do
+not count, and neither do shared processes (see `guardian`). Start times, members and marks come from `/proc`; without
+it, a start time is None and only the guardian's group is found.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _POLL_SECONDS: Final = 0.01
 
 
 def processes_of(identity: ProcessIdentity) -> list[int]:
-    """The pids of an agent's living processes. Reads the whole process table: not for the event loop.
+    """The pids of an agent's running processes. Reads the whole process table: not for the event loop.
 
-    A process that got the guardian's pid later is not taken for it, nor its group and descendants. Where there is no
-    `/proc`, the group as a whole is given, as `os.kill` takes it: its id, negative.
+    A later process with the guardian's pid does not count, nor do its group and descendants. Without `/proc` the
+    result is the group's negative id, which `os.kill` accepts for the whole group.
     """
     table = living_processes()
     if table is None:
@@ -50,14 +50,14 @@ def processes_of(identity: ProcessIdentity) -> list[int]:
 def commands_of(identity: ProcessIdentity) -> list[int]:
     """The pids of the commands that an agent runs: its processes in sessions other than its own.
 
-    Agents give a command a session of its own, and keep what belongs to them in theirs. Reads the whole process table:
-    not for the event loop. None is known where there is no `/proc`.
+    Agents start a command in a session of its own, and their helper processes in their own session. Reads the whole
+    process table: not for the event loop. Empty without `/proc`.
     """
     return [pid for pid in processes_of(identity) if pid > 0 and _session_of(pid) not in (None, identity.pid)]
 
 
 def kill_processes(identity: ProcessIdentity, *, deadline_seconds: float) -> list[int]:
-    """SIGKILL to every process of an agent until none is left; what is left after the deadline is returned.
+    """Send SIGKILL to every process of an agent until none is left; returns those that are left after the deadline.
 
     Blocks; call it in a thread.
     """
@@ -65,11 +65,11 @@ def kill_processes(identity: ProcessIdentity, *, deadline_seconds: float) -> lis
 
 
 def end_process_group(identity: ProcessIdentity, *, grace_seconds: float) -> bool:
-    """End what a dead host left of an agent: SIGTERM, then SIGKILL after `grace_seconds`.
+    """End the processes of an agent whose host is dead: SIGTERM, then SIGKILL after `grace_seconds`.
 
-    True when something was left and signalled, False when there was nothing to end: the processes are gone, or
-    `identity.pid` belongs to another by now or to this process, or its start time was never known. Blocks until no
-    process of the agent lives, at most twice `grace_seconds`; call it in a thread.
+    Returns whether there were any. False also if `identity.pid` belongs to a later process or to this one, or if its
+    start time is unknown. Blocks until no process of the agent is left, at most twice `grace_seconds`; call it in a
+    thread.
     """
     if identity.started_at is None or identity.pid == os.getpid() or not processes_of(identity):
         return False

@@ -202,5 +202,5 @@ async def test_an_agent_that_talks_no_protocol_is_an_error_and_no_end(tmp_path: 
     async with stage(tmp_path) as it:
         await it.perform("garbage\nsay still here")
         reported = await it.until(activity("runtime.error"))
-        assert "sent a line that is no message" in str(reported.payload)
+        assert "sent a line that is not a message" in str(reported.payload)
         assert await it.turn_statuses() == ["completed"]

@@ -163,7 +163,7 @@ async def test_an_interrupt_ends_a_turn_whose_hand_over_hangs(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("says", "fault"),
     [
-        (lambda: "text", "str, which is no event"),
+        (lambda: "text", "str, which is not an event"),
         (lambda: MessageDelta(item="i", text=5), "MessageDelta.text"),  # type: ignore[arg-type]  # what is refused
         (lambda: MessageDelta(item="", text="x"), "MessageDelta.item"),  # type: ignore[arg-type]  # as above
         (lambda: ToolStarted(item="i" * 500, title="t"), "ToolStarted.item"),  # type: ignore[arg-type]  # as above

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers.acp import provider as acp
+from orchestrion.actors.providers.acp import connection as acp
 from orchestrion.actors.providers.acp.protocol import AcpConversation
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import SignsOfLife, TurnRequest
@@ -201,7 +201,7 @@ async def test_expired_login_is_no_lost_conversation(
     provider: AcpProvider, state: Path, workspace: Path, file: str, error: JsonObject
 ) -> None:
     (state / file).write_text(f"reply({{'error': {error}}})")
-    with pytest.raises(ProviderUnavailable, match="the agent wants a login") as caught:
+    with pytest.raises(ProviderUnavailable, match="the agent requires a login") as caught:
         async with session(provider, workspace, cursor=CURSOR if file == "load" else None):
             pytest.fail("the session was opened")
     assert caught.value.reason == "unauthenticated"
@@ -367,14 +367,14 @@ async def test_first_start_that_hangs_holds_nobody_up_for_long(
 async def test_every_byte_is_a_sign_of_life(
     provider: AcpProvider, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrived, updated = anyio.Event(), AcpConversation.updated
+    arrived, updated = anyio.Event(), AcpConversation.take_update
 
     def update(self: AcpConversation, params: Any) -> tuple[AcpConversation, RpcStep]:
         if params["update"]["sessionUpdate"] == "usage_update":
             arrived.set()
         return updated(self, params)
 
-    monkeypatch.setattr(AcpConversation, "updated", update)
+    monkeypatch.setattr(AcpConversation, "take_update", update)
     async with session(provider, workspace) as read:
         assert isinstance(read.connection, SignsOfLife)
         before = read.connection.heard_at

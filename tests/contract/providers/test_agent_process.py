@@ -155,7 +155,7 @@ class TestAgentProcess:
             (str(tmp_path / "link"), tmp_path, "does not exist"),
             (str(tmp_path / "missing"), tmp_path, "was not found"),
             ("sh", tmp_path / "gone", "the directory does not exist"),
-            ("sh", Path(workspace), "it is no directory"),
+            ("sh", Path(workspace), "it is not a directory"),
         ):
             launch = Launch(env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
             with pytest.raises(ProviderUnavailable, match=words):

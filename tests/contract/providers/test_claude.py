@@ -297,7 +297,7 @@ async def test_a_missing_package_is_named_with_its_install_command(
     ("program", "words"),
     [
         ("echo no licence >&2; exit 3", "exited with code 3 before it was ready: no licence"),
-        ("exec sleep 3600", "did not come up"),
+        ("exec sleep 3600", "did not start"),
     ],
 )
 async def test_a_program_that_does_not_come_up_is_unavailable(

@@ -188,7 +188,7 @@ async def test_an_image_reaches_the_model(codex: CodexCase, workspace: Path) -> 
 async def test_a_second_turn_at_once_is_refused(codex: CodexCase, workspace: Path) -> None:
     async with session(codex.provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=codex.talk_forever()))
-        with pytest.raises(ProviderProtocolError, match="one at a time"):
+        with pytest.raises(ProviderProtocolError, match="one turn at a time"):
             await read.connection.start_turn(TurnRequest(text=codex.say("me too")))
         await read.connection.interrupt()
         assert (await read.until(TurnCompleted)).outcome == "interrupted"

@@ -202,7 +202,7 @@ async def test_an_agent_that_starts_slowly_is_waited_for(case: ProviderCase, wor
 
 
 async def test_an_agent_that_starts_too_slowly_is_unavailable_and_ended(case: ProviderCase, workspace: Path) -> None:
-    with pytest.raises(ProviderUnavailable, match="did not come up"):
+    with pytest.raises(ProviderUnavailable, match="did not start"):
         async with session(case.late(3600, start_deadline_seconds=0.2), workspace):
             pytest.fail("the session was opened")
     assert await to_thread.run_sync(processes_of_test) == []

@@ -15,7 +15,8 @@ from typing import Final
 import pytest
 
 from orchestrion.actors.providers.adapter import ProcessIdentity
-from orchestrion.actors.providers.process.guardian import SHARED, guarded_command, living_processes
+from orchestrion.actors.providers.process.guarded_command import guarded_command
+from orchestrion.actors.providers.process.guardian import SHARED, living_processes
 from orchestrion.actors.providers.process.process_table import (
     end_process_group,
     kill_processes,
@@ -34,7 +35,8 @@ TREES = pytest.mark.parametrize("tree", [IN_ITS_OWN_SESSION, STUBBORN, DAEMON], 
 
 HOST = """
 import subprocess, sys
-from orchestrion.actors.providers.process.guardian import SHARED, guarded_command, living_processes
+from orchestrion.actors.providers.process.guarded_command import guarded_command
+from orchestrion.actors.providers.process.guardian import SHARED, living_processes
 import os
 end, host = os.pipe()
 lifeline = end if sys.argv[1] == "lifeline" else None

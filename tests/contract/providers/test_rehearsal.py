@@ -254,7 +254,7 @@ async def test_what_the_agent_cannot_take_is_refused_before_it_is_asked(provider
         data_url=DataUrl("data:image/png;base64,AA=="),
     )
     async with session(provider, workspace) as read:
-        with pytest.raises(ProviderProtocolError, match="takes no images"):
+        with pytest.raises(ProviderProtocolError, match="does not accept images"):
             await read.connection.start_turn(TurnRequest(text="hello", attachments=(image,)))
         with pytest.raises(ProviderProtocolError, match="cannot switch to model 'other'"):
             await read.connection.start_turn(TurnRequest(text="hello", model="other"))
@@ -266,7 +266,7 @@ async def test_what_the_agent_cannot_take_is_refused_before_it_is_asked(provider
 async def test_a_second_turn_at_once_is_refused(provider: AcpProvider, workspace: Path) -> None:
     async with session(provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text="wait-for go"))
-        with pytest.raises(ProviderProtocolError, match="one at a time"):
+        with pytest.raises(ProviderProtocolError, match="one turn at a time"):
             await read.connection.start_turn(TurnRequest(text="say me too"))
         await read.connection.interrupt()
         assert (await read.until(TurnCompleted)).outcome == "interrupted"

@@ -185,7 +185,7 @@ async def capture(directory: Path) -> None:
 async def events_of_a_closed_connection(_: Path) -> None:
     send, receive = anyio.create_memory_object_stream[ProviderRuntimeEvent](2)
     events = GuardedEvents("my", receive)
-    events.closed()
+    events.note_closed()
     async with anyio.create_task_group() as tasks:
 
         async def late() -> None:

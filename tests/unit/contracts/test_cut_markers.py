@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.acp.tool_call import clipped
+from orchestrion.actors.providers.acp.tool_call import clip
 from orchestrion.actors.providers.json_lines import JsonLines
 from orchestrion.contracts.cut_markers import cut_marker, cut_text, entries_of, uncut
 from orchestrion.contracts.payload_bounds import fitting_payload
@@ -33,9 +33,9 @@ def test_a_text_that_is_cut_again_counts_all_that_is_missing(character: str) -> 
     text = arrived(long)["v"]
     for shorter in (
         fitting_payload({"v": text}, limit=60_000)["v"],
-        clipped(text, 1000),
+        clip(text, 1000),
         bounded_text(text, 1000),
-        fitting_payload({"v": clipped(text, 100_000)}, limit=5000)["v"],
+        fitting_payload({"v": clip(text, 100_000)}, limit=5000)["v"],
         bounded_text(bounded_text(text, 5000), 1000),
     ):
         kept, cut = uncut(shorter)
@@ -48,12 +48,12 @@ def test_lists_and_objects_that_are_cut_again_count_all_that_is_missing() -> Non
     items = arrived(list(range(300_000)))["v"]
     fields = arrived({f"key-{number}": number for number in range(100_000)})["v"]
     assert (entries_of(items), entries_of(fields)) == (300_000, 100_000)
-    for shorter in (clipped(items, 1000), fitting_payload({"v": items}, limit=5000)["v"]):
+    for shorter in (clip(items, 1000), fitting_payload({"v": items}, limit=5000)["v"]):
         assert len(shorter) < len(items)
         assert entries_of(shorter) == 300_000
     inner = arrived({"list": list(range(40_000)), "fields": {f"key-{number}": number for number in range(40_000)}})["v"]
     assert {name: entries_of(value) for name, value in inner.items()} == {"list": 40_000, "fields": 40_000}
-    assert entries_of(clipped(inner["fields"], 1000)) == 40_000
+    assert entries_of(clip(inner["fields"], 1000)) == 40_000
 
 
 def test_a_marker_is_never_cut_itself() -> None:

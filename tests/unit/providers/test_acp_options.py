@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrion.actors.providers.acp.options import Option, offered, setting
+from orchestrion.actors.providers.acp.options import Option, read_options, setting_request
 from orchestrion.contracts.ids import ProviderThreadId
 
 S = ProviderThreadId("s")
@@ -15,19 +15,19 @@ MODEL = {"id": "m", "category": "model", "type": "select", "currentValue": "smal
 
 def test_options_are_told_by_their_category() -> None:
     other = {"id": "x", "category": "_theirs", "type": "select", "currentValue": "1"}
-    assert offered({"configOptions": [MODEL, other]}) == {"model": Option(config_id="m", current="small")}
+    assert read_options({"configOptions": [MODEL, other]}) == {"model": Option(config_id="m", current="small")}
 
 
 def test_modes_of_the_older_kind_are_set_by_a_request_of_their_own() -> None:
-    (option,) = offered({"modes": {"currentModeId": "ask", "availableModes": []}}).values()
-    request = setting(S, option, "code")
+    (option,) = read_options({"modes": {"currentModeId": "ask", "availableModes": []}}).values()
+    request = setting_request(S, option, "code")
     assert (request.method, request.params) == ("session/set_mode", {"sessionId": "s", "modeId": "code"})
 
 
 def test_an_option_goes_before_modes_of_the_older_kind() -> None:
     mode = {"id": "mode", "category": "mode", "currentValue": "code"}
-    found = offered({"modes": {"currentModeId": "ask"}, "configOptions": [mode]})
-    request = setting(S, found["mode"], "ask")
+    found = read_options({"modes": {"currentModeId": "ask"}, "configOptions": [mode]})
+    request = setting_request(S, found["mode"], "ask")
     assert found == {"mode": Option(config_id="mode", current="code")}
     assert (request.method, request.params) == (
         "session/set_config_option",
@@ -46,4 +46,4 @@ def test_an_option_goes_before_modes_of_the_older_kind() -> None:
     ],
 )
 def test_what_is_no_choice_is_left_alone(message: Any) -> None:
-    assert offered(message) == {}
+    assert read_options(message) == {}

@@ -8,7 +8,7 @@ import attrs
 import orjson
 import pytest
 
-from orchestrion.actors.providers.acp.permissions import choose, left_out, offers_of
+from orchestrion.actors.providers.acp.permissions import choose, left_out_detail, offers_of
 from orchestrion.contracts.errors import ProviderProtocolError
 from orchestrion.contracts.ids import ApprovalOptionId, ApprovalRequestId
 from orchestrion.contracts.provider_events import MAX_OPTIONS, ApprovalRequested
@@ -150,7 +150,7 @@ def test_what_more_options_than_are_shown_offer_least_is_still_taken() -> None:
     options = offered([*wide, *untold, *SESSION])
     offers = offers_of(options)
     assert len(offers) == MAX_OPTIONS
-    assert left_out(options, offers) == {"optionsLeftOut": MAX_OPTIONS + len(SESSION)}
+    assert left_out_detail(options, offers) == {"optionsLeftOut": MAX_OPTIONS + len(SESSION)}
     answers: list[ApprovalDecision] = ["accept", "acceptForSession", "decline"]
     taken = [choose(offers, answer) for answer in answers]
     assert [one and one.agent_id for one in taken] == ["approve", "approve_for_session", "reject"]

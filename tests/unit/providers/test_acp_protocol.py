@@ -51,7 +51,7 @@ class Talk:
         return step
 
     def update(self, kind: str, /, **fields: Any) -> RpcStep:
-        return self.take(self.conversation.updated({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}}))
+        return self.take(self.conversation.take_update({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}}))
 
     def say(self, text: str, **fields: Any) -> RpcStep:
         return self.update("agent_message_chunk", content={"type": "text", "text": text}, **fields)
@@ -62,10 +62,10 @@ class Talk:
     def ask(self, *options: str, **call: Any) -> RpcStep:
         offered = [{"optionId": f"id-{kind}", "name": kind, "kind": kind} for kind in options or EVERY_OPTION]
         params = {"sessionId": "s", "toolCall": {"toolCallId": "t", **call}, "options": offered}
-        return self.take(self.conversation.permission_asked(7, params))
+        return self.take(self.conversation.take_permission_request(7, params))
 
     def end(self, reason: str = "end_turn") -> RpcStep:
-        return self.take(self.conversation.replied(Result(id=0, value={"stopReason": reason})))
+        return self.take(self.conversation.take_prompt_reply(Result(id=0, value={"stopReason": reason})))
 
     def kinds(self) -> list[type]:
         return [type(event) for event in self.told]
@@ -139,7 +139,7 @@ class TestText:
         talk.say("half a sen")
         talk.think("hm")
         talk.told.clear()
-        talk.take(talk.conversation.cut_off())
+        talk.take(talk.conversation.abandon_turn())
         assert talk.told == [ReasoningCompleted(text="hm")]
 
 
@@ -239,7 +239,7 @@ class TestPermissions:
     ) -> None:
         talk = Talk()
         talk.ask(*offered)
-        talk.take(talk.conversation.decided(FIRST, decision))
+        talk.take(talk.conversation.answer_permission(FIRST, decision))
         assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision=decision)]
         outcome = {"outcome": "selected", "optionId": f"id-{chosen}"}
         assert talk.answers == [RpcAnswer(id=7, value={"outcome": outcome})]
@@ -247,14 +247,14 @@ class TestPermissions:
     def test_what_no_option_fits_is_answered_cancelled(self) -> None:
         talk = Talk()
         talk.ask("allow_once", "allow_always")
-        step = talk.take(talk.conversation.decided(FIRST, "decline"))
+        step = talk.take(talk.conversation.answer_permission(FIRST, "decline"))
         assert (step.answers, step.notifications) == ((RpcAnswer(id=7, value=CANCELLED),), ())
 
     def test_a_decision_to_cancel_cancels_the_turn_and_whatever_else_it_asks(self) -> None:
         talk = Talk()
         talk.ask()
         talk.ask()
-        step = talk.take(talk.conversation.decided(FIRST, "cancel"))
+        step = talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
         assert step.notifications == (CANCEL,)
         assert [answer.value for answer in step.answers] == [CANCELLED, CANCELLED]
         second = ApprovalRequestId("permission-2")
@@ -268,16 +268,16 @@ class TestPermissions:
         talk = Talk()
         talk.ask("reject_once")
         with pytest.raises(ProviderProtocolError, match="no option of the request is a plain 'accept'"):
-            talk.conversation.decided(FIRST, "accept")
-        talk.take(talk.conversation.decided(FIRST, "decline"))
+            talk.conversation.answer_permission(FIRST, "accept")
+        talk.take(talk.conversation.answer_permission(FIRST, "decline"))
         assert len(talk.answers) == 1
 
     def test_a_request_is_answered_once(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.take(talk.conversation.decided(FIRST, "accept"))
+        talk.take(talk.conversation.answer_permission(FIRST, "accept"))
         with pytest.raises(ProviderProtocolError, match="not open any more"):
-            talk.conversation.decided(FIRST, "accept")
+            talk.conversation.answer_permission(FIRST, "accept")
 
     def test_the_permission_names_the_call_that_comes_after_it(self) -> None:
         talk = Talk()
@@ -293,7 +293,7 @@ class TestPermissions:
     def test_an_interrupt_cancels_what_is_open_and_what_is_asked_later(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         talk.ask()
         assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
         assert [answer.value for answer in talk.answers] == [CANCELLED, CANCELLED]
@@ -307,7 +307,7 @@ class TestPermissions:
             TurnCompleted(outcome="completed"),
         ]
         with pytest.raises(ProviderProtocolError, match="not open"):
-            talk.conversation.decided(FIRST, "accept")
+            talk.conversation.answer_permission(FIRST, "accept")
 
 
 class TestTurns:
@@ -322,32 +322,32 @@ class TestTurns:
 
     def test_an_error_fails_the_turn_with_its_message(self) -> None:
         talk = Talk()
-        talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="out of quota")))
+        talk.take(talk.conversation.take_prompt_reply(Refusal(id=0, code=-32603, message="out of quota")))
         assert talk.told == [TurnCompleted(outcome="failed", error="out of quota", reason="rate_limited")]
 
     def test_an_error_after_an_interrupt_is_an_interruption(self) -> None:
         talk = Talk()
-        step = talk.take(talk.conversation.interrupted())
+        step = talk.take(talk.conversation.interrupt_turn())
         assert step.notifications == (CANCEL,)
-        talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
+        talk.take(talk.conversation.take_prompt_reply(Refusal(id=0, code=-32603, message="aborted")))
         assert talk.told == [TurnCompleted(outcome="interrupted", error="aborted")]
 
     def test_an_error_after_a_decision_to_cancel_is_a_cancellation(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.take(talk.conversation.decided(FIRST, "cancel"))
-        talk.take(talk.conversation.replied(Refusal(id=0, code=-32603, message="aborted")))
+        talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
+        talk.take(talk.conversation.take_prompt_reply(Refusal(id=0, code=-32603, message="aborted")))
         assert talk.told[-1] == TurnCompleted(outcome="cancelled", error="aborted")
 
     def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
         talk = Talk(running=False)
-        assert talk.take(talk.conversation.interrupted()) == RpcStep()
+        assert talk.take(talk.conversation.interrupt_turn()) == RpcStep()
 
     @pytest.mark.lesson("L52")
     @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
     def test_interrupted_turn_is_interrupted_whatever_the_agent_says(self, reason: str) -> None:
         talk = Talk()
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         talk.end(reason)
         assert talk.told == [TurnCompleted(outcome="interrupted")]
 
@@ -369,7 +369,7 @@ class TestTurns:
         talk.conversation = AcpConversation(session_id=ProviderThreadId("s"), login="run `x login`")
         talk.take(talk.conversation.begin_turn())
         refusal = Refusal(id=0, code=-32000, message="Internal error", detail={"details": "token expired"})
-        talk.take(talk.conversation.replied(refusal))
+        talk.take(talk.conversation.take_prompt_reply(refusal))
         assert talk.told == [
             TurnCompleted(
                 outcome="failed", error="Internal error: token expired; run `x login`", reason="unauthenticated"
@@ -380,13 +380,13 @@ class TestTurns:
     def test_a_cancelled_turn_was_interrupted_if_the_runtime_asked(self, asked: bool, outcome: str) -> None:
         talk = Talk()
         if asked:
-            talk.take(talk.conversation.interrupted())
+            talk.take(talk.conversation.interrupt_turn())
         talk.end("cancelled")
         assert [event.outcome for event in talk.told if isinstance(event, TurnCompleted)] == [outcome]
 
     def test_an_interrupt_of_one_turn_does_not_colour_the_next(self) -> None:
         talk = Talk()
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         talk.end("cancelled")
         talk.take(talk.conversation.begin_turn())
         talk.end("cancelled")
@@ -397,7 +397,7 @@ class TestTurns:
 
     def test_a_second_turn_at_once_is_refused(self) -> None:
         talk = Talk()
-        with pytest.raises(ProviderProtocolError, match="one at a time"):
+        with pytest.raises(ProviderProtocolError, match="one turn at a time"):
             talk.take(talk.conversation.begin_turn())
 
 
@@ -435,13 +435,13 @@ class TestBetweenTurns:
         talk = Talk(running=False)
         talk.ask()
         assert talk.kinds() == [ApprovalRequested]
-        talk.take(talk.conversation.decided(FIRST, "cancel"))
+        talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
         assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
         assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
 
     def test_a_permission_after_an_interrupted_turn_is_answered_cancelled(self) -> None:
         talk = Talk()
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         talk.end("cancelled")
         talk.told.clear()
         talk.ask()
@@ -458,7 +458,7 @@ class TestBetweenTurns:
         talk.update("tool_call", toolCallId="t", title="old")
         talk.ask()
         assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
-        talk.take(talk.conversation.replay_ended())
+        talk.take(talk.conversation.end_replay())
         talk.take(talk.conversation.begin_turn())
         talk.say("new")
         assert talk.texts() == [("message-1", "new")]
@@ -469,7 +469,7 @@ class TestIgnored:
     def test_updates_of_another_session_are_counted(self) -> None:
         talk = Talk()
         chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "x"}}
-        talk.take(talk.conversation.updated({"sessionId": "other", "update": chunk}))
+        talk.take(talk.conversation.take_update({"sessionId": "other", "update": chunk}))
         (notice,) = talk.told
         assert isinstance(notice, SessionNotice)
         assert notice.detail == {"kinds": {"updates of another session": 1}}
@@ -486,18 +486,18 @@ class TestIgnored:
     )
     def test_updates_that_lead_to_no_event_are_ignored(self, update: Any) -> None:
         talk = Talk()
-        talk.take(talk.conversation.updated({"sessionId": "s", "update": update}))
+        talk.take(talk.conversation.take_update({"sessionId": "s", "update": update}))
         assert talk.told == []
 
     @pytest.mark.lesson("L57")
     def test_updates_that_are_not_understood_are_counted_and_rarely_reported(self) -> None:
         talk = Talk()
         for update in ("?", {}, {"sessionUpdate": ["tool_call"]}, *[{"sessionUpdate": "dance"}] * 300):
-            talk.take(talk.conversation.updated({"sessionId": "s", "update": update}))
+            talk.take(talk.conversation.take_update({"sessionId": "s", "update": update}))
         params: Any
         for params in (None, []):
-            talk.take(talk.conversation.updated(params))
-        talk.take(talk.conversation.not_understood("_x/hello"))
+            talk.take(talk.conversation.take_update(params))
+        talk.take(talk.conversation.count_unknown_method("_x/hello"))
         notices = [event for event in talk.told if isinstance(event, SessionNotice)]
         assert [sum(notice.detail["kinds"].values()) for notice in notices] == [1, 100]
         assert notices[-1].kind == "frames.ignored"
@@ -515,7 +515,7 @@ class TestIgnored:
     def test_a_request_of_the_wrong_shape_is_still_a_request(self) -> None:
         talk = Talk()
         step = talk.take(
-            talk.conversation.permission_asked(7, {"sessionId": "s", "toolCall": 3, "options": [None, "x", {}]})
+            talk.conversation.take_permission_request(7, {"sessionId": "s", "toolCall": 3, "options": [None, "x", {}]})
         )
         (asked,) = step.events
         assert isinstance(asked, ApprovalRequested)

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from orchestrion.actors.providers.acp.protocol import AcpConversation
-from orchestrion.actors.providers.acp.tool_call import clipped
+from orchestrion.actors.providers.acp.tool_call import clip
 from orchestrion.actors.providers.acp.tool_calls import MAX_KEPT_BYTES, MAX_OPEN
 from orchestrion.actors.providers.jsonrpc.protocol import Result
 from orchestrion.actors.providers.jsonrpc.steps import RpcStep
@@ -48,7 +48,7 @@ class Talk:
         return step
 
     def update(self, kind: str, /, **fields: Any) -> None:
-        self.take(self.conversation.updated({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}}))
+        self.take(self.conversation.take_update({"sessionId": "s", "update": {"sessionUpdate": kind, **fields}}))
 
     def call(self, **fields: Any) -> None:
         self.update("tool_call", **{"toolCallId": "t", **fields})
@@ -60,7 +60,7 @@ class Talk:
         self.update("agent_message_chunk", content={"type": "text", "text": text}, **fields)
 
     def end(self) -> None:
-        self.take(self.conversation.replied(Result(id=0, value={"stopReason": "end_turn"})))
+        self.take(self.conversation.take_prompt_reply(Result(id=0, value={"stopReason": "end_turn"})))
 
     def kinds(self) -> list[type]:
         return [type(event) for event in self.told]
@@ -229,10 +229,8 @@ class TestBounds:
 
     def test_open_permissions_are_bounded_in_number(self) -> None:
         talk = Talk()
-        steps = [
-            talk.take(talk.conversation.permission_asked(number, {"sessionId": "s", "toolCall": {}, "options": []}))
-            for number in range(66)
-        ]
+        request = {"sessionId": "s", "toolCall": {}, "options": []}
+        steps = [talk.take(talk.conversation.take_permission_request(number, request)) for number in range(66)]
         assert [answer.id for step in steps for answer in step.answers] == [0, 1]
         resolved = [event for step in steps for event in step.events if isinstance(event, ApprovalResolved)]
         assert [(one.request, one.decision, one.lost) for one in resolved] == [
@@ -253,8 +251,8 @@ class TestBounds:
         for _ in range(500):
             deep = {"a": [deep]}
         for value in (deep, list(range(1_000_000)), {str(n): n for n in range(1_000_000)}, "é" * 1_000_000):
-            assert len(orjson.dumps(clipped(value, 1000))) < 3_000
-        assert clipped({"a": ["b", 1, None]}, 1000) == {"a": ["b", 1, None]}
+            assert len(orjson.dumps(clip(value, 1000))) < 3_000
+        assert clip({"a": ["b", 1, None]}, 1000) == {"a": ["b", 1, None]}
 
 
 @pytest.mark.lesson("L78")

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from orchestrion.actors.providers.claude.history import cut, prompt_id
+from orchestrion.actors.providers.claude.history import find_cut, prompt_id
 from orchestrion.actors.providers.claude.session import ClaudeSession
 from orchestrion.contracts.errors import ResumeRefused
 from orchestrion.contracts.ids import TurnId
@@ -19,18 +19,18 @@ SUMMARY = str(uuid4())
 
 def test_what_came_before_the_first_of_the_turns_is_kept() -> None:
     for forgotten in ([TWO, THREE], [THREE, TWO], [TWO]):
-        found = cut(WHOLE, forgotten)
+        found = find_cut(WHOLE, forgotten)
         assert (found.kept, found.is_needed, found.is_certain) == (tuple(WHOLE[:3]), True, True)
 
 
 def test_turns_that_are_not_there_need_no_cut() -> None:
-    found = cut(WHOLE[:3], [TWO])
+    found = find_cut(WHOLE[:3], [TWO])
     assert (found.kept, found.is_needed, found.is_certain) == (tuple(WHOLE[:3]), False, True)
-    assert not cut([], [TWO]).is_needed
+    assert not find_cut([], [TWO]).is_needed
 
 
 def test_nothing_is_kept_before_the_first_turn() -> None:
-    found = cut(WHOLE, [ONE])
+    found = find_cut(WHOLE, [ONE])
     assert (found.kept, found.is_needed, found.is_certain) == ((), True, True)
 
 
@@ -40,7 +40,7 @@ def test_nothing_is_kept_before_the_first_turn() -> None:
     ids=["the summary ends before them", "the summary may hold one of them", "no turn is told apart"],
 )
 def test_a_summary_that_may_hold_forgotten_turns_makes_it_uncertain(left: list[str], is_certain: bool) -> None:
-    assert cut([SUMMARY, *left], [THREE]).is_certain == is_certain
+    assert find_cut([SUMMARY, *left], [THREE]).is_certain == is_certain
 
 
 def test_a_turns_message_has_an_id_of_its_own_that_is_always_the_same() -> None:
@@ -51,12 +51,12 @@ def test_a_turns_message_has_an_id_of_its_own_that_is_always_the_same() -> None:
 
 def test_a_cursor_names_a_session_or_a_branch_that_is_not_written_yet() -> None:
     session = ClaudeSession.new()
-    branch = session.branched_after(SAID[0])
+    branch = session.branch_after(SAID[0])
     assert branch.session_id != session.session_id
     for one in (session, branch):
         assert ClaudeSession.of_cursor(one.cursor()) == one
-    assert branch.written().cursor() == {"sessionId": branch.session_id}
-    again = branch.begun_anew()
+    assert branch.without_branch().cursor() == {"sessionId": branch.session_id}
+    again = branch.with_new_id()
     assert again.session_id != branch.session_id
     assert again.cursor()["branch"] == branch.cursor()["branch"]
 

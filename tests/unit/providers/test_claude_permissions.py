@@ -10,7 +10,7 @@ def test_suggestion_that_is_not_shown_is_not_allowed_for_the_session() -> None:
     sdk = pytest.importorskip("claude_agent_sdk", reason="make agents")
     from claude_agent_sdk.types import PermissionRuleValue, PermissionUpdate
 
-    from orchestrion.actors.providers.claude.permissions import offered, permission_result
+    from orchestrion.actors.providers.claude.permissions import offered_options, permission_result
 
     contents = [*(f"make {number}" for number in range(16)), "*"]
     suggestions = [
@@ -20,7 +20,7 @@ def test_suggestion_that_is_not_shown_is_not_allowed_for_the_session() -> None:
         for content in contents
     ]
     suggestions.append(PermissionUpdate(type="addDirectories", directories=["/"]))
-    shown = " ".join(option.name for option in offered(suggestions))
+    shown = " ".join(option.name for option in offered_options(suggestions))
     result = permission_result("acceptForSession", "Bash", suggestions)
     assert isinstance(result, sdk.PermissionResultAllow)
     allowed = [rule.rule_content for update in result.updated_permissions or () for rule in update.rules or ()]

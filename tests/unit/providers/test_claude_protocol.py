@@ -91,24 +91,24 @@ class Conversation:
     def begin_turn(self, prompt: str) -> None:
         self._go(lambda value: (value.begin_turn(prompt), None))
 
-    def received(self, message: dict[str, Any]) -> Step:
-        return self._go(lambda value: value.received(message))
+    def take_message(self, message: dict[str, Any]) -> Step:
+        return self._go(lambda value: value.take_message(message))
 
-    def permission_asked(self, tool: str, given: Any, **more: Any) -> tuple[ApprovalRequestId | None, Step]:
+    def take_permission_request(self, tool: str, given: Any, **more: Any) -> tuple[ApprovalRequestId | None, Step]:
         def ask(value: ClaudeConversation) -> tuple[ClaudeConversation, tuple[ApprovalRequestId | None, Step]]:
-            after, request, step = value.permission_asked(tool, given, **more)
+            after, request, step = value.take_permission_request(tool, given, **more)
             return after, (request, step)
 
         return self._go(ask)
 
-    def decided(self, request: ApprovalRequestId, decision: ApprovalDecision) -> Step:
-        return self._go(lambda value: value.decided(request, decision))
+    def answer_permission(self, request: ApprovalRequestId, decision: ApprovalDecision) -> Step:
+        return self._go(lambda value: value.answer_permission(request, decision))
 
-    def withdrawn(self, request: ApprovalRequestId) -> Step:
-        return self._go(lambda value: value.withdrawn(request))
+    def withdraw_permission(self, request: ApprovalRequestId) -> Step:
+        return self._go(lambda value: value.withdraw_permission(request))
 
-    def interrupted(self) -> Step:
-        return self._go(lambda value: value.interrupted())
+    def interrupt_turn(self) -> Step:
+        return self._go(lambda value: value.interrupt_turn())
 
     def _go(self, transition: Callable[[ClaudeConversation], tuple[ClaudeConversation, T]]) -> T:
         written = dump_state(self.value)
@@ -124,16 +124,16 @@ def conversation() -> Conversation:
     """One whose turn was taken up."""
     conversation = Conversation()
     conversation.begin_turn(PROMPT)
-    conversation.received(INIT)
+    conversation.take_message(INIT)
     return conversation
 
 
 def told(conversation: Conversation, *messages: dict[str, Any]) -> list[ProviderRuntimeEvent]:
-    return [event for message in messages for event in conversation.received(message).events]
+    return [event for message in messages for event in conversation.take_message(message).events]
 
 
 def asked(conversation: Conversation, tool: str = "Bash", tool_use_id: str | None = "use-1") -> ApprovalRequestId:
-    request, _ = conversation.permission_asked(tool, {"command": "make"}, tool_use_id=tool_use_id)
+    request, _ = conversation.take_permission_request(tool, {"command": "make"}, tool_use_id=tool_use_id)
     assert request is not None
     return request
 
@@ -273,7 +273,7 @@ class TestTools:
 
 class TestPermissions:
     def test_a_request_follows_its_tool(self, conversation: Conversation) -> None:
-        _, step = conversation.permission_asked("Bash", {"command": "make"}, tool_use_id="use-1", reason="risky")
+        _, step = conversation.take_permission_request("Bash", {"command": "make"}, tool_use_id="use-1", reason="risky")
         (started, request) = step.events
         assert isinstance(started, ToolStarted)
         assert isinstance(request, ApprovalRequested)
@@ -287,21 +287,23 @@ class TestPermissions:
     @pytest.mark.parametrize("decision", ["accept", "acceptForSession", "decline", "cancel"])
     def test_a_decision_is_told_and_holds_once(self, conversation: Conversation, decision: ApprovalDecision) -> None:
         request = asked(conversation)
-        step = conversation.decided(request, decision)
+        step = conversation.answer_permission(request, decision)
         assert step.events == (ApprovalResolved(request=request, decision=decision),)
         with pytest.raises(ProviderProtocolError, match="not open"):
-            conversation.decided(request, decision)
+            conversation.answer_permission(request, decision)
 
     def test_a_request_that_the_agent_withdraws_is_cancelled_once(self, conversation: Conversation) -> None:
         request = asked(conversation)
-        assert conversation.withdrawn(request).events == (ApprovalResolved(request=request, decision="cancel"),)
-        assert conversation.withdrawn(request) == Step()
+        assert conversation.withdraw_permission(request).events == (
+            ApprovalResolved(request=request, decision="cancel"),
+        )
+        assert conversation.withdraw_permission(request) == Step()
 
     def test_nobody_is_asked_between_turns_or_after_an_interrupt(self, conversation: Conversation) -> None:
-        conversation.interrupted()
-        assert conversation.permission_asked("Bash", {}, tool_use_id="use-1") == (None, Step())
+        conversation.interrupt_turn()
+        assert conversation.take_permission_request("Bash", {}, tool_use_id="use-1") == (None, Step())
         told(conversation, result())
-        assert conversation.permission_asked("Bash", {}, tool_use_id="use-1") == (None, Step())
+        assert conversation.take_permission_request("Bash", {}, tool_use_id="use-1") == (None, Step())
 
     def test_the_end_of_a_turn_cancels_what_is_open(self, conversation: Conversation) -> None:
         request = asked(conversation, tool_use_id=None)
@@ -313,7 +315,7 @@ class TestPermissions:
 
 class TestTurns:
     def test_a_second_turn_at_once_is_refused(self, conversation: Conversation) -> None:
-        with pytest.raises(ProviderProtocolError, match="one at a time"):
+        with pytest.raises(ProviderProtocolError, match="one turn at a time"):
             conversation.begin_turn("prompt-2")
 
     def test_an_open_message_ends_with_its_turn(self, conversation: Conversation) -> None:
@@ -340,24 +342,24 @@ class TestTurns:
 
     def test_an_interrupted_turn_is_no_failure(self, conversation: Conversation) -> None:
         request = asked(conversation, tool_use_id=None)
-        step = conversation.interrupted()
+        step = conversation.interrupt_turn()
         assert step == Step(events=(ApprovalResolved(request=request, decision="cancel"),), interrupt=True)
         assert told(conversation, result("error_during_execution")) == [TurnCompleted(outcome="interrupted")]
 
     def test_a_turn_that_ended_well_in_spite_of_an_interrupt_is_completed(self, conversation: Conversation) -> None:
-        conversation.interrupted()
+        conversation.interrupt_turn()
         assert told(conversation, result()) == [TurnCompleted(outcome="completed")]
 
     def test_an_interrupt_waits_for_the_agent_to_take_the_turn_up(self) -> None:
         conversation = Conversation()
-        assert conversation.interrupted() == Step()
+        assert conversation.interrupt_turn() == Step()
         conversation.begin_turn(PROMPT)
-        assert conversation.interrupted() == Step()
-        assert conversation.received(INIT) == Step(interrupt=True)
-        assert conversation.received(INIT) == Step()
+        assert conversation.interrupt_turn() == Step()
+        assert conversation.take_message(INIT) == Step(interrupt=True)
+        assert conversation.take_message(INIT) == Step()
 
     def test_a_cancelled_request_cancels_the_turn(self, conversation: Conversation) -> None:
-        conversation.decided(asked(conversation, tool_use_id=None), "cancel")
+        conversation.answer_permission(asked(conversation, tool_use_id=None), "cancel")
         assert told(conversation, result("error_during_execution")) == [TurnCompleted(outcome="cancelled")]
 
     def test_an_abort_that_nobody_asked_for_is_a_cancellation(self, conversation: Conversation) -> None:
@@ -380,7 +382,7 @@ class TestTurns:
         message = {"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10, "error": "overloaded"}
         (report,) = told(conversation, message)
         assert isinstance(report, RuntimeErrorReported)
-        assert (report.fatal, report.message) == (False, "the model did not answer (overloaded): try 1 of 10")
+        assert (report.fatal, report.message) == (False, "the model did not answer (overloaded): retry 1 of 10")
 
     @pytest.mark.parametrize(
         "message",
@@ -397,7 +399,7 @@ class TestTurns:
         ],
     )
     def test_a_message_of_another_shape_is_ignored(self, conversation: Conversation, message: dict[str, Any]) -> None:
-        assert conversation.received(message) == Step()
+        assert conversation.take_message(message) == Step()
 
 
 @pytest.mark.lesson("L63")
@@ -443,7 +445,7 @@ class TestBetweenTurns:
     def test_l63_the_agents_own_turn_asks_and_is_interrupted(self, conversation: Conversation) -> None:
         told(conversation, result(), INIT)
         assert asked(conversation) == "permission-1"
-        assert conversation.interrupted().interrupt
+        assert conversation.interrupt_turn().interrupt
         assert told(conversation, result("error_during_execution"))[-1] == TurnCompleted(outcome="interrupted")
 
     def test_l63_text_that_goes_on_after_a_tool_is_another_message(self, conversation: Conversation) -> None:

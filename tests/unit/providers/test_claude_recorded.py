@@ -39,17 +39,17 @@ def taken(conversation: ClaudeConversation, entry: list[Any]) -> tuple[ClaudeCon
     match entry:
         case ["begin_turn", prompt]:
             return conversation.begin_turn(prompt), ClaudeStep()
-        case ["received", message]:
-            return conversation.received(message)
-        case ["permission_asked", tool, given, tool_use_id]:
-            after, _, step = conversation.permission_asked(tool, given, tool_use_id=tool_use_id)
+        case ["take_message", message]:
+            return conversation.take_message(message)
+        case ["take_permission_request", tool, given, tool_use_id]:
+            after, _, step = conversation.take_permission_request(tool, given, tool_use_id=tool_use_id)
             return after, step
-        case ["decided", request, decision]:
-            return conversation.decided(request, decision)
-        case ["withdrawn", request]:
-            return conversation.withdrawn(request)
-        case ["interrupted"]:
-            return conversation.interrupted()
+        case ["answer_permission", request, decision]:
+            return conversation.answer_permission(request, decision)
+        case ["withdraw_permission", request]:
+            return conversation.withdraw_permission(request)
+        case ["interrupt_turn"]:
+            return conversation.interrupt_turn()
     raise AssertionError(entry)
 
 
@@ -97,7 +97,7 @@ def test_a_transition_leaves_the_value_before_it_as_it_was() -> None:
 def test_a_result_of_another_session_moves_the_conversation() -> None:
     moved = ProviderThreadId("11111111-2222-4333-8444-555555555555")
     end = {"type": "result", "subtype": "success", "session_id": moved}
-    after, step = BEGINNING.begin_turn("prompt-1").received(end)
+    after, step = BEGINNING.begin_turn("prompt-1").take_message(end)
     assert after.session == ClaudeSession(session_id=moved)
     assert step.events[0] == ThreadStarted(provider_thread_id=moved)
     assert step.events[-1] == TurnCompleted(outcome="completed")
@@ -106,13 +106,13 @@ def test_a_result_of_another_session_moves_the_conversation() -> None:
 def test_the_end_of_a_branchs_first_turn_writes_the_branch() -> None:
     branch = ClaudeSession(session_id=SESSION, branch_of=ProviderThreadId("old"), branch_at="message")
     conversation = ClaudeConversation(session=branch)
-    after, _ = conversation.begin_turn("prompt-1").received({"type": "result", "subtype": "success"})
+    after, _ = conversation.begin_turn("prompt-1").take_message({"type": "result", "subtype": "success"})
     assert after.session == ClaudeSession(session_id=SESSION)
 
 
 @pytest.mark.parametrize("kind", [[], {}, 7, True, None, "", "of tomorrow"])
 @pytest.mark.parametrize("field", ["type", "subtype"])
 def test_a_kind_that_is_no_text_breaks_nothing(field: str, kind: Any) -> None:
-    after, step = BEGINNING.begin_turn("prompt-1").received({"type": "system", field: kind})
+    after, step = BEGINNING.begin_turn("prompt-1").take_message({"type": "system", field: kind})
     assert after.running
     assert all(isinstance(event, SessionNotice) and event.kind == "frames.ignored" for event in step.events)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from orchestrion.actors.providers.codex.history import Found, find_first
+from orchestrion.actors.providers.codex.history import FoundTurn, find_first_turn
 from orchestrion.actors.providers.jsonrpc.peer import JsonRpcPeer
 from orchestrion.contracts.ids import ProviderThreadId, TurnId
 
@@ -41,29 +41,29 @@ def _listed(turn: str, clients: Sequence[str | None]) -> dict[str, Any]:
     return {"id": turn, "items": [*said, {"type": "agentMessage", "text": "done"}]}
 
 
-async def first_in(codex: Codex) -> Found:
-    return await find_first(cast("JsonRpcPeer", codex), ProviderThreadId("thread"), FORGOTTEN, deadline_seconds=1)
+async def first_in(codex: Codex) -> FoundTurn:
+    return await find_first_turn(cast("JsonRpcPeer", codex), ProviderThreadId("thread"), FORGOTTEN, deadline_seconds=1)
 
 
 async def test_the_earliest_of_the_turns_is_found() -> None:
     codex = Codex([("c1", ["one"]), ("c2", ["two"]), ("c3", ["three"])])
-    assert await first_in(codex) == Found(first="c2", is_certain=True)
+    assert await first_in(codex) == FoundTurn(first="c2", is_certain=True)
 
 
 async def test_turns_of_others_between_ours_change_nothing() -> None:
     codex = Codex([("c1", ["one"]), ("cx", [None]), ("c2", ["two"]), ("cy", []), ("c3", ["three"]), ("cz", [None])])
-    assert await first_in(codex) == Found(first="c2", is_certain=True)
+    assert await first_in(codex) == FoundTurn(first="c2", is_certain=True)
 
 
 @pytest.mark.parametrize("turns", [[], [("c1", ["one"])], [("c1", ["one"]), ("cx", [None])]])
 async def test_a_thread_without_them_has_none(turns: list[tuple[str, list[str | None]]]) -> None:
-    assert await first_in(Codex(turns)) == Found(first=None, is_certain=True)
+    assert await first_in(Codex(turns)) == FoundTurn(first=None, is_certain=True)
 
 
 async def test_pages_are_read_only_as_far_as_a_kept_turn() -> None:
     many = [(f"k{number}", [f"kept {number}"]) for number in range(500)]
     codex = Codex([*many, ("c2", ["two"]), *((f"x{number}", [None]) for number in range(120)), ("c3", ["three"])])
-    assert await first_in(codex) == Found(first="c2", is_certain=True)
+    assert await first_in(codex) == FoundTurn(first="c2", is_certain=True)
     assert codex.asked == ["thread/read", *["thread/turns/list"] * 3]
 
 
@@ -73,9 +73,9 @@ async def test_a_thread_whose_history_cannot_be_replaced_is_uncertain(turns: lis
 
 
 async def test_a_codex_that_does_not_name_turns_is_uncertain() -> None:
-    assert await first_in(Codex([("c1", [None]), ("c2", [None])])) == Found(first=None, is_certain=False)
+    assert await first_in(Codex([("c1", [None]), ("c2", [None])])) == FoundTurn(first=None, is_certain=False)
 
 
 async def test_unnamed_turns_before_the_first_named_one_are_uncertain() -> None:
     codex = Codex([("c1", [None]), ("c2", [None]), ("c3", ["three"])])
-    assert await first_in(codex) == Found(first="c3", is_certain=False)
+    assert await first_in(codex) == FoundTurn(first="c3", is_certain=False)

@@ -60,7 +60,7 @@ class Talk:
 
     def begin(self, turn: str, *, started: bool = True) -> None:
         self.take(self.conversation.begin_turn())
-        self.take(self.conversation.replied(Result(id=0, value={"turn": {"id": turn}})))
+        self.take(self.conversation.take_turn_reply(Result(id=0, value={"turn": {"id": turn}})))
         if started:
             self.notify("turn/started", turn={"id": turn})
             self.told.clear()
@@ -75,7 +75,7 @@ class Talk:
         return step
 
     def notify(self, method: str, **params: Any) -> None:
-        self.take(self.conversation.notified(method, {"threadId": "t", **params}))
+        self.take(self.conversation.take_notification(method, {"threadId": "t", **params}))
 
     def say(self, text: str, *, item: str = "m", turn: str = "turn-a") -> None:
         self.notify("item/agentMessage/delta", turnId=turn, itemId=item, delta=text)
@@ -85,7 +85,7 @@ class Talk:
 
     def ask(self, what: str = "commandExecution", *, number: int = 0, **params: Any) -> None:
         given = {"threadId": "t", "turnId": "turn-a", **params}
-        self.take(self.conversation.asked(number, f"item/{what}/requestApproval", given))
+        self.take(self.conversation.take_request(number, f"item/{what}/requestApproval", given))
 
     def end(self, status: str = "completed", **turn: Any) -> None:
         self.notify("turn/completed", turn={"id": "turn-a", "status": status, **turn})
@@ -216,7 +216,7 @@ class TestTurn:
         talk.end()
         talk.take(talk.conversation.begin_turn())
         talk.notify("turn/started", turn={"id": "turn-b"})
-        talk.take(talk.conversation.replied(Result(id=1, value={"turn": {"id": "turn-b"}})))
+        talk.take(talk.conversation.take_turn_reply(Result(id=1, value={"turn": {"id": "turn-b"}})))
         talk.say("hi", turn="turn-b")
         assert isinstance(talk.last(), MessageDelta)
 
@@ -236,26 +236,28 @@ class TestTurn:
         talk = Talk()
         talk.end()
         talk.take(talk.conversation.begin_turn())
-        talk.take(talk.conversation.replied(Refusal(id=1, code=-32600, message="no such thread")))
-        assert talk.last() == TurnCompleted(outcome="failed", error="the agent did not take the turn: no such thread")
+        talk.take(talk.conversation.take_turn_reply(Refusal(id=1, code=-32600, message="no such thread")))
+        assert talk.last() == TurnCompleted(outcome="failed", error="the agent refused the turn: no such thread")
         assert not talk.conversation.running
 
     def test_a_second_turn_at_once_is_refused(self) -> None:
-        with pytest.raises(ProviderProtocolError, match="one at a time"):
+        with pytest.raises(ProviderProtocolError, match="one turn at a time"):
             Talk().conversation.begin_turn()
 
     def test_what_belongs_to_another_turn_or_thread_is_dropped(self) -> None:
         talk = Talk()
         talk.say("late", turn="an earlier one")
         talk.take(
-            talk.conversation.notified("item/agentMessage/delta", {"threadId": "a subagent's", "turnId": "turn-a"})
+            talk.conversation.take_notification(
+                "item/agentMessage/delta", {"threadId": "a subagent's", "turnId": "turn-a"}
+            )
         )
         assert talk.told == []
 
     @pytest.mark.parametrize("params", [None, [], "text", {"threadId": 7}, {"threadId": "t", "turn": "x"}])
     def test_a_message_of_another_shape_is_dropped(self, params: Any) -> None:
         talk = Talk()
-        talk.take(talk.conversation.notified("turn/completed", params))
+        talk.take(talk.conversation.take_notification("turn/completed", params))
         assert talk.told == []
 
 
@@ -264,7 +266,7 @@ class TestApprovals:
     def test_a_decision_is_passed_on(self, decision: ApprovalDecision) -> None:
         talk = Talk()
         talk.ask(number=3)
-        talk.take(talk.conversation.decided(FIRST, decision))
+        talk.take(talk.conversation.answer_request(FIRST, decision))
         assert talk.answers == [RpcAnswer(id=3, value={"decision": decision})]
         assert talk.last() == ApprovalResolved(request=FIRST, decision=decision)
         assert talk.calls == []
@@ -302,7 +304,7 @@ class TestApprovals:
         talk = Talk()
         wanted = {"network": {"enabled": True}}
         talk.ask("permissions", permissions=wanted)
-        talk.take(talk.conversation.decided(FIRST, decision))
+        talk.take(talk.conversation.answer_request(FIRST, decision))
         assert talk.answers[0].value == {"permissions": wanted if granted else {}, "scope": scope}
         assert talk.calls == ([INTERRUPT] if interrupts else [])
 
@@ -312,7 +314,7 @@ class TestApprovals:
             talk.ask(number=0)
             asked = talk.last()
             assert isinstance(asked, ApprovalRequested)
-            talk.take(talk.conversation.decided(asked.request, "accept"))
+            talk.take(talk.conversation.answer_request(asked.request, "accept"))
         assert [event.request for event in talk.told if isinstance(event, ApprovalRequested)] == [
             "approval-1",
             "approval-2",
@@ -321,9 +323,9 @@ class TestApprovals:
     def test_a_request_that_is_not_open_is_refused(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.take(talk.conversation.decided(FIRST, "accept"))
+        talk.take(talk.conversation.answer_request(FIRST, "accept"))
         with pytest.raises(ProviderProtocolError, match="not open"):
-            talk.conversation.decided(FIRST, "accept")
+            talk.conversation.answer_request(FIRST, "accept")
 
     def test_a_request_that_the_agent_takes_back_is_cancelled(self) -> None:
         talk = Talk()
@@ -336,7 +338,7 @@ class TestApprovals:
     def test_a_resolution_of_what_was_answered_is_no_news(self) -> None:
         talk = Talk()
         talk.ask(number=3)
-        talk.take(talk.conversation.decided(FIRST, "accept"))
+        talk.take(talk.conversation.answer_request(FIRST, "accept"))
         talk.told.clear()
         talk.notify("serverRequest/resolved", requestId=3)
         assert talk.told == []
@@ -359,23 +361,23 @@ class TestApprovals:
     def test_questions_that_no_decision_answers_go_on_without(self) -> None:
         conversation = Talk().conversation
         for method in ("item/tool/requestUserInput", "mcpServer/elicitation/request"):
-            conversation, step = conversation.asked(1, method, {})
+            conversation, step = conversation.take_request(1, method, {})
             assert step is not None
             assert len(step.answers) == 1
-        assert conversation.asked(1, "account/chatgptAuthTokens/refresh", {})[1] is None
+        assert conversation.take_request(1, "account/chatgptAuthTokens/refresh", {})[1] is None
 
 
 class TestInterrupt:
     def test_a_turn_that_is_up_is_interrupted_at_once(self) -> None:
         talk = Talk()
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         assert talk.calls == [INTERRUPT]
         talk.end("interrupted")
         assert talk.last() == TurnCompleted(outcome="interrupted")
 
     def test_a_turn_that_is_not_up_yet_is_interrupted_when_it_is(self) -> None:
         talk = Talk(started=False)
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         assert talk.calls == []
         talk.notify("turn/started", turn={"id": "turn-a"})
         assert talk.calls == [INTERRUPT]
@@ -383,7 +385,7 @@ class TestInterrupt:
     def test_open_requests_are_cancelled_and_later_ones_not_asked(self) -> None:
         talk = Talk()
         talk.ask(number=1)
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         assert talk.last() == ApprovalResolved(request=FIRST, decision="cancel")
         talk.ask(number=2)
         assert talk.answers == [RpcAnswer(id=2, value={"decision": "cancel"})]
@@ -391,24 +393,24 @@ class TestInterrupt:
     def test_a_cancelled_request_cancels_the_turn(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.take(talk.conversation.decided(FIRST, "cancel"))
+        talk.take(talk.conversation.answer_request(FIRST, "cancel"))
         talk.end("interrupted")
         assert talk.last() == TurnCompleted(outcome="cancelled")
 
     def test_a_refusal_is_told_while_the_turn_runs(self) -> None:
         talk = Talk()
         refusal = Refusal(id=1, code=-32600, message="busy")
-        talk.take(talk.conversation.interrupt_replied(refusal))
-        assert talk.told == [RuntimeErrorReported(message="the agent did not take the interrupt: busy")]
+        talk.take(talk.conversation.take_interrupt_reply(refusal))
+        assert talk.told == [RuntimeErrorReported(message="the agent refused the interrupt: busy")]
         talk.end()
         talk.told.clear()
-        talk.take(talk.conversation.interrupt_replied(refusal))
+        talk.take(talk.conversation.take_interrupt_reply(refusal))
         assert talk.told == []
 
     def test_without_a_turn_there_is_nothing_to_interrupt(self) -> None:
         talk = Talk()
         talk.end()
-        assert talk.take(talk.conversation.interrupted()) == RpcStep()
+        assert talk.take(talk.conversation.interrupt_turn()) == RpcStep()
 
 
 @pytest.mark.lesson("L63")
@@ -436,7 +438,7 @@ class TestBetweenTurns:
         talk.told.clear()
         talk.notify("turn/started", turn={"id": "turn-b"})
         talk.say("by myself", turn="turn-b")
-        talk.take(talk.conversation.interrupted())
+        talk.take(talk.conversation.interrupt_turn())
         assert talk.calls == [RpcCall(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-b"})]
         talk.notify("turn/completed", turn={"id": "turn-b", "status": "interrupted"})
         assert talk.told[0] == TurnStarted(provider_turn_id=ProviderTurnId("turn-b"), origin="agent")
@@ -450,7 +452,7 @@ class TestBetweenTurns:
         talk.notify("turn/started", turn={"id": "turn-b"})
         talk.take(talk.conversation.begin_turn())
         ours = "turn-b" if is_joined else "turn-c"
-        talk.take(talk.conversation.replied(Result(id=1, value={"turn": {"id": ours}})))
+        talk.take(talk.conversation.take_turn_reply(Result(id=1, value={"turn": {"id": ours}})))
         talk.notify("turn/started", turn={"id": ours})
         talk.notify("turn/completed", turn={"id": ours, "status": "completed"})
         assert [type(event) for event in talk.told] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
@@ -460,9 +462,9 @@ class TestBetweenTurns:
     def test_l63_a_turn_whose_end_never_came_is_settled(self) -> None:
         for kept, outcome in (({"status": "completed"}, "completed"), ({}, "failed")):
             talk = Talk()
-            talk.take(talk.conversation.settled("another", {"status": "completed"}))
+            talk.take(talk.conversation.settle_turn("another", {"status": "completed"}))
             assert talk.told == []
-            talk.take(talk.conversation.settled("turn-a", kept))
+            talk.take(talk.conversation.settle_turn("turn-a", kept))
             ended = talk.last()
             assert isinstance(ended, TurnCompleted)
             assert ended.outcome == outcome
@@ -511,7 +513,7 @@ class TestBetweenTurns:
     def test_l63_a_limit_says_when_it_is_lifted(self) -> None:
         talk = Talk()
         limits = {"primary": {"usedPercent": 100, "resetsAt": 1_800_000_000}, "secondary": {"usedPercent": 4}}
-        talk.take(talk.conversation.notified("account/rateLimits/updated", {"rateLimits": limits}))
+        talk.take(talk.conversation.take_notification("account/rateLimits/updated", {"rateLimits": limits}))
         talk.end("failed", error={"message": "limit", "codexErrorInfo": "usageLimitExceeded"})
         ended = talk.last()
         assert isinstance(ended, TurnCompleted)
@@ -529,7 +531,7 @@ class TestReach:
         for decision in ("accept", "acceptForSession", "decline"):
             talk = Talk()
             talk.ask(**self.PROPOSED)
-            talk.take(talk.conversation.decided(FIRST, decision))
+            talk.take(talk.conversation.answer_request(FIRST, decision))
             assert talk.answers[-1].value == {"decision": decision}
 
     def test_l63_an_option_is_taken_where_it_is_named(self) -> None:
@@ -541,9 +543,9 @@ class TestReach:
             *("accept", "acceptForSession", "decline", "cancel", "rule", "network-1"),
         ]
         with pytest.raises(ProviderProtocolError, match="contradicts"):
-            talk.conversation.decided(FIRST, "decline", ApprovalOptionId("rule"))
+            talk.conversation.answer_request(FIRST, "decline", ApprovalOptionId("rule"))
         with pytest.raises(ProviderProtocolError, match="no option"):
-            talk.conversation.decided(FIRST, "accept", ApprovalOptionId("forged"))
-        talk.take(talk.conversation.decided(FIRST, "acceptForSession", ApprovalOptionId("rule")))
+            talk.conversation.answer_request(FIRST, "accept", ApprovalOptionId("forged"))
+        talk.take(talk.conversation.answer_request(FIRST, "acceptForSession", ApprovalOptionId("rule")))
         rule = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["make"]}}
         assert talk.answers[-1].value == {"decision": rule}

@@ -17,7 +17,7 @@ def test_a_state_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"counts": 7}'])
 def test_a_text_that_is_no_state_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no state of IgnoredFrames"):
+    with pytest.raises(ValueError, match="not a state of IgnoredFrames"):
         load_state(text, IgnoredFrames)
 
 

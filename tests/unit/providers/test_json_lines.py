@@ -29,7 +29,7 @@ def test_a_line_that_is_no_message_is_malformed_and_the_next_is_read() -> None:
     broken, array, fine = lines_of().feed(b'[debug] x\n[1]\n{"type": "a"}\n')
     assert isinstance(broken, Malformed)
     assert broken.excerpt == "[debug] x"
-    assert array == Malformed(fault="no JSON object", excerpt="[1]", early=True)
+    assert array == Malformed(fault="not a JSON object", excerpt="[1]", early=True)
     assert fine == {"type": "a"}
 
 

@@ -308,7 +308,7 @@ class TestPeer:
     async def test_a_request_to_a_closed_pipe_is_lost(self) -> None:
         async with connected() as end:
             end.other.stop_reading()
-            with pytest.raises(SessionLost, match="does not take input"):
+            with pytest.raises(SessionLost, match="has closed its input"):
                 await end.peer.send_request("ask", None)
 
     async def test_after_a_write_that_was_cut_off_nothing_is_written(self) -> None:

@@ -12,7 +12,7 @@ from tests.unit.providers import test_claude_recorded as claude
 from tests.unit.providers import test_recorded_conversations as others
 
 ODD: Final[tuple[Any, ...]] = ([], {}, [[]], {"a": []}, 7, 1.5, True, None, "", "\ud83d")
-OF_THE_AGENT: Final = frozenset({"received", "permission_asked", "updated", "notified", "asked", "replied"})
+FROM_AGENT: Final = frozenset({"take_update", "take_permission_request", "take_notification", "take_request"})
 
 
 def altered(value: Any, odd: Any) -> Iterator[Any]:
@@ -31,10 +31,10 @@ def altered(value: Any, odd: Any) -> Iterator[Any]:
 def test_l63_odd_fields_of_claude_break_nothing(odd: Any) -> None:
     conversation = claude.BEGINNING
     for entry in claude.RECORDED:
-        if entry[0] == "received":
+        if entry[0] == "take_message":
             for message in altered(entry[1], odd):
                 if isinstance(message, dict):
-                    through_json(conversation.received(message)[0])
+                    through_json(conversation.take_message(message)[0])
         conversation, _ = claude.taken(conversation, entry)
 
 
@@ -44,7 +44,7 @@ def test_l63_odd_fields_of_claude_break_nothing(odd: Any) -> None:
 def test_l63_odd_fields_of_acp_and_codex_break_nothing(entries: others.Entries, odd: Any) -> None:
     conversation = others.begun(entries)
     for name, *given in entries[1:]:
-        if name in OF_THE_AGENT and name != "replied":
+        if name in FROM_AGENT:
             for last in altered(given[-1], odd):
                 through_json(getattr(conversation, name)(*given[:-1], last)[0])
         conversation, _ = others.taken(conversation, [name, *given])

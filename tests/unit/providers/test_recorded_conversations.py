@@ -63,7 +63,7 @@ def begun(entries: Entries) -> Conversation:
 def taken(conversation: Conversation, entry: list[Any]) -> tuple[Conversation, RpcStep]:
     """The conversation after one recorded input."""
     name, *given = entry
-    if name in ("replied", "interrupt_replied"):
+    if name in ("take_prompt_reply", "take_turn_reply", "take_interrupt_reply"):
         given = [Result(id=0, value=given[0]["result"])]
     after, step = getattr(conversation, name)(*given)
     return after, step
@@ -135,9 +135,9 @@ def test_update_of_one_call_keeps_the_others() -> None:
     conversation, _ = AcpConversation(session_id=ProviderThreadId("s")).begin_turn()
     for number in range(100):
         call = {"sessionUpdate": "tool_call", "toolCallId": str(number), "title": "make"}
-        conversation, _ = conversation.updated({"sessionId": "s", "update": call})
+        conversation, _ = conversation.take_update({"sessionId": "s", "update": call})
     progress = {"sessionUpdate": "tool_call_update", "toolCallId": "7", "rawInput": {"n": 1}}
-    after, _ = conversation.updated({"sessionId": "s", "update": progress})
+    after, _ = conversation.take_update({"sessionId": "s", "update": progress})
     before = conversation.tools.calls
     assert [key for key, call in after.tools.calls.items() if call is not before[key]] == ["7"]
 
@@ -146,6 +146,8 @@ def test_update_of_one_call_keeps_the_others() -> None:
 def test_item_whose_type_is_no_text_is_counted(kind: Any) -> None:
     conversation = CodexConversation(thread_id=ProviderThreadId("t"))
     for method in ("item/started", "item/completed"):
-        conversation, step = conversation.notified(method, {"threadId": "t", "item": {"id": "i", "type": kind}})
+        conversation, step = conversation.take_notification(
+            method, {"threadId": "t", "item": {"id": "i", "type": kind}}
+        )
         assert all(isinstance(event, SessionNotice) and event.kind == "frames.ignored" for event in step.events)
     assert conversation.ignored.counts == {"item/": 1}
