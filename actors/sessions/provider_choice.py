@@ -15,7 +15,7 @@ from ...contracts.errors import ProviderUnavailable
 from ...contracts.read_model import ProjectView, ThreadView
 from ..detached_task import interruption_in
 from ..providers.adapter import Provider
-from ..providers.provider_calls import described
+from ..providers.provider_calls import describe_error
 from .context import ThreadContext
 from .conversation_loss import WAY_TO_MOVE
 
@@ -73,7 +73,7 @@ def _chosen(choose: ChooseProvider, context: ThreadContext) -> str:
         if interruption_in(error) is not None:
             raise
         raise ProviderUnavailable(
-            f"choose_provider failed for thread {context.thread.id!r}: {described(error)}"
+            f"choose_provider failed for thread {context.thread.id!r}: {describe_error(error)}"
         ) from error
     if not isinstance(name, str):
         raise ProviderUnavailable(
