@@ -78,6 +78,10 @@ _NAMES = {
         "ProjectScript ReceiptStatus ScriptIcon Session SessionRuntimeStatus SessionStatus Tone TurnOrigin TurnStatus "
         "UNSET Unset UserMessage instant"
     ),
+    ".contracts.new_values": "new_command_id new_message_id new_project_id new_thread_id now",
+    ".runtime.handles.items": "Approval Ended Notice Plan Resolved Text Thought ToolCall TurnItem",
+    ".runtime.handles.thread_handle": "ThreadHandle",
+    ".runtime.handles.turn_handle": "ApprovalAnswer OnApproval TurnHandle TurnResult",
     ".runtime.health": "Health",
     ".runtime.host": "open_runtime",
     ".runtime.options": "CopyPolicy RuntimeOptions",

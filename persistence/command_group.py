@@ -30,8 +30,8 @@ from ..contracts.errors import (
     RuntimeFailed,
     StoreError,
 )
-from ..contracts.event_codec import EventRow, decode_event, encode_event
-from ..contracts.events import NO_METADATA, EventMetadata, PersistedEvent, ThreadReverted
+from ..contracts.event_codec import EventRow, encode_event
+from ..contracts.events import NO_METADATA, EventMetadata, LoggedEvent, PersistedEvent, ThreadReverted
 from ..contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
 from ..contracts.mint import Mint
 from ..contracts.read_model import DispatchResult
@@ -46,7 +46,7 @@ from .crash_points import crash_point
 from .database import Durability, reopen, write_transaction
 from .decision_states import DecisionStates
 from .diff_blobs import drop_diffs_above
-from .event_store import append_events, read_first_of_command, read_head
+from .event_store import append_events, read_events_of_command, read_head
 from .failures import CommitOutcomeUnknown, translated
 from .open_files import OpenFiles
 from .receipts import ReceiptRow, find_receipts, insert_receipts
@@ -78,7 +78,7 @@ class _GroupPlan:
     events: list[PersistedEvent] = attrs.field(factory=list)
     rows: list[EventRow] = attrs.field(factory=list)
     receipts: dict[str, ReceiptRow] = attrs.field(factory=dict)
-    fingerprints: dict[str, str] = attrs.field(factory=dict)
+    accepted: set[str] = attrs.field(factory=set)
     answers: list[CommandAnswer] = attrs.field(factory=list)
 
 
@@ -201,17 +201,18 @@ class CommandGroup:
         plan.rows += map(encode_event, events)
         plan.head += len(events)
         plan.receipts[command_id] = _receipt(envelope, request.now, plan.head)
-        plan.fingerprints[command_id] = envelope.fingerprint
-        return DispatchResult(sequence=plan.head, duplicate=False)
+        plan.accepted.add(command_id)
+        return DispatchResult(sequence=plan.head, duplicate=False, events=tuple(events))
 
     def _repeated(self, envelope: CommandEnvelope, receipt: ReceiptRow, plan: _GroupPlan) -> CommandAnswer:
         command_id = envelope.command.command_id
         if receipt.status == "rejected":
             return self._rejection(envelope, receipt.error or "", duplicate=True)
-        first = plan.fingerprints.get(command_id) or self._stored_fingerprint(command_id)
-        if first != envelope.fingerprint:
+        events = tuple(self._events_of(command_id, plan))
+        first = events[0] if events else None
+        if not isinstance(first, PersistedEvent) or first.metadata.command_fingerprint != envelope.fingerprint:
             return CommandIdReused(command_id)
-        return DispatchResult(sequence=receipt.result_sequence, duplicate=True)
+        return DispatchResult(sequence=receipt.result_sequence, duplicate=True, events=events)
 
     def _rejection(self, envelope: CommandEnvelope, reason: str, *, duplicate: bool = False) -> CommandRejected:
         command = envelope.command
@@ -223,10 +224,11 @@ class CommandGroup:
         answer = CommandSuperseded if superseded else CommandRejected
         return answer(command.command_id, reason, duplicate=duplicate)
 
-    def _stored_fingerprint(self, command_id: CommandId) -> str | None:
-        row = read_first_of_command(self._database, command_id)
-        event = None if row is None else decode_event(row)
-        return event.metadata.command_fingerprint if isinstance(event, PersistedEvent) else None
+    def _events_of(self, command_id: CommandId, plan: _GroupPlan) -> list[LoggedEvent]:
+        """The events of an accepted command, which this group or an earlier one decided."""
+        if command_id in plan.accepted:
+            return [event for event in plan.events if event.command_id == command_id]
+        return read_events_of_command(self._database, command_id)
 
     def _version_conflict(self, envelope: CommandEnvelope) -> ConcurrencyConflict | None:
         if envelope.expected_version is None:

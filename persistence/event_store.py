@@ -140,12 +140,12 @@ def read_stream_position(database: peewee.SqliteDatabase, request: StreamRequest
     return StreamPosition(0, 0) if row is None else StreamPosition._make(row)
 
 
-def read_first_of_command(database: peewee.SqliteDatabase, command_id: CommandId) -> EventRow | None:
-    """The first event that a command led to."""
-    row = database.execute_sql(
-        f"SELECT {_COLUMNS} FROM orchestration_events WHERE command_id = ? ORDER BY sequence LIMIT 1", (command_id,)
-    ).fetchone()
-    return None if row is None else EventRow._make(row)
+def read_events_of_command(database: peewee.SqliteDatabase, command_id: CommandId) -> list[LoggedEvent]:
+    """The events that a command led to, in order."""
+    rows = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events WHERE command_id = ? ORDER BY sequence", (command_id,)
+    ).fetchall()
+    return [decode_event(EventRow._make(row)) for row in rows]
 
 
 def read_open_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[LoggedEvent]:

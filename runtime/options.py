@@ -13,9 +13,9 @@ from ..actors.providers.session_limits import SessionLimits
 from ..actors.sessions.conversation_loss import ResumePolicy
 from ..actors.sessions.provider_choice import ChooseProvider
 from ..contracts.mint import Mint
+from ..contracts.system_mint import SystemMint
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.database import Durability
-from .system_mint import SystemMint
 
 CopyPolicy: TypeAlias = Literal["cancel", "perform"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, get_args
 
 import attrs
@@ -20,7 +21,7 @@ from ..contracts.admission import admit
 from ..contracts.commands import Command
 from ..contracts.errors import InvalidRequest, ProjectionStalled, TurnDiffNotFound
 from ..contracts.events import LoggedEvent
-from ..contracts.ids import ThreadId
+from ..contracts.ids import ThreadId, TurnId
 from ..contracts.read_model import (
     MAX_REPLAYED_EVENTS,
     DispatchResult,
@@ -42,6 +43,8 @@ from ..persistence.identity import read_identity
 from ..persistence.readers import ReaderPool
 from ..persistence.revert_rows import read_revert_facts
 from ..persistence.snapshot import read_cut, read_outline, read_snapshot
+from ..persistence.turn_places import TurnPlace, find_turn
+from .handles import OnApproval, ThreadHandle, ThreadOpener, TurnHandle, follow_found
 from .health import Health, HealthSource
 from .rpc import Method, handle
 
@@ -69,6 +72,7 @@ class Runtime:
         self._readers = readers
         self._rebuilder = rebuilder
         self._health = health
+        self._opener = ThreadOpener(self)
 
     async def submit(
         self, command: Command, *, actor: ActorKind = "client", expected_version: int | None = None
@@ -299,6 +303,45 @@ class Runtime:
             RuntimeStopped: the runtime is stopping.
         """
         await self._rebuilder.rebuild(projectors, progress=progress)
+
+    async def open_thread(
+        self,
+        *,
+        workspace: str | Path | None = None,
+        thread_id: ThreadId | str | None = None,
+        title: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+    ) -> ThreadHandle:
+        """Go on with the thread `thread_id`, or make one whose agent works in `workspace`, in the project of it.
+
+        A thread that is made has the given id or a new one. The project is the one of this directory; it is made where
+        there is none.
+
+        Raises:
+            InvalidRequest: the workspace is no directory, is missing, or is not the one of the thread.
+            NotFound: the thread was deleted, or there is none and no workspace to make it in.
+        """
+        named = None if thread_id is None else ThreadId(thread_id)
+        return await self._opener.open(workspace, named, title=title, model=model, provider=provider)
+
+    def turn(
+        self, turn_id: TurnId | str, *, after: int = 0, on_approval: OnApproval | None = None
+    ) -> AbstractAsyncContextManager[TurnHandle]:
+        """Follow a turn that was asked for before, also by another runtime. `after` is the position to go on from.
+
+        Raises:
+            NotFound: there is no such turn; when the block is entered.
+        """
+        return follow_found(self, TurnId(turn_id), after=after, on_approval=on_approval)
+
+    async def find_turn(self, turn_id: TurnId) -> TurnPlace:
+        """The thread of a turn, and where in the log it begins.
+
+        Raises:
+            NotFound: there is no such turn.
+        """
+        return await self._readers.run(lambda database: find_turn(database, turn_id))
 
     def health(self) -> Health:
         """The runtime now: positions, lag, queue depths, sessions, captures, quarantined events, restarts."""

@@ -25,7 +25,7 @@ from ...domain.session import effects as do
 from ...domain.session import inputs as on
 from ...domain.session.abandonment import abandon
 from ...domain.session.shared import Step
-from ...domain.session.states import Clock, Ended, Idle, State, clocks_of, is_at_rest
+from ...domain.session.states import Clock, Finished, Idle, State, clocks_of, is_at_rest
 from ...domain.session.transitions import step
 from ...persistence.crash_points import crash_point
 from ..shields import shield
@@ -143,7 +143,7 @@ class ThreadWorker:
     async def _perform_all(self, tasks: TaskGroup) -> None:
         try:
             await self._begin(tasks)
-            while not isinstance(self._state, Ended):
+            while not isinstance(self._state, Finished):
                 if await self._advance(tasks):
                     continue
                 if is_at_rest(self._state) and self._may_leave(self):
@@ -169,13 +169,13 @@ class ThreadWorker:
     async def _leave(self, tasks: TaskGroup) -> None:
         """Leave no operation and no agent behind."""
         await self._operations.end()
-        if isinstance(self._state, Ended):
+        if isinstance(self._state, Finished):
             return
         unread = tuple(self._inbox)
         self._inbox.clear()
         await self._take(abandon(self._state, unread), tasks)
         self._post(on.RuntimeStops())
-        while not isinstance(self._state, Ended):
+        while not isinstance(self._state, Finished):
             await self._give(self._inbox.popleft(), tasks)
 
     async def _advance(self, tasks: TaskGroup) -> bool:

@@ -39,7 +39,7 @@ __all__ = [
     "WorkspaceUnusable",
 ]
 
-NamedKind: TypeAlias = Literal["thread", "checkpoint"]
+NamedKind: TypeAlias = Literal["thread", "turn", "checkpoint"]
 """The kinds of things that `NotFound` may name."""
 
 

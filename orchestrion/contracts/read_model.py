@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from .events import LoggedEvent
+from .events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
 from .ids import ApprovalRequestId, CheckpointRef, MessageId, ProjectId, ThreadId, TurnId
 from .provider_events import ApprovalOption
 from .values import (
@@ -174,7 +174,17 @@ class ReplayPage:
 
 @attrs.frozen(kw_only=True)
 class DispatchResult:
-    """`sequence` is that of the command's last event; `duplicate` is True where it was accepted before."""
+    """The answer to an accepted command: its events in order, and the sequence of the last one.
+
+    `duplicate`: the command was accepted before; the events are those of then.
+    """
 
     sequence: int
     duplicate: bool
+    events: tuple[LoggedEvent, ...] = attrs.field(default=(), eq=False, repr=False)
+
+    @property
+    def turn_id(self) -> TurnId | None:
+        """The turn that a `thread.turn.start` asked for; None for other commands."""
+        payloads = (event.payload for event in self.events if isinstance(event, PersistedEvent))
+        return next((one.turn_id for one in payloads if isinstance(one, ThreadTurnStartRequested)), None)

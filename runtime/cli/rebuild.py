@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ...contracts.errors import StoreError
+from ...contracts.new_values import now
 from ...persistence import rebuild as persisted
 from ...persistence.bootstrap import ReplayRequest
 from ...persistence.database import database_path, prepare
@@ -15,7 +16,6 @@ from ...persistence.event_store import read_head
 from ...persistence.failures import translate_errors
 from ...persistence.ownership import DatabaseLock
 from ...persistence.projections import PROJECTIONS
-from .clock import now
 from .output import print_line, stdout_console
 from .parameters import database_argument
 from .progress import replay_progress

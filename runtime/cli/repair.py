@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ...contracts.new_values import now
 from ...persistence.bootstrap import ReplayRequest
 from ...persistence.database import database_path, prepare
 from ...persistence.failures import translate_errors
@@ -14,7 +15,6 @@ from ...persistence.ownership import DatabaseLock
 from ...persistence.projections import PROJECTIONS
 from ...persistence.rebuild import rebuild
 from ...persistence.verify import verify_database
-from .clock import now
 from .output import print_line, print_table, stdout_console
 from .parameters import database_argument
 from .progress import replay_progress

@@ -21,12 +21,12 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from orchestrion.contracts.errors import RuntimeStopped
+from orchestrion.contracts.system_mint import SystemMint
 from orchestrion.contracts.values import EPOCH, Instant
 from orchestrion.persistence.ownership import DatabaseLock, read_owner
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime
-from orchestrion.runtime.system_mint import SystemMint
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.hanging_provider import HangingProvider
 from tests.support.orphans import processes_of_test

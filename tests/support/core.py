@@ -26,6 +26,7 @@ from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurn
 from orchestrion.contracts.ids import EventId
 from orchestrion.contracts.mint import Mint
 from orchestrion.contracts.read_model import DispatchResult
+from orchestrion.contracts.system_mint import SystemMint
 from orchestrion.contracts.values import ActorKind, Instant
 from orchestrion.domain.decision import Rejection
 from orchestrion.persistence.command_envelope import CommandEnvelope
@@ -37,7 +38,6 @@ from orchestrion.persistence.lane import WriteLane
 from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
-from orchestrion.runtime.system_mint import SystemMint
 from tests.support.admitted import admitted
 from tests.support.builders import at
 from tests.support.model_host import actor_of

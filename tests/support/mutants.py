@@ -78,7 +78,7 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="an id that is used for other content is refused",
         file="persistence/command_group.py",
-        old="if first != envelope.fingerprint:",
+        old="if not isinstance(first, PersistedEvent) or first.metadata.command_fingerprint != envelope.fingerprint:",
         new="if False:",
         test=f"{_DISPATCHER}::test_an_id_reused_within_one_group_is_told_apart_by_content",
     ),

@@ -33,12 +33,12 @@ from orchestrion.contracts.ids import (
 )
 from orchestrion.contracts.provider_events import ProviderRuntimeEvent, SessionExited
 from orchestrion.contracts.read_model import DispatchResult
+from orchestrion.contracts.system_mint import SystemMint
 from orchestrion.contracts.values import ApprovalDecision, JsonObject, Label
 from orchestrion.domain.decision import Rejection
 from orchestrion.domain.session_commands import IngestState
 from orchestrion.persistence.command_envelope import CommandEnvelope
 from orchestrion.persistence.command_group import CommandSuperseded, is_superseded
-from orchestrion.runtime.system_mint import SystemMint
 from tests.support.model_host import ModelHost
 
 

@@ -17,8 +17,8 @@ from orchestrion.domain.session.states import (
     Awaiting,
     Capturing,
     Claiming,
-    Ended,
     Ending,
+    Finished,
     HandingOver,
     Idle,
     Interrupting,
@@ -179,7 +179,7 @@ _IDLE: Final = (
         effects=(do.EndAgent(),),
         of="that forgets: settled without the agent",
     ),
-    Row(given=Idle(queue=(T1,)), when=on.ThreadWasDeleted(), then=Ended(queue=(T1,)), of="no agent"),
+    Row(given=Idle(queue=(T1,)), when=on.ThreadWasDeleted(), then=Finished(queue=(T1,)), of="no agent"),
     Row(
         given=Idle(agent=AGENT),
         when=on.ThreadWasDeleted(),
@@ -187,7 +187,7 @@ _IDLE: Final = (
         effects=(do.EndAgent(),),
         of="an agent lives",
     ),
-    Row(given=Idle(queue=(T1,)), when=on.RuntimeStops(), then=Ended(queue=(T1,)), of="no agent"),
+    Row(given=Idle(queue=(T1,)), when=on.RuntimeStops(), then=Finished(queue=(T1,)), of="no agent"),
     Row(
         given=Idle(agent=FORGETFUL),
         when=on.RuntimeStops(),
@@ -547,7 +547,7 @@ _ENDS: Final = (
     Row(
         given=attrs.evolve(ENDING, waiting=(STOP, on.RuntimeStops())),
         when=on.AgentEnded(has_failed=False),
-        then=Ended(),
+        then=Finished(),
         of="the thread or the runtime ends: what else waits stays open",
     ),
     Row(

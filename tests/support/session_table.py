@@ -28,7 +28,7 @@ def diagram() -> str:
             "stateDiagram-v2",
             "    [*] --> Idle",
             *(f"    {source} --> {target}: {', '.join(inputs)}" for source, target, inputs in _edges()),
-            "    Ended --> [*]",
+            "    Finished --> [*]",
             "```",
         ]
     )

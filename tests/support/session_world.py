@@ -17,7 +17,7 @@ from orchestrion.domain.session import effects as do
 from orchestrion.domain.session import inputs as on
 from orchestrion.domain.session.abandonment import abandon
 from orchestrion.domain.session.states import (
-    Ended,
+    Finished,
     Idle,
     Interrupting,
     Running,
@@ -92,7 +92,7 @@ class World:
     def play(self) -> None:
         """Play the drawn numbers, then bring everything to its end."""
         for _ in range(MAX_STEPS):
-            if isinstance(self.state, Ended):
+            if isinstance(self.state, Finished):
                 break
             if self._choices.are_used_up and self._is_quiet:
                 self._give(on.RuntimeStops())
@@ -147,7 +147,7 @@ class World:
             self._give(on.CaughtUp())
 
     def _give(self, given: on.Input) -> None:
-        if isinstance(self.state, Ended):
+        if isinstance(self.state, Finished):
             return
         self._take(step(self.state, given))
 
@@ -200,7 +200,7 @@ class World:
 
     def _fail_worker(self) -> None:
         """Lose replies, cancel the operation, end the agent, then run the worker again."""
-        if isinstance(self.state, Ended) or self._is_leaving:
+        if isinstance(self.state, Finished) or self._is_leaving:
             return
         if isinstance(self._operation, do.StartAgent) and self._choices.happens():
             self._finish_start()
@@ -217,7 +217,7 @@ class World:
             self._take(abandon(self.state, (on.AgentOver(),)))
         else:
             self._refuses_ends = False
-            assert isinstance(self.state, Ended)
+            assert isinstance(self.state, Finished)
             self.state = Idle(failures=self.state.failures)
 
     def _play_agent(self) -> None:

@@ -19,7 +19,7 @@ from ..json_lines import loose_json
 from ..loose_json import list_of, object_of, text_of
 from .meta import command_output
 
-__all__ = ["ToolCall", "clip", "content_text"]
+__all__ = ["AcpToolCall", "clip", "content_text"]
 
 _KIB: Final = 1024
 _KEPT: Final[dict[str, int]] = {
@@ -54,7 +54,7 @@ class ReportedInput:
 
 
 @attrs.frozen(kw_only=True)
-class ToolCall:
+class AcpToolCall:
     """One tool call. An update replaces the fields that it has; output that comes in parts is joined.
 
     `kept` has its fields within their bounds, `kept_bytes` is about how much memory they take. `reported_input` and
@@ -76,7 +76,7 @@ class ToolCall:
     updates: int = 0
 
     @classmethod
-    def new(cls, item: ProviderItemId, tool_call_id: str, *, parent: JsonObject) -> ToolCall:
+    def new(cls, item: ProviderItemId, tool_call_id: str, *, parent: JsonObject) -> AcpToolCall:
         return cls(item=item, tool_call_id=tool_call_id, kept={"toolCallId": tool_call_id, **parent})
 
     @property
@@ -95,7 +95,7 @@ class ToolCall:
     def status(self) -> str:
         return text_of(self.kept.get("status"))
 
-    def merge(self, update: JsonObject) -> tuple[ToolCall, JsonObject]:
+    def merge(self, update: JsonObject) -> tuple[AcpToolCall, JsonObject]:
         """The call after an update, and the fields of that update, whole."""
         changed = _read_changes(update)
         output = _read_output(update, text_of(self.kept.get("output")))
@@ -108,7 +108,7 @@ class ToolCall:
         )
         return merged, {key: clip(value, _WHOLE) for key, value in changed.items()}
 
-    def shed(self) -> ToolCall:
+    def shed(self) -> AcpToolCall:
         """Keep only the beginning of each field. This is not reported as progress of the call."""
         kept = {key: clip(value, _LEAST) for key, value in self.kept.items()}
         less = attrs.evolve(self, kept=kept, kept_bytes=_memory(kept))
@@ -117,11 +117,11 @@ class ToolCall:
     def detail(self) -> JsonObject:
         return dict(self.kept)
 
-    def start(self) -> tuple[ToolCall, ToolStarted]:
+    def start(self) -> tuple[AcpToolCall, ToolStarted]:
         started = ToolStarted(item=self.item, title=self.title, detail=self.detail())
         return self._as_reported(started=True), started
 
-    def progress(self) -> tuple[ToolCall, ToolUpdated | None]:
+    def progress(self) -> tuple[AcpToolCall, ToolUpdated | None]:
         """A report of the call where its input has changed or its output has doubled; else None.
 
         So a long output that grows line by line is reported a few times, not with every line.
@@ -133,7 +133,7 @@ class ToolCall:
         updated = ToolUpdated(item=self.item, title=self.title, detail=self.detail())
         return attrs.evolve(self, reported_input=now, reported_size=size, updates=self.updates + 1), updated
 
-    def complete(self, latest: JsonObject) -> tuple[ToolCall, ToolCompleted]:
+    def complete(self, latest: JsonObject) -> tuple[AcpToolCall, ToolCompleted]:
         """End the call, and report it with the fields of its last update. Only its id is kept afterwards."""
         detail = {**self.kept, **latest}
         failed = self.status == "failed" or detail.get("exitCode", 0) != 0 or "signal" in detail
@@ -141,11 +141,11 @@ class ToolCall:
         kept = {"toolCallId": self.tool_call_id}
         return attrs.evolve(self, over=True, left_open=False, kept=kept, kept_bytes=0), ended
 
-    def end_as_lost(self) -> tuple[ToolCall, ToolCompleted]:
+    def end_as_lost(self) -> tuple[AcpToolCall, ToolCompleted]:
         """End a call because too many are open."""
         return attrs.evolve(self, over=True, left_open=False), self._end_event("lost", failed=True)
 
-    def end_as_unfinished(self, outcome: TurnOutcome) -> tuple[ToolCall, ToolCompleted]:
+    def end_as_unfinished(self, outcome: TurnOutcome) -> tuple[AcpToolCall, ToolCompleted]:
         """End the call with its turn, which left it open and had this outcome."""
         ended = self._end_event("unfinished", failed=outcome != "completed")
         return attrs.evolve(self, over=True, left_open=True), ended
@@ -154,7 +154,7 @@ class ToolCall:
         detail = {**self.kept, "status": status}
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
 
-    def _as_reported(self, *, started: bool | None = None) -> ToolCall:
+    def _as_reported(self, *, started: bool | None = None) -> AcpToolCall:
         """The call after a report of its present state."""
         return attrs.evolve(
             self,

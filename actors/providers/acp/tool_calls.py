@@ -21,7 +21,7 @@ from ....contracts.values import JsonObject
 from ..agent_ids import bounded_id
 from ..loose_json import text_of
 from .meta import parent_of
-from .tool_call import ToolCall
+from .tool_call import AcpToolCall
 
 __all__ = ["MAX_KEPT_BYTES", "MAX_OPEN", "ToolCalls"]
 
@@ -40,7 +40,7 @@ class ToolCalls:
     `kept_bytes` is an upper bound of the memory of the kept fields; it is counted again before any call is shortened.
     """
 
-    calls: Mapping[str, ToolCall] = attrs.field(factory=dict[str, ToolCall])
+    calls: Mapping[str, AcpToolCall] = attrs.field(factory=dict[str, AcpToolCall])
     count: int = 0
     kept_bytes: int = 0
 
@@ -69,7 +69,7 @@ class ToolCalls:
             events = (*events, completed)
         return after._put(call), events
 
-    def take_request(self, update: JsonObject) -> tuple[ToolCalls, ToolCall]:
+    def take_request(self, update: JsonObject) -> tuple[ToolCalls, AcpToolCall]:
         """Take the tool call of a permission request; it may not have been announced yet."""
         after, call = self._find_or_make(update, announced=False)
         if call.over and not call.left_open:
@@ -87,14 +87,14 @@ class ToolCalls:
         ended = [call.end_as_unfinished(outcome) for call in self.calls.values() if call.open]
         return self._put(*(call for call, _ in ended)), tuple(event for _, event in ended)
 
-    def _put(self, *calls: ToolCall) -> ToolCalls:
+    def _put(self, *calls: AcpToolCall) -> ToolCalls:
         if not calls:
             return self
         known = dict(self.calls)
         known.update((call.tool_call_id, call) for call in calls)
         return attrs.evolve(self, calls=known)
 
-    def _merge(self, call: ToolCall, update: JsonObject) -> tuple[ToolCalls, ToolCall, JsonObject]:
+    def _merge(self, call: AcpToolCall, update: JsonObject) -> tuple[ToolCalls, AcpToolCall, JsonObject]:
         """Merge an update into a call: the calls with room for it, the call (not yet among them), its new fields."""
         merged, latest = call.merge(update)
         after = attrs.evolve(self, kept_bytes=self.kept_bytes + max(0, merged.kept_bytes - call.kept_bytes))
@@ -102,11 +102,11 @@ class ToolCalls:
             after = after._shed(but=merged)
         return after, merged, latest
 
-    def _shed(self, *, but: ToolCall) -> ToolCalls:
+    def _shed(self, *, but: AcpToolCall) -> ToolCalls:
         """Shorten the oldest calls until half of the bound is free, so that this is not needed at every update."""
         others = [call for call in self.calls.values() if call.tool_call_id != but.tool_call_id]
         kept_bytes = but.kept_bytes + sum(call.kept_bytes for call in others)
-        shortened: list[ToolCall] = []
+        shortened: list[AcpToolCall] = []
         if kept_bytes > MAX_KEPT_BYTES:
             for call in others:
                 if kept_bytes <= MAX_KEPT_BYTES // 2:
@@ -115,7 +115,7 @@ class ToolCalls:
                 kept_bytes += shortened[-1].kept_bytes - call.kept_bytes
         return attrs.evolve(self._put(*shortened), kept_bytes=kept_bytes)
 
-    def _find_or_make(self, update: JsonObject, *, announced: bool) -> tuple[ToolCalls, ToolCall]:
+    def _find_or_make(self, update: JsonObject, *, announced: bool) -> tuple[ToolCalls, AcpToolCall]:
         """The call that an update is about, and the calls; a new call is not yet among them."""
         identity = bounded_id(text_of(update.get("toolCallId")))
         known = self.calls.get(identity)
@@ -126,10 +126,10 @@ class ToolCalls:
         repeats = text_of(update.get("status")) in _OVER and text_of(update.get("title")) in ("", known.title)
         return (self, known) if repeats and not known.left_open else self._make(identity, update)
 
-    def _make(self, identity: str, update: JsonObject) -> tuple[ToolCalls, ToolCall]:
+    def _make(self, identity: str, update: JsonObject) -> tuple[ToolCalls, AcpToolCall]:
         after = self._forget(identity)
         item = ProviderItemId(f"tool-{self.count + 1}")
-        call = ToolCall.new(item, identity, parent=after._parent(update, identity))
+        call = AcpToolCall.new(item, identity, parent=after._parent(update, identity))
         return attrs.evolve(after, count=self.count + 1), call
 
     def _forget(self, identity: str) -> ToolCalls:

@@ -13,7 +13,7 @@ from ....contracts.values import JsonObject
 from ..agent_ids import bounded_id
 from ..loose_json import list_of, object_of, text_of
 
-__all__ = ["PLANNING_TOOLS", "Plan"]
+__all__ = ["PLANNING_TOOLS", "TaskList"]
 
 PLANNING_TOOLS: Final = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
 
@@ -23,7 +23,7 @@ _NUMBER: Final = re.compile(r"#(\w{1,20})")
 
 
 @attrs.frozen(kw_only=True)
-class Plan:
+class TaskList:
     """The plan of a session. Tasks are kept across turns, as the agent does.
 
     `unnamed` has the assumed number of each task whose creating call has no result yet, by the call's id.
@@ -33,7 +33,7 @@ class Plan:
     created: int = 0
     unnamed: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
-    def take_call(self, tool_use_id: str, name: str, given: JsonObject) -> tuple[Plan, tuple[PlanUpdated, ...]]:
+    def take_call(self, tool_use_id: str, name: str, given: JsonObject) -> tuple[TaskList, tuple[PlanUpdated, ...]]:
         """The plan after a call of a planning tool, and the plan to report."""
         match name:
             case "TodoWrite":
@@ -51,7 +51,7 @@ class Plan:
                 return self, ()
         return after, (_updated([dict(task) for task in after.tasks.values()]),)
 
-    def take_result(self, tool_use_id: str, output: str) -> Plan:
+    def take_result(self, tool_use_id: str, output: str) -> TaskList:
         """Take the result of a call that created a task: the agent's number of that task."""
         tool_use_id = bounded_id(tool_use_id)
         key, number = self.unnamed.get(tool_use_id), _NUMBER.search(output)
@@ -63,9 +63,9 @@ class Plan:
             tasks = {number[1] if one == key else one: task for one, task in tasks.items()}
         return attrs.evolve(self, tasks=tasks, unnamed=unnamed)
 
-    def _create(self, tool_use_id: str, content: str) -> Plan:
+    def _create(self, tool_use_id: str, content: str) -> TaskList:
         key = str(self.created + 1)
-        return Plan(
+        return TaskList(
             tasks={**self.tasks, key: {"content": content, "status": "pending"}},
             created=self.created + 1,
             unnamed={**dict(list(self.unnamed.items())[-_MAX_TASKS:]), bounded_id(tool_use_id): key},

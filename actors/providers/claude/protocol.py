@@ -41,7 +41,7 @@ from ..loose_json import list_of, object_of, text_of
 from .failures import lifted_at
 from .messages import SILENT, SILENT_SYSTEM, begins_turn, compaction_notice, move_notice, retry_report
 from .open_permissions import OpenPermissions
-from .plans import PLANNING_TOOLS, Plan
+from .plans import PLANNING_TOOLS, TaskList
 from .session import ClaudeSession
 from .streamed_text import StreamedText
 from .tools import ToolUse, ToolUses, approval_kind, result_text, tool_title
@@ -80,7 +80,7 @@ class ClaudeConversation:
     text: StreamedText = attrs.field(factory=StreamedText)
     tools: ToolUses = attrs.field(factory=ToolUses)
     permissions: OpenPermissions = attrs.field(factory=OpenPermissions)
-    plan: Plan = attrs.field(factory=Plan)
+    plan: TaskList = attrs.field(factory=TaskList)
     error: str = ""
     lifted_at: Instant | None = None
     ignored: IgnoredFrames = attrs.field(factory=IgnoredFrames)

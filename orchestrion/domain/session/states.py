@@ -128,7 +128,7 @@ class Unattended(AwaitingReply):
 
 
 @attrs.frozen(kw_only=True)
-class Ended(SessionState):
+class Finished(SessionState):
     """The worker has ended. No input follows."""
 
 
@@ -136,7 +136,7 @@ Calm: TypeAlias = Idle | Running | Interrupting
 
 Awaiting: TypeAlias = Starting | Capturing | Claiming | HandingOver | Ending | Reverting | Unattended
 
-State: TypeAlias = Calm | Awaiting | Ended
+State: TypeAlias = Calm | Awaiting | Finished
 
 
 def is_at_rest(state: State) -> bool:
@@ -155,7 +155,7 @@ def clocks_of(state: State) -> frozenset[Clock]:
             return frozenset({"heartbeat", "silence"})
         case Interrupting():
             return frozenset({"heartbeat", "silence", "escalation"})
-        case Starting() | Ended() | SessionState(agent=None):
+        case Starting() | Finished() | SessionState(agent=None):
             return frozenset()
         case _:
             return frozenset({"heartbeat"})

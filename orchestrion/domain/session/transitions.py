@@ -40,8 +40,8 @@ from .states import (
     Calm,
     Capturing,
     Claiming,
-    Ended,
     Ending,
+    Finished,
     HandingOver,
     Idle,
     Interrupting,
@@ -64,7 +64,7 @@ def step(state: State, given: on.Input) -> Step:
         IllegalTransition: the input cannot come in this state.
     """
     match state, given:
-        case Ended(), _:
+        case Finished(), _:
             raise IllegalTransition(state, given)
         case _, on.TurnStartAsked() | on.RevertAsked():
             return attrs.evolve(state, queue=insert_in_order(state.queue, given)), ()
@@ -156,7 +156,7 @@ def _step_calm(state: Calm, given: on.Input) -> Step:
         case on.StopAsked():
             return stop_session(state, given)
         case on.ThreadWasDeleted() | on.RuntimeStops() if agent is None:
-            return Ended(queue=state.queue, failures=state.failures), ()
+            return Finished(queue=state.queue, failures=state.failures), ()
         case on.ThreadWasDeleted() | on.RuntimeStops() if agent is not None:
             ending, effects = end_agent(state, agent)
             return attrs.evolve(ending, waiting=(given,)), effects

@@ -11,9 +11,9 @@ from pathlib import Path
 import anyio
 
 from ....contracts.commands import Command
+from ....contracts.new_values import now
 from ...host import open_runtime
 from ...runtime import Runtime
-from ..clock import now
 from ..output import write_json
 from .script import Stage, acceptance, captured_turn, requested_approval, setting, turn_start
 

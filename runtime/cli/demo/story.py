@@ -17,12 +17,12 @@ from ....actors.providers.process.interpreter import find_python
 from ....actors.providers.process.process_table import processes_of, start_time
 from ....contracts.errors import CommandRejected, OrchestrionError
 from ....contracts.events import LoggedEvent
+from ....contracts.new_values import now
 from ....contracts.read_model import DispatchResult, Snapshot, TurnDiff
 from ....persistence.threads import in_thread
 from ....persistence.verify import Finding, verify_database
 from ...host import open_runtime
 from ...runtime import Runtime
-from ..clock import now
 from .script import THREAD, Stage, acceptance, captured_turn, requested_approval, setting, turn_start
 
 DEADLINE_SECONDS: Final = 60.0

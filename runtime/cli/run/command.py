@@ -26,12 +26,12 @@ from ....contracts.commands import (
 )
 from ....contracts.errors import CommandRejected, InvalidRequest, NotFound
 from ....contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
+from ....contracts.new_values import now
 from ....contracts.read_model import Snapshot, ThreadView
 from ....contracts.values import UNSET, Label, MessageText, UserMessage
 from ...host import open_runtime
 from ...runtime import Runtime
 from ..agent_parameter import AgentChoice, AgentParameter
-from ..clock import now
 from ..parameters import database_argument
 from ..signals import run_until_signal
 from .terminal import Approval, Terminal

@@ -15,7 +15,7 @@ from orchestrion.actors.checkpoints.workspace_use import WorkspaceUse
 from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.log.command_sender import CommandSender
 from orchestrion.contracts.ids import ThreadId, TurnId
-from orchestrion.runtime.system_mint import SystemMint
+from orchestrion.contracts.system_mint import SystemMint
 from tests.support.core import open_core
 
 pytestmark = pytest.mark.anyio

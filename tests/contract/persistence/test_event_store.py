@@ -22,7 +22,7 @@ from orchestrion.persistence.event_store import (
     is_intent_settled,
     read_event,
     read_events,
-    read_first_of_command,
+    read_events_of_command,
     read_head,
     read_open_intents,
     read_open_intents_of,
@@ -138,13 +138,11 @@ def test_an_event_that_does_not_decode_stands_between_its_neighbours(written: pe
     assert read_rows(written, EventPage(after=2, limit=1))[0].payload_json == "{}"
 
 
-def test_a_commands_first_event_and_any_event_are_found(written: peewee.SqliteDatabase) -> None:
+def test_events_of_a_command_and_any_event_are_found(written: peewee.SqliteDatabase) -> None:
     turn = next(event for event in LOG if event.event_type == "thread.turn-start-requested")
     command_id = CommandId(str(turn.command_id))
-    row = read_first_of_command(written, command_id)
-    assert row is not None
-    assert row.event_id == LOG[turn.sequence - 2].event_id
-    assert read_first_of_command(written, CommandId("none")) is None
+    assert read_events_of_command(written, command_id) == LOG[turn.sequence - 2 : turn.sequence]
+    assert read_events_of_command(written, CommandId("none")) == []
     assert read_event(written, turn.event_id) == turn
     assert read_event(written, EventId("none")) is None
 

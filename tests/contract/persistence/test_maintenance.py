@@ -13,9 +13,9 @@ from anyio.to_thread import run_sync
 from orchestrion import EPOCH, open_runtime
 from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.log.caretaker import Caretaker
+from orchestrion.contracts.system_mint import SystemMint
 from orchestrion.persistence.database import prepare, write_transaction
 from orchestrion.persistence.maintenance import tidy
-from orchestrion.runtime.system_mint import SystemMint
 from tests.support import builders as make
 from tests.support.core import Core, open_core, run_sql
 

@@ -66,7 +66,7 @@ QUERIES: dict[str, Query] = {
     "stream position": lambda database: event_store.read_stream_position(
         database, StreamRequest(aggregate_kind="thread", stream_id=THREAD)
     ),
-    "first event of a command": lambda database: event_store.read_first_of_command(database, CommandId("c")),
+    "events of a command": lambda database: event_store.read_events_of_command(database, CommandId("c")),
     "event by id": lambda database: event_store.read_event(database, EventId("e")),
     "open intents": lambda database: event_store.read_open_intents(database, after=3),
     "open intents of a thread": lambda database: event_store.read_open_intents_of(database, THREAD),

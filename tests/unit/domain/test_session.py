@@ -16,8 +16,8 @@ from orchestrion.domain.session.states import (
     Agent,
     Awaiting,
     Clock,
-    Ended,
     Ending,
+    Finished,
     Idle,
     Reverting,
     Running,
@@ -61,7 +61,7 @@ from tests.support.session_table import INPUTS, PAGES, text_between_markers
 
 CALM: Final = (Idle(), Idle(agent=AGENT), RUNNING, INTERRUPTING)
 AWAITING: Final = (STARTING, CAPTURING, CLAIMING, HANDING_OVER, ENDING, REVERTING, UNATTENDED)
-STATES: Final[tuple[State, ...]] = (*CALM, *AWAITING, Reverting(revert=REVERT), Ended())
+STATES: Final[tuple[State, ...]] = (*CALM, *AWAITING, Reverting(revert=REVERT), Finished())
 
 GIVEN: Final[tuple[on.Input, ...]] = (
     T1,
@@ -124,7 +124,7 @@ REPLIES: Final[dict[type[State], tuple[type[on.Input], ...]]] = {
 
 
 def _is_legal(state: State, given: on.Input) -> bool:
-    if isinstance(state, Ended):
+    if isinstance(state, Finished):
         return False
     if isinstance(given, (*EVERYWHERE, *UNDELIVERED, *REPLIES[type(state)])):
         return True
@@ -215,7 +215,7 @@ def test_turn_that_was_prepared_goes_back_to_its_old_place() -> None:
         (RUNNING, {"heartbeat", "silence"}),
         (INTERRUPTING, {"heartbeat", "silence", "escalation"}),
         (Reverting(revert=REVERT), set()),
-        (Ended(), set()),
+        (Finished(), set()),
     ],
     ids=_named,
 )

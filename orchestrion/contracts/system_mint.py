@@ -8,7 +8,7 @@ from functools import lru_cache
 from random import Random
 from typing import Final, NamedTuple
 
-from ..contracts.values import EPOCH, Instant, instant
+from .values import EPOCH, Instant, instant
 
 _DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
 _DIGIT_OF_BYTE: Final = _DIGITS * 8

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrion.contracts.system_mint import SystemMint
 from orchestrion.contracts.values import instant, normalised_instant
-from orchestrion.runtime.system_mint import SystemMint
 
 MILLISECOND = 1_000_000
 MOMENTS = st.integers(0, 253_402_300_799_999)

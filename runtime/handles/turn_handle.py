@@ -1,0 +1,233 @@
+"""A turn as a host follows it: an iterator over its items, and the commands that concern it.
+
+It has no state that the log does not have: a reader of the thread's subscription, and a sender of commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import anyio
+import attrs
+from anyio.abc import TaskGroup
+
+from ...actors.checkpoints.git import find_git
+from ...actors.log.subscriptions import Subscription
+from ...contracts.commands import ThreadApprovalRespond, ThreadTurnInterrupt
+from ...contracts.errors import CommandRejected, RuntimeStopped
+from ...contracts.ids import ApprovalRequestId, ThreadId, TurnId
+from ...contracts.new_values import new_command_id, now
+from ...contracts.provider_events import ApprovalOption
+from ...contracts.read_model import ThreadView
+from ...contracts.values import UNSET, ApprovalDecision, ApprovalOptionKind
+from .items import Approval, Ended, Resolved, Text, TurnItem
+from .runtime_calls import RuntimeCalls
+from .turn_reader import TurnReader
+
+ApprovalAnswer: TypeAlias = ApprovalDecision | ApprovalOption
+"""A decision, or one of the agent's own options."""
+
+OnApproval: TypeAlias = Callable[[Approval], Awaitable[ApprovalAnswer]]
+"""Called for each request in a task of its own. It is cancelled when the request is settled in another way."""
+
+_DECISIONS: Final[dict[ApprovalOptionKind, ApprovalDecision]] = {
+    "allow_once": "accept",
+    "allow_always": "acceptForSession",
+    "reject_once": "decline",
+    "reject_always": "decline",
+    "other": "accept",
+}
+
+
+@attrs.frozen(kw_only=True)
+class TurnResult:
+    """How a turn ended. `text` is what the agent wrote, its messages joined by an empty line."""
+
+    ended: Ended
+    text: str
+
+
+class TurnHandle:
+    """One turn. Iterating it gives its items in order, each once, to the task that follows it; `Ended` is the last.
+
+    `position` is the sequence of the last event read: `runtime.turn(turn_id, after=position)` goes on there, also after
+    a restart. Leaving the block stops following; the turn itself goes on.
+    """
+
+    def __init__(
+        self, calls: RuntimeCalls, events: Subscription, reader: TurnReader, thread_id: ThreadId, *, after: int
+    ) -> None:
+        self.thread_id = thread_id
+        self.position = after
+        self._calls = calls
+        self._events = events
+        self._reader = reader
+        self._after = after
+        self._messages: dict[str, str] = {}
+        self._ended: Ended | None = None
+        self._requests: _Answering | None = None
+
+    @property
+    def turn_id(self) -> TurnId:
+        return self._reader.turn_id
+
+    def __aiter__(self) -> AsyncIterator[TurnItem]:
+        return self
+
+    async def __anext__(self) -> TurnItem:
+        while self._ended is None:
+            item = await self._next_item()
+            if item is not None:
+                return item
+        raise StopAsyncIteration
+
+    async def result(self) -> TurnResult:
+        """Read the turn to its end; items that were not iterated are passed over.
+
+        Raises:
+            RuntimeStopped: the runtime stopped before.
+        """
+        async for _ in self:
+            pass
+        assert self._ended is not None, "the iteration ends with the turn"
+        return TurnResult(ended=self._ended, text="\n\n".join(filter(None, map(str.strip, self._messages.values()))))
+
+    async def interrupt(self) -> None:
+        """Ask the agent to end the turn; a turn that waits in the queue is cancelled. `Ended` follows.
+
+        A turn that has ended meanwhile is left as it is.
+        """
+        interrupt = ThreadTurnInterrupt(
+            command_id=new_command_id(), thread_id=self.thread_id, turn_id=self.turn_id, created_at=now()
+        )
+        try:
+            await self._calls.dispatch(interrupt)
+        except CommandRejected:
+            if self._ended is None and not await self._is_over():
+                raise
+
+    async def respond(self, request_id: ApprovalRequestId, answer: ApprovalAnswer) -> None:
+        """Answer one of the agent's requests.
+
+        Raises:
+            CommandRejected: the request is not open any more.
+        """
+        option = answer if isinstance(answer, ApprovalOption) else None
+        decision = _DECISIONS[answer.kind] if isinstance(answer, ApprovalOption) else answer
+        response = ThreadApprovalRespond(
+            command_id=new_command_id(),
+            thread_id=self.thread_id,
+            request_id=request_id,
+            decision=decision,
+            option_id=UNSET if option is None else option.id,
+            created_at=now(),
+        )
+        await self._calls.dispatch(response)
+
+    async def diff(self) -> str:
+        """The unified diff of what the turn changed, once its end was captured; "" for a turn that did not begin.
+
+        Reads the turn to its end first.
+
+        Raises:
+            TurnDiffNotFound: the turn's start or end could not be captured; the thread's activities have the cause.
+            GitUnavailable: there is no git program, so nothing was captured.
+            RuntimeStopped: the runtime stopped before.
+        """
+        await self.result()
+        if not self._reader.is_captured:
+            await find_git()
+        while not self._reader.is_captured:
+            await self._next_item()
+        count = self._reader.turn_count
+        if count is None:
+            return ""
+        return (await self._calls.get_turn_diff(self.thread_id, count - 1, count)).diff
+
+    async def _next_item(self) -> TurnItem | None:
+        try:
+            event = await anext(self._events)
+        except StopAsyncIteration:
+            raise RuntimeStopped("the runtime stopped before the turn was over") from None
+        item = self._reader.read(event)
+        self.position = max(self.position, event.sequence)
+        if isinstance(item, Text):
+            self._messages[item.message_id] = self._messages.get(item.message_id, "") + item.text
+        if isinstance(item, Ended):
+            self._ended = item
+        if self._requests is not None:
+            self._requests.note(item)
+        return item if event.sequence > self._after or isinstance(item, Ended) else None
+
+    async def _is_over(self) -> bool:
+        turns = (await self._read_thread()).turns
+        return any(one.turn_id == self.turn_id and one.status != "running" for one in turns)
+
+    async def _read_thread(self) -> ThreadView:
+        return (await self._calls.get_snapshot(thread_id=self.thread_id, detail="summary")).threads[0]
+
+    async def is_open(self, request_id: ApprovalRequestId) -> bool:
+        """Whether one of the agent's requests still waits for an answer."""
+        return any(one.request_id == request_id for one in (await self._read_thread()).pending_approvals)
+
+    @asynccontextmanager
+    async def answering(self, on_approval: OnApproval | None) -> AsyncIterator[None]:
+        """Call `on_approval` for the open requests that are read within the block.
+
+        What it raises ends the block and is raised from it, as it is, and so is what the block raises.
+        """
+        if on_approval is None:
+            yield
+            return
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            requests = self._requests = _Answering(self, on_approval, tasks)
+            try:
+                yield
+            except Exception as error:
+                failure = error
+            tasks.cancel_scope.cancel()
+        failure = requests.failure or failure
+        if failure is not None:
+            raise failure
+
+
+@attrs.define(eq=False)
+class _Answering:
+    """The requests of a turn that `on_approval` was called for."""
+
+    turn: TurnHandle
+    on_approval: OnApproval
+    tasks: TaskGroup
+    failure: Exception | None = None
+    _scopes: dict[ApprovalRequestId, anyio.CancelScope] = attrs.field(factory=dict)
+
+    def note(self, item: TurnItem | None) -> None:
+        match item:
+            case Approval():
+                self._scopes[item.request_id] = anyio.CancelScope()
+                self.tasks.start_soon(self._answer, item, self._scopes[item.request_id])
+            case Resolved(request_id=request_id) if request_id in self._scopes:
+                self._scopes.pop(request_id).cancel()
+            case Ended():
+                for scope in self._scopes.values():
+                    scope.cancel()
+            case _:
+                pass
+
+    async def _answer(self, approval: Approval, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                if not await self.turn.is_open(approval.request_id):
+                    return  # it is read again, and was settled since
+                answer = await self.on_approval(approval)
+                try:
+                    await self.turn.respond(approval.request_id, answer)
+                except CommandRejected:  # another client may have been first
+                    if await self.turn.is_open(approval.request_id):
+                        raise
+        except Exception as error:
+            self.failure = self.failure or error
+            self.tasks.cancel_scope.cancel()
