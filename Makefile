@@ -18,8 +18,8 @@ agents: .venv/agents .venv/opencode
 
 # Minutes: every scenario of the conformance suite on every agent; with CASE=package.module:name on an adapter of yours.
 conformance: .venv/dev
-	ORCHESTRION_SCENARIOS=all ORCHESTRION_CASE=$(CASE) $(BIN)/pytest \
-		$(addprefix tests/contract/providers/test_,conformance.py killed_host.py roll_back.py)
+	ORCHESTRION_SCENARIOS=all $(BIN)/pytest $(if $(CASE),--pyargs orchestrion.testing.conformance --agent $(CASE), \
+		$(addprefix tests/contract/providers/test_,conformance.py killed_host.py))
 
 # Minutes: a host killed at every crash point and at random instants, on both backends.
 torture: .venv/dev

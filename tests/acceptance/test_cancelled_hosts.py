@@ -27,9 +27,9 @@ from orchestrion.persistence.ownership import DatabaseLock, read_owner
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime
+from orchestrion.testing.processes import processes_of_test
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.hanging_provider import HangingProvider
-from tests.support.orphans import processes_of_test
 from tests.support.stage import SAFETY_NET_SECONDS, rehearsal, stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L29")]

@@ -20,6 +20,7 @@ from orchestrion.contracts.events import (
 from orchestrion.contracts.ids import TurnId
 from orchestrion.contracts.values import Unset
 from orchestrion.persistence.crash_points import CrashPoint
+from orchestrion.testing.conformance.reading import all_have_ended
 from tests.support.builders import (
     approval_respond,
     project_create,
@@ -28,7 +29,6 @@ from tests.support.builders import (
     turn_interrupt,
     turn_start,
 )
-from tests.support.provider_session import all_have_ended
 from tests.support.session_host import session_host
 from tests.support.stage import Asked, Stage, activity, payload, session_of, stage
 

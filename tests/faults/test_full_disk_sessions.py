@@ -19,8 +19,8 @@ from orchestrion import (
 )
 from orchestrion.actors.providers.adapter import ProcessIdentity
 from orchestrion.contracts.events import ThreadSessionSetEvent
+from orchestrion.testing.conformance.reading import all_have_ended
 from tests.support.builders import project_create, thread_create, turn_start
-from tests.support.provider_session import all_have_ended
 from tests.support.session_host import session_host
 from tests.support.small_disk import SmallDisk
 from tests.support.stage import Stage, activity, rehearsal, session_of, stage

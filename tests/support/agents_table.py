@@ -48,8 +48,9 @@ def main() -> None:
     if "--write" not in sys.argv[1:]:
         print(table())
         return
-    text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(text.replace(text_between_markers(text), table()), encoding="utf-8")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
+    _, _, after = rest.partition(f"\n{END}")
+    PAGE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

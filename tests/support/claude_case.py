@@ -10,9 +10,9 @@ from typing import Any, Final
 import pytest
 
 from orchestrion.actors.providers.claude.provider import ClaudeProvider
+from orchestrion.testing.conformance import ModelFailure, ProviderCase, late_program
 from tests.support.fakes.anthropic import AnthropicHandler
 from tests.support.fakes.model_core import FakeModel, serving
-from tests.support.provider_case import ModelFailure, late_program
 
 __all__ = ["ClaudeCase", "bundled_claude", "claude_case", "claude_environment"]
 
@@ -24,12 +24,10 @@ _FAILURES: Final[dict[ModelFailure, list[dict[str, Any]]]] = {
 }
 
 
-class ClaudeCase:
+class ClaudeCase(ProviderCase):
     """Each prompt carries a mark of its own, by which the model knows what to answer."""
 
     bogus_cursor = {"sessionId": "4f5e6d7c-0000-4000-8000-00000000dead"}  # noqa: RUF012 - the protocol's plain value
-
-    endless_retries: frozenset[ModelFailure] = frozenset()
 
     def __init__(self, model: FakeModel, home: Path, workspace: Path) -> None:
         self.model = model

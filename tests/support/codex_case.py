@@ -10,9 +10,9 @@ from typing import Any, Final
 import pytest
 
 from orchestrion.actors.providers.codex.provider import ApprovalPolicy, CodexProvider, SandboxMode
+from orchestrion.testing.conformance import ModelFailure, ProviderCase, late_program
 from tests.support.fakes.model_core import FakeModel, serving
 from tests.support.fakes.openai_responses import ResponsesHandler
-from tests.support.provider_case import ModelFailure, late_program
 
 __all__ = ["CodexCase", "codex_case"]
 
@@ -39,12 +39,10 @@ _FAILURES: Final[dict[ModelFailure, list[dict[str, Any]]]] = {
 }
 
 
-class CodexCase:
+class CodexCase(ProviderCase):
     """Each prompt carries a mark of its own, by which the model knows what to answer."""
 
     bogus_cursor = {"threadId": "01a20748-0000-7000-8000-00000000dead"}  # noqa: RUF012 - the protocol's plain value
-
-    endless_retries: frozenset[ModelFailure] = frozenset()
 
     def __init__(self, model: FakeModel, directory: Path) -> None:
         self.model = model

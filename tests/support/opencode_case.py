@@ -13,9 +13,9 @@ from typing import Any, Final
 import pytest
 
 from orchestrion.actors.providers.acp.provider import AcpProvider
+from orchestrion.testing.conformance import ModelFailure, ProviderCase, late_program
 from tests.support.fakes.model_core import FakeModel, serving
 from tests.support.fakes.openai_chat import ChatHandler
-from tests.support.provider_case import ModelFailure, late_program
 
 __all__ = ["OpencodeCase", "opencode_case"]
 
@@ -29,7 +29,7 @@ _FAILURES: Final[dict[ModelFailure, list[dict[str, Any]]]] = {
 }
 
 
-class OpencodeCase:
+class OpencodeCase(ProviderCase):
     """Each prompt carries a mark of its own, by which the model knows what to answer."""
 
     bogus_cursor = {"sessionId": "ses_00000000000000000000000000"}  # noqa: RUF012 - the protocol asks for a plain value

@@ -12,35 +12,25 @@ import signal
 import time
 from collections.abc import Generator
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
-import attrs
 import pytest
 
-__all__ = ["processes_of_test", "pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
+from orchestrion.testing.processes import MarkedProcess, mark_processes, marked_processes
 
-MARK: Final = "ORCHESTRION_TEST_RUN"
+__all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"]
+
 ENDED_WITHIN_SECONDS = 30.0
 """A guardian promises two, after the death of its host; a machine that is busy gives them to it late."""
 
-TEST: Final = "PYTEST_CURRENT_TEST"
 _POLL_SECONDS: Final = 0.02
-_found = pytest.StashKey[list["Orphan"]]()
-
-
-@attrs.frozen
-class Orphan:
-    pid: int
-    command: str
-    test: str
+_found = pytest.StashKey[list[MarkedProcess]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Mark what this process starts, workers included, which then find the mark set."""
     if not _is_worker(config):
-        os.environ[MARK] = uuid4().hex
+        mark_processes(anew=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,43 +54,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"ORPHAN {orphan.pid} ({orphan.command}) of {orphan.test}", red=True)
 
 
-def processes_of_test() -> list[int]:
-    """The living processes that the running test has started, and what they started."""
-    test = os.environ[TEST].rpartition(" ")[0]
-    return [orphan.pid for orphan in _marked(os.environ[MARK]) if orphan.test == test and orphan.pid != os.getpid()]
-
-
-def _left() -> list[Orphan]:
+def _left() -> list[MarkedProcess]:
     """What has not ended in time."""
     deadline = time.monotonic() + ENDED_WITHIN_SECONDS
-    while (left := _marked(os.environ[MARK])) and time.monotonic() < deadline:
+    while (left := marked_processes()) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     return left
 
 
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
-
-
-def _marked(mark: str) -> list[Orphan]:
-    return [
-        Orphan(pid, _command(pid), environment.get(TEST.encode(), b"no test").decode().rpartition(" ")[0])
-        for pid in map(int, filter(str.isdecimal, os.listdir("/proc")))
-        if (environment := _environment(pid)).get(MARK.encode()) == mark.encode()
-    ]
-
-
-def _environment(pid: int) -> dict[bytes, bytes]:
-    """The environment that a process was started with; nothing for one that is gone, a zombie, or somebody else's."""
-    try:
-        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return {}
-    return {name: value for name, _, value in (entry.partition(b"=") for entry in entries)}
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()[:120]
-    except OSError:
-        return "gone"

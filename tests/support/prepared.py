@@ -28,7 +28,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from tests.support.orphans import MARK, TEST
+from orchestrion.testing.processes import MARK, TEST
 
 __all__ = ["run_prepared"]
 

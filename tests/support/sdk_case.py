@@ -8,19 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrion.actors.providers.acp.provider import AcpProvider
-from tests.support.provider_case import ModelFailure, late_program
+from orchestrion.testing.conformance import ModelFailure, ProviderCase, late_program
 
 __all__ = ["SdkCase", "sdk_case"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class SdkCase:
+class SdkCase(ProviderCase):
     """The agent of `sdk_agent`, on the SDK of the `agent-client-protocol` package."""
 
     bogus_cursor = {"sessionId": "sdk-00000000000000000000000000000000"}  # noqa: RUF012 - the protocol's plain value
-
-    endless_retries: frozenset[ModelFailure] = frozenset()
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

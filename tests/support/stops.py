@@ -42,11 +42,12 @@ from orchestrion.runtime.cli.signals import handle_signals, run_until_signal
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.lifetime import GRACE_SECONDS
 from orchestrion.runtime.options import RuntimeOptions
+from orchestrion.testing.conformance import Cases, ProviderCase
+from orchestrion.testing.conformance.rehearsal import rehearsal_case
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.claude_case import claude_case
 from tests.support.codex_case import codex_case
 from tests.support.hanging_provider import ASYNCHRONOUS, Behaviour, HangingProvider
-from tests.support.provider_case import Cases, ProviderCase, rehearsal_case
 
 DEADLINE_SECONDS: Final = 1.5
 SLACK_SECONDS: Final = 3.0

@@ -1,4 +1,4 @@
-"""The direction of imports: contracts, domain, persistence, actors, runtime, the face; none points up.
+"""The direction of imports: contracts, domain, persistence, actors, runtime, testing and the face; none points up.
 
 Inside `actors/` the rooms have an order too, and so have the rooms of `actors/providers/`: what all rooms share stands
 in `actors/` itself, and what all providers share in `actors/providers/` itself. `migrations` stands beside: it imports
@@ -33,7 +33,7 @@ ROOMS: Final = (
     ("actors.checkpoints",),
     ("actors.sessions",),
     ("runtime",),
-    ("runtime.cli",),
+    ("runtime.cli", "testing"),
 )
 """From the bottom up. A module belongs to the longest name that it is in. Rooms in one row do not import each other."""
 MIGRATIONS_MAY_IMPORT: Final = {"peewee"}
@@ -202,6 +202,7 @@ def test_every_room_is_read() -> None:
         ("runtime.host", "import orchestrion"),
         ("runtime.host", "from .. import version"),
         ("runtime.host", "from .cli.app import app"),
+        ("runtime.host", "from ..testing.processes import processes_of_test"),
         ("migrations.runner", "from ..persistence import models"),
         ("migrations.runner", "import attrs"),
         ("contracts.values", "import time"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,21 +11,14 @@ from pathlib import Path
 import pytest
 
 import orchestrion
+from tests.support.wheel import build_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("actors", "migrations", "persistence", "runtime")
 
 
 def test_wheel_has_every_module(tmp_path: Path) -> None:
-    source = tmp_path / "source"  # a build leaves files in its source
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in listed.rstrip("\0").split("\0"):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*build, "--wheel-dir", str(tmp_path), str(source)], check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    names = zipfile.ZipFile(build_wheel(tmp_path)).namelist()
     packed = {name for name in names if name.endswith(".py")}
     assert "orchestrion/actors/providers/catalogue.toml" in names
     linked = {f"orchestrion/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
@@ -70,11 +62,11 @@ def test_bare_import_of_a_folder_says_what_to_import(folder: str) -> None:
 def test_import_is_light_and_names_are_loaded_at_their_first_use() -> None:
     code = (
         "import sys, orchestrion\n"
-        "heavy = {'anyio', 'peewee', 'cattrs', 'orchestrion.runtime.host'} & set(sys.modules)\n"
+        "heavy = {'anyio', 'peewee', 'cattrs', 'pytest', 'orchestrion.runtime.host'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "orchestrion.open_runtime\n"
         "assert 'orchestrion.runtime.host' in sys.modules\n"
-        "assert not {'runtime', 'actors', 'persistence', 'migrations'} & set(sys.modules)\n"
+        "assert not {'runtime', 'actors', 'persistence', 'migrations', 'pytest'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "tests")
 

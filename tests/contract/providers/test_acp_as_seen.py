@@ -28,7 +28,7 @@ from orchestrion.contracts.provider_events import (
     TurnCompleted,
 )
 from orchestrion.contracts.values import ApprovalDecision, JsonObject
-from tests.support.provider_session import ReadSession, session
+from orchestrion.testing.conformance.reading import ReadSession, session
 
 pytestmark = pytest.mark.anyio
 

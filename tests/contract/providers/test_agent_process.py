@@ -24,8 +24,8 @@ from orchestrion.actors.providers.process.interpreter import find_python
 from orchestrion.actors.providers.process.launch import Launch
 from orchestrion.actors.providers.process.process_table import processes_of, start_time
 from orchestrion.contracts.errors import ProviderUnavailable
+from orchestrion.testing.conformance.reading import all_have_ended
 from tests.support.git import Repository
-from tests.support.provider_session import all_have_ended
 
 SAFETY_NET_SECONDS = 180
 

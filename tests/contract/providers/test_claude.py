@@ -34,8 +34,8 @@ from orchestrion.contracts.values import (
     DataUrl,
     ImageMimeType,
 )
+from orchestrion.testing.conformance.reading import ReadSession, all_have_ended, session
 from tests.support.claude_case import ClaudeCase, bundled_claude, claude_case
-from tests.support.provider_session import ReadSession, all_have_ended, session
 
 pytestmark = pytest.mark.anyio
 

@@ -31,10 +31,10 @@ from orchestrion.contracts.values import (
     DataUrl,
     ImageMimeType,
 )
+from orchestrion.testing.conformance.reading import session
 from tests.support.codex_case import CodexCase, codex_case
 from tests.support.fakes.model_core import last_user_text
 from tests.support.git import Repository
-from tests.support.provider_session import session
 
 pytestmark = pytest.mark.anyio
 

@@ -1,50 +1,25 @@
-"""A host that is SIGKILLed in the middle of a turn: nothing of its agent is left, and the conversation goes on.
+"""A runtime's host that is killed with SIGKILL in the middle of a turn: the thread goes on, with every agent.
 
-First an adapter alone, then the whole runtime, with every agent.
+The conformance suite has the same of an adapter alone.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers.adapter import ProcessIdentity
 from orchestrion.actors.providers.codex.provider import CodexProvider
+from orchestrion.testing.conformance import ProviderCase
 from tests.support.builders import project_create, thread_create, turn_start
 from tests.support.codex_case import CodexCase, codex_case
 from tests.support.git import Repository
-from tests.support.provider_case import ProviderCase
-from tests.support.provider_host import HostToKill
-from tests.support.provider_session import SAFETY_NET_SECONDS, all_have_ended, session
 from tests.support.session_host import SessionHost, session_host
 from tests.support.stage import activity, session_of, stage
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_a_conversation_survives_its_host(case: ProviderCase, workspace: Path) -> None:
-    prompts = [case.say("pelican"), case.talk_forever()]
-    host = await to_thread.run_sync(HostToKill, case.provider, workspace, prompts)
-    agent = ProcessIdentity(pid=host.told["pid"], started_at=host.told["startedAt"])
-    assert not await all_have_ended(agent)
-
-    guardian = os.pidfd_open(agent.pid)
-    try:
-        await to_thread.run_sync(host.kill)
-        with anyio.fail_after(SAFETY_NET_SECONDS):
-            await anyio.wait_readable(guardian)
-    finally:
-        os.close(guardian)
-    assert await all_have_ended(agent)
-
-    async with session(case.provider, workspace, cursor=host.told["cursor"]) as resumed:
-        await resumed.turn(case.recall())
-        assert "pelican" in resumed.text()
 
 
 async def host_killed_while_its_agent_streams(host: SessionHost, workspace: Path, first: str, second: str) -> str:

@@ -9,8 +9,8 @@ import pytest
 
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.contracts.provider_events import TurnCompleted
+from orchestrion.testing.conformance.reading import session
 from tests.support.opencode_case import OpencodeCase, opencode_case
-from tests.support.provider_session import session
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from orchestrion.actors.providers.catalogue.entries import AgentEntry, Installation, LoginHint
 from orchestrion.actors.providers.catalogue.probe import probe_agents
-from tests.support.orphans import processes_of_test
+from orchestrion.testing.processes import processes_of_test
 
 pytestmark = pytest.mark.anyio
 

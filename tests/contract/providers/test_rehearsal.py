@@ -33,8 +33,8 @@ from orchestrion.contracts.values import (
     DataUrl,
     ImageMimeType,
 )
-from tests.support.provider_case import RehearsalCase
-from tests.support.provider_session import all_have_ended, session
+from orchestrion.testing.conformance.reading import all_have_ended, session
+from orchestrion.testing.conformance.rehearsal import RehearsalCase
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrion.actors.providers.adapter import TurnRequest
 from orchestrion.contracts.errors import ProviderProtocolError
 from orchestrion.contracts.provider_events import TurnCompleted
-from tests.support.provider_session import session
+from orchestrion.testing.conformance.reading import session
 from tests.support.sdk_case import SdkCase
 
 pytestmark = pytest.mark.anyio

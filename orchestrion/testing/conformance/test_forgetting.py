@@ -1,4 +1,4 @@
-"""What every adapter whose agents can forget promises, on real agents: the turns named are gone, and no others."""
+"""Agents that can forget (`RollsBack`): the named turns are gone, and no others."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.actors.providers.adapter import RollsBack, TurnRequest
-from orchestrion.contracts.errors import ProviderError
-from orchestrion.contracts.ids import TurnId
-from orchestrion.contracts.provider_events import MessageDelta, TurnCompleted
-from orchestrion.contracts.values import JsonObject
-from tests.support.provider_case import ProviderCase
-from tests.support.provider_session import ReadSession, session, session_request
+from ...actors.providers.adapter import RollsBack, TurnRequest
+from ...contracts.errors import ProviderError
+from ...contracts.ids import TurnId
+from ...contracts.provider_events import MessageDelta, TurnCompleted
+from ...contracts.values import JsonObject
+from .case import ProviderCase
+from .reading import ReadSession, session, session_request
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def interrupted_turn(read: ReadSession, case: ProviderCase, turn_id: str) 
     assert (await read.until(TurnCompleted)).outcome == "interrupted"
 
 
-@pytest.mark.lesson("L19")
+@pytest.mark.rule("turns-forgotten")
 async def test_the_turns_named_are_gone_and_the_earlier_ones_are_there(
     rolling_case: ProviderCase, workspace: Path
 ) -> None:
@@ -61,7 +61,7 @@ async def test_the_turns_named_are_gone_and_the_earlier_ones_are_there(
     assert await remembered(rolling_case, workspace, left, ["pelican", "heron", "stork"]) == ["pelican"]
 
 
-@pytest.mark.lesson("L19")
+@pytest.mark.rule("turns-forgotten")
 async def test_asked_again_it_forgets_nothing_more(rolling_case: ProviderCase, workspace: Path) -> None:
     cursor = await turns_of(rolling_case, workspace, "pelican", "heron")
     assert await forget(rolling_case, workspace, cursor, "heron") is not None
@@ -73,6 +73,7 @@ async def test_asked_again_it_forgets_nothing_more(rolling_case: ProviderCase, w
     assert await remembered(rolling_case, workspace, last, ["pelican", "heron", "stork"]) == ["pelican", "stork"]
 
 
+@pytest.mark.rule("turns-forgotten")
 async def test_it_goes_back_in_what_it_went_back_to(rolling_case: ProviderCase, workspace: Path) -> None:
     cursor = await turns_of(rolling_case, workspace, "pelican", "heron", "stork")
     left = await forget(rolling_case, workspace, cursor, "stork")
@@ -81,6 +82,7 @@ async def test_it_goes_back_in_what_it_went_back_to(rolling_case: ProviderCase, 
     assert await remembered(rolling_case, workspace, again, ["pelican", "heron", "stork", "swan"]) == ["pelican"]
 
 
+@pytest.mark.rule("turns-forgotten")
 async def test_turns_that_never_reached_the_agent_are_not_counted(rolling_case: ProviderCase, workspace: Path) -> None:
     cursor = await turns_of(rolling_case, workspace, "pelican", "heron")
     assert await forget(rolling_case, workspace, cursor, "never-1") == cursor
@@ -88,6 +90,7 @@ async def test_turns_that_never_reached_the_agent_are_not_counted(rolling_case: 
     assert await remembered(rolling_case, workspace, left, ["pelican", "heron"]) == ["pelican"]
 
 
+@pytest.mark.rule("turns-forgotten")
 async def test_interrupted_turns_are_kept_and_forgotten_as_others_are(
     rolling_case: ProviderCase, workspace: Path
 ) -> None:
@@ -105,12 +108,14 @@ async def test_interrupted_turns_are_kept_and_forgotten_as_others_are(
     ]
 
 
+@pytest.mark.rule("turns-forgotten")
 async def test_a_conversation_of_which_nothing_is_left_begins_anew(rolling_case: ProviderCase, workspace: Path) -> None:
     cursor = await turns_of(rolling_case, workspace, "pelican", "heron")
     left = await forget(rolling_case, workspace, cursor, "pelican", "heron")
     assert await remembered(rolling_case, workspace, left, ["pelican", "heron"]) == []
 
 
+@pytest.mark.rule("turns-forgotten")
 async def test_an_agent_killed_in_the_next_turn_has_forgotten_the_reverted_ones(
     rolling_case: ProviderCase, workspace: Path
 ) -> None:
@@ -126,6 +131,7 @@ async def test_an_agent_killed_in_the_next_turn_has_forgotten_the_reverted_ones(
         assert await remembered(rolling_case, workspace, later, ["pelican", "heron"]) == ["pelican"]
 
 
+@pytest.mark.rule("turns-forgotten")
 async def test_rolling_back_an_unknown_conversation_is_refused(rolling_case: ProviderCase, workspace: Path) -> None:
     """Nothing is answered as if it had been done: the conversation is refused, now or when it is resumed."""
     assert isinstance(rolling_case.provider, RollsBack)

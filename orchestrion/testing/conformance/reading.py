@@ -1,0 +1,167 @@
+"""A connection to an agent as a scenario reads it: its events kept, and waited for by their kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import anyio
+import pytest
+from anyio import to_thread
+
+from ...actors.providers.adapter import AgentConnection, ProcessIdentity, Provider, SessionRequest, TurnRequest
+from ...actors.providers.process.process_table import processes_of
+from ...contracts.ids import ProviderSessionId, ThreadId, TurnId
+from ...contracts.provider_events import MessageDelta, ProviderRuntimeEvent, SessionExited, TurnCompleted
+from ...contracts.values import JsonObject
+
+__all__ = ["SAFETY_NET_SECONDS", "ReadSession", "all_have_ended", "session", "session_request"]
+
+SAFETY_NET_SECONDS: Final = 120
+"""How long one session of a scenario may take."""
+
+_SHOWN_EVENTS: Final = 40
+_SHOWN_CHARACTERS: Final = 300
+
+E = TypeVar("E")
+
+
+class ReadSession:
+    """One reader of one connection. `events` are all that were read, in order."""
+
+    def __init__(self, connection: AgentConnection) -> None:
+        self.connection = connection
+        self.events: list[ProviderRuntimeEvent] = []
+        self._awaited: str | None = None
+
+    @property
+    def process(self) -> ProcessIdentity:
+        """The agent's process, which it has."""
+        process = self.connection.process
+        assert process is not None, "the agent has no process"
+        return process
+
+    async def has_ended(self) -> bool:
+        """Whether no process of the agent lives; an agent without one has none."""
+        process = self.connection.process
+        return process is None or await all_have_ended(process)
+
+    async def until(self, kind: type[E]) -> E:
+        """Read up to the next event of this kind."""
+        self._awaited = kind.__name__
+        while True:
+            try:
+                event = await self.connection.events.receive()
+            except anyio.EndOfStream:
+                pytest.fail(f"the events ended, and no {kind.__name__} was among them")
+            self.events.append(event)
+            if isinstance(event, kind):
+                self._awaited = None
+                return event
+
+    async def turn(self, prompt: str, *, turn_id: str | None = None) -> TurnCompleted:
+        """A whole turn, in which nothing is asked."""
+        named = None if turn_id is None else TurnId(turn_id)
+        await self.connection.start_turn(TurnRequest(text=prompt, turn_id=named))
+        return await self.until(TurnCompleted)
+
+    async def rest(self) -> list[ProviderRuntimeEvent]:
+        """Read to the end of the events and return what came from here on."""
+        before = len(self.events)
+        async for event in self.connection.events:
+            self.events.append(event)
+        return self.events[before:]
+
+    async def exited(self) -> SessionExited:
+        """Read to the end of the events, which is the agent's exit."""
+        rest = await self.rest()
+        assert rest, "the events ended without SessionExited"
+        assert isinstance(rest[-1], SessionExited), f"the last event is {type(rest[-1]).__name__}, not SessionExited"
+        return rest[-1]
+
+    async def closed(self) -> SessionExited:
+        """Close the connection as the runtime does, and read it to its end."""
+        await self.connection.close()
+        return await self.exited()
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def text(self) -> str:
+        return "".join(event.text for event in self.of(MessageDelta))
+
+    def said(self) -> list[str]:
+        """The messages' texts, by item."""
+        messages: dict[str, str] = {}
+        for event in self.of(MessageDelta):
+            messages[event.item] = messages.get(event.item, "") + event.text
+        return list(messages.values())
+
+    def account(self) -> str:
+        """What was observed, for a person: the last events, and what was being waited for."""
+        shown = [f"  {str(event)[:_SHOWN_CHARACTERS]}" for event in self.events[-_SHOWN_EVENTS:]]
+        left_out = len(self.events) - len(shown)
+        lines = [f"Observed: {len(self.events)} events"]
+        lines += [f"  … {left_out} earlier ones"] if left_out else []
+        lines += shown
+        lines += [f"  (then waiting for {self._awaited})"] if self._awaited else []
+        return "\n".join(lines)
+
+
+def session_request(workspace: Path, cursor: JsonObject | None) -> SessionRequest:
+    return SessionRequest(
+        thread_id=ThreadId("thread"),
+        provider_session_id=ProviderSessionId("session"),
+        workspace=workspace,
+        resume_cursor=cursor,
+    )
+
+
+@asynccontextmanager
+async def session(
+    provider: Provider, workspace: Path, *, cursor: JsonObject | None = None, needs: tuple[str, ...] = ()
+) -> AsyncIterator[ReadSession]:
+    """A session of `provider` in `workspace`, under a safety net of time. It leaves no process, however it ends.
+
+    `needs` names what the scenario is about: fields of `Capabilities`, or `process`. The scenario is skipped where the
+    adapter does not declare one of them. An error of the body gets a note with what was observed.
+    """
+    identity: ProcessIdentity | None = None
+    read: ReadSession | None = None
+    skipped: BaseException | None = None
+    try:
+        with anyio.fail_after(SAFETY_NET_SECONDS):
+            async with provider.connect(session_request(workspace, cursor)) as connection:
+                identity = connection.process
+                try:
+                    _skip_unless_declared(provider, connection, needs)
+                    read = ReadSession(connection)
+                    yield read
+                except pytest.skip.Exception as reason:  # an adapter's own task group would wrap it
+                    skipped = reason
+    except BaseException as error:
+        if read is not None:
+            error.add_note(read.account())
+        raise
+    finally:
+        if identity is not None:
+            with anyio.CancelScope(shield=True):
+                assert await all_have_ended(identity), "a process of the agent is left"
+    if skipped is not None:
+        raise skipped
+
+
+def _skip_unless_declared(provider: Provider, connection: AgentConnection, needs: tuple[str, ...]) -> None:
+    for need in needs:
+        if need == "process":
+            if connection.process is None:
+                pytest.skip(f"the agents of {provider.name} have no process")
+        elif not getattr(connection.capabilities, need):
+            pytest.skip(f"{provider.name} declares Capabilities({need}=False)")
+
+
+async def all_have_ended(identity: ProcessIdentity) -> bool:
+    """Whether no process of the agent lives."""
+    return await to_thread.run_sync(processes_of, identity) == []
