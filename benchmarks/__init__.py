@@ -1,8 +1,8 @@
-"""Benchmarks: what the core costs, measured beside raw `sqlite3` doing the same writes.
+"""Benchmarks: what the core costs, compared with raw `sqlite3` doing the same writes.
 
     make bench                                   a few minutes; a table, and a JSON line for each figure
     python -m benchmarks --only dispatch --long  some of it, at full size
 
-A figure of one machine says little; its share of the floor, measured in the same minute, says more. So each measure is
-cut into short rounds that alternate with its floor, and what is kept is the median of the rounds' shares.
+Absolute figures depend on the machine. The share of the floor, measured in the same minute, depends on it less. So each
+measure is split into short rounds that alternate with its floor, and the result is the median of the rounds' shares.
 """

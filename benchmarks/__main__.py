@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the usual measures, or those named; a JSON line for each figure, and the table at the end."""
+"""`python -m benchmarks`: the default measures, or those named; prints JSON lines and a table at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .writing import dispatching, reaching_readers
 
 MEASURES = ("dispatch", "readers", "growth", "sizes", "streaming", "pressure", "isolation")
 NAMED_ALONE = ("captures", "hostile")
-"""What takes long and is measured only where it is named."""
+"""Measures that take long and run only if named."""
 
 
 def main() -> None:

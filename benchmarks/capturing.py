@@ -1,7 +1,7 @@
-"""Capturing a large repository: what a capture takes, cold and warm, and by how much it delays a turn's hand-over.
+"""Capturing a large repository: the time of a cold and of a warm capture, and how much it delays a turn's hand-over.
 
-Cold: the first capture, which reads every file; the index that the last one left is taken away. Warm: ten files were
-changed since. The delay is the time from a turn's request to its claim, less the same in a repository of ten files.
+Cold: the first capture, which reads every file; the index of the previous one is deleted. Warm: ten files have changed
+since. The delay is the time from a turn's request to its claim, minus the same in a repository of ten files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _THREAD: Final = ThreadId("t0")
 
 
 async def capturing(*, files: int, rounds: int) -> AsyncIterator[Figure]:
-    """The figures for a repository with so many files, each of 1 to 4 KB, all committed."""
+    """The figures for a repository with `files` committed files of 1 to 4 KB."""
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
         large, control = Path(directory) / "large", Path(directory) / "control"
         await run_sync(_make, large, files)
@@ -87,7 +87,7 @@ async def _delays(directory: Path, large: Path, control: Path, rounds: int) -> A
     none: list[float] = []
     async with _serving(directory / "large.db", large) as runtime:
         turns = _turns(runtime)
-        await anext(turns)  # starts the agent
+        await anext(turns)  # this turn starts the agent
         for number in range(rounds):
             await run_sync(_change, large, number)
             await run_sync(_forget_index, large)
@@ -114,7 +114,7 @@ async def _serving(database: Path, workspace: Path) -> AsyncIterator[Runtime]:
 
 
 async def _turns(runtime: Runtime) -> AsyncIterator[float]:
-    """Turns one after the other, each with its end captured: the seconds from the request to the claim."""
+    """Run turns one after the other and yield the seconds from each request to its claim."""
     number = 0
     while True:
         number += 1

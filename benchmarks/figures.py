@@ -1,4 +1,4 @@
-"""Figures: what a measure found, its floor, its target, and how they are printed."""
+"""Figures: what a measure found, its floor, its targets, and how it is printed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def at_most(bound: float, *, of: Measured = "value") -> Target:
 
 @attrs.frozen(kw_only=True)
 class Figure:
-    """One line of the table. `share` is the median of the rounds' shares of the floor, not `value / floor`."""
+    """One row of the table. `share` is the median of the rounds' shares of the floor, not `value / floor`."""
 
     name: str
     value: float
@@ -46,7 +46,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Each target, with whether it is met; empty without targets."""
+        """Each target and whether it is met; empty without targets."""
         return ", ".join(f"{target.text} {'met' if self._meets(target) else 'NOT MET'}" for target in self.targets)
 
     def _meets(self, target: Target) -> bool:
@@ -55,7 +55,7 @@ class Figure:
 
 
 def median_of(name: str, unit: str, rounds: Sequence[tuple[float, float]], *targets: Target) -> Figure:
-    """A figure of rounds of (value, floor)."""
+    """A figure from rounds of (value, floor)."""
     return Figure(
         name=name,
         unit=unit,
@@ -72,7 +72,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def print_figure(figure: Figure) -> None:
-    """One JSON line on standard output."""
+    """Print one JSON line on standard output."""
     line = {
         "name": figure.name,
         "value": round(figure.value, 3),
@@ -85,7 +85,7 @@ def print_figure(figure: Figure) -> None:
 
 
 def print_table(figures: Sequence[Figure]) -> None:
-    """All figures as a Markdown table on standard error."""
+    """Print all figures as a Markdown table on standard error."""
     lines = ["| | measured | raw `sqlite3` | share | target |", "|---|---|---|---|---|"]
     for figure in figures:
         floor = "" if figure.floor is None else _number(figure.floor)

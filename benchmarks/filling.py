@@ -1,7 +1,7 @@
-"""Filling: a database with so many events, made by a runtime in a process of its own.
+"""Filling: a runtime in its own process makes a database with a given number of events.
 
-Run as a module it is that process: it fills, says what it took, and either stops cleanly or is killed with a turn
-running and the last commands just answered.
+Run as a module, it is that process: it fills the database, prints what it took, and either stops cleanly or is killed
+while a turn runs and right after the last commands were answered.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KIB: Final = 1024
 
 @attrs.frozen(kw_only=True)
 class Filled:
-    """What the process was when it had filled the database. The database stands as it left it."""
+    """What the process measured when the database was full. The database is as the process left it."""
 
     database: Path
     events: int
@@ -39,7 +39,7 @@ class Filled:
 
 
 def fill(database: Path, events: int, crash: bool = False) -> Filled:
-    """Fill a new database with about so many events."""
+    """Fill a new database with about `events` events."""
     arguments = [sys.executable, "-m", __name__, str(database), str(events), *(["crash"] if crash else [])]
     ended = subprocess.run(arguments, stdout=subprocess.PIPE, check=False)
     if ended.returncode != (-signal.SIGKILL if crash else 0):
@@ -48,7 +48,7 @@ def fill(database: Path, events: int, crash: bool = False) -> Filled:
 
 
 def workload_of(events: int) -> Workload:
-    """Threads of four turns each, as many as make up the events."""
+    """Threads of four turns each, enough to make up the events."""
     few = Workload(threads=1)
     return Workload(threads=max(1, round(events / (few.commands + few.turns))))
 
@@ -64,12 +64,12 @@ async def _fill(database: Path, events: int, *, crash: bool) -> None:
             for caller in range(CALLERS):
                 calling.start_soon(_call, runtime, workload, caller)
         await runtime.wait_until_projected(runtime.health().head)
-        said = {
+        measured = {
             "events": runtime.health().head,
             "turns": workload.threads * workload.turns,
             "rss_mb": resident_bytes() / _KIB**2,
         }
-        print(json.dumps(said), flush=True)
+        print(json.dumps(measured), flush=True)
         if crash:
             for command, actor in list(workload.turn(0, workload.turns + 1))[: 2 + workload.deltas]:
                 await runtime.dispatch(command, actor=actor)

@@ -1,6 +1,6 @@
-"""The floor: raw `sqlite3` writing the rows that the runtime wrote, into the same tables, in groups.
+"""The floor: raw `sqlite3` writes the rows that the runtime wrote, into the same tables, in groups.
 
-It decides nothing, validates nothing, projects nothing and answers nobody; the rows are made before the clock starts.
+It decides, validates, projects and answers nothing. The rows are prepared before the clock starts.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _LOG_TABLES = ("orchestration_events", "orchestration_command_receipts")
 
 @attrs.frozen
 class LogRows:
-    """The rows of the log, and the receipt of each command, in the order in which they were written."""
+    """The rows of the log and the receipt of each command, in the order in which they were written."""
 
     events: Sequence[tuple[Any, ...]]
     receipts: Sequence[tuple[Any, ...]]
 
 
 def read_log_rows(database: Path, *, after: int = 0) -> LogRows:
-    """What a runtime wrote after a sequence."""
+    """The rows that a runtime wrote after a sequence."""
     events = "SELECT * FROM orchestration_events WHERE sequence > ? ORDER BY sequence"
     receipts = "SELECT * FROM orchestration_command_receipts WHERE result_sequence > ? ORDER BY result_sequence"
     with closing(sqlite3.connect(database)) as connection:
@@ -40,7 +40,7 @@ def read_log_rows(database: Path, *, after: int = 0) -> LogRows:
 
 
 def write_floor(rows: LogRows, *, group: int, durability: Durability) -> float:
-    """Rows a second when each transaction writes `group` events and their receipts."""
+    """Rows per second when each transaction writes `group` events and their receipts."""
     with _fresh_database(durability) as connection:
         insert_event, insert_receipt = (_insert(connection, table) for table in _LOG_TABLES)
         began = time.perf_counter()
@@ -53,7 +53,7 @@ def write_floor(rows: LogRows, *, group: int, durability: Durability) -> float:
 
 
 def replay_floor(database: Path, *, page: int) -> float:
-    """Events a second when the log is read page by page and the rows that came of it are written once."""
+    """Events per second when the log is read page by page and the resulting rows are written once."""
     with closing(sqlite3.connect(database)) as source, _fresh_database("normal") as target:
         names = [
             name
@@ -78,7 +78,7 @@ def replay_floor(database: Path, *, page: int) -> float:
 
 @contextmanager
 def _fresh_database(durability: Durability) -> Iterator[sqlite3.Connection]:
-    """A new database with the schema, open with raw `sqlite3` as the runtime opens it."""
+    """A new database with the schema, opened by raw `sqlite3` with the settings of the runtime."""
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
         path = Path(directory) / "floor.db"
         prepare(path, EPOCH).close()

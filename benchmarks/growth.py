@@ -1,4 +1,4 @@
-"""Growth: whether the cost of a delta depends on what its thread, or the database, holds already."""
+"""Growth: whether the cost of a delta depends on how much its thread, or the database, already holds."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MESSAGE_DELTAS: Final = 200
 
 
 async def growing(*, rounds: int, deltas: int, threads: int) -> list[Figure]:
-    """Seconds a delta, as ratios: each figure's floor is the same work where little is stored."""
+    """Seconds per delta, as ratios: each figure's floor is the same work on little data."""
     return [await _turns(rounds), await _length(deltas), *await _threads(rounds, threads)]
 
 
 async def after_many_events(many: Path, few: Path, *, name: str, rounds: int) -> Figure:
-    """The same deltas behind a long log and behind a short one; both files grow by them."""
+    """The same deltas after a long log and after a short one; both files grow by them."""
     found: list[tuple[float, float]] = []
     async with open_runtime(many) as long, open_runtime(few) as short:
         for number in range(rounds):
@@ -38,7 +38,7 @@ async def after_many_events(many: Path, few: Path, *, name: str, rounds: int) ->
 
 
 async def _turns(rounds: int) -> Figure:
-    """A thread with 50 turns beside one with a single turn, in one database."""
+    """A thread with 50 turns compared with a thread with one turn, in one database."""
     found: list[tuple[float, float]] = []
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
         async with open_runtime(Path(directory) / "state.db") as runtime:
@@ -55,7 +55,7 @@ async def _turns(rounds: int) -> Figure:
 
 
 async def _length(deltas: int) -> Figure:
-    """The last tenths of a long thread beside its first ones."""
+    """The last tenths of a long thread compared with its first ones."""
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
         async with open_runtime(Path(directory) / "state.db") as runtime:
             workload = Workload(threads=1, turns=1)
@@ -72,7 +72,7 @@ async def _length(deltas: int) -> Figure:
 
 
 async def _threads(rounds: int, threads: int) -> list[Figure]:
-    """The same deltas in a crowded database and in a small one; then deltas to threads that have to be loaded first."""
+    """The same deltas in a large database and in a small one; then deltas to threads that must be loaded first."""
     crowded, loading = [], []
     loaded = threads // 4
     async with _filled(threads, loaded) as many, _filled(CALLERS, loaded) as few:
@@ -94,7 +94,7 @@ async def _threads(rounds: int, threads: int) -> list[Figure]:
 
 @asynccontextmanager
 async def _filled(threads: int, loaded: int) -> AsyncIterator[Runtime]:
-    """A new database of so many threads, of which so many are kept in memory."""
+    """A new database with this many threads, of which `kept` stay in memory."""
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
         async with open_runtime(Path(directory) / "state.db", options=RuntimeOptions(loaded_threads=loaded)) as runtime:
             await _send_in_order(runtime, Workload(threads=threads, turns=1).opening())
@@ -109,12 +109,12 @@ def _stream(thread_id: str, turn_id: str, prefix: str, count: int) -> list[Sent]
 
 
 def _spread(over: int, count: int, prefix: str) -> list[Sent]:
-    """Deltas that begin a message each, in turn to so many threads."""
+    """Deltas that each begin a message, distributed over this many threads."""
     return [delta(f"t{i % over}", f"{prefix}-m{i}", f"{prefix}-{i}", turn_id="x") for i in range(count)]
 
 
 async def _cost(runtime: Runtime, sent: list[Sent]) -> float:
-    """Microseconds a command, `CALLERS` of them at a time, projection included."""
+    """Microseconds per command, with `CALLERS` callers, projection included."""
     rest = iter(sent)
 
     async def call() -> None:

@@ -1,15 +1,15 @@
-"""Hostile agents: what ten of them at once cost the host's memory, and the thread beside them.
+"""Hostile agents: what ten of them at once cost the host's memory, and a thread that works meanwhile.
 
-Ten threads at a time, each with an agent in another mode of `tests/support/hostile_agent.py` or, where the Claude Agent
-SDK is installed, `tests/support/hostile_claude.py`, wave by wave until every mode had its turn. Memory is the peak that
-the kernel counted during a wave, above what was resident when every provider was open and turns of an ordinary agent
-were done. What earlier waves left behind counts too.
+Ten threads at a time have an agent each, in different modes of `tests/support/hostile_agent.py` or, if the Claude Agent
+SDK is installed, `tests/support/hostile_claude.py`, wave after wave until every mode has run. Memory is the kernel's
+peak during a wave, minus what was resident once every provider was open and an ordinary agent had run turns. What
+earlier waves left behind counts too.
 
-Beside them a thread takes turns of a paced agent. Its time is compared with turns beside as many processes that only
-keep the processor busy: hostile agents do that too, and no host can give a neighbour the cores that they use. The time
-beside nothing is given to see how much that is; it has a target only where the agents have cores of their own.
+Meanwhile another thread runs turns of a paced agent. Their time is compared with turns during which as many processes
+only use the processor: hostile agents do that too, and no host can return cores that they use. The time without load is
+printed for comparison; it has a target only if the agents have cores of their own.
 
-Run as a module it is the process that is measured: it prints JSON. Linux only.
+Run as a module, it is the measured process and prints JSON. Linux only.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _MIB: Final = 1024**2
 
 @attrs.frozen(kw_only=True)
 class _Seen:
-    """Memory in MiB above the idle host, times in seconds. `waves` has for each wave its modes and its peak."""
+    """Memory in MiB above the idle host, times in seconds. `waves` has the modes and the peak of each wave."""
 
     grown: float
     alone: float
@@ -113,7 +113,7 @@ def _run() -> _Seen:
 
 
 class _Peak:
-    """The most memory that was resident since `reset`, as the kernel counts it: no peak is too short to be seen."""
+    """The peak of resident memory since `reset`, as the kernel counts it: it misses no short peak."""
 
     @staticmethod
     def reset() -> None:
@@ -204,7 +204,7 @@ async def _beside(runtime: Runtime, threads: Sequence[str], unfinished: list[str
 
 
 async def _turn(runtime: Runtime, thread: str) -> float:
-    """The seconds from asking for a turn to its end."""
+    """The seconds from a turn's request to its end."""
     began = time.perf_counter()
     message = {"messageId": f"{thread}-{time.monotonic_ns()}", "role": "user", "text": PACED, "attachments": []}
     sequence = await _send(runtime, "thread.turn.start", threadId=thread, message=message, createdAt=AT)

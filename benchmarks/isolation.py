@@ -1,4 +1,4 @@
-"""Isolation: whether an agent that hangs slows the sessions beside it."""
+"""Isolation: whether an agent that hangs slows down other sessions."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ HUNG: Final = f"t{HEALTHY}"
 
 
 async def isolating(*, rounds: int) -> Figure:
-    """Nine sessions that all take turns at once, beside a tenth that is idle, and beside one that hangs in its turn.
+    """Nine sessions that run turns at once, next to a tenth that is idle, and next to one that hangs in its turn.
 
-    The time to first delta is a client's: from the dispatch of a turn to the first text that its subscription gives.
-    Each thread works in a directory of its own. An odd round begins with the hung one, an even one with the idle one.
+    The time to first delta is a client's: from the dispatch of a turn to the first text of its subscription. Each
+    thread works in its own directory. Odd rounds begin with the hung session, even ones with the idle one.
     """
     found: list[tuple[float, float]] = []
     with TemporaryDirectory(prefix="orchestrion-bench-") as directory:
@@ -66,7 +66,9 @@ async def _open_threads(runtime: Runtime, directory: Path) -> None:
 
 
 async def _round(runtime: Runtime, name: str, *, hangs: bool) -> float:
-    """The p95 of all healthy sessions' turns, in milliseconds. What hangs is there before, and gone afterwards."""
+    """The p95 of all healthy sessions' turns, in milliseconds. The tenth session starts before them and ends after
+    them.
+    """
     await _turn(runtime, HUNG, f"{name}-tenth", "say busy\nhang" if hangs else "say busy", to_its_end=not hangs)
     p95 = await _p95(runtime, name, turns=TURNS)
     await _send(runtime, "thread.session.stop", f"{name}-stop", threadId=HUNG)
@@ -91,7 +93,7 @@ async def _p95(runtime: Runtime, name: str, *, turns: int) -> float:
 
 
 async def _turn(runtime: Runtime, thread_id: str, name: str, script: str, *, to_its_end: bool = True) -> float:
-    """One turn; the milliseconds to its first delta."""
+    """Run one turn; return the milliseconds to its first delta."""
     message = {"messageId": name, "role": "user", "text": script, "attachments": []}
     first: float | None = None
     began = time.perf_counter()

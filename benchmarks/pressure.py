@@ -1,10 +1,10 @@
-"""Pressure: what a slow reader, a hung projector and a burst cost those who have nothing to do with them (G9, G10).
+"""Pressure: what a slow reader, a hung projector and a burst cost clients that have nothing to do with them (G9, G10).
 
-Each scenario runs in a process of its own, so that its memory can be told. Beside the load a neighbour dispatches a
-command and reads a thread every few milliseconds; its times, and the most memory that the process took on top of
-what it had when it was open, are what is compared with the same load alone.
+Each scenario runs in its own process, so that its memory can be measured. Next to the load, another client dispatches a
+command and reads a thread every few milliseconds. Its times and the peak of memory above the open runtime's are
+compared with the same load alone.
 
-Run as a module it is such a process: a scenario's name and how many commands, JSON on standard output.
+Run as a module, it is such a process: its arguments are a scenario's name and a number of commands; it prints JSON.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _MIB: Final = 1024**2
 
 @attrs.frozen(kw_only=True)
 class _Seen:
-    """What one process saw. Times in milliseconds, memory in MiB."""
+    """What one process measured. Times in milliseconds, memory in MiB."""
 
     rate: float
     dispatch_p50: float
@@ -56,7 +56,7 @@ class _Seen:
 
 
 async def under_pressure(*, rounds: int, commands: int) -> list[Figure]:
-    """The neighbour's times under each pressure as shares of those beside the same load alone, and the memory."""
+    """The other client's times under each pressure as shares of its times under the same load alone, and the memory."""
     seen: dict[Scenario, list[_Seen]] = {}
     scenarios: tuple[Scenario, ...] = ("alone", "slow reader", "hung projector")
     for _ in range(rounds):
@@ -135,7 +135,7 @@ async def _measure(scenario: Scenario, commands: int) -> _Seen:
 
 @attrs.define
 class _Neighbour:
-    """Somebody else's thread: a command and a read every few milliseconds, and an eye on the process's memory."""
+    """Another client's thread: a command and a read every few milliseconds, and samples of the process's memory."""
 
     runtime: Runtime
     thread: int
@@ -179,14 +179,14 @@ async def _read_slowly(runtime: Runtime) -> None:
 
 
 def _hang(projection: type[ThreadActivitiesProjection]) -> None:
-    """From now on every batch of this projector fails for a reason outside it, and is tried again."""
+    """Make every further batch of this projector fail for an external reason, so that it is retried."""
 
     def fail(*_: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         raise error
 
-    setattr(projection, "apply", fail)  # noqa: B010 - mypy refuses the plain assignment of a fault made on purpose
+    setattr(projection, "apply", fail)  # noqa: B010 - mypy refuses the plain assignment of a deliberate fault
 
 
 if __name__ == "__main__":

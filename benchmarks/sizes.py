@@ -1,4 +1,4 @@
-"""Sizes of the log: opening after a clean stop and after a crash, snapshots, rebuilding, and going on to write."""
+"""Sizes of the log: opening after a clean stop and after a crash, snapshots, rebuilding, and further writes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def of_filled_databases(*, sizes: tuple[int, ...], rounds: int) -> list[Fi
 
 
 async def _opening(clean: Filled, killed: Filled, at: str, rounds: int) -> list[Figure]:
-    await _opened(clean.database)  # what is compiled once in a process is no part of an opening
+    await _opened(clean.database)  # what is compiled once per process does not count as opening
     after_stop = [await _opened(clean.database) for _ in range(rounds)]
     after_crash: list[float] = []
     for number in range(rounds):
@@ -72,7 +72,7 @@ async def _opening(clean: Filled, killed: Filled, at: str, rounds: int) -> list[
 
 
 def _copied(database: Path, number: int) -> Path:
-    """The database as the killed process left it, its WAL beside it."""
+    """A copy of the database as the killed process left it, with its WAL."""
     copy = database.with_name(f"copy-{number}.db")
     for suffix in _SUFFIXES:
         if (file := Path(f"{database}{suffix}")).exists():

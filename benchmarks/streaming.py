@@ -1,4 +1,4 @@
-"""Streaming: the bytes that a database takes for each byte of text that an agent streams through a session."""
+"""Streaming: how many bytes of the database each byte of an agent's streamed text takes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIGNAL: Final = "go"
 async def streaming() -> Figure:
     """One turn of 400 deltas of 26 characters, one every 20 ms, in each of several threads at once.
 
-    What the user asked for is in the database before the first measurement: it is no streamed text.
+    The user's messages are written before the first measurement, because they are not streamed text.
     """
     words = " ".join(["x" * (DELTA_BYTES - 1)] * DELTAS)
     script = f"wait-for {_SIGNAL}\nslow {DELTA_SECONDS}\nsay {words}"
@@ -57,7 +57,7 @@ async def streaming() -> Figure:
 
 
 async def _turn(runtime: Runtime, number: int, script: str, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    """Ask for a turn and follow it to its end. Started once it runs."""
+    """Ask for a turn and follow it to its end. Reports `started` once the turn runs."""
     thread_id = f"t{number}"
     message = {"messageId": f"u{number}", "role": "user", "text": script, "attachments": []}
     start = {"type": "thread.turn.start", "commandId": f"start-{number}", "threadId": thread_id, "message": message}

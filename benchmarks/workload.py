@@ -1,4 +1,4 @@
-"""The script of commands: threads, turns, streamed deltas, activities and checkpoints, as parameters."""
+"""The commands of a workload: threads, turns, streamed deltas, activities and checkpoints, by parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT = "some streamed text, of 26 "
 
 
 class Sent(NamedTuple):
-    """A command and who sends it."""
+    """A command and its sender."""
 
     command: Command
     actor: ActorKind
@@ -39,11 +39,11 @@ class Workload:
 
     @property
     def commands(self) -> int:
-        """Without those of `opening`."""
+        """The number of commands without those of `opening`."""
         return self.threads * self.turns * self.commands_of_turn
 
     def opening(self, workspace: Path = WORKSPACE) -> Iterator[Sent]:
-        """The project and its threads. Nothing of it is measured."""
+        """The project and its threads. They are not measured."""
         yield _sent("client", "project.create", "p", projectId="p", title="A project", workspaceRoot=str(workspace))
         for number in range(self.threads):
             thread_id = f"t{number}"
@@ -60,7 +60,7 @@ class Workload:
             )
 
     def of_caller(self, caller: int, callers: int) -> Iterator[Sent]:
-        """A caller's part: the turns of every `callers`-th thread."""
+        """One caller's part: the turns of every `callers`-th thread."""
         for turn in range(1, self.turns + 1):
             for thread in range(caller, self.threads, callers):
                 yield from self.turn(thread, turn)

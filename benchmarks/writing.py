@@ -1,4 +1,4 @@
-"""Writing: commands a second, time to the answer, to the rows and to a subscriber, and what it does to the loop."""
+"""Writing: commands per second, time to the answer, to the rows and to a subscriber, and the lateness of the loop."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Run:
 
 
 async def dispatching(*, rounds: int, seconds: float) -> list[Figure]:
-    """Commands a second by callers and durability, each round beside the floor with groups of as many rows."""
+    """Commands per second by callers and durability. Each round's floor writes groups of the same number of rows."""
     runs: dict[tuple[int, Durability], list[_Run]] = {}
     kinds: tuple[Durability, ...] = ("full", "normal")
     for _ in range(rounds):
@@ -60,7 +60,7 @@ def _latencies(name: str, runs: list[_Run]) -> Iterator[Figure]:
     acknowledged = [one for run in runs for one in run.acknowledged]
     yield Figure(name=f"{name}: acknowledged, p50", value=percentile(acknowledged, 0.5), unit="ms")
     yield Figure(name=f"{name}: acknowledged, p99", value=percentile(acknowledged, 0.99), unit="ms")
-    # The least of the rounds: what else the machine does can only add to it.
+    # The least of the rounds: other work on the machine can only add to it.
     lateness = min(percentile(run.lateness, 0.99) for run in runs)
     yield Figure(name=f"{name}: loop lateness, p99", value=lateness, unit="ms", targets=(at_most(5),))
 
@@ -89,7 +89,7 @@ async def _dispatch(callers: int, durability: Durability, seconds: float) -> _Ru
                 watching.cancel_scope.cancel()
         rows = await anyio.to_thread.run_sync(lambda: read_log_rows(database, after=opened))
         floor = await anyio.to_thread.run_sync(lambda: write_floor(rows, group=callers, durability=durability))
-    # A turn's start is one command and two events: the floor is told in commands too.
+    # A turn's start is one command and two events: the floor is converted to commands too.
     floor *= len(rows.receipts) / len(rows.events)
     return _Run(rate=workload.commands / took, floor=floor, acknowledged=acknowledged, lateness=lateness)
 
@@ -102,7 +102,7 @@ async def _call(runtime: Runtime, part: list[Sent], acknowledged: list[float]) -
 
 
 async def _watch_loop(lateness: list[float]) -> None:
-    """How much later than asked the loop wakes a sleeper."""
+    """Record how much later than planned the loop wakes a sleeper."""
     while True:
         due = time.perf_counter() + LATENESS_PERIOD
         await anyio.sleep(LATENESS_PERIOD)

@@ -1,5 +1,6 @@
-"""For every test: both anyio backends, Hypothesis without deadlines, SQLite kept off the event loop, no orphans, and
-signals and an environment that do not depend on who started the tests."""
+"""Applied to every test: both anyio backends, Hypothesis without deadlines, no SQLite on the event loop, no orphan
+processes, and signals and an environment that do not depend on the caller.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ __all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary"
 clean_environment()
 restore_signals()
 
-# Fixed examples wherever the tests run. `make properties` explores: it sets the number of examples and a seed.
+# Fixed examples in every run. `make properties` explores: it sets the number of examples and a seed.
 settings.register_profile("orchestrion", deadline=None, print_blob=True, derandomize=VARIABLE not in os.environ)
 settings.register_profile(
     "first-failure",
@@ -32,7 +33,7 @@ settings.register_profile(
 settings.load_profile("orchestrion")
 
 GUARDED = ("contract", "property", "faults")
-"""The folders whose asynchronous tests fail when the event loop's thread touches SQLite."""
+"""The folders whose asynchronous tests fail if SQLite is used on the event loop's thread."""
 
 _CALLS = (
     *(f"sqlite3.Cursor.{method}" for method in ("execute", "executemany", "executescript", "fetchone", "fetchall")),
@@ -48,7 +49,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def sqlite_off_the_loop() -> Iterator[None]:
-    """While the block runs, a call of SQLite on a thread with a running asyncio loop is a `BlockingError`."""
+    """Raise `BlockingError` for every call of SQLite on a thread with a running asyncio loop while the block runs."""
     functions = [BlockBusterFunction(None, call).activate() for call in _CALLS]
     try:
         yield
@@ -59,7 +60,7 @@ def sqlite_off_the_loop() -> Iterator[None]:
 
 @pytest.fixture
 def blockbuster() -> Iterator[None]:
-    """SQLite is not touched on the event loop by anything that the test does."""
+    """Assert that nothing in the test uses SQLite on the event loop."""
     with sqlite_off_the_loop():
         yield
 

@@ -1,4 +1,4 @@
-"""The short form of `make stops`: hosts that are cancelled at random moments end in time and leave nothing."""
+"""The short form of `make stops`: hosts cancelled at random moments end in time and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host imports, and that what the README shows works as it stands there."""
+"""The names that a host imports, and the examples in README, which run as printed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_error_and_every_event_payload_is_exported() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nothing_like_it"):
-        _ = orchestrion.nothing_like_it  # type: ignore[attr-defined]  # that is the point
+        _ = orchestrion.nothing_like_it  # type: ignore[attr-defined]  # the test asks for an unknown name
 
 
 def test_importing_the_package_loads_neither_database_nor_event_loop() -> None:
@@ -65,7 +65,7 @@ def test_importing_the_package_loads_neither_database_nor_event_loop() -> None:
 async def test_a_host_writes_reads_follows_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     turn = ThreadTurnStart(
-        command_id="c3",  # type: ignore[arg-type]  # ids are plain text to whoever does not type-check
+        command_id="c3",  # type: ignore[arg-type]  # callers without a type checker pass ids as plain text
         thread_id=ThreadId("t1"),
         created_at=NOW,
         message=UserMessage(message_id="m1", text="Add a greeting to the notes."),  # type: ignore[arg-type]  # likewise

@@ -1,4 +1,4 @@
-"""Arguments that name nothing are refused with an error of ours, before anything is read or written."""
+"""Arguments that name nothing are refused with a typed error before anything is read or written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backup that is made while many callers write is a database of one moment, and says so to who knew more."""
+"""A backup made while many callers write is the database at one moment; a reader ahead of it gets an error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEQUENCE = re.compile(r"up to sequence (\d+)")
 
 
 async def write(runtime: Runtime, caller: int) -> None:
-    """A caller's project and thread, then turns and streamed words without an end."""
+    """One caller's project and thread, then turns and streamed text without end."""
     thread, number = f"t{caller}", 0
     await runtime.dispatch(make.project_create(f"p{caller}"))
     await runtime.dispatch(make.thread_create(thread, project_id=f"p{caller}"))
@@ -34,7 +34,7 @@ async def write(runtime: Runtime, caller: int) -> None:
         await runtime.dispatch(words, actor="server")
 
 
-async def test_a_backup_beside_64_writers_opens_verifies_and_knows_its_own_head(tmp_path: Path) -> None:
+async def test_backup_during_64_writers_opens_verifies_and_has_its_own_head(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     targets = [tmp_path / f"backup-{number}.db" for number in range(BACKUPS)]
     async with open_runtime(path) as runtime:
@@ -45,7 +45,7 @@ async def test_a_backup_beside_64_writers_opens_verifies_and_knows_its_own_head(
                 copied = SEQUENCE.search(await run_sync(done, "backup", path, target))
                 assert copied is not None
                 async with runtime.subscribe(int(copied[1])) as events:
-                    await anext(events)  # the writers go on
+                    await anext(events)  # the writers continue
             callers.cancel_scope.cancel()
         log = [event async for event in runtime.replay_events(0) if isinstance(event, PersistedEvent)]
     for target in targets:

@@ -1,4 +1,4 @@
-"""A host that uses up anyio's own threads keeps nothing of the runtime from running."""
+"""The runtime works while its host occupies all of anyio's worker threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L30")]
 
 @asynccontextmanager
 async def no_thread_left() -> AsyncIterator[None]:
-    """While the block runs, every thread of anyio's default limiter is taken."""
+    """Occupy every thread of anyio's default limiter while the block runs."""
     limiter = anyio.to_thread.current_default_thread_limiter()
     borrowers = [object() for _ in range(int(limiter.available_tokens))]
     for borrower in borrowers:

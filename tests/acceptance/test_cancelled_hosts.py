@@ -1,6 +1,6 @@
-"""A host that is cancelled, by whatever means: its runtime ends first and leaves nothing, then the host is cancelled.
+"""A cancelled host, by whatever means: its runtime ends first and leaves nothing, then the host's cancellation goes on.
 
-What is left is looked for at once: when the block has been left, the lock is free and no task of the runtime lives.
+The checks run as soon as the block is left: the lock is free and no task of the runtime is alive.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ASYNCIO: Final = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
 class HeldMint(SystemMint):
-    """A clock that waits, on the thread that opens the database, until it is let go."""
+    """A clock that blocks the thread that opens the database until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class HeldMint(SystemMint):
 
 
 def left_behind(database: Path) -> list[object]:
-    """What a runtime left: its lock, its owner's file, threads and processes."""
+    """What a runtime left behind: its lock, its owner's file, threads and processes."""
     with DatabaseLock(database, since=EPOCH):
         pass
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("orchestrion")]
@@ -239,7 +239,7 @@ async def test_a_rebuild_that_is_cancelled_natively_leaves_no_scratch(tmp_path: 
         await it.runtime.rebuild()
 
 
-async def test_what_a_host_still_reads_ends_with_the_runtime(tmp_path: Path) -> None:
+async def test_open_reads_of_a_host_end_with_the_runtime(tmp_path: Path) -> None:
     ends: list[str] = []
 
     async def follow(runtime: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""`orchestrion checkpoints` and the coloured `turn-diff`, on what a runtime with agents left."""
+"""`orchestrion checkpoints` and coloured `turn-diff` on a database that a runtime with agents wrote."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def played(directory: Path) -> Repository:
-    """Three turns in a repository, the third taken back; another thread with one turn in the same workspace."""
+    """Three turns in a repository, the third reverted; another thread with one turn in the same workspace."""
     repository = Repository.init(directory / "workspace")
     repository.write("users.txt", "the user's\n")
     repository.commit_all()
@@ -90,7 +90,7 @@ async def test_a_safety_ref_can_be_gone_back_to(tmp_path: Path) -> None:
     assert (repository.top / "other").exists()
 
 
-async def test_pruning_reports_its_bytes_and_leaves_what_is_current(tmp_path: Path) -> None:
+async def test_pruning_reports_its_bytes_and_keeps_current_refs(tmp_path: Path) -> None:
     await played(tmp_path)
     database = tmp_path / "state.db"
     async with open_runtime(database) as runtime:
@@ -111,9 +111,7 @@ async def test_pruning_reports_its_bytes_and_leaves_what_is_current(tmp_path: Pa
 
 
 @pytest.mark.lesson("L19")
-async def test_pruning_leaves_what_a_revert_that_was_cut_off_has_put_away(
-    tmp_path: Path, anyio_backend_name: str
-) -> None:
+async def test_pruning_keeps_the_safety_ref_of_an_unfinished_revert(tmp_path: Path, anyio_backend_name: str) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write("users.txt", "the user's\n")
     await anyio.to_thread.run_sync(die_at, "revert.files-restored", tmp_path, anyio_backend_name)
@@ -129,7 +127,7 @@ async def test_pruning_leaves_what_a_revert_that_was_cut_off_has_put_away(
 
 
 def on_terminal(arguments: list[str]) -> bytes:
-    """What the command writes where its standard output is a terminal."""
+    """The command's output on a terminal."""
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
@@ -140,7 +138,7 @@ def on_terminal(arguments: list[str]) -> bytes:
         while chunk := os.read(leader, 65536):
             written += chunk
     except OSError:
-        pass  # the terminal's other side is closed
+        pass  # the terminal's other end is closed
     finally:
         os.close(leader)
     assert shown.wait() == 0

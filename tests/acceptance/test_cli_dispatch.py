@@ -1,4 +1,4 @@
-"""`orchestrion dispatch`: one answer a line, in order, whatever the line is."""
+"""`orchestrion dispatch` answers every line with one line, in order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def with_script(command_id: str, script: str) -> dict[str, Any]:
-    """A command that is as large as a script of a project."""
+    """A command as large as a project's script may be."""
     one = {"id": "s", "name": "s", "command": script, "icon": "test", "runOnWorktreeCreate": False}
     return {"type": "project.meta.update", "commandId": command_id, "projectId": "project-1", "scripts": [one]}
 
@@ -60,7 +60,7 @@ def event_count(database: Path) -> int:
     return len(answers_of(done("events", database)))
 
 
-def test_accepted_rejected_reused_and_invalid_are_told_apart(database: Path) -> None:
+def test_accepted_rejected_reused_and_invalid_differ(database: Path) -> None:
     ended = orchestrion(
         "dispatch",
         database,
@@ -203,7 +203,7 @@ def test_internal_command_is_refused_from_a_client(database: Path) -> None:
     assert event_count(database) == 2
 
 
-def test_internal_option_names_who_asked_by_the_kind_of_command(database: Path) -> None:
+def test_internal_option_derives_the_actor_from_the_command(database: Path) -> None:
     done("dispatch", database, "--internal", input=lines_of([project_create(1), THREAD_CREATE, DELTA]))
     events = answers_of(done("events", database))
     assert [event["actorKind"] for event in events] == ["client", "client", "provider"]
@@ -257,7 +257,7 @@ def test_second_runtime_is_refused_with_the_owner(database: Path) -> None:
 
 
 def limited_file_size(limit: int) -> Callable[[], None]:
-    """What a child runs to make any file of its beyond `limit` bytes fail to grow."""
+    """A `preexec_fn` after which none of the child's files can grow beyond `limit` bytes."""
 
     def limit_child() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -285,7 +285,7 @@ def test_storage_failure_is_that_lines_answer_and_leaves_nothing_behind(database
 
 
 @pytest.mark.parametrize("kind", ["directory", "text", "foreign"])
-def test_what_is_no_database_of_ours_is_refused_unchanged(tmp_path: Path, kind: str) -> None:
+def test_foreign_database_is_refused_unchanged(tmp_path: Path, kind: str) -> None:
     target = tmp_path / "thing"
     match kind:
         case "directory":

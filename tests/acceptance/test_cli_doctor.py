@@ -1,4 +1,4 @@
-"""`health` tells what a database says of itself; `repair` mends what a replay can mend, and nothing else."""
+"""`health` shows the state of a database; `repair` mends what a replay can mend, and changes nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def edit(database: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-def test_health_tells_positions_intents_and_that_nobody_owns_the_database(database: Path) -> None:
+def test_health_shows_positions_intents_and_no_owner(database: Path) -> None:
     health = json.loads(done("health", database, "--json"))
     assert health["owner"] is None
     assert health["head"] == expected_snapshot()["snapshotSequence"]
@@ -75,7 +75,7 @@ def test_repair_changes_nothing_where_all_is_well(database: Path) -> None:
     assert snapshot_of(database) == expected_snapshot()
 
 
-def test_repair_leaves_the_log_and_receipts_and_says_so(database: Path) -> None:
+def test_repair_keeps_log_and_receipts_and_reports_their_faults(database: Path) -> None:
     edit(database, "DELETE FROM orchestration_command_receipts WHERE command_id = 'readme-01'")
     finished = orchestrion("repair", database)
     assert finished.returncode == 1

@@ -63,7 +63,7 @@ def test_unknown_projector_is_a_usage_error_that_lists_the_names(database: Path)
     assert "projection.thread-messages" in ended.stderr
 
 
-def test_backup_beside_an_owner_is_a_database_of_its_own(database: Path, tmp_path: Path) -> None:
+def test_backup_during_ownership_is_a_separate_database(database: Path, tmp_path: Path) -> None:
     target = tmp_path / "backup.db"
     with LiveCommand("dispatch", database) as live:
         live.ask(project_create(1))

@@ -1,4 +1,4 @@
-"""Commands that only read open a database of 0.1.0 as it is, and show what they show once it is migrated."""
+"""Commands that only read open a database of 0.1.0 unchanged, and show the same after its migration."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_older_database_is_read_where_nothing_may_be_written(database: Path) -> 
     assert migrations_of(database) == OLDER
 
 
-def test_verify_tells_of_a_pending_migration_that_cannot_be_applied(database: Path) -> None:
+def test_verify_reports_a_pending_migration_that_cannot_be_applied(database: Path) -> None:
     edit(database, "CREATE TABLE projection_thread_activities_failures (x TEXT)")
     ended = orchestrion("verify", database)
     assert ended.returncode == 1

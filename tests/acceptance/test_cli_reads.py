@@ -1,4 +1,4 @@
-"""The commands that only read: beside an owner, with lagging projections, and leaving no trace."""
+"""Commands that only read work next to an owner and with lagging projections, and leave no trace."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def edit(database: Path, *statements: str) -> None:
 
 
 def make_lag(database: Path) -> None:
-    """Three projections as they were before the first event."""
+    """Put three projections back to position 0."""
     edit(
         database,
         "DELETE FROM projection_threads",
@@ -113,7 +113,7 @@ def test_snapshot_of_lagging_projections_is_at_the_head_without_writes(database:
     assert snapshot_of(database) == expected_snapshot()
 
 
-def test_snapshot_reads_what_a_killed_process_left_in_its_log(tmp_path: Path) -> None:
+def test_snapshot_reads_the_wal_of_a_killed_process(tmp_path: Path) -> None:
     database = tmp_path / "state.db"
     with LiveCommand("dispatch", database, "--internal") as live:
         for line in README_SCRIPT.read_text(encoding="utf-8").splitlines():
@@ -128,7 +128,7 @@ def test_snapshot_reads_what_a_killed_process_left_in_its_log(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("command", ["snapshot", "events", "sessions", "verify"])
-def test_reading_leaves_the_file_and_its_neighbours_as_they_were(database: Path, command: str) -> None:
+def test_reading_leaves_the_database_files_unchanged(database: Path, command: str) -> None:
     before = database.read_bytes()
     done(command, database)
     assert database.read_bytes() == before

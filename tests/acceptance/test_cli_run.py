@@ -30,7 +30,7 @@ def test_thread_goes_on_in_the_conversation_it_was_in(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("approve", "exists"), [("always", True), ("never", False)])
-def test_approvals_are_decided_as_the_option_says(desk: Desk, approve: str, exists: bool) -> None:
+def test_approvals_are_decided_by_the_option(desk: Desk, approve: str, exists: bool) -> None:
     finished = desk.run("--approve", approve, "write notes.txt hello")
     assert finished.returncode == 0
     assert (desk.workspace / "notes.txt").exists() is exists
@@ -43,7 +43,7 @@ def test_approvals_are_asked_on_the_terminal_until_the_answer_is_one(desk: Desk,
     assert (desk.workspace / "notes.txt").exists() is exists
 
 
-def test_failed_turn_exits_with_1_and_says_why(desk: Desk) -> None:
+def test_failed_turn_exits_with_1_and_prints_the_reason(desk: Desk) -> None:
     finished = desk.run("--thread", "t1", "fail The model is away")
     assert finished.returncode == 1
     assert "The model is away" in finished.stderr

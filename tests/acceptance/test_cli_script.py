@@ -1,4 +1,4 @@
-"""README's script gives the read model of the contract, however it is fed."""
+"""README's script gives the documented read model, however it is fed to the command."""
 
 from __future__ import annotations
 

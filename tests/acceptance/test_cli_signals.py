@@ -1,4 +1,4 @@
-"""How the command line ends: by a signal at any moment, by a reader that goes away, by a value that is no good."""
+"""How the command line ends: by a signal at any moment, by a reader that goes away, by an invalid value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.command_line import orchestrion
 from tests.support.desk import DEADLINE_SECONDS, Desk, new_desk
 
 SIGINT_IGNORED: Final = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
-"""As a shell without job control starts what it puts into the background."""
+"""Start a process as a shell without job control starts background jobs."""
 
 SIGNALS: Final = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 
@@ -108,7 +108,7 @@ def test_reader_that_goes_away_ends_the_run_silently(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "says"),
+    ("arguments", "status", "message"),
     [
         (["x" * 120_001], 1, "message.text"),
         (["  "], 2, "PROMPT"),
@@ -118,11 +118,11 @@ def test_reader_that_goes_away_ends_the_run_silently(desk: Desk) -> None:
     ids=["long prompt", "empty prompt", "empty thread", "empty model"],
 )
 def test_value_that_is_no_good_is_refused_before_anything_is_written(
-    desk: Desk, arguments: list[str], status: int, says: str
+    desk: Desk, arguments: list[str], status: int, message: str
 ) -> None:
     finished = desk.run(*arguments)
     assert (finished.returncode, finished.stdout) == (status, "")
-    assert says in finished.stderr
+    assert message in finished.stderr
     assert "Traceback" not in finished.stderr
     assert not desk.database.exists()
 
@@ -135,7 +135,7 @@ def test_mode_that_the_agent_does_not_know_is_a_usage_error(desk: Desk) -> None:
 
 @pytest.mark.lesson("L75")
 def test_thread_keeps_its_workspace(desk: Desk) -> None:
-    """Another directory is refused, the same one by another path is not, and without one the thread's own is used."""
+    """Another directory is refused, another path to the same one is not; the default is the thread's own."""
     elsewhere = desk.directory / "elsewhere"
     elsewhere.mkdir()
     by_link = desk.directory / "link"

@@ -1,4 +1,4 @@
-"""`orchestrion stats`: what takes the room, for people and for programs."""
+"""`orchestrion stats` shows what takes the space, as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_byte_of_the_file_is_accounted_for(database: Path) -> None:
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_threads_say_what_their_events_and_texts_take(database: Path) -> None:
+def test_threads_show_the_size_of_events_and_texts(database: Path) -> None:
     (thread, *_) = json.loads(done("stats", database, "--json"))["threads"]
     parts = ("logBytes", "messageBytes", "activityBytes", "diffBytes")
     assert thread["events"] > 0

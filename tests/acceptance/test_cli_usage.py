@@ -1,4 +1,4 @@
-"""Exit status and what is said on standard error, for every command."""
+"""The exit status and the standard error of every command."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["checkpoints", "prune", "state.db", "--safety-days", "99999999999"],
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_how(arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_2_and_prints_the_usage(arguments: list[str]) -> None:
     ended = orchestrion(*arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("Usage: orchestrion")
     assert "Error: " in ended.stderr
 
 
-def test_help_lists_the_commands_and_the_version_is_told() -> None:
+def test_help_lists_the_commands_and_version_prints() -> None:
     for command in ("dispatch", "snapshot", "events", "turn-diff", "sessions", "rebuild", "verify", "backup"):
         assert command in done("--help")
     assert done("--version").startswith("orchestrion, version ")
 
 
 @pytest.mark.parametrize("turns", [["-1", "1"], ["0", "-12"]])
-def test_a_negative_turn_is_named_and_taken_for_no_option(turns: list[str]) -> None:
+def test_negative_turn_is_an_argument_and_named_in_the_error(turns: list[str]) -> None:
     ended = orchestrion("turn-diff", "state.db", "thread", *turns)
     assert ended.returncode == 2
     negative = next(turn for turn in turns if turn.startswith("-"))
@@ -79,7 +79,7 @@ def test_missing_extra_names_the_command_that_installs_it(missing: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["snapshot", "events", "sessions", "verify", "dispatch"])
-def test_output_that_nobody_reads_ends_the_command_silently(database: Path, command: str) -> None:
+def test_closed_output_ends_the_command_silently(database: Path, command: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:

@@ -1,4 +1,4 @@
-"""`orchestrion verify` finds each kind of damage, names it, and finds nothing in what is sound."""
+"""`orchestrion verify` finds and names each kind of damage, and reports nothing on a sound database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def edit(database: Path, *statements: str) -> None:
 
 
 def report_of(database: Path) -> Any:
-    """The report of a database in which something has to be found."""
+    """The report on a damaged database; asserts that there is a finding."""
     ended = orchestrion("verify", database, "--json")
     assert (ended.returncode, ended.stderr) == (1, "")
     return json.loads(ended.stdout)
@@ -223,7 +223,7 @@ def test_findings_are_listed_for_people(database: Path) -> None:
     assert "2 rows of the table differ" in ended.stdout
 
 
-def test_damage_that_makes_other_checks_pointless_says_which(database: Path) -> None:
+def test_damage_that_makes_other_checks_pointless_names_them(database: Path) -> None:
     edit(database, "DROP TABLE checkpoint_diff_blobs")
     report = report_of(database)
     assert "table checkpoint_diff_blobs" in [finding["where"] for finding in report["findings"]]

@@ -1,4 +1,4 @@
-"""A copy of a database, or a restored backup, does nothing again that its original may have done since."""
+"""A copy of a database, or a restored backup, repeats nothing that its original may have done since."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ async def copy_of(database: Path, how: str) -> Path:
 
 @asynccontextmanager
 async def passive(directory: Path, database: Path | None = None) -> AsyncIterator[Stage]:
-    """A runtime without providers: what is asked for stays open."""
+    """A runtime without providers: requests stay open."""
     async with stage(directory, providers=[], database=database) as it:
         yield it
 
 
 async def queued_turn(directory: Path, script: str = "say done") -> Asked:
-    """Ask for a turn of a database that has had one, and leave it queued."""
+    """Request a turn in a database that has had one, and leave it queued."""
     async with stage(directory) as it:
         await it.perform("say first")
     async with passive(directory) as it:
@@ -64,8 +64,8 @@ async def test_queued_turn_of_a_copy_is_cancelled_with_the_reason(how: str, tmp_
         await original.ended(queued)
         assert await original.turn_statuses() == ["completed", "completed"]
     async with stage(tmp_path, database=copied) as it:
-        told = activity_of(await it.outcome(queued.event_id))
-        assert (told.kind, told.payload) == (
+        outcome_of = activity_of(await it.outcome(queued.event_id))
+        assert (outcome_of.kind, outcome_of.payload) == (
             "turn.cancelled",
             {"turnId": queued.turn_id, "reason": "copied_database"},
         )
@@ -76,12 +76,12 @@ async def test_queued_turn_of_a_copy_is_cancelled_with_the_reason(how: str, tmp_
 
 @pytest.mark.lesson("L93")
 @HOW
-async def test_queued_turn_of_a_copy_runs_where_the_host_says_so(how: str, tmp_path: Path) -> None:
+async def test_queued_turn_of_a_copy_runs_if_the_host_allows_it(how: str, tmp_path: Path) -> None:
     queued = await queued_turn(tmp_path)
     copied = await copy_of(tmp_path / "state.db", how)
     async with stage(tmp_path, database=copied, options=RuntimeOptions(copy_policy="perform")) as it:
         await it.ended(queued)
-        assert await it.said(queued) == "done"
+        assert await it.text_of(queued) == "done"
 
 
 @pytest.mark.lesson("L93")
@@ -96,8 +96,8 @@ async def test_open_revert_of_a_copy_leaves_the_workspace_alone(tmp_path: Path) 
         revert = await it.send(checkpoint_revert(turn_count=0))
     copied = await copy_of(tmp_path / "state.db", "copy")
     async with stage(tmp_path, database=copied) as it:
-        told = activity_of(await it.outcome(revert.event_id))
-        assert (told.kind, told.payload["reason"]) == ("checkpoint.revert.refused", "copied_database")
+        outcome_of = activity_of(await it.outcome(revert.event_id))
+        assert (outcome_of.kind, outcome_of.payload["reason"]) == ("checkpoint.revert.refused", "copied_database")
     assert (workspace.top / "made").exists()
 
 
@@ -111,7 +111,7 @@ async def test_turn_queued_in_a_copy_after_its_first_opening_runs(tmp_path: Path
         own = await it.ask("say its own")
     async with stage(tmp_path, database=copied) as it:
         await it.ended(own)
-        assert await it.said(own) == "its own"
+        assert await it.text_of(own) == "its own"
 
 
 @pytest.mark.lesson("L93")

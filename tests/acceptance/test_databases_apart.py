@@ -1,4 +1,4 @@
-"""Several databases and one repository: each has its own refs, its own agents, whatever ids their clients choose."""
+"""Several databases and one repository: each has its own refs and agents, whatever ids their clients choose."""
 
 from __future__ import annotations
 

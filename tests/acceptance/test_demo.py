@@ -1,4 +1,4 @@
-"""The demo is the main job, end to end: it has to hold, and to leave nothing behind."""
+"""The demo runs end to end, every guarantee holds, and it leaves nothing behind."""
 
 from __future__ import annotations
 

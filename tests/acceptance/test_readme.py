@@ -1,4 +1,4 @@
-"""What README shows is true."""
+"""Statements of README that a test can check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods by name, as a transport carries them: JSON in, JSON out, errors as data."""
+"""The RPC methods by name, as a transport carries them: JSON in, JSON out, errors as data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def call(runtime: Runtime, method: str, **params: Any) -> Any:
-    """The answer after a journey over a wire."""
+    """The answer after JSON encoding and decoding."""
     answer = await runtime.handle(f"orchestration.{method}", json.loads(json.dumps(params)))
     return json.loads(json.dumps(answer))
 
@@ -63,10 +63,10 @@ BY_NAME = {
     "read_events": "orchestration.replayEvents",
 }
 IN_PROCESS_ONLY = {
-    "handle",  # what carries the others
-    *("submit", "submit_nowait"),  # the host's own pace
+    "handle",  # this carries the others
+    *("submit", "submit_nowait"),  # the host decides when
     *("replay_events", "stream_snapshot", "subscribe"),  # iterators
-    *("wait_until_projected", "rebuild", "health"),  # the host's own business
+    *("wait_until_projected", "rebuild", "health"),  # for the host alone
 }
 
 
@@ -128,7 +128,7 @@ async def test_get_snapshot_whole_in_summary_and_of_one_thread(path: Path) -> No
 
 
 @pytest.mark.spec("R20", "R19")
-async def test_dispatch_command_answers_with_a_sequence_or_says_why_not(path: Path) -> None:
+async def test_dispatch_command_answers_with_a_sequence_or_a_reason(path: Path) -> None:
     async with open_runtime(path) as runtime:
         create = make.project_create(command_id="c1")
         assert await dispatch(runtime, create) == {"result": {"sequence": 1}}
@@ -185,7 +185,7 @@ async def test_get_turn_diff(path: Path) -> None:
 
 
 @pytest.mark.spec("R19")
-async def test_preview_revert_says_why_there_is_none(path: Path) -> None:
+async def test_preview_revert_gives_the_reason_if_impossible(path: Path) -> None:
     async with open_runtime(path) as runtime:
         missing = await error(runtime, "previewRevert", threadId="nobody", turnCount=0)
         assert (missing["code"], "nobody" in missing["message"]) == ("NotFound", True)
@@ -221,7 +221,7 @@ async def test_replay_gives_every_later_event_and_raw_undecodable_ones(path: Pat
 
 
 async def _pages(runtime: Runtime, **params: Any) -> list[list[int]]:
-    """The sequences of all pages, each asked for after the last event of the one before."""
+    """The sequences of all pages, each requested after the last event of the previous one."""
     pages: list[list[int]] = []
     after, has_more = 0, True
     while has_more:

@@ -1,4 +1,6 @@
-"""Two hosts and one database: the second is told who has it, readers are not, and a killed owner owns nothing."""
+"""Two hosts and one database: the second gets an error that names the owner, readers work, and a killed owner owns
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ def test_a_second_host_is_refused_until_the_first_is_killed(database: Path) -> N
         for path in (database, link):
             refused = orchestrion("dispatch", path, input=lines_of([project_create(2)]))
             assert (refused.returncode, refused.stdout) == (1, "")
-            told = f"{database} is in use by process {owner['pid']} on {owner['host']} since {owner['since']}: stop it"
-            assert told in refused.stderr
+            owned = f"{database} is in use by process {owner['pid']} on {owner['host']} since {owner['since']}: stop it"
+            assert owned in refused.stderr
             assert snapshot_of(path)["snapshotSequence"] == 1
         assert first.ask(project_create(2))["sequence"] == 2
         assert snapshot_of(database)["snapshotSequence"] == 2

@@ -62,7 +62,7 @@ async def test_a_removed_turns_id_is_free_at_any_pace(tmp_path: Path, starts: Co
 
 
 @pytest.mark.spec("E44")
-async def test_what_an_uncommitted_command_took_is_free(tmp_path: Path) -> None:
+async def test_ids_of_an_uncommitted_command_are_free(tmp_path: Path) -> None:
     async with open_core(tmp_path / "state.db", starts=LAGGING) as core:
         await core.dispatch(make.project_create())
         for thread in ("t1", "t2"):

@@ -1,4 +1,4 @@
-"""What an event costs, counted in the steps of SQLite's machine and in rows that are loaded: never in seconds."""
+"""The cost of an event, counted in SQLite's virtual-machine steps and in loaded rows, never in seconds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Steps:
 
 
 async def fill(core: Core, turns: int) -> None:
-    """A thread with so many turns, each with messages and activities, and a message that streams in the last one."""
+    """A thread with this many turns, each with messages and activities, and a message that streams in the last one."""
     await core.dispatch(make.project_create())
     await core.dispatch(make.thread_create())
     for turn in range(turns):
@@ -55,7 +55,7 @@ async def fill(core: Core, turns: int) -> None:
 
 
 async def steps_of_a_delta(path: Path, turns: int) -> dict[str, int]:
-    """The steps that one more delta takes where it is decided and written, and in each projection."""
+    """The steps of one more delta: its decision and commit, and each projection."""
     async with open_core(path) as core:
         await fill(core, turns)
     steps, found = Steps(), dict[str, int]()

@@ -1,4 +1,4 @@
-"""A host dies at every step of a capture and of a revert: afterwards there is all of it once, or none of it.
+"""A host that dies at any step of a capture or a revert leaves all of it, once, or nothing.
 
 asyncio and trio take the steps in turn, as at the other crash points.
 """
@@ -72,15 +72,15 @@ async def test_a_revert_that_was_cut_off_is_done_once(
             await it.runtime.get_turn_diff(T1, 1, 2)
         log = await it.log()
         assert len([event for event in log if isinstance(event.payload, ThreadReverted)]) == 1
-        (told,) = [event.payload for event in log if activity("checkpoint.reverted")(event)]
-        assert isinstance(told, ThreadActivityAppended)
+        (note,) = [event.payload for event in log if activity("checkpoint.reverted")(event)]
+        assert isinstance(note, ThreadActivityAppended)
         came = ["since.txt"] if point in REVERT_POINTS[:3] else []
         outside = {"paths": [*came, "users.txt"], "files": 1 + len(came)}
-        facts = {key: told.activity.payload[key] for key in ("written", "removed", "outside")}
+        facts = {key: note.activity.payload[key] for key in ("written", "removed", "outside")}
         assert facts == {"written": 1, "removed": 1 + len(came), "outside": outside}
         asked = await it.ask("recall")
         await it.ended(asked)
-        assert "words-1" not in await it.said(asked)
+        assert "words-1" not in await it.text_of(asked)
     assert "made-2" not in names(repository)
     assert (repository.top / "users.txt").read_text() == "the user's\n"
     workspace = await GitWorkspace.open(repository.top)

@@ -1,6 +1,7 @@
-"""A host killed with SIGKILL under load: what was acknowledged is there, the rest whole or absent, a resend tells.
+"""After SIGKILL under load, acknowledged commands are there, others are whole or absent, and sending them again shows
+which.
 
-Each test kills one file's host several times over, so that what a crash left is what the next host starts with.
+Each test kills one file's host several times, so that the next host starts with what a crash left.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ KILLS = 3
 
 
 def assert_commands_are_whole(log: Sequence[PersistedEvent]) -> None:
-    """A command's events are all there, next to each other; a turn asked for is two."""
+    """A command's events are all there and adjacent; a turn's start has two."""
     counted = Counter(event.command_id for event in log)
     for event in log:
         number = int(str(event.command_id).split("-")[1])

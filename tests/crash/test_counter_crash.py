@@ -19,7 +19,7 @@ KILLS = 6
 
 
 def run_until_killed(path: Path, backend: str, *, at: str | None = None, after_reports: int = 0) -> None:
-    """A host that dies at a point, or is killed after so many reports."""
+    """A host that dies at a point, or is killed after a number of reports."""
     environment = {**os.environ, **({VARIABLE: at} if at is not None else {})}
     command = [sys.executable, "-m", "tests.support.counting_host", str(path), backend]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment) as host:

@@ -1,6 +1,6 @@
-"""The host dies at every crash point; what it left is whole, and the next host brings all of it to its end.
+"""A host that dies at any crash point leaves a sound database, and the next host completes all open work.
 
-The short form of the torture: every point once, asyncio and trio in turn. `make torture` is the long one.
+The short form of `make torture`: every point once, asyncio and trio in turn.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tests.support.torture_victim import Backend, Kill, Victim
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("runtime", "actors", "persistence", "migrations")
 TORTURED_POINTS = [point for point in CRASH_POINTS if not point.startswith(("revert.", "backup."))]
-"""Those of reverts and of backups have tests of their own."""
+"""Reverts and backups have tests of their own."""
 REACHED_AFTER_A_DEATH = ("replay.", "rebuild.", "recovery.")
 TIMES = {
     "command.": 25,
     "append.": 25,
     "dispatch.": 25,
     "projector.": 25,
-    "turn.claimed": 4,  # with three threads, the fourth is a thread's second: no queued turn takes its place
+    "turn.claimed": 4,  # with three threads, the fourth turn is the second of its thread: the turn is not queued
     "turn.handed-over": 4,
 }
-"""How often a point is reached before it is the one, by the beginning of its name; 1 where nothing is said."""
+"""At which visit the host dies, by the beginning of the point's name; 1 for the others."""
 
 
 def backend_of(number: int) -> Backend:
@@ -69,7 +69,7 @@ def test_a_host_that_dies_at_a_random_instant_loses_nothing(number: int, tmp_pat
     assert victim.settle(backend_of(number)) == []
 
 
-def test_the_checks_see_what_is_lost_and_what_is_doubled(tmp_path: Path) -> None:
+def test_checks_find_lost_and_doubled_commands(tmp_path: Path) -> None:
     victim = Victim(tmp_path, commands=50)
     assert victim.die(Kill(backend="asyncio", after_lines=100)).faults == ()
     assert victim.settle("asyncio") == []
@@ -113,7 +113,7 @@ def used_points() -> Iterator[str]:
                         pytest.fail(f"{path.name}:{node.lineno} names no point")
 
 
-def test_every_crash_point_stands_at_one_place() -> None:
+def test_every_crash_point_is_at_one_place() -> None:
     assert Counter(used_points()) == Counter(CRASH_POINTS)
 
 

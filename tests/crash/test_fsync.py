@@ -1,7 +1,7 @@
-"""An acknowledgement follows the fsync of its commit: shown by the system calls that a host makes.
+"""An acknowledgement follows the fsync of its commit, as the host's system calls show.
 
-The host runs under strace. A command's events are in the WAL when its id is in what was written there; that write has
-to be followed by a sync of the WAL that returned, and only then may the host say that the command is accepted.
+The host runs under strace. A command's events are in the WAL once a write to it contains its id. A sync of the WAL must
+follow that write and return before the host reports that the command is accepted.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _UNFINISHED: Final = "<unfinished ...>"
 
 @attrs.frozen
 class Call:
-    """A system call that returned, at its place among the returns."""
+    """A completed system call, numbered by its return."""
 
     name: str
     text: str
 
 
 def returned_calls(trace: str) -> Iterator[Call]:
-    """The calls of all threads in the order in which they returned, with their arguments and result."""
+    """The calls of all threads in the order of their returns, with arguments and results."""
     begun: dict[str, str] = {}
     for line in trace.splitlines():
         if call := _CALL.match(line):

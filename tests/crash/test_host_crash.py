@@ -1,4 +1,4 @@
-"""A host that dies by SIGKILL with sessions at work, and what the next one makes of it."""
+"""A host with working sessions is killed by SIGKILL, and the next host recovers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SIGKILLED = -9
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The host that dies runs on trio, the one that recovers on asyncio: each test has both, and a process less."""
+    """The killed host runs on trio, the recovering one on asyncio: each test covers both with one process less."""
     return "asyncio"
 
 
@@ -48,7 +48,7 @@ def _thread(directory: Path) -> tuple[ClientCommand, ...]:
 
 
 def _agents_memory(directory: Path) -> list[str]:
-    """The prompts that agents were ever handed, by what they wrote to their disk."""
+    """All prompts that agents ever received, from the files they wrote."""
     files = sorted((directory / "rehearsal-state").glob("*.jsonl"))
     entries = [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
     return [entry["prompt"] for entry in entries if "prompt" in entry]
@@ -89,7 +89,7 @@ async def test_l02_l03_a_killed_hosts_turn_ends_and_the_queued_turn_runs(
         assert settled.status == "stopped"
         assert settled.provider_session_id is not None
         assert session_of(await it.ended(queued)).status == "ready"
-        assert "I remember 1 turns: ignore-eof / say working / ask may I" in await it.said(queued)
+        assert "I remember 1 turns: ignore-eof / say working / ask may I" in await it.text_of(queued)
 
         thread = await it.thread()
         assert [turn.status for turn in thread.turns] == ["interrupted", "completed"]
@@ -133,7 +133,7 @@ async def test_l01_an_unclaimed_turn_runs_once_after_the_restart(tmp_path: Path,
 
 
 @pytest.mark.lesson("L1")
-async def test_l01_a_committed_turn_nobody_saw_runs_once_after_the_restart(tmp_path: Path) -> None:
+async def test_l01_committed_turn_without_a_reader_runs_once_after_restart(tmp_path: Path) -> None:
     async with session_host(tmp_path, crash_at="dispatch.committed") as host:
         await host.send(*_thread(tmp_path))
         assert await host.died() == SIGKILLED

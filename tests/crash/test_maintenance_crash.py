@@ -1,4 +1,6 @@
-"""A backup, a repair and a rebuild while serving, each killed halfway: what was there stands, and a second one ends."""
+"""A backup, a repair and a rebuild while serving, each killed halfway: the data is intact, and a second attempt
+completes.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from orchestrion.persistence.verify import verify_database
 from tests.support.command_line import dispatch_script, done, expected_snapshot, orchestrion, snapshot_of
 
 REBUILD_POINTS = ["replay.page-applied", "rebuild.replayed", "rebuild.one-swapped:2", "rebuild.committed"]
-"""The second swap of a repair stands in the transaction of the first."""
+"""The second swap of a repair is in the transaction of the first."""
 
 SERVING = """
 import sys
@@ -40,7 +42,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def killed_at(point: str, *command: str | Path) -> None:
-    """Run a command of Python's that dies at a point."""
+    """Run an `orchestrion` command that dies at a crash point."""
     environment = {**os.environ, VARIABLE: point}
     ended = subprocess.run(
         [sys.executable, *map(str, command)], env=environment, capture_output=True, timeout=240, check=False

@@ -1,4 +1,4 @@
-"""A host killed while it projects: each event is applied exactly once, whether live, or replayed at a start."""
+"""A host killed while it projects: each event is applied exactly once, live or replayed at a start."""
 
 from __future__ import annotations
 

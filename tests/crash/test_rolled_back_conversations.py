@@ -1,4 +1,4 @@
-"""Real agents follow a revert: turn 1, turn 2, back to 1, turn 3, in which the model is shown what is remembered."""
+"""Real agents follow a revert: turn 1, turn 2, back to 1, turn 3, whose model request shows what is remembered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.stage import Stage, activity, session_of, stage
 pytestmark = pytest.mark.anyio
 
 BACKENDS: Final = {"claude": "asyncio", "codex": "trio"}
-"""One each: real agents take their time to start."""
+"""One seed each, because real agents start slowly."""
 
 
 @pytest.fixture
@@ -55,14 +55,14 @@ def agent(agent_name: str, tmp_path: Path, repository: Repository) -> Iterator[C
 
 
 async def perform(it: Stage, prompt: str) -> None:
-    """A whole turn that ends well, its checkpoint included."""
+    """Run a whole successful turn, including its checkpoint."""
     asked = await it.ask(prompt)
     assert session_of(await it.ended(asked)).status == "ready"
     await it.until(activity("checkpoint.captured"), after=asked.sequence)
 
 
 def asked_in(agent: ClaudeCase | CodexCase, prompt: str) -> str:
-    """All that the model was sent when this was the prompt."""
+    """Everything that the model received with this prompt."""
     bodies = [json.dumps(request["body"]) for request in agent.model.script.requests()]
     (body,) = [body for body in bodies if prompt in body]
     return body
@@ -83,8 +83,8 @@ async def test_the_agent_remembers_the_turns_that_were_kept_and_no_other(
         await perform(it, agent.say("heron"))
         requested = await it.send(checkpoint_revert(turn_count=1))
         assert isinstance((await it.outcome(requested.event_id)).payload, ThreadReverted)
-        told = await noted(it)
-        assert (told["contextLost"], told["summary"]) == (False, "The workspace stands as at the end of turn 1")
+        note = await noted(it)
+        assert (note["contextLost"], note["summary"]) == (False, "The workspace stands as at the end of turn 1")
         third = agent.say("stork")
         await perform(it, third)
         assert [turn.turn_count for turn in (await it.thread()).turns] == [1, 2]

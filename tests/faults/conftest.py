@@ -1,4 +1,4 @@
-"""Fixtures of the tests with real faults of the storage."""
+"""Fixtures of the tests with real storage faults."""
 
 from __future__ import annotations
 

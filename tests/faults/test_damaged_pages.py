@@ -1,4 +1,4 @@
-"""A page in the middle of the file is destroyed: who needs it is told, everybody else goes on, and a backup opens."""
+"""A page in the middle of the file is destroyed: reads that need it fail, all others continue, and a backup opens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ADVICE = r"state\.db is damaged .*: run `orchestrion verify`, or restore a backu
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with a log and its projections, that nobody has open."""
+    """A database with a log and its projections that no process has open."""
     path = tmp_path_factory.mktemp("sound") / "state.db"
 
     async def make_it() -> None:

@@ -1,6 +1,6 @@
-"""A file that may not grow beyond a limit: a real error of the device, which needs no privilege to make.
+"""A file that may not grow beyond a limit: a real device error that needs no privilege.
 
-The host is the command line in a process with RLIMIT_FSIZE. Python ignores SIGXFSZ, so that a write fails with EFBIG.
+The host is the command line in a process with RLIMIT_FSIZE. Python ignores SIGXFSZ, so a write fails with EFBIG.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ADVICE = "check the disk, then run `orchestrion verify`"
 
 
 def limited(limit: int, *arguments: str | Path, input: str = "") -> subprocess.CompletedProcess[str]:
-    """One command whose files may have at most `limit` bytes each."""
+    """Run one command whose files may have at most `limit` bytes each."""
     return subprocess.run(
         [sys.executable, "-m", "orchestrion", *map(str, arguments)],
         input=input,
@@ -90,7 +90,7 @@ def test_output_that_finds_no_room_is_an_error_and_not_a_part_of_it(
 
 
 @pytest.mark.parametrize("command", ["rebuild", "backup"])
-def test_what_makes_a_copy_fails_in_one_line_and_leaves_nothing(database: Path, tmp_path: Path, command: str) -> None:
+def test_failing_copy_prints_one_line_and_leaves_nothing(database: Path, tmp_path: Path, command: str) -> None:
     done("dispatch", database, input=lines_of(COMMANDS))
     expected = snapshot_of(database)
     before = sorted(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A file system that is really full: what was not written is told as such, and goes through once there is room."""
+"""A file system that is really full: unwritten commands get an error, and succeed once there is space."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.anyio
 MESSAGES = "projection.thread-messages"
 LONG = "x" * 100_000
 HUGE = "\N{EURO SIGN}" * 120_000
-"""360,000 bytes, and the log needs some sixty thousand more for it."""
+"""360,000 bytes, for which the log needs some sixty thousand more."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def turns(count: int, *, text: str = LONG) -> list[Command]:
 
 
 async def outcomes(runtime: Runtime, commands: Sequence[Command]) -> list[DispatchResult | StoreFull]:
-    """What becomes of commands that are sent at once."""
+    """The outcomes of commands that are sent at once."""
     found: dict[int, DispatchResult | StoreFull] = {}
 
     async def send(number: int, command: Command) -> None:
@@ -78,7 +78,7 @@ async def log_of(runtime: Runtime) -> list[PersistedEvent]:
 
 
 async def assert_whole(runtime: Runtime, path: Path) -> None:
-    """Log, receipts and rows say the same."""
+    """Assert that log, receipts and rows agree."""
     await runtime.wait_until_projected(runtime.health().head)
     assert to_json(await runtime.get_snapshot()) == snapshot_json(await log_of(runtime))
     assert (await run_sync(verify_database, path)).findings == ()
@@ -96,8 +96,8 @@ async def test_a_command_without_room_succeeds_once_there_is_room(
         with pytest.raises(StoreFull):
             await runtime.dispatch(second)
         assert (runtime.health().status, runtime.health().head) == ("running", 2)
-        told = [vars(record) for record in caplog.records if record.name == "orchestrion.actors.log.dispatcher"]
-        assert [(one["command_id"], one["thread_id"]) for one in told] == [("turn-0", "t1"), ("turn-1", "t1")]
+        records = [vars(record) for record in caplog.records if record.name == "orchestrion.actors.log.dispatcher"]
+        assert [(one["command_id"], one["thread_id"]) for one in records] == [("turn-0", "t1"), ("turn-1", "t1")]
         assert last_error(runtime, "dispatcher").times == 2
         assert [event.sequence for event in await log_of(runtime)] == [1, 2]
         disk.free()
@@ -106,7 +106,7 @@ async def test_a_command_without_room_succeeds_once_there_is_room(
         await assert_whole(runtime, path)
 
 
-async def test_of_many_callers_each_is_told_what_became_of_its_own_command(disk: SmallDisk, path: Path) -> None:
+async def test_each_of_many_callers_gets_its_own_outcome(disk: SmallDisk, path: Path) -> None:
     commands = turns(40, text="x" * 20_000)
     async with open_runtime(path) as runtime:
         await prepare_thread(runtime)
@@ -133,7 +133,7 @@ async def test_rows_that_find_no_room_wait_for_it_and_everything_else_goes_on(
     async with open_runtime(path) as runtime:
         await prepare_thread(runtime)
         await runtime.wait_until_projected(2)
-        disk.leave(580)  # for the message in the log, and not for the same message in its row
+        disk.leave(580)  # enough for the message in the log, not for the same message in its row
         (turn,) = turns(1, text=HUGE)
         assert (await runtime.dispatch(turn)).sequence == 4
         with pytest.raises(ProjectionStalled, match="full") as stalled:
@@ -166,7 +166,7 @@ async def test_a_rebuild_without_room_leaves_the_old_rows_and_no_scratch_file(di
         assert to_json(await runtime.get_snapshot()) == snapshot_json(log)
 
 
-async def test_whatever_room_there_is_a_new_database_opens_whole_or_not_at_all(disk: SmallDisk, path: Path) -> None:
+async def test_new_database_opens_whole_or_not_at_all_with_any_free_space(disk: SmallDisk, path: Path) -> None:
     refused = 0
     for kib in range(0, 2000, 24):
         disk.leave(kib)
@@ -215,9 +215,9 @@ async def test_a_clean_stop_without_room_neither_waits_nor_reports_a_defect(
                 await runtime.dispatch(make.project_create(f"lazy-{number}"))
         head = runtime.health().head
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
-    told = [record.getMessage() for record in caplog.records if "ends at" in record.getMessage()]
-    assert all("the next start continues from there" in message for message in told)
-    assert told
+    records = [record.getMessage() for record in caplog.records if "ends at" in record.getMessage()]
+    assert all("the next start continues from there" in message for message in records)
+    assert records
     disk.free()
     async with open_runtime(path) as runtime:
         assert runtime.health().head == head

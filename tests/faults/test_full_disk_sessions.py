@@ -1,4 +1,4 @@
-"""The disk is full while agents work: nothing they said is dropped silently, and every turn comes to an end."""
+"""The disk is full while agents work: none of their output is dropped silently, and every turn ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def refusals(it: Stage) -> int:
-    """How often the store has refused what the session of `t1` had to say."""
+    """How often the store has refused commands of the session of `t1`."""
     errors = {one.actor: one for one in it.runtime.health().last_errors}
     refused = errors.get("session of t1")
     return 0 if refused is None or "full" not in refused.error else refused.times
@@ -71,7 +71,7 @@ async def test_a_session_stops_reading_its_agent_and_goes_on_when_there_is_room(
         await until(lambda: refusals(it) >= 3)
         disk.free()
         assert session_of(await it.ended(turn)).status == "ready"
-        assert await it.said(turn) == SAID
+        assert await it.text_of(turn) == SAID
         assert await it.turn_statuses() == ["completed"]
 
 
@@ -90,7 +90,7 @@ async def test_a_full_store_ends_the_agent_and_is_reported_once_there_is_room(
         ended = session_of(await it.ended(turn))
         assert (ended.status, ended.active_turn_id) == ("error", None)
         assert "the disk is full: make room and try again" in str(ended.last_error)
-        assert SAID.startswith(await it.said(turn))
+        assert SAID.startswith(await it.text_of(turn))
         assert await it.turn_statuses() == ["error"]
         following = await it.ask("say on")
         assert session_of(await it.ended(following)).status == "ready"
@@ -115,8 +115,8 @@ async def test_a_turn_stopped_on_a_full_disk_is_settled_by_the_next_start(
         assert session_of(await it.ended(turn)).status in ("stopped", "error")
         assert session_of(await it.ended(queued)).status == "ready"
         assert (await it.turn_statuses())[1] == "completed"
-        assert (await it.said(turn)).startswith("begun")
-        assert SAID.startswith(await it.said(turn))
+        assert (await it.text_of(turn)).startswith("begun")
+        assert SAID.startswith(await it.text_of(turn))
 
 
 async def test_a_host_cancelled_on_a_full_disk_leaves_no_agent_and_no_lock(
@@ -143,7 +143,7 @@ async def open_and_leave(directory: Path, database: Path) -> None:
         pass
 
 
-async def test_whatever_room_there_is_recovery_settles_all_of_it_or_nothing(disk: SmallDisk) -> None:
+async def test_recovery_settles_all_or_nothing_with_any_free_space(disk: SmallDisk) -> None:
     directory = disk.directory
     create = project_create(workspace_root=str(directory / "workspace"))
     async with session_host(directory) as host:

@@ -1,4 +1,4 @@
-"""A file system that is mounted for reading alone: runtimes are refused, whoever only looks sees everything."""
+"""A file system that is mounted read-only: runtimes are refused, commands that only read work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def database(disk: SmallDisk) -> Path:
 
 
 @pytest.mark.parametrize("command", ["dispatch", "rebuild"])
-def test_what_would_write_is_refused_in_one_line(database: Path, disk: SmallDisk, command: str) -> None:
+def test_commands_that_write_are_refused_in_one_line(database: Path, disk: SmallDisk, command: str) -> None:
     before = sorted(disk.directory.iterdir())
     ended = orchestrion(command, database, input=lines_of([project_create(1)]))
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -30,7 +30,7 @@ def test_what_would_write_is_refused_in_one_line(database: Path, disk: SmallDisk
     assert sorted(disk.directory.iterdir()) == before
 
 
-def test_who_only_looks_sees_all_of_it(database: Path, tmp_path: Path) -> None:
+def test_read_only_commands_show_everything(database: Path, tmp_path: Path) -> None:
     assert read_snapshot(database) == expected_snapshot()
     assert "Nothing found: 37 events" in done("verify", database)
     assert len(done("events", database).splitlines()) == 37

@@ -1,4 +1,4 @@
-"""The log of SQLite beside the file: left behind, torn, garbage, without its index, and held open by a reader."""
+"""SQLite's WAL: left behind, torn, garbage, without its index, and held open by a reader."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def fill(runtime: Runtime, numbers: Sequence[int]) -> None:
 
 
 async def leave_a_log(tmp_path: Path, path: Path) -> None:
-    """A copy of what a host that was killed leaves: `FIRST` events in the file, the later ones in its WAL alone."""
+    """A copy of a killed host's files: `FIRST` events in the database, the later ones in the WAL alone."""
     source = tmp_path / "state.db"
     async with open_runtime(source) as runtime:
         await fill(runtime, range(1, FIRST + 1))
@@ -63,7 +63,7 @@ def wal_of(path: Path) -> Path:
 
 
 async def served(path: Path) -> int:
-    """How many events a runtime finds. What it serves is their fold, and nothing in the file is at fault."""
+    """How many events a runtime finds. Asserts that its rows are their fold and that the file is sound."""
     async with open_runtime(path) as runtime:
         log = [event async for event in runtime.replay_events(0) if isinstance(event, PersistedEvent)]
         assert [event.sequence for event in log] == list(range(1, len(log) + 1))
@@ -75,9 +75,7 @@ async def served(path: Path) -> int:
 
 
 @pytest.mark.parametrize("index", ["whole", "missing", "garbage"])
-async def test_a_log_that_was_left_behind_is_read_whatever_became_of_its_index(
-    tmp_path: Path, path: Path, index: str
-) -> None:
+async def test_leftover_wal_is_read_in_any_state_of_its_index(tmp_path: Path, path: Path, index: str) -> None:
     await leave_a_log(tmp_path, path)
     _damage_index(Path(f"{path}-shm"), index)
     assert await served(path) == LATER
@@ -92,7 +90,7 @@ async def test_l23_a_torn_log_is_a_prefix_of_what_was_written(tmp_path: Path, pa
 
 
 @pytest.mark.lesson("L23")
-async def test_l23_a_page_of_the_log_that_is_not_what_was_written_ends_it_there(tmp_path: Path, path: Path) -> None:
+async def test_l23_damaged_page_of_the_wal_ends_it_there(tmp_path: Path, path: Path) -> None:
     await leave_a_log(tmp_path, path)
     content = bytearray(wal_of(path).read_bytes())
     middle = len(content) // 2
@@ -108,7 +106,7 @@ async def test_a_log_that_is_none_is_as_if_it_were_not_there(tmp_path: Path, pat
     assert await served(path) == FIRST
 
 
-async def test_a_log_that_was_left_behind_is_seen_by_who_only_looks(tmp_path: Path, path: Path) -> None:
+async def test_leftover_wal_is_seen_by_read_only_commands(tmp_path: Path, path: Path) -> None:
     await leave_a_log(tmp_path, path)
     assert await run_sync(_head_seen, path) == LATER
 

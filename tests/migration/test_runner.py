@@ -1,4 +1,4 @@
-"""The runner applies the chain once, whole, and refuses what it does not know."""
+"""The runner applies the chain once, in one transaction, and refuses what it does not know."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_chain_is_applied_once(database: peewee.SqliteDatabase) -> None:
     check(database)
 
 
-def test_older_database_gets_what_it_lacks(database: peewee.SqliteDatabase) -> None:
+def test_older_database_gets_missing_migrations(database: peewee.SqliteDatabase) -> None:
     assert migrate(database, now=NOW, migrations=load()[:2]) == NAMES[:2]
     with pytest.raises(OutdatedSchema, match=NAMES[2]):
         check(database)
@@ -211,7 +211,7 @@ def test_failure_leaves_nothing_of_the_chain(database: peewee.SqliteDatabase) ->
     assert migrate(database, now=NOW) == NAMES
 
 
-def test_failure_keeps_what_was_there_before(database: peewee.SqliteDatabase) -> None:
+def test_failure_keeps_the_previous_state(database: peewee.SqliteDatabase) -> None:
     migrate(database, now=NOW, migrations=load()[:2])
     before = database.get_tables()
     with pytest.raises(peewee.OperationalError):
@@ -230,7 +230,7 @@ def test_readers_do_without_migrations_that_they_do_not_need(database: peewee.Sq
 
 
 class _Overtaken(peewee.SqliteDatabase):
-    """A connection that another one overtakes before it gets the write lock."""
+    """A connection that is overtaken by another one before it gets the write lock."""
 
     others: Sequence[Migration] = ()
 
@@ -242,14 +242,14 @@ class _Overtaken(peewee.SqliteDatabase):
         super().begin(lock_type)
 
 
-def test_who_was_overtaken_applies_only_what_is_left(path: Path) -> None:
+def test_overtaken_migration_applies_only_the_rest(path: Path) -> None:
     database = _Overtaken(str(path))
     database.others = load()[:2]
     assert migrate(database, now=NOW) == NAMES[2:]
     database.close()
 
 
-def test_who_was_overtaken_by_a_newer_version_refuses(path: Path) -> None:
+def test_migration_overtaken_by_a_newer_version_is_refused(path: Path) -> None:
     database = _Overtaken(str(path))
     database.others = [*load(), later()]
     with pytest.raises(NewerSchema):

@@ -182,7 +182,7 @@ def checks_of(database: peewee.SqliteDatabase, table: str) -> list[str]:
 
 
 def a_row(table: str) -> dict[str, Value]:
-    """A row that the table takes."""
+    """A valid row of the table."""
     contract = CONTRACT[table]
     row: dict[str, Value] = {}
     for column in contract.columns.split(", "):

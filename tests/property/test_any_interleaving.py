@@ -1,13 +1,15 @@
 """Any interleaving of clients, readers, rebuilds, faults, crashes and restarts keeps G1 to G6.
 
-A test case is a program: a list of steps, each some operations side by side, drawn as a whole and run inside one event
-loop (`tests/support/interleaving`). It is no `RuleBasedStateMachine`, because its rules would each start the loop anew
-and nothing would run beside them; a list of steps shrinks as well, and prints as what it is. Rows, snapshots and
-readers are judged by models that share no code with the projections: the projection oracle, and a client that applies
-events to its snapshot. Answers and events are judged by deciding every command again, one by one, where the log has it.
+A test case is a program: a list of steps of concurrent operations, drawn as a whole and run inside one event loop
+(`tests/support/interleaving`). It is not a `RuleBasedStateMachine`, because each of its rules would start a new loop
+and nothing would run concurrently. A list of steps shrinks as well, and prints as code.
+
+Rows, snapshots and readers are compared with models that share no code with the projections: the projection oracle, and
+a client that applies events to its snapshot. Answers and events are checked by deciding every command again, one by
+one, in the order of the log.
 
 - A failure prints its smallest program. `python -m tests.support.interleaving 'Program(…)'` runs it again on both
-  backends, as often as threads need to take turns that way again; put it below as an `@example` once it is mended.
+  backends, several times, since threads may take turns differently. Add it below as an `@example` once it is mended.
 - The choices are fixed, except in `make properties`, which prints its seed; `SEED=N make properties` repeats it.
 - `make properties` is the long form: these take a share of `EXAMPLES` (`tests/support/examples.py`).
 """
@@ -65,7 +67,7 @@ def test_a_program_is_read_back_as_it_is_printed(program: Program) -> None:
 @settings(max_examples=examples(4, share=PROCESSES), suppress_health_check=[HealthCheck.too_slow])
 @given(program=deadly_programs(), backend=backends)
 def test_a_process_killed_in_any_interleaving_keeps_what_it_acknowledged(program: Program, backend: str) -> None:
-    """The same with SIGKILL for the first crash; the rest of the program runs on what that left."""
+    """The same with SIGKILL as the first crash; the rest of the program runs on the files that it left."""
     last = next(number for number, step in enumerate(program.steps) if isinstance(step, Crash))
     with tempfile.TemporaryDirectory() as directory:
         journal, code = run_victim(Path(directory), program, backend)

@@ -1,7 +1,7 @@
-"""Any prefix of a log is a valid state: its rows, what decisions rest on, and a start of a host on it.
+"""Any prefix of a log is a valid state: its rows, its decision states, and a host that starts on it.
 
-The log comes from real dispatches. It is cut after any event, in the midst of a command's too: no crash leaves that,
-but nothing that reads a log may rest on where it ends.
+The log comes from real dispatches. It is cut after any event, also within a command: no crash leaves that, but no
+reader of a log may depend on where it ends.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def check_prefixes(directory: Path, run: RandomRun, cuts: list[int]) -> No
 
 
 def check_rows_and_states(path: Path, prefix: Log) -> None:
-    """Rows are the fold of the prefix; states that decisions load are what `evolve` makes of it."""
+    """Rows are the fold of the prefix; loaded decision states are what `evolve` makes of it."""
     database = open_reader(path)
     try:
         rows = tables_of(database)
@@ -79,12 +79,12 @@ def check_rows_and_states(path: Path, prefix: Log) -> None:
 
 
 def without_sequence(state: ProjectState | ThreadState | None) -> object:
-    """A project's state says when a thread of it came or went; its rows do not."""
+    """A project's state records when a thread was created or deleted; its rows do not."""
     return None if state is None else attrs.evolve(state, last_sequence=0)
 
 
 def check_verified(path: Path, run: RandomRun, prefix: Log) -> None:
-    """`verify` finds nothing; of a command that is cut in two, that it has no receipt."""
+    """`verify` finds nothing, except that a command cut in two has no receipt."""
     report = verify_database(path)
     rest = run.log[len(prefix) :]
     torn = [event for event in prefix if rest and event.command_id == rest[0].command_id]

@@ -1,7 +1,7 @@
-"""A client that commands its own threads alone changes nothing of another's, whatever names it brings.
+"""A client that commands only its own threads changes nothing of another client's, whatever names it sends.
 
-Each example runs one thread's history beside drawn moves of a hostile client, and compares what is seen of the thread
-with the same history beside a client that does nothing.
+Each example runs one thread's history next to drawn moves of a hostile client, and compares what is visible of the
+thread with the same history next to a client that does nothing.
 """
 
 from __future__ import annotations

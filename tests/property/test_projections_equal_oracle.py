@@ -1,6 +1,6 @@
-"""The rows of every projection are those of a model that is too simple to be wrong, for any log and any cut.
+"""The rows of every projection equal a simple model's, for any log in any batches.
 
-Each projection runs in a database that has its own table and no other, so that it reads nothing else.
+Each projection runs in a database that has only its own table, so that it can read nothing else.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TAKEN_OVER: Final = list(
 
 @pytest.fixture(scope="module")
 def databases() -> Iterator[list[tuple[Projection, peewee.SqliteDatabase]]]:
-    """A database for each projection, holding its table alone."""
+    """A database for each projection, with only its table."""
     with ExitStack() as opened:
         pairs = [(projection, opened.enter_context(projection_database())) for projection in PROJECTIONS]
         for projection, database in pairs:

@@ -1,4 +1,4 @@
-"""What a runtime projected live, from commands in groups, is what a rebuild makes of its log, table by table."""
+"""The rows that a runtime projected live, from commands in groups, equal a rebuild from its log, table by table."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_rebuild_gives_the_rows_that_were_projected_live(
 def test_a_replay_cut_anywhere_gives_the_rows_that_were_projected_live(
     seed: int, steps: list[tuple[set[Projection], int, int]], torn: int
 ) -> None:
-    """Each projection at its own pace, in pages of any size, left and opened again, once in the midst of a command."""
+    """Each projection at its own speed, in pages of any size, closed and opened again, once within a command."""
     run = random_run(seed, 150)
     in_midst = [one.sequence for one, other in pairwise(run.log) if one.command_id == other.command_id]
     assert in_midst, "a run of this length asks for turns, which is two events"

@@ -1,6 +1,6 @@
-"""Random work in a random repository: capture, more work, restore, and every file is as it was captured.
+"""Random work in a random repository: capture, more work, restore, and every file is as captured.
 
-Directories become links and links directories: to what stood there, to the outside, to themselves.
+Directories become links and links directories: to their former content, to the outside, to themselves.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ paths = st.lists(names, min_size=1, max_size=3).map(b"/".join)
 
 @attrs.frozen
 class Work:
-    """One thing that somebody does in a work tree, with what it needs of the path, the other path and the content."""
+    """One change that a user makes in a work tree, with the parts of (path, other path, content) that it needs."""
 
     what: Literal["write", "link", "outside", "swap", "mode", "remove", "move", "stage", "commit", "untrack", "nest"]
     path: bytes
@@ -62,7 +62,7 @@ works = st.lists(
 
 
 def do(repository: Repository, work: Work) -> None:
-    """Do it, making room first: a user may replace anything by anything. What git refuses, the user did not do."""
+    """Perform it, making room first: a user may replace anything by anything. What git refuses is left out."""
     place, other = _place(repository, work.path), _place(repository, work.other)
     match work.what:
         case "write":
@@ -136,7 +136,7 @@ def _remove(place: bytes) -> None:
 
 
 def standing(repository: Repository) -> dict[bytes, tuple[str, bytes]]:
-    """Every file of the work tree: its mode in git's words, and its bytes."""
+    """Every file of the work tree: its mode in git's notation, and its bytes."""
     root = os.fsencode(repository.top)
     found = {}
     for directory, directories, files in os.walk(root):
@@ -155,13 +155,13 @@ def standing(repository: Repository) -> dict[bytes, tuple[str, bytes]]:
 
 
 def files_of(repository: Repository, tree: str) -> dict[bytes, tuple[str, bytes]]:
-    """The files of a capture as `standing` tells of them; nested repositories are none."""
+    """The files of a capture in the form of `standing`, without nested repositories."""
     listing = repository.listing(tree).items()
     return {path: (mode, content) for path, (mode, kind, content) in listing if kind == "blob"}
 
 
 def is_nested(repository: Repository, tree: str, path: bytes) -> bool:
-    """Whether a path lies in a nested repository. The user's git lists such files where its index has others there."""
+    """Whether a path is in a nested repository. The user's git lists such files if its index has others there."""
     nested = [above for above, (_, kind, _) in repository.listing(tree).items() if kind == "commit"]
     return any(path.startswith(above + b"/") for above in nested)
 
@@ -242,7 +242,7 @@ def test_every_file_that_is_not_ignored_is_as_it_was_captured(
             assert repository.status() == shown_at_capture
         if not restored.left_alone and {path for path in after if path.endswith(b".gitignore")} <= captured.keys():
             shown = repository.git("ls-files", "-z", "-o", "--exclude-standard").split(b"\0")
-            # What the user ignored by a file that the restore took away was never captured, and stays.
+            # Files that were ignored through a file that the restore removed were never captured, and stay.
             files = {path for path in shown if path and not path.endswith(b"/")} - ignored
             assert {path for path in files if not is_nested(repository, target.tree, path)} <= captured.keys()
 

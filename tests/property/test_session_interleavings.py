@@ -1,7 +1,7 @@
 """Any interleaving of inputs keeps a session's promises.
 
-One turn at a time, each handed over once; every intent settled once; every running turn under a clock; nothing for an
-agent that does not live; nothing after the end.
+One turn at a time, each handed over once; every intent settled once; every running turn under a clock; no effect on an
+agent that does not run; nothing after the end.
 """
 
 from __future__ import annotations

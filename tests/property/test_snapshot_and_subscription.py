@@ -1,6 +1,6 @@
-"""A snapshot taken at any moment and the subscription that continues it give what a later snapshot gives.
+"""A snapshot taken at any moment plus the subscription after it equals a later snapshot.
 
-Whatever the commands, however they are grouped, and whether the reader keeps up or not.
+This holds for any commands in any groups, whether or not the reader keeps up.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def snapshot(core: Core) -> dict[str, Any]:
 
 
 async def follow(core: Core, run: RandomRun, pauses: int) -> None:
-    """Take a snapshot now, apply every event that comes, and compare with the last snapshot."""
+    """Take a snapshot, apply every later event, and compare with the last snapshot."""
     client = ClientModel(await snapshot(core))
     position = client.snapshot()["snapshotSequence"]
     async with Subscription(core.log, position, None) as events:
@@ -73,7 +73,7 @@ async def serve(path: Path, run: RandomRun, group: int, readers: list[tuple[int,
     readers=st.lists(st.tuples(st.integers(0, 119), st.sampled_from([0, 2, 30])), min_size=1, max_size=4),
     backend=st.sampled_from(["asyncio", "trio"]),
 )
-def test_a_snapshot_and_what_follows_it_give_the_later_snapshot(
+def test_snapshot_plus_later_events_equals_a_later_snapshot(
     monkeypatch: pytest.MonkeyPatch, seed: int, group: int, readers: list[tuple[int, int]], backend: str
 ) -> None:
     monkeypatch.setattr(event_log, "CHANNEL_BATCHES", 3)

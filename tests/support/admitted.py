@@ -1,4 +1,4 @@
-"""Commands of a test as they are admitted: the runtime's own by their ids, all others as from outside."""
+"""Commands of a test as they are admitted: internal ones by their ids, all others as from a client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrion.contracts.values import ActorKind
 
 
 def admitted(command: Command, actor: ActorKind) -> AdmittedCommand:
-    """`command` normalised by the entrance that its sender uses: an id that begins with `~` is the runtime's."""
+    """`command` normalised as its sender's entry point does: an id that begins with `~` is internal."""
     if actor != "client" and is_runtime_id(command.command_id):
         return admit_own(cast("InternalCommand", command), actor)
     return admit(command, actor)

@@ -1,4 +1,4 @@
-"""Mutants of what guards sessions with agents that fail, idle and forget."""
+"""Mutants of the guards around sessions whose agents fail, idle or roll back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AGENT_MUTANTS: Final = (
         file="actors/sessions/worker.py",
         old="if expired is not None and not self.is_awake:",
         new="if expired is not None:",
-        test=f"{_CLOCKS}::test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks[asyncio]",
+        test=f"{_CLOCKS}::test_idle_clock_keeps_a_session_with_a_new_request[asyncio]",
     ),
     Mutant(
         guard="an agent that failed is started again only after a wait",

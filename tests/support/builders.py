@@ -1,6 +1,6 @@
-"""Builders of commands and values for tests: every field has a sensible default, ids are plain text.
+"""Builders of commands and values for tests: every field has a default, ids are plain text.
 
-Long because there are seventeen commands, and one builder to each.
+One long module: one builder for each of the seventeen commands.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def at(index: int) -> Instant:
-    """The instant `index` seconds after the tests' first."""
+    """The instant `index` seconds after the first instant of the tests."""
     return instant(_START + timedelta(seconds=index))
 
 

@@ -1,7 +1,6 @@
-"""A little client: takes a snapshot as JSON and applies events in wire form to it, as a user interface would.
+"""A small client: takes a snapshot as JSON and applies events in wire form, as a user interface would.
 
-Written from SPEC 4, 6 and 7 alone. It shares nothing with the projections: lists and dictionaries, one event after
-the other.
+Written from SPEC 4, 6 and 7 alone. It shares no code with the projections: lists and dictionaries, event by event.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _ENDS = {"ready": "completed", "idle": "completed", "error": "error"}
 
 
 class ClientModel:
-    """What a client shows. `snapshot()` is comparable with a later answer of `getSnapshot`."""
+    """What a client shows. `snapshot()` can be compared with a later answer of `getSnapshot`."""
 
     def __init__(self, snapshot: Json) -> None:
         self._sequence: int = snapshot["snapshotSequence"]
@@ -80,7 +79,7 @@ class ClientModel:
                 pass
 
     def count_unreadable(self, event: Json) -> None:
-        """Count an event that cannot be read: it says nothing but that it happened."""
+        """Count an event that cannot be decoded: only its sequence and time are used."""
         assert event["sequence"] == self._sequence + 1, f"{event['sequence']} does not follow {self._sequence}"
         self._sequence, self._updated_at = event["sequence"], event["occurredAt"]
 
@@ -109,7 +108,7 @@ class ClientModel:
 
 
 def _with_details(thread: Json) -> Json:
-    """The thread as it is shown: its provider, and a pending approval with what the activity says that asked for it."""
+    """The thread as it is shown: its provider, and pending approvals with the content of their requests."""
     return thread | {
         "provider": _provider(thread),
         "pendingApprovals": [one | _details(one, thread) for one in thread["pendingApprovals"]],

@@ -1,4 +1,4 @@
-"""The real command line as a process, and the script of commands that README shows."""
+"""The real command line as a process, and README's script of commands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def orchestrion(*arguments: str | Path, input: str | bytes = b"") -> subprocess.
 
 
 def done(*arguments: str | Path, input: str | bytes = b"") -> str:
-    """Run one command that has to end with 0 and say nothing on standard error; its output."""
+    """Run one command that must exit with 0 and print nothing on standard error; return its output."""
     ended = orchestrion(*arguments, input=input)
     assert (ended.returncode, ended.stderr) == (0, ""), ended
     return ended.stdout
@@ -45,7 +45,7 @@ def answers_of(output: str) -> list[dict[str, Any]]:
 
 
 def dispatch_script(database: Path, *options: str) -> list[dict[str, Any]]:
-    """Feed the README's script; its answers."""
+    """Feed the README's script to `orchestrion dispatch`; return the answers."""
     return answers_of(done("dispatch", database, "--internal", *options, input=README_SCRIPT.read_bytes()))
 
 
@@ -75,7 +75,7 @@ def lines_of(commands: Sequence[dict[str, Any]]) -> str:
 
 
 class LiveCommand:
-    """A command that is talked to while it runs. It is killed when the block is left or a deadline has passed."""
+    """A running command with pipes. It is killed when the block is left or a deadline has passed."""
 
     def __init__(self, *arguments: str | Path) -> None:
         self.process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Conversations in tests: each goes through JSON before it goes on, as it does when another host takes it up."""
+"""Conversations of adapters in tests: each passes through JSON before it continues, as when another host takes over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The core without providers: dispatcher, log, projectors and readers on a real file, each part within reach."""
+"""The core without providers: dispatcher, log, projectors and readers on a real file, with access to each part."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class ScriptedMint:
             self._ids.extend([*unused, *asked, *(event.event_id for event in events)])
 
     def begin(self) -> None:
-        """From now on ids and instants belong to commands; an opening asks for instants of its own."""
+        """From now on ids and instants are those of commands. While a file opens, the runtime asks for instants too."""
         self._begun = True
 
     def pause(self) -> None:
-        """What is asked for belongs to no command, as while a file is opened again."""
+        """Ids and instants are not those of commands, as while a file is opened again."""
         self._begun = False
 
     def now(self) -> Instant:
@@ -75,7 +75,7 @@ class ScriptedMint:
 
 
 def envelopes_of(run: RandomRun) -> list[CommandEnvelope]:
-    """The commands of a run as their senders would submit them."""
+    """The commands of a run as their senders submit them."""
     by_id = {event.event_id: event for event in run.log}
     envelopes = []
     for step in run.steps:
@@ -97,7 +97,7 @@ def envelopes_of(run: RandomRun) -> list[CommandEnvelope]:
 
 
 def envelope(command: Command, *, actor: ActorKind | None = None, **beside: Any) -> CommandEnvelope:
-    """A command from its usual door. `beside`: expected_version, caused_by, correlation_id, metadata."""
+    """A command from its usual sender. `beside`: expected_version, caused_by, correlation_id, metadata."""
     actor = actor or ("client" if isinstance(command, CLIENT_COMMANDS) else "server")
     entered = admitted(command, actor)
     return CommandEnvelope(
@@ -154,7 +154,7 @@ async def open_core(
     projections: Sequence[Projection] = PROJECTIONS,
     starts: Collection[str] = ("dispatcher", "projectors"),
 ) -> AsyncIterator[Core]:
-    """Open a file without bringing projections to the head first, run what `starts` names, and stop in order."""
+    """Open a file without replaying its projections first, start what `starts` names, and stop in order."""
     source = mint or SystemMint()
 
     def ready() -> tuple[peewee.SqliteDatabase, DecisionStates, CommandGroup, dict[str, PositionRow]]:
@@ -206,7 +206,7 @@ async def open_core(
 
 
 async def write_log(path: Path, events: Sequence[PersistedEvent]) -> None:
-    """Make a file that holds these events and projections that have applied none of them."""
+    """Make a file with these events and with projections that have applied none of them."""
 
     def write() -> None:
         writer = prepare(path, at(0))

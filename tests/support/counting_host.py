@@ -1,7 +1,7 @@
-"""A host to be killed whose projection counts: an event that is applied twice, or not at all, shows for ever.
+"""A host whose projection counts: an event that is applied twice, or not at all, leaves a wrong count.
 
 Run as a script: `counting_host.py DATABASE BACKEND`. It dispatches commands one after the other and reports each
-sequence on standard output. The projection is the test's own, in a table and with a position of its own.
+sequence on standard output. The projection is the test's own, with its own table and position.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CountingProjection:
 
 
 def make_database(path: Path) -> None:
-    """The database with the projection's table and position, if they are not there yet."""
+    """Add the projection's table and position to the database unless they exist."""
     with closing(prepare(path, EPOCH)) as database:
         database.execute_sql("CREATE TABLE IF NOT EXISTS counted (stream_id TEXT PRIMARY KEY, events INTEGER) STRICT")
         database.execute_sql(
@@ -65,7 +65,7 @@ def make_database(path: Path) -> None:
 
 
 def counts_of(path: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """What the projection has counted, and how many events each stream has up to its position."""
+    """The projection's counts, and the number of events of each stream up to its position."""
     with closing(prepare(path, EPOCH)) as database:
         position = read_position(database, NAME).last_applied_sequence
         events = read_events(database, ALL_EVENTS)[:position]

@@ -1,8 +1,8 @@
-"""A host that is there to be killed. Run as a script: `crash_host.py DATABASE load | replay`.
+"""A host that tests kill. Run as a script: `crash_host.py DATABASE load | replay`.
 
-Under `load`, workers dispatch their commands one after the other, from the number that the database has not seen;
-every answer is reported as a line `<worker> <number> <sequence>` on standard output before the next command is sent.
-Under `replay`, a file whose projections lag is opened, and every page that was applied is reported.
+Under `load`, workers dispatch their commands one after the other, from the first number that the database does not
+have; every answer is reported as a line `<worker> <number> <sequence>` on standard output before the next command is
+sent. Under `replay`, a file whose projections lag is opened, and every applied page is reported.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def load(path: str) -> None:
 
 
 async def replay(path: str) -> None:
-    bootstrap.PAGE_EVENTS = REPLAY_PAGE  # type: ignore[misc]  # small pages: many transactions to be killed between
+    bootstrap.PAGE_EVENTS = REPLAY_PAGE  # type: ignore[misc]  # small pages: many transactions in which to be killed
     options = RuntimeOptions(progress=lambda progress: report(progress.applied))
     async with open_runtime(path, options=options):
         await anyio.sleep_forever()

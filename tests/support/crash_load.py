@@ -1,4 +1,4 @@
-"""The load under which a host is killed: what worker and number say is what the command is, in any process."""
+"""The load under which a host is killed: worker and number determine the command, in any process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORKERS: Final = 8
 
 
 def load_command(worker: int, number: int) -> tuple[Command, ActorKind]:
-    """A worker's n-th command: its project, its thread, then turns asked for, streamed words, tools and new titles."""
+    """A worker's n-th command: its project, its thread, then turn starts, streamed text, tools and new titles."""
     command_id, thread, moment = f"w{worker}-{number}", f"t{worker}", make.at(number)
     if number == 0:
         return make.project_create(f"p{worker}", command_id=command_id, created_at=moment), "client"

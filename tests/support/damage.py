@@ -1,4 +1,4 @@
-"""Damage to the file of a database, as a failing disk makes it: whole pages overwritten, in the middle of a table."""
+"""Damage to a database file like a failing disk's: whole pages overwritten in the middle of a table."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 INTERIOR: Final = (0x02, 0x05)
-"""The first byte of a page of a b-tree that has children: of an index, of a table."""
+"""The first byte of a b-tree page with children: of an index, of a table."""
 
 
 def destroy_page(path: Path, name: str) -> None:
-    """Overwrite a page in the middle of a table or an index, or its only one. Nobody may have the file open."""
+    """Overwrite a page in the middle of a table or an index, or its only one. No process may have the file open."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -26,7 +26,7 @@ def destroy_page(path: Path, name: str) -> None:
 
 
 def truncate(path: Path, share: float) -> None:
-    """Leave the first pages of a file, that share of them."""
+    """Truncate a file to this share of its pages."""
     os.truncate(path, int(path.stat().st_size * share) // 4096 * 4096)
 
 

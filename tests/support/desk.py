@@ -1,4 +1,4 @@
-"""A directory with a workspace and a database, in which `orchestrion run` plays turns as processes."""
+"""A directory with a workspace and a database, in which `orchestrion run` runs turns as processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEADLINE_SECONDS: Final = 180
 
 @attrs.frozen(kw_only=True)
 class Desk:
-    """A database, a workspace, and where the rehearsal agent keeps its sessions."""
+    """A database, a workspace, and the directory of the rehearsal agent's sessions."""
 
     directory: Path
 
@@ -33,14 +33,14 @@ class Desk:
         return self.directory / "workspace"
 
     def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        """Play a turn to its end; `typed` is its standard input."""
+        """Run a turn to its end; `typed` is its standard input."""
         with self.started(*arguments) as process:
             output, errors = process.communicate(typed, timeout=DEADLINE_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     @contextmanager
     def started(self, *arguments: str, under: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
-        """A turn that runs, started by the command `under`; it is killed at the end."""
+        """A running turn, started by the command `under`; it is killed at the end of the block."""
         command = [*under, sys.executable, "-m", "orchestrion", "run", str(self.database), "--agent", "rehearsal"]
         process = subprocess.Popen(
             [*command, "--workspace", str(self.workspace), *arguments],

@@ -1,7 +1,7 @@
-"""The same environment for every test, whoever runs them: no settings of the user, of the terminal or of Python.
+"""The same environment for every test, whoever the user is: no settings of the user, the terminal or Python.
 
 Called once, before anything of the library is imported; every process that a test starts inherits the result. PATH,
-HOME, TMPDIR and PYTHONPATH stay: they say where things are.
+HOME, TMPDIR and PYTHONPATH stay, because they locate programs and files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["clean_environment"]
 _SET: Final = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LANG": "C.UTF-8"}
 _KEPT: Final = frozenset({"PYTHONPATH"})
 _REMOVED: Final = ("GIT_", "LC_", "PYTHON", "XDG_")
-"""Prefixes. PYTHONDONTWRITEBYTECODE is one of them: each process that a test starts would compile the library anew."""
+"""Prefixes. PYTHONDONTWRITEBYTECODE is one of them: with it, each process of a test would compile the library again."""
 _OF_THE_TERMINAL: Final = (
     *("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LANGUAGE", "LINES", "NO_COLOR"),
     *("TTY_COMPATIBLE", "TTY_INTERACTIVE"),

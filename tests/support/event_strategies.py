@@ -1,6 +1,6 @@
-"""Hypothesis strategies for logs: two projects, two threads, and so few ids that events collide all the time.
+"""Hypothesis strategies for logs that collide: two projects, two threads, and few ids of every kind.
 
-The logs are odd: no decider would write most of them. What holds for them holds for every log.
+No decider would write most of these logs. What holds for them holds for every log.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def logs(max_size: int = 40) -> st.SearchStrategy[list[PersistedEvent]]:
         metadata=st.builds(EventMetadata, request_id=_maybe(requests)),
         occurred_at=instants,
     )
-    # Hypothesis keeps lists short unless their size is drawn first, and short logs collide seldom.
+    # Hypothesis keeps lists short unless their size is drawn first, and short logs rarely collide.
     sizes = st.integers(0, max_size)
     drawn = sizes.flatmap(lambda size: st.lists(occurrences, min_size=size, max_size=size))
     return drawn.map(lambda found: list(persisted(found)))

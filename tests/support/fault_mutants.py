@@ -1,4 +1,4 @@
-"""Mutants of what guards against faults of the storage, against strangers, and against work that grows."""
+"""Mutants of the guards against storage faults, foreign files and growing work."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ FAULT_MUTANTS: Final = (
         file="persistence/database.py",
         old="        if path.is_file() and names > 1:\n",
         new="        if False:\n",
-        test="tests/contract/persistence/test_ownership.py::test_a_hard_link_is_refused_by_whatever_opens_it_and_by_either_name",
+        test="tests/contract/persistence/test_ownership.py::test_hard_link_is_refused_by_every_opener_under_both_names",
     ),
     Mutant(
         guard="a checkpoint that a reader holds up is not told of as done",
@@ -99,7 +99,7 @@ FAULT_MUTANTS: Final = (
         file="actors/log/command_sender.py",
         old="                if anyio.current_time() + wait > give_up_at:\n",
         new="                if True:\n",
-        test="tests/unit/log/test_command_sender.py::test_what_the_store_refuses_is_sent_again_until_it_is_taken",
+        test="tests/unit/log/test_command_sender.py::test_command_that_the_store_refuses_is_sent_until_accepted",
     ),
     Mutant(
         guard="a cancellation of the host's code does not reach the actors",

@@ -1,4 +1,4 @@
-"""A real agent behind an adapter that fails where a test says so."""
+"""A real agent behind an adapter that fails where a test wants it to."""
 
 from __future__ import annotations
 

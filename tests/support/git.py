@@ -1,4 +1,4 @@
-"""A real git repository under test, and everything of it that a capture must leave alone."""
+"""A real git repository under test, and everything in it that a capture must not change."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Repository:
         return self.top / os.fsdecode(self.git("rev-parse", "--git-path", path).strip())
 
     def status(self) -> bytes | None:
-        """What `git status` shows; None where git refuses to look, as with a link in place of a submodule."""
+        """The output of `git status`; None if git refuses, as with a link in place of a submodule."""
         try:
             return self.git("--no-optional-locks", "status", "--porcelain=v2", "-z", "--ignored")
         except subprocess.CalledProcessError:

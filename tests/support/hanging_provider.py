@@ -1,4 +1,4 @@
-"""A provider of the host's own, without a process, whose methods do what a test says instead of what they should."""
+"""A host's own provider without a process, whose methods hang or fail as a test chooses."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ ASYNCHRONOUS: Final[tuple[Method, ...]] = METHODS[:6]
 Behaviour: TypeAlias = Literal["hangs", "is stubborn"] | BaseException
 
 NOBODY: Final = ProcessIdentity(pid=2**22 + 1, started_at=1)
-"""No process has this pid: it is beyond what a kernel gives."""
+"""No process has this pid: it is above the kernel's limit."""
 
 
 class HangingProvider:
-    """`does` says by method what it does in its place: hang, hang and ignore cancellation, or raise an error.
+    """`does` has the behaviour of each method: hang, hang and ignore cancellation, or raise an error.
 
     `entered` has the methods that were called. `release` ends what hangs.
     """
@@ -54,7 +54,7 @@ class HangingProvider:
         self.name = name
         self.does: Mapping[str, Any] = does
         self.entered: list[str] = []
-        self.says: Callable[[], object] | None = None
+        self.make_event: Callable[[], object] | None = None
         self.asks = 0
         """How many permissions a turn asks for; one that asks does not end by itself."""
         self._called: dict[str, anyio.Event] = {}
@@ -138,8 +138,8 @@ class _Connection:
 
     async def start_turn(self, turn: TurnRequest) -> None:
         await self._provider.do("start_turn")
-        if self._provider.says is not None:
-            await self._send.send(self._provider.says())
+        if self._provider.make_event is not None:
+            await self._send.send(self._provider.make_event())
         for number in range(self._provider.asks):
             key = ApprovalRequestId(f"{turn.turn_id}/{number}")
             await self._send.send(ApprovalRequested(request=key, kind="command", summary="may I"))

@@ -1,4 +1,4 @@
-"""A git that stops before it writes a workspace's tree, for as long as a test holds it."""
+"""A git that stops before it writes a workspace's tree, until a test releases it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["HeldGit"]
 
 
 class HeldGit:
-    """Put before the real git on the search path. While `hold` is in force, captures of `workspace` stop."""
+    """Placed before the real git on the search path. While `hold` is in force, captures of `workspace` stop."""
 
     def __init__(self, directory: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         git = shutil.which("git")
@@ -41,7 +41,7 @@ class HeldGit:
         monkeypatch.setenv("PATH", str(directory), prepend=os.pathsep)
 
     def hold(self) -> None:
-        """From now on captures stop before their tree is written."""
+        """Make captures stop before their tree is written."""
         self._held.touch()
 
     async def reached(self) -> None:
@@ -49,10 +49,10 @@ class HeldGit:
         await to_thread.run_sync(self._reached.read_text)
 
     async def let_go(self) -> None:
-        """Let the one that has stopped go on, and those that come."""
+        """Release the stopped capture and all later ones."""
         self.release_new()
         await to_thread.run_sync(self._go.write_text, "go\n")
 
     def release_new(self) -> None:
-        """Hold none that comes from now on."""
+        """Hold no further captures; those that are stopped stay so."""
         self._held.unlink()

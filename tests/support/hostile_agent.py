@@ -1,8 +1,9 @@
-"""An agent that speaks just enough of the Agent Client Protocol to be started, and then does its worst.
+"""An agent that speaks enough of the Agent Client Protocol to be started, and then misbehaves in one mode.
 
-Run as a program with the name of a mode and, after it, how much of it (a share of the mode's full size, 1 by default).
-It needs nothing but Python's standard library. `MODES` names all of them. Where a mode does not end its turn by
-itself, the turn ends in `end_turn`.
+Run as a program with the name of a mode and, optionally, a share of the mode's full size (1 by default). It needs only
+Python's standard library. `MODES` names all modes. A mode that does not end its turn itself ends in `end_turn`.
+
+One long module: it is one program, a function per mode.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Turn:
         send({"jsonrpc": "2.0", "id": f"ask-{number}", "method": "session/request_permission", "params": params})
 
     def call_with_input(self, raw: bytes) -> None:
-        """A tool call whose input is written as it stands, JSON or not."""
+        """A tool call whose input is written unchanged, JSON or not."""
         head = b'{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"%s","update":' % SESSION.encode()
         call = b'{"sessionUpdate":"tool_call","toolCallId":"raw","title":"raw","status":"completed","rawInput":'
         write(head + call + raw + b"}}}\n")
@@ -323,7 +324,7 @@ def requests_of_all_kinds(turn: Turn) -> None:
 
 @mode
 def busy(_turn: Turn) -> None:
-    """Says nothing and keeps a core busy: what hostile agents cost by being processes."""
+    """Send nothing and keep a core busy: the cost of hostile agents as mere processes."""
     until = time.monotonic() + 3
     while time.monotonic() < until:
         pass

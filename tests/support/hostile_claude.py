@@ -1,7 +1,7 @@
-"""An agent that speaks just enough as Claude Code does to be started, and then does its worst.
+"""An agent that speaks enough of Claude Code's protocol to be started, and then misbehaves in one mode.
 
-Run as a program with the name of a mode, a share of the mode's full size, and what Claude Code is started with, which
-it does not read. It needs nothing but Python's standard library. `MODES` names all modes.
+Run as a program with the name of a mode, a share of the mode's full size, and Claude Code's own arguments, which it
+ignores. It needs only Python's standard library. `MODES` names all modes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def mode(perform: Mode) -> Mode:
 
 
 def program(directory: Path, name: str, share: float = 1.0) -> Path:
-    """A program in `directory` that is this agent in one mode."""
+    """Write a program to `directory` that is this agent in one mode."""
     path = directory / f"{name}.program"
     words = [sys.executable, str(Path(__file__).resolve()), name, str(share)]
     path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")

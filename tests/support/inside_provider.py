@@ -1,4 +1,4 @@
-"""An agent inside the host: no process, no pipe. It answers every turn at once, and keeps what it was asked."""
+"""An agent inside the host: no process, no pipe. It answers every turn at once, and records its requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from orchestrion.contracts.provider_events import (
 from orchestrion.contracts.values import ApprovalDecision, JsonObject
 
 Answer = Callable[[TurnRequest], TurnCompleted | None]
-"""How a turn ends; None: it does not."""
+"""How a turn ends; None: it does not end."""
 
 
 def completed(turn: TurnRequest) -> TurnCompleted:
@@ -36,9 +36,9 @@ def completed(turn: TurnRequest) -> TurnCompleted:
 
 
 class InsideProvider:
-    """`turns` are all that its agents were handed, `requests` what they were started for.
+    """`turns` are all turns that its agents received, `requests` the session requests.
 
-    The agents of the threads in `stirring` are heard all the time, though they say nothing.
+    The agents of the threads in `stirring` always report signs of life, but no events.
     """
 
     adapter_key = "inside"

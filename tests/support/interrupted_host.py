@@ -1,7 +1,7 @@
-"""A host under `asyncio.run` that gets SIGINT three times: `python -m tests.support.interrupted_host DIRECTORY`.
+"""A host under `asyncio.run` that receives SIGINT three times: `python -m tests.support.interrupted_host DIRECTORY`.
 
-It prints "running" when its agent, which ends by SIGKILL alone, is in a turn. The first SIGINT comes from outside and
-cancels its main task. The second, which it sends itself while its runtime stops, aborts the event loop; the third
+It prints "running" when its agent, which ends by SIGKILL only, is in a turn. The first SIGINT comes from outside and
+cancels its main task. The second, which it sends to itself while its runtime stops, aborts the event loop; the third
 aborts the loop's clean-up. It prints "over" when `asyncio.run` has raised.
 """
 
@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 60.0
 
 
 async def interrupt_when_cancelled() -> None:
-    """Send SIGINT where it strikes the event loop itself, and none of its tasks."""
+    """Send SIGINT so that it interrupts the event loop itself, and none of its tasks."""
     loop = asyncio.get_running_loop()
     try:
         await loop.create_future()

@@ -1,4 +1,4 @@
-"""Runs `crash_host` in a process of its own and kills it with SIGKILL in the middle of what it does."""
+"""Runs `crash_host` in its own process and kills it with SIGKILL while it works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_and_kill(path: Path, how: str, *, after_reports: int) -> list[tuple[int, ...]]:
-    """What the host reported until it was killed, right after it had reported so often."""
+    """Kill the host right after this many reports; return the reports."""
     host = subprocess.Popen(
         [sys.executable, "-m", "tests.support.crash_host", str(path), how], stdout=subprocess.PIPE, cwd=_ROOT
     )
@@ -41,7 +41,7 @@ def read_log(database: peewee.SqliteDatabase) -> list[PersistedEvent]:
 
 
 def assert_left_whole(path: Path) -> Sequence[PersistedEvent]:
-    """The file as the killed host left it: no gap in the log, and each projection's rows are those of its position."""
+    """Assert that the killed host's log has no gap and each projection's rows are those of its position."""
     database = open_reader(path)
     try:
         log = read_log(database)

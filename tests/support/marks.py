@@ -1,8 +1,8 @@
-"""What marks of tests name, read from the source, without importing or running it.
+"""The row ids in marks of tests, read from the source without importing or running it.
 
-A mark counts where pytest applies it to a test: as a decorator of a test function or of a class with tests, in a
+A mark counts if pytest applies it to a test: as a decorator of a test function or of a class with tests, in a
 `pytestmark` of such a class or of a module with tests, and in the `marks` of a `pytest.param`. Anywhere else, or with
-rows that are not written out, it is a fault.
+rows that are not literals, it is an error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Marks:
 
 
 def marks_of_tests(kind: str) -> dict[str, Marks]:
-    """What the marks `pytest.mark.<kind>` of every file under tests/ say, by its path."""
+    """The marks `pytest.mark.<kind>` of every file under tests/, by its path."""
     return {
         path.relative_to(ROOT).as_posix(): marks_of(path.read_text(encoding="utf-8"), kind)
         for path in sorted((ROOT / "tests").rglob("*.py"))
@@ -38,7 +38,7 @@ def marks_of_tests(kind: str) -> dict[str, Marks]:
 
 
 def marks_of(source: str, kind: str) -> Marks:
-    """What the marks `pytest.mark.<kind>` of a test file say."""
+    """The marks `pytest.mark.<kind>` of a test file."""
     tree = ast.parse(source)
     reader = _Reader(kind)
     readable = [mark for mark in reader.applied(tree) if mark.args and all(_is_text(row) for row in mark.args)]
@@ -114,7 +114,7 @@ def _has_tests(tree: ast.Module) -> bool:
 
 
 def _is_state_machine(node: ast.stmt) -> bool:
-    """`TestRebuild = RebuildMachine.TestCase`, as Hypothesis has it."""
+    """`TestRebuild = RebuildMachine.TestCase`, Hypothesis's form of a test."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute(attr="TestCase")):
             return name.startswith("Test")

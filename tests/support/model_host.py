@@ -1,8 +1,8 @@
 """A dispatcher in memory: admits, decides and folds as the real one does, without a task, a clock or a database.
 
-Sequences and stream versions start at 1 without gaps. Ids are minted by number (`event-7` is the event of sequence 7,
-`turn-2` the second turn that was asked for), the clock goes one second a dispatch: two hosts that are given the same
-commands hold equal logs. Receipts are not modelled: each command is given once.
+Sequences and stream versions start at 1 without gaps. Ids are numbered (`event-7` is the event of sequence 7, `turn-2`
+the second turn that was requested), and the clock advances one second per dispatch: two hosts with the same commands
+hold equal logs. Receipts are not modelled: each command is given once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ModelHost:
             self.append(event)
 
     def copy(self) -> ModelHost:
-        """A host that goes its own way from here. States are frozen: both hold the same."""
+        """A host that diverges from here. States are frozen, so both hold the same ones."""
         other = ModelHost()
         other.log, other.projects, other.threads = list(self.log), dict(self.projects), dict(self.threads)
         other.messages, other._correlations = dict(self.messages), dict(self._correlations)
@@ -94,10 +94,10 @@ class ModelHost:
     def dispatch(
         self, command: Command, *, caused_by: str | None = None, metadata: EventMetadata = NO_METADATA
     ) -> list[PersistedEvent] | Rejection:
-        """The events that `command` appended, or its rejection.
+        """Dispatch `command`; return the events that it appended, or its rejection.
 
         Raises:
-            InvalidCommand: the command is not well formed; nothing was appended.
+            InvalidCommand: the command is malformed; nothing was appended.
         """
         actor = actor_of(command, metadata)
         entered = admitted(command, actor)
@@ -146,7 +146,7 @@ class ModelHost:
                 self.projects[thread.project_id] = owner
 
     def take(self, event: LoggedEvent) -> None:
-        """Fold an event that continues the log. One that does not decode takes its place there, and says nothing."""
+        """Fold an event that continues the log. One that does not decode only takes its place in the log."""
         if isinstance(event, PersistedEvent):
             self.append(event)
             return
@@ -213,7 +213,7 @@ class ModelHost:
 
 
 def actor_of(command: Command, metadata: EventMetadata) -> ActorKind:
-    """The door a command of this kind comes through."""
+    """The actor that sends commands of this kind."""
     if isinstance(command, CLIENT_COMMANDS):
         return "client"
     return "server" if metadata.provider_session_id is None else "provider"

@@ -1,4 +1,4 @@
-"""A mutation of one file, and the test that has to notice."""
+"""A mutation of one file, and the test that must fail with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Mutant:
-    """`old`, which stands once in `file`, becomes `new`; then `test` has to fail."""
+    """`old`, which occurs once in `file`, is replaced by `new`; then `test` must fail."""
 
     guard: str
     file: str

@@ -1,8 +1,9 @@
-"""Mutants: copies of the tree with one guard removed each, and the test that has to notice.
+"""Mutants: copies of the tree with one guard removed each, and the test that must fail.
 
-`python -m tests.support.mutants [NAME …]` first shows that the named tests pass as the tree stands, then applies each
-mutation to a temporary copy and runs its test there. A mutant that survives, or whose text is no longer found, makes it
-exit 1.
+`python -m tests.support.mutants [WORD …]` first shows that the named tests pass on the unchanged tree, then applies
+each mutation to a temporary copy and runs its test there. It exits 1 if a mutant survives or its text is not found.
+
+One long table, so that all guards can be read in one place.
 """
 
 from __future__ import annotations
@@ -73,14 +74,14 @@ _CORE_MUTANTS: Final = (
         file="persistence/command_group.py",
         old="receipt = plan.receipts.get(command_id) or known.get(command_id)",
         new="receipt = known.get(command_id)",
-        test=f"{_DISPATCHER}::test_an_id_reused_within_one_group_is_told_apart_by_content",
+        test=f"{_DISPATCHER}::test_id_reused_within_one_group_is_compared_by_content",
     ),
     Mutant(
         guard="an id that is used for other content is refused",
         file="persistence/command_group.py",
         old="if not isinstance(first, PersistedEvent) or first.metadata.command_fingerprint != envelope.fingerprint:",
         new="if False:",
-        test=f"{_DISPATCHER}::test_an_id_reused_within_one_group_is_told_apart_by_content",
+        test=f"{_DISPATCHER}::test_id_reused_within_one_group_is_compared_by_content",
     ),
     Mutant(
         guard="after a failed group the commands are decided one by one",
@@ -172,7 +173,7 @@ _CORE_MUTANTS: Final = (
         file="actors/projecting/projector.py",
         old="        return bool(self._waiting) or ",
         new="        return False and ",
-        test=f"{_PROJECTOR}::test_whoever_waits_for_rows_does_not_wait_for_the_interval_of_rounds",
+        test=f"{_PROJECTOR}::test_readers_of_rows_do_not_wait_for_the_interval_of_rounds",
     ),
     Mutant(
         guard="a position that lags lazily is stored at a clean end",
@@ -273,7 +274,7 @@ _CORE_MUTANTS: Final = (
         file="actors/checkpoints/git/target_rules.py",
         old="        await in_thread(lay_out_rules, kept, directory)",
         new="        pass",
-        test="tests/contract/checkpoints/git/test_exclude_rules.py::test_what_was_ignored_by_a_rule_that_is_gone_stays",
+        test="tests/contract/checkpoints/git/test_exclude_rules.py::test_files_ignored_by_a_former_rule_stay",
     ),
     Mutant(
         guard="a private file is private while a revert writes it",
@@ -287,8 +288,7 @@ _CORE_MUTANTS: Final = (
         file="actors/checkpoints/database_refs.py",
         old='one.standing not in ("current", "journal")',
         new='one.standing != "current"',
-        test="tests/acceptance/test_cli_checkpoints.py"
-        "::test_pruning_leaves_what_a_revert_that_was_cut_off_has_put_away",
+        test="tests/acceptance/test_cli_checkpoints.py::test_pruning_keeps_the_safety_ref_of_an_unfinished_revert",
     ),
     Mutant(
         guard="an agent is asked to forget the turns that a revert removes",
@@ -303,7 +303,7 @@ MUTANTS: Final = (*_CORE_MUTANTS, *FAULT_MUTANTS, *PROPERTY_MUTANTS, *AGENT_MUTA
 
 
 def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
-    """Mutate one file of the copy, run the test there, and put the file back."""
+    """Mutate one file of the copy, run the test there, and restore the file."""
     file = copy / mutant.file
     text = file.read_text()
     if text.count(mutant.old) != 1:
@@ -321,9 +321,9 @@ def outcome_of(mutant: Mutant, copy: Path) -> Outcome:
 
 
 def run_tests(tests: Sequence[str], copy: Path, *, workers: str, seconds: float) -> subprocess.CompletedProcess[str]:
-    """What pytest said and its exit code. A mutated file is compiled again: no bytecode is written.
+    """Run pytest on the copy; its output and exit code. No bytecode is written, so a mutated file is compiled again.
 
-    One test runs without workers: where one of them fails first, pytest says that it was interrupted.
+    One test runs without workers: with them, pytest reports an interruption after the first failure.
     """
     options = ["-q", "-x", "-n", workers, "-p", "no:cacheprovider", *_FIRST_FAILURE]
     command = [sys.executable, "-B", "-m", "pytest", *options, *tests]

@@ -1,4 +1,4 @@
-"""Payloads of events with everything filled in that a test does not care about."""
+"""Payloads of events with defaults for every field."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OTHER_THREAD = ThreadId("thread-2")
 
 
 def at(second: int) -> Instant:
-    """The instant `second` seconds into the tests' day, less than a minute."""
+    """The instant `second` seconds after the first instant of the tests, less than a minute."""
     return Instant(f"2026-01-02T03:04:{second:02}.000Z")
 
 
@@ -150,7 +150,7 @@ def session_set(
     thread: str = THREAD,
     **fields: Any,
 ) -> ThreadSessionSetEvent:
-    """`opens` is the turnCount of the turn that the event opens, None where it opens none."""
+    """`opens` is the turnCount of the turn that the event opens, None if it opens none."""
     defaults: dict[str, Any] = {
         "provider_name": Label("agent"),
         "provider_session_id": None,

@@ -1,12 +1,10 @@
 """The command line in processes that need not import the library first.
 
-`run_prepared` gives what `subprocess.run([sys.executable, "-m", "orchestrion", …])` gives: a process with a pid, an
-environment and standard streams of its own. But the process is forked from one that has imported the command line
-already, which takes milliseconds instead of half a second. That one, the server, runs `python -m
-tests.support.prepared`. It has one thread, serves one test worker and ends with it.
-
-For each command the server forks a keeper, which forks the command and reports its exit status. When the caller is
-gone, the keeper kills the command.
+`run_prepared` returns what `subprocess.run([sys.executable, "-m", "orchestrion", …])` returns: a process with its own
+pid, environment and standard streams. But the process is forked from a server that has already imported the command
+line, which takes milliseconds instead of half a second. The server, `python -m tests.support.prepared`, has one thread,
+serves one test worker and ends with it. For each command the server forks a keeper, which forks the command and reports
+its exit status. When the caller is gone, the keeper kills the command.
 """
 
 from __future__ import annotations

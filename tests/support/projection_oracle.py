@@ -1,6 +1,6 @@
-"""What the eight tables hold after a log, from the words of SPEC 7.3: plain rows, one event after the other.
+"""The rows of the eight tables after a log, written from SPEC 7.3 alone: plain rows, event by event.
 
-Slow and simple on purpose. It shares no code with the projections, so that what both say is right or wrong twice.
+Slow and simple on purpose. It shares no code with the projections, so an error must be made twice to go unnoticed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`given(events).expect_rows(table, ...)`: what a projection makes of a log, however the log is cut into batches."""
+"""`given(events).expect_rows(table, ...)`: the rows that a projection makes of a log, in any batches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Rows = list[tuple[Any, ...]]
 
 @attrs.frozen
 class Occurrence:
-    """A payload with what the log says beside it; `stream` is the payload's own thread or project unless given."""
+    """A payload with the fields of its log entry; `stream` is the payload's own thread or project unless given."""
 
     payload: EventPayload
     metadata: EventMetadata = _NO_METADATA
@@ -67,7 +67,7 @@ class Scenario:
 
 
 def given(*events: EventPayload | Occurrence) -> Scenario:
-    """A log of these events, in this order, each at an instant of its own unless it says which."""
+    """A log of these events, in this order, each at its own instant unless it names one."""
     return Scenario(tuple(persisted(event if isinstance(event, Occurrence) else Occurrence(event) for event in events)))
 
 
@@ -100,7 +100,7 @@ def persisted(occurrences: Iterable[Occurrence]) -> Iterator[PersistedEvent]:
 
 
 def occurred(sequence: int) -> Instant:
-    """When the event with this sequence occurred in a scenario that does not say."""
+    """The default instant of the event with this sequence."""
     return Instant(f"2026-06-01T00:{sequence // 60:02}:{sequence % 60:02}.000Z")
 
 
@@ -113,7 +113,7 @@ def cuts(log: Batch) -> Iterator[list[Batch]]:
 
 
 def project(database: peewee.SqliteDatabase, batch: Batch, projections: Sequence[Projection] = PROJECTIONS) -> None:
-    """Apply a batch of the log as projectors do: each projection gets what it handles, in a transaction."""
+    """Apply a batch of the log as projectors do: each projection gets the events that it handles, in a transaction."""
     for projection in projections:
         handled = [event for event in batch if event.event_type in projection.handles]
         with database.atomic("IMMEDIATE"):

@@ -1,4 +1,4 @@
-"""Mutants that properties notice, or that a property led to."""
+"""Mutants that properties catch, or that a property led to."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Long plausible runs of commands, and the logs they lead to.
+"""Long plausible runs of commands, and the logs that they lead to.
 
-A run imitates hosts and agents: a few projects and threads, turns asked for and queued, sessions that start, work and
-fail, streamed messages, tools, approvals, checkpoints, interrupts, reverts, deletions, and now and then something odd
-that is rejected. The same seed gives the same run. A `Step` names its cause by the event ids of `ModelHost`
+A run imitates hosts and agents: a few projects and threads, turns requested and queued, sessions that start, work and
+fail, streamed messages, tools, approvals, checkpoints, interrupts, reverts, deletions, and sometimes a command that is
+rejected. The same seed gives the same run. A `Step` names its cause by the event ids of `ModelHost`
 (`event-<sequence>`) and turns by its turn ids: a test that replays it elsewhere translates both.
 
-Long because a run is one writer with a method to each kind of thing that hosts and agents do.
+One long module: one writer with a method for each kind of command.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ KINDS: Final = (
 
 
 class Chooser(Protocol):
-    """Where a run's choices come from: a seeded generator, or Hypothesis."""
+    """The source of a run's choices: a seeded generator, or Hypothesis."""
 
     def choice(self, options: Sequence[T], /) -> T: ...
 
@@ -80,7 +80,7 @@ class Chooser(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Step:
-    """A command of a run with what its sender said beside it, and what came of it."""
+    """A command of a run with its envelope, and its outcome."""
 
     command: Command
     caused_by: str | None
@@ -99,7 +99,7 @@ class RandomRun:
 
 
 def random_run(seed: int, commands: int) -> RandomRun:
-    """A run of so many commands, rejected ones among them."""
+    """A run of this many commands, including rejected ones."""
     writer = RunWriter(random.Random(seed))
     while len(writer.steps) < commands:
         writer.step()
@@ -141,7 +141,7 @@ class _Drawn:
 
 
 class RunWriter:
-    """Makes one command after another, each from what the host then holds. The host may be changed for another."""
+    """Makes one command after another, each from the state of the host. `host` may be replaced."""
 
     def __init__(self, chooser: Chooser, *, prefix: str = "") -> None:
         self.host = ModelHost()
@@ -188,7 +188,7 @@ class RunWriter:
         self.steps.append(Step(command=command, caused_by=caused_by, metadata=metadata, outcome=outcome))
 
     def _common(self) -> dict[str, Any]:
-        """A fresh command id, and the present, which sometimes lies a little back."""
+        """A new command id, and the present or, sometimes, an earlier instant."""
         return {"command_id": self._next_command_id(), "created_at": self._now()}
 
     def _now(self) -> Instant:
@@ -205,19 +205,19 @@ class RunWriter:
         return self._choose.randint(1, number) == 1
 
     def _project_id(self) -> str:
-        """A project that lives, or now and then one that does not."""
+        """The id of an existing project, or sometimes of one that does not exist."""
         living = [project_id for project_id, project in self.host.projects.items() if not project.deleted]
         return self._choose.choice(living) if living and not self._one_in(8) else "project-1"
 
     def _any_thread_id(self) -> ThreadId:
-        """A thread that lives, is deleted, or never was."""
+        """The id of a thread that exists, is deleted, or never existed."""
         thread = self._thread()
         if thread is None or self._one_in(6):
             return self._choose.choice((*self.host.threads, ThreadId("thread-0")))
         return thread.thread_id
 
     def _thread(self) -> ThreadState | None:
-        """A thread that lives, if any does."""
+        """A thread that is not deleted, if there is one."""
         living = [thread for thread in self.host.threads.values() if not thread.deleted]
         return self._choose.choice(living) if living else None
 
@@ -313,7 +313,7 @@ class RunWriter:
         return [self._choose.choice(_WORDS) for _ in range(self._choose.randint(1, 4))]
 
     def _open_turn(self, thread: ThreadState) -> None:
-        """Start a session where there is none, then hand over the oldest queued turn."""
+        """Start a session unless there is one, then hand over the oldest queued turn."""
         thread = self.host.threads[thread.thread_id]
         if thread.running_turn_id is not None or not thread.queued_starts:
             return
@@ -517,7 +517,7 @@ class RunWriter:
             self._dispatch(make.revert_complete(thread.thread_id, turn_count, **self._common()))
 
     def _settle(self) -> None:
-        """Report the outcome of a request that is open."""
+        """Report the outcome of an open request."""
         thread = self._thread()
         if thread is None or not thread.open_intents:
             return
@@ -542,7 +542,7 @@ class RunWriter:
                 )
 
     def _set_session_at_random(self) -> None:
-        """Any status with any turn: one that is over, that runs, that waits, or that nobody asked for."""
+        """Any status with any turn: one that is over, runs, waits, or was never requested."""
         thread = self._thread()
         if thread is None:
             return
@@ -551,7 +551,7 @@ class RunWriter:
         self._set_session(thread, self._choose.choice(get_args(SessionStatus)), turn_id=turn_id)
 
     def _dispatch_invalid(self) -> None:
-        """Mostly rejected: wrong ids, other threads' ids, a replaced session, what is over already."""
+        """Mostly rejected: wrong ids, other threads' ids, a replaced session, a turn that is over."""
         thread_id = self._any_thread_id()
         message_id = self._choose.choice(list(self.host.messages) or ["nowhere"])
         odd: tuple[Command, ...] = (

@@ -1,8 +1,8 @@
-"""A host to be killed at a crash point: it plays two turns and a revert of the second, then stops cleanly.
+"""A host that dies at a crash point: it runs two turns and a revert of the second, then stops cleanly.
 
-`python -m tests.support.reverting_host DIRECTORY BACKEND`, armed by its environment as `crash_points` says. It reads a
-pickled `(provider, prompts)` from its standard input. The stage is that of `tests.support.stage`: the agent works in
-`DIRECTORY/workspace`, the database is beside it.
+`python -m tests.support.reverting_host DIRECTORY BACKEND`, armed by its environment as `crash_points` describes. It
+reads a pickled `(provider, prompts)` from its standard input. The directory is laid out as by `tests.support.stage`:
+the agent works in `DIRECTORY/workspace`, the database is next to it.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from tests.support.stage import activity, rehearsal, stage
 __all__ = ["REVERT", "die_at"]
 
 REVERT: Final[ThreadCheckpointRevert] = checkpoint_revert(turn_count=1, command_id="the-revert", revert_others=True)
-"""The command that asks for the revert."""
+"""The command that requests the revert."""
 
 TOUCHING: Final = ("touch made-1\nsay words-1", "touch made-2\nsay words-2")
 """Prompts for the rehearsal agent."""
 
 _DEADLINE_SECONDS: Final = 240
 _IDS_OF_THE_TEST: Final = 10_000
-"""The host's command ids begin after those that the test's own process gives."""
+"""The host's command ids begin after those of the test's own process."""
 
 
 def die_at(
     point: str, directory: Path, backend: str, *, provider: Provider | None = None, prompts: Sequence[str] = TOUCHING
 ) -> None:
-    """Let a host run on `directory` until it dies at the point; a host that does not die there is an error.
+    """Run a host on `directory` until it dies at the point; a host that does not die there is an error.
 
-    Its agents are `provider`'s, by default the rehearsal agent, and take the two prompts.
+    Its agents are `provider`'s, by default the rehearsal agent, and receive the two prompts.
     """
     host = subprocess.run(
         [sys.executable, "-m", __name__, str(directory), backend],

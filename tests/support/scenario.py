@@ -15,7 +15,7 @@ from tests.support.model_host import NO_METADATA, ModelHost
 
 @attrs.frozen(kw_only=True)
 class Sent:
-    """A command with what its sender says beside it."""
+    """A command with its envelope."""
 
     command: Command
     caused_by: str | None = None

@@ -1,4 +1,4 @@
-"""An agent that a test speaks for, and a dispatcher in memory that can be made to refuse: no process, no database."""
+"""An agent that is scripted by a test, and a dispatcher in memory that can refuse: no process, no database."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ class ScriptedAgent:
     provider_thread_id: ProviderThreadId | None = None
     resume_cursor: JsonObject | None = None
 
-    async def says(self, *events: ProviderRuntimeEvent) -> None:
+    async def report(self, *events: ProviderRuntimeEvent) -> None:
         for event in events:
             await self._said.send(event)
 
     async def dies(self) -> None:
-        """It is gone without a word of its adapter."""
+        """Its process is gone; its adapter reports nothing."""
         await self._said.aclose()
 
     async def start_turn(self, turn: TurnRequest) -> None:

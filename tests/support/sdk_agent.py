@@ -1,10 +1,10 @@
-"""An agent on the ACP SDK, which is a stranger's word for the protocol: it checks what our client sends by its schema.
+"""An agent on the ACP SDK, an independent implementation that checks our client's messages against its schema.
 
-`python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY.
-A prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission
-to write a file, `run TITLE` calls a tool, `sleep` runs a command and `talk` goes on until they are cancelled, `fail
-MESSAGE` ends with an error, `recall` says the earlier prompts, `which` says what was chosen; `read PATH`, `overwrite
-PATH` and `shell PATH` ask the client to read or write a file or to run a command, and say what it said.
+`python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY. A
+prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission to
+write a file, `run TITLE` calls a tool, `sleep` runs a command and `talk` streams until they are cancelled, `fail
+MESSAGE` ends with an error, `recall` streams the earlier prompts, `which` streams what was chosen; `read PATH`,
+`overwrite PATH` and `shell PATH` ask the client to read or write a file or to run a command, and stream the answer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CHOICES: Final[dict[str, tuple[Any, list[str]]]] = {
     "model": ("model", ["small", "large"]),
     "thinking": ("thought_level", ["low", "high"]),
 }
-"""What a client may choose, by its id: its category and its values, the first one at the start."""
+"""What a client may choose, by its id: its category and its values, the initial one first."""
 
 
 class _Session:
@@ -76,7 +76,7 @@ def _options(session: _Session) -> list[schema.SessionConfigOptionSelect | schem
 
 
 class SdkAgent:
-    """As much of `acp.Agent` as a client of ours asks for."""
+    """The part of `acp.Agent` that our client uses."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -138,7 +138,7 @@ class SdkAgent:
             case "sleep":
                 await self._sleep(session_id, session)
             case "read" | "overwrite" | "shell":
-                await self._say(session_id, await self._told(session_id, word, argument))
+                await self._say(session_id, await self._answer_of(session_id, word, argument))
             case "fail":
                 raise acp.RequestError(-32603, argument)
         return acp.PromptResponse(stop_reason="cancelled" if session.cancelled.is_set() else "end_turn")
@@ -157,8 +157,8 @@ class SdkAgent:
         await self._client.session_update(session_id, acp.update_tool_call(call.tool_call_id, status="completed"))
         await self._say(session_id, "Done.")
 
-    async def _told(self, session_id: str, word: str, path: str) -> str:
-        """What the client says to a request that it has not offered to answer."""
+    async def _answer_of(self, session_id: str, word: str, path: str) -> str:
+        """The client's answer to a request that it has not offered to serve."""
         ask: Coroutine[Any, Any, Any]
         match word:
             case "read":

@@ -1,4 +1,4 @@
-"""An agent on a stranger's implementation of the Agent Client Protocol, through `AcpProvider`."""
+"""An agent on an independent implementation of the Agent Client Protocol, through `AcpProvider`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 class SdkCase(ProviderCase):
     """The agent of `sdk_agent`, on the SDK of the `agent-client-protocol` package."""
 
-    bogus_cursor = {"sessionId": "sdk-00000000000000000000000000000000"}  # noqa: RUF012 - the protocol's plain value
+    bogus_cursor = {"sessionId": "sdk-00000000000000000000000000000000"}  # noqa: RUF012 - a plain value, as the protocol declares it
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -1,8 +1,8 @@
-"""A small agent that behaves as real agents of the Agent Client Protocol were seen to: `python seen_agent.py STATE`.
+"""A small agent that behaves as real agents of the Agent Client Protocol do: `python seen_agent.py STATE`.
 
-A prompt is Python, run with `say`, `update`, `ask`, `send`, `reply`, `state` and `option` at hand; what follows after
-`reply` is said after the turn. How it starts and opens sessions is told by files in the directory STATE: each named
-`initialize`, `new`, `load` or `set-mode` holds Python that runs in place of the usual answer, with `request` at hand.
+A prompt is Python, run with `say`, `update`, `ask`, `send`, `reply`, `state` and `option` in scope; text that follows
+`reply` is sent after the turn. Files in the directory STATE determine how it starts and opens sessions: each named
+`initialize`, `new`, `load` or `set-mode` holds Python that replaces the usual answer, with `request` in scope.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def option(kind: str, identity: str, name: str) -> dict[str, str]:
 
 
 def ask(*options: dict[str, str]) -> str:
-    """Ask for permission; the id of the option that was taken, or `cancelled`."""
+    """Ask for permission; return the id of the chosen option, or `cancelled`."""
     identity = f"ask-{len(_answers)}"
     _answers[identity] = queue.SimpleQueue()
     call = {"toolCallId": identity, "title": "do it", "kind": "edit"}

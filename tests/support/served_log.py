@@ -1,4 +1,4 @@
-"""A log that a host served from real dispatches, on a file, with what was projected meanwhile."""
+"""A log that a host served from real dispatches, on a file, with the rows that were projected live."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TABLES = tuple(one.model._meta.table_name for one in PROJECTIONS)
 
 
 async def serve(path: Path, run: RandomRun, group: int, cuts: list[int]) -> None:
-    """Dispatch a run, leaving and opening the file again before the commands in `cuts`."""
+    """Dispatch a run, closing and opening the file before the commands in `cuts`."""
     mint, envelopes = ScriptedMint(run), envelopes_of(run)
     bounds = sorted({0, *cuts, len(envelopes)})
     for first, last in pairwise(bounds):
@@ -56,7 +56,7 @@ def forget_rows(path: Path) -> None:
 
 
 def copy_prefix(path: Path, copy: Path, sequence: int) -> None:
-    """Copy a file that nobody has open, its log cut after an event; nothing of it is projected."""
+    """Copy a file that no process has open, with its log cut after an event and nothing projected."""
     shutil.copyfile(path, copy)
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("DELETE FROM orchestration_events WHERE sequence > ?", (sequence,))

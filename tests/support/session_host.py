@@ -1,8 +1,8 @@
-"""A host of its own process: `python -m tests.support.session_host DIRECTORY` runs a runtime in DIRECTORY.
+"""A host in its own process: `python -m tests.support.session_host DIRECTORY` runs a runtime in DIRECTORY.
 
 Its agents are those of the provider that is pickled in the directory, else rehearsal agents. It runs on trio. Each line
 of its standard input is a command in wire form, which it dispatches; every event is a line of JSON on its standard
-output. When its input ends it stops cleanly. `SessionHost` is the test's end of it.
+output. When its input ends it stops cleanly. `SessionHost` is the test's side of it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @attrs.define
 class SessionHost:
-    """The test's end of a host process."""
+    """The test's side of a host process."""
 
     process: Process
     _lines: BufferedByteReceiveStream
@@ -53,8 +53,8 @@ class SessionHost:
         while True:
             event = orjson.loads(await self._lines.receive_until(b"\n", _LONGEST_LINE))
             payload: dict[str, Any] = event["payload"]
-            told = {**payload, **payload.get("activity", {}), **payload.get("session", {})}
-            if event["type"] == event_type and facts.items() <= told.items():
+            fields = {**payload, **payload.get("activity", {}), **payload.get("session", {})}
+            if event["type"] == event_type and facts.items() <= fields.items():
                 return payload
 
     async def activity(self, kind: str) -> dict[str, Any]:
@@ -63,11 +63,11 @@ class SessionHost:
         return activity
 
     async def died(self) -> int:
-        """Wait until the host has died by itself; its exit code."""
+        """Wait until the host has died by itself; return its exit code."""
         return await self.process.wait()
 
     async def kill(self) -> None:
-        """SIGKILL, to the host alone."""
+        """Send SIGKILL to the host alone."""
         self.process.kill()
         await self.process.wait()
 
@@ -76,7 +76,7 @@ class SessionHost:
 async def session_host(
     directory: Path, *, crash_at: CrashPoint | None = None, provider: Provider | None = None
 ) -> AsyncIterator[SessionHost]:
-    """Run a host on `directory`; leaving kills it, if it still lives."""
+    """Run a host on `directory`; leaving the block kills it if it still runs."""
     (directory / "workspace").mkdir(exist_ok=True)
     if provider is not None:
         (directory / _PROVIDER).write_bytes(pickle.dumps(provider))

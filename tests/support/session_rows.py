@@ -1,6 +1,8 @@
-"""The rows of a session's transition table, as examples: given a state, when an input comes, then what follows.
+"""The rows of a session's transition table, as examples: given a state, when an input comes, then the effects.
 
-They are what `tests/unit/domain/test_session.py` runs, and what `session_table` prints into the documents.
+`tests/unit/domain/test_session.py` runs them, and `session_table` prints them into the documents.
+
+One long table, because a table of transitions is best read in one piece.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from orchestrion.domain.session.transitions import NOT_WAITING
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """`of` narrows the state or the input in words, where their names do not tell the row from others."""
+    """`of` narrows the state or the input in words, where their names do not distinguish the row from others."""
 
     given: State
     when: on.Input

@@ -1,7 +1,7 @@
 """A session's states and transitions as Markdown: `python -m tests.support.session_table`.
 
-Both are made from the rows that the unit tests run, so what they show is what happens. With `--write` the diagram is
-put between the markers of ARCHITECTURE.md, and the table between those of docs/session-machine.md.
+Both are made from the rows that the unit tests run, so they show the real behaviour. With `--write` the diagram is
+written between the markers of ARCHITECTURE.md, and the table between those of docs/session-machine.md.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def table() -> str:
 
 
 PAGES: Final = {ROOT / "ARCHITECTURE.md": diagram, ROOT / "docs" / "session-machine.md": table}
-"""What is between the markers of each page."""
+"""The text between the markers of each page."""
 
 
 def text_between_markers(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Signals as a terminal's shell hands them to a program, wherever the tests run.
+"""The signal settings of a terminal's shell, wherever the tests run.
 
 A script's background job starts with SIGINT ignored, one under `nohup` with SIGHUP ignored, and both are inherited.
-Tests that send signals to the programs that they start would wait for what never comes.
+Tests that send signals to the programs that they start would wait forever.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _RESTORED: Final = (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR
 
 
 def restore_signals() -> None:
-    """Undo what this process inherited: ignored signals and blocked ones. Called once, in the main thread."""
+    """Undo the inherited settings: ignored signals and blocked ones. Called once, in the main thread."""
     for number in _RESTORED:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -1,7 +1,7 @@
-"""A file system that can be full: a small tmpfs of its own, mounted for one test.
+"""A file system that can be full: a small tmpfs, mounted for one test.
 
-`fill` takes all the room there is with a file beside the database, `leave` leaves so much of it, `free` gives all back.
-Mounting is for root; without it a test that needs a small disk is skipped.
+`fill` takes all its space with a file next to the database, `leave` leaves some of it, `free` gives all back. Mounting
+needs root; without it a test that needs a small disk is skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SmallDisk:
         return room.f_bavail * room.f_frsize
 
     def fill(self) -> None:
-        """Take the room that is left, to the last page."""
+        """Take the space that is left, to the last page."""
         descriptor = os.open(self.directory / _BALLAST, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             while True:
@@ -50,7 +50,7 @@ class SmallDisk:
             os.close(descriptor)
 
     def leave(self, kib: int) -> None:
-        """Leave exactly so much room."""
+        """Leave exactly this many bytes."""
         self.free()
         self.fill()
         os.truncate(self.directory / _BALLAST, (self.directory / _BALLAST).stat().st_size - kib * 1024)
@@ -60,13 +60,13 @@ class SmallDisk:
         (self.directory / _BALLAST).unlink(missing_ok=True)
 
     def remount(self, how: str) -> None:
-        """Mount it anew, `ro` or `rw`. Refused by the system while a file is open for writing."""
+        """Mount it again, `ro` or `rw`. The system refuses `ro` while a file is open for writing."""
         subprocess.run(["mount", "-o", f"remount,{how}", str(self.directory)], check=True, capture_output=True)
 
 
 @contextmanager
 def mounted() -> Iterator[SmallDisk]:
-    """A small disk, until the block is left. Skips the test where nothing can be mounted."""
+    """A small disk while the block runs. Skips the test if nothing can be mounted."""
     if not _may_mount():
         pytest.skip("needs to mount a tmpfs: unshare --user --map-root-user --mount .venv/bin/pytest -n 2 tests/faults")
     with TemporaryDirectory(prefix="orchestrion-disk-") as directory:

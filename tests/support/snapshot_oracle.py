@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 def snapshot_json(log: Sequence[LoggedEvent], *, detail: str = "full") -> Json:
-    """What `getSnapshot` answers when the log ends here. Events that do not decode say nothing."""
+    """The answer of `getSnapshot` if the log ends here. Events that do not decode contribute nothing."""
     folded = fold(event for event in log if isinstance(event, PersistedEvent))
     tables = {table: [_named(names, row) for row in folded[f"projection_{table}"]] for table, names in _TABLES.items()}
     return {
@@ -61,7 +61,7 @@ def _failure(activity: Json) -> Json:
 
 
 def _asked(approval: Json, activities: list[Json]) -> Json:
-    """What the activity says that opened a request, where the two have one instant and the payload names it."""
+    """The content of the activity that opened a request, if both have one instant and the payload names it."""
     for one in activities:
         asked = one["payload"]
         opened = one["kind"] == "approval.requested" and one["createdAt"] == approval["createdAt"]

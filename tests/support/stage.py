@@ -1,4 +1,4 @@
-"""A runtime with rehearsal agents, driven as a client drives it, and its log read by what is waited for."""
+"""A runtime with rehearsal agents, driven as a client drives it, and helpers that wait for events of its log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Condition = Callable[[PersistedEvent], bool]
 
 
 def rehearsal(directory: Path, *, name: str = "rehearsal", resume: str = "load") -> AcpProvider:
-    """The rehearsal agent, with its conversations in `directory` and little grace when it is ended."""
+    """The rehearsal agent, with its conversations in `directory` and a short grace period."""
     command = rehearsal_command(state=directory / f"{name}-state", resume=resume)
     return AcpProvider(command, name=name, end_grace_seconds=0.2)
 
@@ -61,7 +61,7 @@ def session_of(event: PersistedEvent) -> Session:
 
 
 def error_of(event: PersistedEvent) -> str:
-    """The error that an activity tells of."""
+    """The error that an activity reports."""
     assert isinstance(event.payload, ThreadActivityAppended)
     return str(event.payload.activity.payload["error"])
 
@@ -74,7 +74,7 @@ def request_of(event: PersistedEvent) -> str:
 
 @attrs.frozen
 class Asked:
-    """A turn that was asked for: its id, its request's event id and sequence, its command's id."""
+    """A turn that was requested: its id, its request's event id and sequence, its command's id."""
 
     turn_id: TurnId
     event_id: str
@@ -96,7 +96,7 @@ class Stage:
         await self.runtime.dispatch(thread_create(thread_id, worktree_path=worktree_path))
 
     async def ask(self, script: str, *, thread_id: str = "t1", model: str | Unset = UNSET) -> Asked:
-        """Ask for a turn that performs the script."""
+        """Request a turn that performs the script."""
         self._messages += 1
         message_id = f"{thread_id}-m{self._messages}-{self.runtime.health().head}"
         command = turn_start(thread_id, message_id, text=script, model=model)
@@ -106,7 +106,7 @@ class Stage:
         return Asked(event.payload.turn_id, event.event_id, event.sequence, command.command_id)
 
     async def send(self, command: ClientCommand) -> PersistedEvent:
-        """Dispatch a command; the last event that it led to."""
+        """Dispatch a command; return the last event that it led to."""
         result = await self.runtime.dispatch(command)
         return await self.until(lambda _: True, after=result.sequence - 1)
 
@@ -137,7 +137,7 @@ class Stage:
         )
 
     async def perform(self, script: str, *, thread_id: str = "t1") -> PersistedEvent:
-        """A whole turn; the event that ended it."""
+        """Run a whole turn; return the event that ended it."""
         return await self.ended(await self.ask(script, thread_id=thread_id))
 
     async def outcome(self, event_id: str, *, after: int = 0) -> PersistedEvent:
@@ -155,8 +155,8 @@ class Stage:
     async def turn_statuses(self, thread_id: str = "t1") -> list[str]:
         return [turn.status for turn in (await self.thread(thread_id)).turns]
 
-    async def said(self, turn: Asked) -> str:
-        """All that the agent said in a turn."""
+    async def text_of(self, turn: Asked) -> str:
+        """All text of the agent in a turn."""
         sent = [event.payload for event in await self.log() if isinstance(event.payload, ThreadMessageSent)]
         return "".join(message.text for message in sent if message.turn_id == turn.turn_id)
 
@@ -189,9 +189,9 @@ async def stage(
     limits: SessionLimits | None = None,
     database: Path | None = None,
 ) -> AsyncIterator[Stage]:
-    """Open a runtime on `directory`, with a project and a thread when it is new, under a safety net of time.
+    """Open a runtime on `directory`, with a project and a thread if it is new, under a time limit.
 
-    The database is `state.db` there, unless it is to be elsewhere.
+    The database is `state.db` there, unless `database` names another path.
     """
     workspace = directory / "workspace"
     workspace.mkdir(exist_ok=True)

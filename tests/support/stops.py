@@ -1,11 +1,11 @@
-"""Stops: a host is cancelled at random moments, by every means there is, and its runtime has to end in time.
+"""Stops: a host is cancelled at random moments, by every means, and its runtime has to end in time.
 
-Hosts are also ended by signals to a process of their own, by an error of a task beside them and by one of their own.
-`python -m tests.support.stops --times 500` (`make stops`) runs the long form and prints a table: for each means of
-cancellation, event loop and provider how often, the longest end in seconds, and what was left: locked (the database or
-its owner's file), alive (processes, threads, tasks), swallowed (the host did not get its cancellation). It exits 1 if
-an end took longer than the deadline and the grace, or anything was left. `tests/acceptance/test_any_stop.py` runs the
-short form. Moments are drawn from the seed; what a runtime is doing then is not.
+Hosts are also ended by signals to their own process, by an error of another task and by their own error. `python -m
+tests.support.stops --times 500` (`make stops`) runs the long form and prints a table: for each means of cancellation,
+event loop and provider, how often, the longest end in seconds, and what was left: locked (the database or its owner's
+file), alive (processes, threads, tasks), swallowed (the host did not get its cancellation). It exits 1 if an end took
+longer than the deadline and the grace period, or if anything was left. `tests/acceptance/test_any_stop.py` runs the
+short form. The moments follow from the seed; what a runtime does at them does not.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ from tests.support.hanging_provider import ASYNCHRONOUS, Behaviour, HangingProvi
 
 DEADLINE_SECONDS: Final = 1.5
 SLACK_SECONDS: Final = 3.0
-"""What a machine that does nothing else may add."""
+"""The delay that an otherwise idle machine may add."""
 
 HANGS_SECONDS: Final = 60.0
-"""What no machine adds, however busy."""
+"""A delay that no machine adds, however busy."""
 
 LEFT_WITHIN_SECONDS: Final = 20.0
-"""A process that was killed is gone within so long, whoever reaps it."""
+"""A killed process is gone within this many seconds, whoever reaps it."""
 
 MEANS: Final = {
     "asyncio": (
@@ -86,8 +86,9 @@ SIGNALS: Final[dict[str, tuple[signal.Signals, ...]]] = {
     "SIGTERM, SIGINT": (signal.SIGTERM, signal.SIGINT),
     "SIGINT thrice": (signal.SIGINT, signal.SIGINT, signal.SIGINT),
 }
-"""What a process is sent whose host runs as the command line runs one, or, for "SIGINT thrice", in a task group under
-the event loop's own handling of SIGINT. All but the first may come while the host stops."""
+"""The signals sent to a process whose host runs as the command line runs one, or, for "SIGINT thrice", in a task group
+under the event loop's own handling of SIGINT. All but the first may come while the host stops.
+"""
 
 CASES: Final[dict[str, Cases]] = {"rehearsal": rehearsal_case, "codex": codex_case, "claude": claude_case}
 SPANS: Final = {"rehearsal": 2.0, "hanging": 1.0, "codex": 4.0, "claude": 5.0}
@@ -123,7 +124,7 @@ class HostFailed(Exception):
 
 @attrs.define
 class _Host:
-    """A host with its moments, on the clock of the machine."""
+    """A host with its moments, on the machine's clock."""
 
     directory: Path
     provider: Provider
@@ -199,7 +200,7 @@ def _cancel_host(outcome: Outcome, directory: Path) -> None:
 
 
 def _signal_process(outcome: Outcome, directory: Path) -> None:
-    """Run a host in a process of its own, as the command line does, and send that its signals."""
+    """Run a host in its own process, as the command line does, and send that process its signals."""
     stop, dice = outcome.stop, random.Random(outcome.stop.seed)
     numbers = SIGNALS[stop.means]
     command = [sys.executable, "-m", "tests.support.stops", "--host", str(directory)]
@@ -220,7 +221,7 @@ def _signal_process(outcome: Outcome, directory: Path) -> None:
         ended_at = process.stdout.readline()
     was_running = not ended_at or float(ended_at) > began
     outcome.seconds = seconds if was_running else 0.0
-    at_exit = [-number for number in numbers[1:]]  # it struck the interpreter's own end: the same to a shell
+    at_exit = [-number for number in numbers[1:]]  # it came after the end: a shell sees the same status
     if was_running and process.returncode not in [*(128 + number for number in numbers), *at_exit]:
         outcome.swallowed = f"seed {stop.seed}: status {process.returncode}"
     outcome.locked = _locked(directory / "state.db", may_have_crashed=len(numbers) > 1)
@@ -248,7 +249,7 @@ def _wait_for(process: subprocess.Popen[str], seconds: float) -> None:
 
 
 def _serve_until_signal(directory: Path) -> None:
-    """The process of one host: it says when it opens its runtime, and at which moment that has ended."""
+    """The process of one host: it reports when it opens its runtime, and when that has ended."""
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     handle_signals()
@@ -285,7 +286,7 @@ def _prompts(case: ProviderCase, dice: random.Random) -> list[str]:
 
 
 def _cancelled(stop: Stop, host: _Host, delay: float) -> bool:
-    """Run the host and cancel it after a delay; whether it got its cancellation."""
+    """Run the host and cancel it after a delay; return whether it got its cancellation."""
     try:
         if stop.means.startswith("SIGINT"):
             with _interrupts(host, delay, 2 if "twice" in stop.means else 1):
@@ -333,7 +334,7 @@ def _interrupts(host: _Host, delay: float, times: int) -> Iterator[None]:
 
 
 async def _failing_host(stop: Stop, host: _Host, delay: float) -> None:
-    """Run the host beside a task that fails, or that fails itself."""
+    """Run the host next to a task that fails, or fail in the host itself."""
 
     async def fail() -> None:
         await anyio.sleep(delay)
@@ -448,7 +449,7 @@ def _alive(directory: Path, tasks: str = "") -> str:
 
 
 def _processes(directory: Path) -> list[int]:
-    """What descends from this process, and what has its working directory in the host's."""
+    """The descendants of this process, and the processes whose working directory is the host's."""
     table = living_processes() or []
     found = set(descendants(os.getpid(), table))
     for pid, _, _ in table:
@@ -459,7 +460,7 @@ def _processes(directory: Path) -> list[int]:
 
 
 def drawn(times: int, seed: int, providers: Sequence[str]) -> list[Stop]:
-    """So many stops, spread evenly over means, event loops and providers."""
+    """This many stops, spread evenly over means, event loops and providers."""
     dice = random.Random(seed)
     kinds = [
         (backend, means, provider) for backend, several in MEANS.items() for means in several for provider in providers
@@ -478,7 +479,7 @@ def _work() -> None:
 
 
 def run(stops: Sequence[Stop], *, processes: int) -> Iterator[Outcome]:
-    """Perform stops in processes of their own, several side by side."""
+    """Perform stops in their own processes, several at a time."""
     shares = [stops[number::processes] for number in range(processes)]
     workers = [
         subprocess.Popen(
@@ -514,7 +515,7 @@ def _feed(worker: subprocess.Popen[str], share: Sequence[Stop]) -> None:
 
 
 def faults(outcomes: Sequence[Outcome], *, slack_seconds: float = SLACK_SECONDS) -> list[str]:
-    """What is wrong with them, in words."""
+    """What is wrong with the outcomes, in words."""
     found = []
     for one in outcomes:
         if one.seconds > DEADLINE_SECONDS + GRACE_SECONDS + slack_seconds:

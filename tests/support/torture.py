@@ -1,8 +1,8 @@
-"""The torture: a host is killed again and again, at named points and at random instants, and checked each time.
+"""Torture: a host is killed repeatedly, at named points and at random instants, and checked each time.
 
-`python -m tests.support.torture --kills 300` runs the long form, asyncio and trio side by side, and prints a table:
-kills, events, lost, doubled, stuck and broken for each point. It exits 1 if anything is. `tests/crash` runs the short
-form. What a run does is derived from its seed; when the kernel lets a process die is not.
+`python -m tests.support.torture --kills 300` runs the long form, asyncio and trio in parallel, and prints a table:
+kills, events, lost, doubled, stuck and broken for each point. It exits 1 if anything is wrong. `tests/crash` runs the
+short form. The choices of a run follow from its seed; the moment at which the kernel ends a process does not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.torture_victim import Backend, Kill, Victim
 
 KILLS_PER_DATABASE: Final = 10
 NAMED_SHARE: Final = 0.66
-"""The part of all kills that is at named points; the others are at random instants."""
+"""The share of kills at named points; the others are at random instants."""
 
 MOST_TIMES: Final[dict[str, int]] = {
     "migration.one-applied": 5,
@@ -61,12 +61,12 @@ MOST_TIMES: Final[dict[str, int]] = {
     "revert.agent-followed": 3,
     "revert.completed": 3,
 }
-"""The n of the n-th time is drawn up to this; 1 where a life reaches a point once."""
+"""The number of the visit at which a host dies is drawn up to this; 1 for points reached once per life."""
 
 
 @attrs.define
 class Tally:
-    """What the kills of one kind came to."""
+    """The outcomes of the kills of one kind."""
 
     kills: int = 0
     missed: int = 0
@@ -111,7 +111,7 @@ class Run:
             self.faults.append(f"{where}: {fault.column}: {fault.what}")
 
     def _planned(self, kills: int) -> Iterator[Kill]:
-        """Every point as often as every other, the migrations' on fresh databases, random instants between."""
+        """Every point equally often, the migrations' on new databases, random instants in between."""
         first = [point for point in CRASH_POINTS if point.startswith("migration.")]
         later = [point for point in CRASH_POINTS if point not in first and not point.startswith("backup.")]
         self._random.shuffle(later)
@@ -135,7 +135,7 @@ class Run:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """Points down, backends and what was found across."""
+    """Points down, backends and findings across."""
     names = [*CRASH_POINTS, "at a random instant"]
     heads = ["killed", *(run.backend for run in runs), "events", *COLUMNS]
     rows = [_row(name, [run.tallies.get(name, Tally()) for run in runs]) for name in names]

@@ -1,7 +1,7 @@
-"""What a killed host must leave behind: the journal of what was asked and answered, against the file at rest.
+"""What a killed host must leave behind: the journal of commands and answers is compared with the file at rest.
 
-`lost`: something acknowledged, or a part of it, is not there. `doubled`: something is there twice. `stuck`: something
-does not come to its end. `broken`: the file breaks another rule of `orchestrion verify`.
+`lost`: something acknowledged, or a part of it, is missing. `doubled`: something is there twice. `stuck`: something
+does not end. `broken`: the file breaks another rule of `orchestrion verify`.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Fault:
 
 @attrs.frozen
 class Answer:
-    """What a command came to: the sequence of its last event, or the reason of its rejection."""
+    """A command's outcome: the sequence of its last event, or the reason of its rejection."""
 
     sequence: int | None
     rejected: str | None
 
 
 class Journal:
-    """What a host told over all its lives. `unconfirmed` holds what is to be sent again, in the order it was sent."""
+    """The reports of a host over all its lives. `unconfirmed` holds the commands to send again, in their order."""
 
     def __init__(self) -> None:
         self.types: dict[str, str] = {}
@@ -60,52 +60,52 @@ class Journal:
         self._stored: dict[str, Answer] = {}
 
     def take(self, line: bytes) -> Iterator[Fault]:
-        """Note one line, and judge it by what is known."""
-        said = orjson.loads(line)
-        match said["told"]:
+        """Record one line; yield the faults that it shows."""
+        report = orjson.loads(line)
+        match report["kind"]:
             case "sent":
-                command = said["command"]
+                command = report["command"]
                 self.types[command["commandId"]] = command["type"]
                 self.unconfirmed[command["commandId"]] = line
             case "answered" | "again":
-                yield from self._take_answer(said)
+                yield from self._take_answer(report)
             case "failed":
-                yield Fault("lost", f"command {said['id']} failed: {said['error']}")
+                yield Fault("lost", f"command {report['id']} failed: {report['error']}")
             case "stuck":
-                yield Fault("stuck", f"without an owner: {said['what']}")
+                yield Fault("stuck", f"without an owner: {report['what']}")
             case _:
                 pass
 
     def check_commands(self, stored: dict[str, Answer], events: dict[str, tuple[int, int]]) -> Iterator[Fault]:
-        """Every command whole or absent; every acknowledged one there, as it was acknowledged."""
+        """Every command is whole or absent; every acknowledged one is there, as acknowledged."""
         self._stored = stored
         for command, kind in self.types.items():
             receipt, (count, last) = stored.get(command), events.get(command, (0, 0))
             answer = self.answers.get(command)
             if answer is not None and receipt != answer:
-                yield Fault("lost", f"{command} was answered {answer}, its receipt says {receipt}")
+                yield Fault("lost", f"{command} was answered {answer}, its receipt has {receipt}")
             expected = 0 if receipt is None or receipt.rejected is not None else _EVENTS_OF.get(kind, 1)
             if count != expected:
                 column: Column = "lost" if count < expected else "doubled"
                 yield Fault(column, f"{command} ({kind}) has {count} events, {expected} were expected")
             elif expected and receipt is not None and last != receipt.sequence:
-                yield Fault("lost", f"{command} ends at {last}, its receipt says {receipt.sequence}")
+                yield Fault("lost", f"{command} ends at {last}, its receipt has {receipt.sequence}")
 
-    def _take_answer(self, said: dict[str, Any]) -> Iterator[Fault]:
-        command = said["id"]
-        answer = Answer(said.get("sequence"), said.get("rejected"))
+    def _take_answer(self, report: dict[str, Any]) -> Iterator[Fault]:
+        command = report["id"]
+        answer = Answer(report.get("sequence"), report.get("rejected"))
         before = self.answers.setdefault(command, answer)
         if before != answer:
             yield Fault("doubled", f"{command} was answered {before}, then {answer}")
         stored = self._stored.get(command)
-        if stored is not None and (stored != answer or not said["duplicate"]):
-            yield Fault("doubled", f"{command} was sent again and answered {answer}, its receipt said {stored}")
-        if said["told"] == "again":
+        if stored is not None and (stored != answer or not report["duplicate"]):
+            yield Fault("doubled", f"{command} was sent again and answered {answer}, its receipt has {stored}")
+        if report["kind"] == "again":
             self.unconfirmed.pop(command, None)
 
 
 def check_at_rest(database: Path, journal: Journal) -> list[Fault]:
-    """The file as a kill, or a clean end, left it."""
+    """The file after a kill or a clean end."""
     faults = [Fault("broken", str(finding)) for finding in verify_database(database).findings]
     reader = open_reader(database)
     try:
@@ -149,7 +149,7 @@ def check_settled(database: Path, agents: Path, journal: Journal) -> list[Fault]
 
 
 def _check_texts(texts: dict[str, str], journal: Journal) -> Iterator[Fault]:
-    """The counter that is not idempotent: each text counts from 1, up to the last delta that was acknowledged."""
+    """Texts are counters that are not idempotent: each counts from 1 to the last acknowledged delta."""
     acknowledged: Counter[str] = Counter()
     for command, answer in journal.answers.items():
         _, _, rest = command.partition("/")
@@ -168,7 +168,7 @@ def _check_texts(texts: dict[str, str], journal: Journal) -> Iterator[Fault]:
 
 
 def _check_prompts(agents: Path, completed: set[str]) -> Iterator[Fault]:
-    """The agents' own memory of what they were asked."""
+    """The prompts that the agents recorded themselves."""
     prompts: Counter[str] = Counter()
     for path in agents.glob("*.jsonl"):
         for line in path.read_bytes().splitlines():
@@ -182,7 +182,7 @@ def _check_prompts(agents: Path, completed: set[str]) -> Iterator[Fault]:
 
 
 def head_of(database: Path) -> int:
-    """The sequence of the last event; 0 when there is no log yet."""
+    """The sequence of the last event; 0 while there is no log."""
     if not is_migrated(database):
         return 0
     reader = open_reader(database)
@@ -205,7 +205,7 @@ def is_migrated(database: Path) -> bool:
 
 
 def agent_processes(agents: Path) -> set[tuple[int, int | None]]:
-    """The living processes, with their start times, that were started for this directory of sessions."""
+    """The running processes, with their start times, that were started for this directory of sessions."""
     found: set[tuple[int, int | None]] = set()
     if not Path("/proc/self").exists():
         return found

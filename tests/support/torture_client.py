@@ -1,6 +1,6 @@
-"""The client of a tortured host: it tells what it asks for and is answered, and answers what agents ask.
+"""The client of a tortured host: it reports its commands and their answers, and answers the agents' requests.
 
-Each line that is told is JSON and is in the pipe before the next thing happens, so it survives the SIGKILL.
+Each report is a line of JSON that is in the pipe before anything else happens, so it survives SIGKILL.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from orchestrion.contracts.values import (
 )
 from orchestrion.runtime.runtime import Runtime
 
-__all__ = ["Attendant", "Client", "Life", "now", "tell"]
+__all__ = ["Attendant", "Client", "Life", "now", "report"]
 
 
 @attrs.frozen(kw_only=True)
 class Life:
-    """One life of the host. `again` names a file of commands to send again, one JSON a line."""
+    """One life of the host. `again` names a file of commands to send again, one JSON per line."""
 
     name: str
     database: str
@@ -64,12 +64,12 @@ def now() -> Instant:
     return instant(datetime.now(UTC))
 
 
-def tell(**fields: Any) -> None:
+def report(**fields: Any) -> None:
     os.write(1, orjson.dumps(fields) + b"\n")
 
 
 class Client:
-    """Sends commands and tells of each, before it is sent and when it was answered."""
+    """Sends commands and reports each, before it is sent and when it was answered."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -78,10 +78,10 @@ class Client:
         """Submit these commands together, then wait for each."""
         submissions = []
         for command in commands:
-            tell(told="sent", command=command_json(command), actor=actor)
+            report(kind="sent", command=command_json(command), actor=actor)
             submissions.append(await self.runtime.submit(command, actor=actor))
         for command, submission in zip(commands, submissions, strict=True):
-            await _tell_answer("answered", command, submission.result())
+            await _report_answer("answered", command, submission.result())
 
     async def send_again(self, lines: list[bytes]) -> None:
         submissions = []
@@ -90,22 +90,22 @@ class Client:
             command = parse_command(entry["command"])
             submissions.append((command, await self.runtime.submit(command, actor=entry["actor"])))
         for command, submission in submissions:
-            await _tell_answer("again", command, submission.result())
+            await _report_answer("again", command, submission.result())
 
 
-async def _tell_answer(told: str, command: Command, result: Any) -> None:
+async def _report_answer(kind: str, command: Command, result: Any) -> None:
     try:
         answer = await result
     except CommandRejected as rejected:
-        tell(told=told, id=command.command_id, rejected=rejected.reason, duplicate=rejected.duplicate)
+        report(kind=kind, id=command.command_id, rejected=rejected.reason, duplicate=rejected.duplicate)
     except OrchestrionError as error:
-        tell(told="failed", id=command.command_id, error=repr(error))
+        report(kind="failed", id=command.command_id, error=repr(error))
     else:
-        tell(told=told, id=command.command_id, sequence=answer.sequence, duplicate=answer.duplicate)
+        report(kind=kind, id=command.command_id, sequence=answer.sequence, duplicate=answer.duplicate)
 
 
 class Attendant:
-    """Follows the log: answers approvals, and knows which turns of this life are not over."""
+    """Follows the log: answers approvals, and keeps the turns of this life that are not over."""
 
     def __init__(self, client: Client, life: Life) -> None:
         self._client = client

@@ -1,7 +1,7 @@
 """The host that the torture kills: `python -m tests.support.torture_host LIFE`, a `Life` as JSON.
 
-It checks that nothing runs without an owner, settles what earlier lives left unanswered by sending it again, then works
-until it is killed; a life that `settles` waits instead until nothing is open, and stops cleanly.
+It checks that nothing runs without an owner, sends the unanswered commands of earlier lives again, then works until it
+is killed; a life that `settles` waits instead until nothing is open, and stops cleanly.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from orchestrion.persistence.event_store import read_open_intents
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime
-from tests.support.torture_client import Attendant, Client, Life, tell
+from tests.support.torture_client import Attendant, Client, Life, report
 from tests.support.torture_load import Load, set_up
 
 OWNED_DEADLINE_SECONDS: Final = 60.0
 
 
 async def _check_owned(runtime: Runtime) -> None:
-    """Nothing that a dead host left runs on without an owner: told as `stuck` when it does until the deadline."""
+    """Report as `stuck` what a dead host left and still runs without an owner at the deadline."""
     unowned: list[str] = []
     with anyio.move_on_after(OWNED_DEADLINE_SECONDS):
         async with runtime.subscribe(runtime.health().head) as events:
             while unowned := await _unowned(runtime):
                 await anext(events)
     if unowned:
-        tell(told="stuck", what=unowned)
+        report(kind="stuck", what=unowned)
 
 
 async def _unowned(runtime: Runtime) -> list[str]:
@@ -68,7 +68,7 @@ async def _settled(runtime: Runtime, life: Life) -> None:
             left = _unsettled(Path(life.database))
             if not left:
                 return
-            tell(told="left", what=left)
+            report(kind="left", what=left)
             await anext(events)
 
 
@@ -92,7 +92,7 @@ async def _live(life: Life) -> None:
     provider = AcpProvider(rehearsal_command(state=life.agents), end_grace_seconds=0.3)
     options = RuntimeOptions(sessions=SessionLimits(heartbeat_interval=0.5, interrupt_deadline=2.0))
     async with open_runtime(life.database, providers=[provider], options=options) as runtime:
-        tell(told="open", head=runtime.health().head)
+        report(kind="open", head=runtime.health().head)
         await _check_owned(runtime)
         client = Client(runtime)
         attendant = Attendant(client, life)
@@ -104,7 +104,7 @@ async def _live(life: Life) -> None:
                 for approval in thread.pending_approvals:
                     await attendant.answer(thread.id, approval.request_id)
             await client.send_again(again)
-            tell(told="confirmed")
+            report(kind="confirmed")
             load = Load(client, attendant, life)
             if not life.settles:
                 await set_up(client, life)
@@ -113,7 +113,7 @@ async def _live(life: Life) -> None:
             await load.complete_texts()
             await _settled(runtime, life)
             tasks.cancel_scope.cancel()
-    tell(told="closed")
+    report(kind="closed")
 
 
 if __name__ == "__main__":

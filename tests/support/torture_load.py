@@ -1,4 +1,4 @@
-"""What a tortured host does all day: writers of texts, of turns and of a mixture of everything else."""
+"""The load of a tortured host: writers of texts, of turns and of a mixture of everything else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from orchestrion.contracts.values import (
     Unset,
     UserMessage,
 )
-from tests.support.torture_client import Attendant, Client, Life, now, tell
+from tests.support.torture_client import Attendant, Client, Life, now, report
 
 __all__ = ["Load", "set_up"]
 
@@ -51,7 +51,7 @@ TURNS_PER_LIFE: Final = 4
 
 
 class Load:
-    """What the writers of one life do. Ids are derived from the life's name, so no two lives share one."""
+    """The work of the writers of one life. Ids are derived from the life's name, so no two lives share one."""
 
     def __init__(self, client: Client, attendant: Attendant, life: Life) -> None:
         self._client = client
@@ -66,10 +66,10 @@ class Load:
             for number in range(AGENT_THREADS):
                 writers.start_soon(self._start_turns, number)
             writers.start_soon(self._write_mixed_commands)
-        tell(told="spent")
+        report(kind="spent")
 
     async def complete_texts(self) -> None:
-        """End the messages that commands sent again have begun anew: their writer is gone."""
+        """End the messages that resent commands have begun again: their writer is gone."""
         snapshot = await self._client.runtime.get_snapshot()
         for thread in snapshot.threads:
             messages = () if isinstance(thread.messages, Unset) else thread.messages
@@ -116,7 +116,7 @@ class Load:
             await self._client.send(complete, actor="provider")
 
     async def _write_mixed_commands(self) -> None:
-        """Activities, updates, rejected commands, the same command twice at once, threads that come and go."""
+        """Activities, updates, rejected commands, the same command twice at once, new and deleted threads."""
         thread = ThreadId("text-0")
         for n in count():
             if not self._has_budget(6):
@@ -167,7 +167,7 @@ class Load:
                 await self._client.send(stop)
 
     async def _revert(self, thread: ThreadId, n: int) -> None:
-        """Take the last turn back, as far as it was captured; the next turn is asked for at once."""
+        """Revert the last turn if it was captured; the next turn is requested at once."""
         command = ThreadCheckpointRevert(
             command_id=self._id(thread, "revert", n),
             thread_id=thread,
@@ -177,7 +177,7 @@ class Load:
         await self._client.send(command)
 
     async def _interrupt(self, thread: ThreadId, turn: TurnId) -> None:
-        """Interrupt the turn while it runs; when it is over already, that is rejected."""
+        """Interrupt the turn while it runs; a turn that is already over rejects it."""
         while self._attendant.running.get(thread) != turn and not self._attendant.is_quiet(thread):
             await self._attendant.changed()
         command = ThreadTurnInterrupt(

@@ -1,7 +1,7 @@
-"""The victim of the torture: one database, and the host that lives and dies on it, life after life.
+"""The victim of the torture: one database, and a host that runs and dies on it, life after life.
 
-Each life ends by SIGKILL: of its own at an armed crash point, or from outside after so many lines told or so many
-seconds. After each, the file is checked as it was left; the next life sends again what nothing has confirmed.
+Each life ends by SIGKILL: by itself at an armed crash point, or from outside after a number of reported lines or of
+seconds. After each, the file is checked; the next life sends unconfirmed commands again.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ Backend: TypeAlias = Literal["asyncio", "trio"]
 ROOT: Final = Path(__file__).resolve().parents[2]
 LIFE_DEADLINE_SECONDS: Final = 180.0
 SPENT_SECONDS: Final = 10.0
-"""How long a host that has nothing left to do may take to reach a point: its clocks tick once a second."""
+"""How long an idle host may take to reach a point: its clocks tick once per second."""
 ORPHANS_DEADLINE_SECONDS: Final = 60.0
 
 
 @attrs.frozen(kw_only=True)
 class Kill:
-    """How a life ends: at a point that is reached for the n-th time, after so many lines told, or after a while."""
+    """How a life ends: at the n-th visit of a point, after a number of reported lines, or after a while."""
 
     backend: Backend
     point: CrashPoint | None = None
@@ -64,7 +64,7 @@ class Death:
 
 
 class Victim:
-    """One database, and the host that lives and dies on it."""
+    """One database, and the host that runs and dies on it."""
 
     def __init__(self, directory: Path, *, commands: int = 600) -> None:
         self.database = directory / "torture.db"
@@ -82,7 +82,7 @@ class Victim:
         repository.commit_all()
 
     def die(self, kill: Kill) -> Death:
-        """Let the host live until it is killed, and check what it left."""
+        """Run the host until it is killed, and check what it left."""
         if kill.point is not None and kill.point.startswith("rebuild."):
             self._outdate_projections()
         before = head_of(self.database)
@@ -117,7 +117,7 @@ class Victim:
         )
 
     def settle(self, backend: Backend) -> list[Fault]:
-        """A last life: everything unanswered is sent again, everything open comes to its end, the host stops."""
+        """A last life: everything unanswered is sent again, everything open ends, the host stops."""
         process = self._start(backend, settles=True)
         reaper = _Reaper(process)
         reaper.end_within(LIFE_DEADLINE_SECONDS, is_late=True)
@@ -171,12 +171,12 @@ class Victim:
 
     def _take(self, line: bytes) -> list[Fault]:
         faults = list(self.journal.take(line))
-        if b'"told":"open"' in line:
+        if b'"kind":"open"' in line:
             faults += self._check_orphans()
         return faults
 
     def _check_orphans(self) -> list[Fault]:
-        """No agent of a dead host lives once the next one takes commands."""
+        """Assert that no agent of a dead host runs once the next one takes commands."""
         give_up = time.monotonic() + ORPHANS_DEADLINE_SECONDS
         left = self._orphans
         while left and time.monotonic() < give_up:
@@ -195,7 +195,7 @@ class Victim:
 
 
 class _Reaper:
-    """Kills a process now or later, and knows whether it did."""
+    """Kills a process now or later, and records whether it did."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -223,13 +223,13 @@ class _Reaper:
 
 
 def _is_stuck(line: bytes) -> bool:
-    return b'"told":"stuck"' in line
+    return b'"kind":"stuck"' in line
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """What the host tells, to its end. A line that the kill cut off was not told."""
+    """The host's reports, to its end. A line that the kill cut off does not count."""
     assert process.stdout is not None
-    with process.stdout as told:
-        for line in told:
+    with process.stdout as reports:
+        for line in reports:
             if line.endswith(b"\n"):
                 yield line

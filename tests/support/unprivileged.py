@@ -1,4 +1,4 @@
-"""Stories that need a user who may not read everything: root's tests play them in a process without that right."""
+"""Runs modules as a user who may not read everything: tests of root play them in a process without that right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 _DROP_FROM_BOUNDING_SET: Final = 24
 _READ_ANYTHING: Final = (1, 2)
-"""prctl's number, and the capabilities to pass over permissions of files and directories."""
+"""prctl's number, and the capabilities to override permissions of files and directories."""
 
 
 def _give_up_root() -> None:
@@ -23,7 +23,7 @@ def _give_up_root() -> None:
 
 
 def play(module: str, *arguments: str) -> Any:
-    """Run a module as a process that permissions hold back; answers with the JSON that it prints."""
+    """Run a module as a process that is subject to permissions; return the JSON that it prints."""
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(

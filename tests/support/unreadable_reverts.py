@@ -1,4 +1,4 @@
-"""Reverts by a user who may not read all of a workspace that two threads use. Prints what is forecast and recorded."""
+"""Reverts by a user who may not read all of a workspace that two threads use. Prints forecasts and records."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ async def _reverted(it: Stage, turn_count: int) -> dict[str, Any]:
     requested = await it.send(checkpoint_revert(turn_count=turn_count))
     await it.outcome(requested.event_id)
     log = [event for event in await it.log() if event.sequence > requested.sequence]
-    told = [event.payload.activity for event in log if isinstance(event.payload, ThreadActivityAppended)]
+    notes = [event.payload.activity for event in log if isinstance(event.payload, ThreadActivityAppended)]
     return {
         "previewed": [preview.left_alone, len(preview.removed), preview.undoes_others],
-        "told": [[one.kind, one.summary.partition(";")[0]] for one in told if one.kind.startswith("checkpoint.")],
-        "payload": told[0].payload,
+        "activities": [
+            [one.kind, one.summary.partition(";")[0]] for one in notes if one.kind.startswith("checkpoint.")
+        ],
+        "payload": notes[0].payload,
     }
 
 
@@ -42,30 +44,30 @@ async def main(directory: Path) -> dict[str, Any]:
     repository = Repository.init(directory / "workspace")
     repository.write("src/m.py", "1\n")
     repository.commit_all()
-    source, told = repository.top / "src", dict[str, Any]()
+    source, printed = repository.top / "src", dict[str, Any]()
     async with stage(directory) as it:
         await it.open_thread("t2")
         await _turn(it, "touch one")
         await _turn(it, "exec echo y > src/y.py; echo t > top")
         await _turn(it, "exec echo b > src/b.py", "t2")
         source.chmod(0)
-        told["unreadable now"] = await _reverted(it, 1)
+        printed["unreadable now"] = await _reverted(it, 1)
         source.chmod(0o755)
 
         await _turn(it, "exec chmod 0 src; touch two")
         source.chmod(0o755)
         await _turn(it, "exec echo c > src/c.py", "t2")
         await _turn(it, "touch three")
-        told["unreadable then"] = await _reverted(it, 2)
+        printed["unreadable then"] = await _reverted(it, 2)
     names = names_of(it.database)
     source.chmod(0)
-    told["restored"] = done("checkpoints", "restore", it.database, "t1", names.turn(T1, 1)).splitlines()[1:-1]
+    printed["restored"] = done("checkpoints", "restore", it.database, "t1", names.turn(T1, 1)).splitlines()[1:-1]
     source.chmod(0o755)
     for path in source.iterdir():
         path.unlink()
     source.rmdir()
-    told["gone"] = done("checkpoints", "restore", it.database, "t1", names.turn(T1, 2)).splitlines()[:-1]
-    return told
+    printed["gone"] = done("checkpoints", "restore", it.database, "t1", names.turn(T1, 2)).splitlines()[:-1]
+    return printed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a workspace looks like to a user who may not read or write all of it. Prints what captures and restores do."""
+"""The workspace of a user who may not read or write all of it. Prints what captures and restores do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def _restored(top: Path, target: Capture, name: str) -> dict[str, Any]:
 
 async def main(directory: Path) -> dict[str, Any]:
     repository = Repository.init(directory / "work")
-    top, told = repository.top, dict[str, Any]()
+    top, printed = repository.top, dict[str, Any]()
     volume, key = repository.write("volume/base", "precious\n").parent, repository.write("key", "key\n")
     repository.write("closed/inner/file", "one\n")
     repository.write("a", "one\n")
@@ -36,7 +36,7 @@ async def main(directory: Path) -> dict[str, Any]:
     volume.chmod(0)
     key.chmod(0)
     first = await captured(top, 1)
-    told["first"] = {"skipped": _skipped(first), "tree": sorted(map(bytes.decode, repository.contents(first.tree)))}
+    printed["first"] = {"skipped": _skipped(first), "tree": sorted(map(bytes.decode, repository.contents(first.tree)))}
 
     volume.chmod(0o755)
     key.chmod(0o644)
@@ -44,24 +44,24 @@ async def main(directory: Path) -> dict[str, Any]:
     repository.write("volume/later", "later\n")
     second = await captured(top, 2)
     diff = await (await opened(top)).diff(first, second)
-    told["second"] = {"skipped": _skipped(second), "changed": [file.path for file in diff.files]}
-    told["back to the first"] = await _restored(top, first, "one")
-    told["after it"] = {name: (top / name).read_text() for name in ("a", "key", "volume/base", "volume/later")}
+    printed["second"] = {"skipped": _skipped(second), "changed": [file.path for file in diff.files]}
+    printed["back to the first"] = await _restored(top, first, "one")
+    printed["after it"] = {name: (top / name).read_text() for name in ("a", "key", "volume/base", "volume/later")}
 
     volume.chmod(0)
-    told["forth to the second"] = await _restored(top, second, "two")
+    printed["forth to the second"] = await _restored(top, second, "two")
     volume.chmod(0o755)
 
     inner = top / "closed" / "inner"
     (inner / "file").write_text("two\n")
     repository.write("a", "three\n")
     inner.chmod(0o555)
-    told["may not write"] = await _restored(top, second, "three")
-    told["untouched"] = {name: (top / name).read_text() for name in ("a", "closed/inner/file")}
+    printed["may not write"] = await _restored(top, second, "three")
+    printed["untouched"] = {name: (top / name).read_text() for name in ("a", "closed/inner/file")}
     inner.chmod(0o755)
-    told["allowed"] = await _restored(top, second, "four")
-    told["done"] = {name: (top / name).read_text() for name in ("a", "closed/inner/file")}
-    return told
+    printed["allowed"] = await _restored(top, second, "four")
+    printed["done"] = {name: (top / name).read_text() for name in ("a", "closed/inner/file")}
+    return printed
 
 
 if __name__ == "__main__":

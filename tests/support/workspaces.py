@@ -31,7 +31,7 @@ def names_of(database: Path) -> RefNames:
 
 
 async def captured(path: Path, turn_count: int = 1) -> Capture:
-    """The end of a turn, captured."""
+    """The captured end of a turn."""
     return await (await opened(path)).capture(checkpoint_ref(THREAD, turn_count), f"turn {turn_count}")
 
 

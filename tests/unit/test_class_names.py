@@ -1,4 +1,4 @@
-"""Each name of a class has one meaning: no two classes of the product share it, private ones included."""
+"""Each class name has one meaning: no two classes of the product share it, private ones included."""
 
 from __future__ import annotations
 

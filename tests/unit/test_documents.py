@@ -1,4 +1,4 @@
-"""Links and paths in the documents lead somewhere, and the index of decisions is complete."""
+"""Links and paths in the documents lead to files, and the index of decisions is complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.marks import ROOT
 DECISIONS: Final = ROOT / "docs" / "decisions"
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CURRENT: Final = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
-"""Those that speak of the code as it is now."""
+"""Documents about the code as it is now."""
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 _MODULE = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`")

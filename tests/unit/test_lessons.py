@@ -63,7 +63,7 @@ def test_every_lesson_has_a_marked_test_in_each_file_that_it_names(
     assert unproven == {}
 
 
-def test_every_mark_names_a_lesson_and_stands_on_a_test(lessons: tuple[Lesson, ...], marks: dict[str, Marks]) -> None:
+def test_every_mark_names_a_lesson_and_marks_a_test(lessons: tuple[Lesson, ...], marks: dict[str, Marks]) -> None:
     known = {one.id for one in lessons}
     assert {path: found.rows - known for path, found in marks.items() if found.rows - known} == {}
     assert {path: found.faults for path, found in marks.items() if found.faults} == {}

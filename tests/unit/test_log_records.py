@@ -1,4 +1,4 @@
-"""Log records carry what they are about as fields: what reads logs needs no pattern of their words."""
+"""Log records carry what they are about as fields, so that programs need not parse their messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TELLING = {"warning", "error", "exception", "critical", "log"}
 
 
 def calls_of(path: Path) -> Iterator[ast.Call]:
-    """The calls of a module's logger that tell of something wrong."""
+    """The calls of a module's logger that report a problem."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="_logger"), attr=attr)) if attr in TELLING:

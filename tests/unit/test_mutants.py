@@ -1,4 +1,4 @@
-"""The mutants keep up with the tree: each still removes something, and names a test that is there."""
+"""The mutants match the tree: each still removes something, and names an existing test."""
 
 from __future__ import annotations
 

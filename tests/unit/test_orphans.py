@@ -26,7 +26,7 @@ def test_leaves_none():
 """
 
 
-def test_a_process_in_a_session_of_its_own_fails_the_run_and_is_killed(tmp_path: Path) -> None:
+def test_orphan_in_another_process_session_fails_the_run(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text() + IMPATIENT)
     (tmp_path / "test_leaving.py").write_text(LEAVES_ONE)
     options = ["-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-n", "1"]
@@ -35,9 +35,9 @@ def test_a_process_in_a_session_of_its_own_fails_the_run_and_is_killed(tmp_path:
     )
     assert "2 passed" in ran.stdout
     assert "orphans: 1" in ran.stdout
-    (told,) = [line for line in ran.stdout.splitlines() if line.startswith("ORPHAN")]
-    assert told.endswith("(sleep 3600) of test_leaving.py::test_leaves_one")
+    (named,) = [line for line in ran.stdout.splitlines() if line.startswith("ORPHAN")]
+    assert named.endswith("(sleep 3600) of test_leaving.py::test_leaves_one")
     assert ran.returncode == 1
     living = living_processes()
     assert living is not None
-    assert int(told.split()[1]) not in {pid for pid, _, _ in living}
+    assert int(named.split()[1]) not in {pid for pid, _, _ in living}

@@ -27,7 +27,7 @@ def test_wheel_has_every_module(tmp_path: Path) -> None:
 
 
 def _own(directory: Path) -> list[Path]:
-    """The modules that stand in the package's folder itself, not behind a link."""
+    """The modules in the package's own folder, not behind a link."""
     return [
         module
         for entry in directory.iterdir()
@@ -44,15 +44,15 @@ def test_links_in_the_face_are_relative_and_lead_to_the_folders() -> None:
         assert link.readlink() == Path("..") / folder
 
 
-def test_pyright_is_told_of_each_link() -> None:
-    """It follows no link below a folder that it includes, and would miss most references."""
+def test_pyright_includes_each_link() -> None:
+    """Pyright follows no link below a folder that it includes, and would miss most references."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         included = tomllib.load(file)["tool"]["pyright"]["include"]
     assert {f"orchestrion/{folder}" for folder in FOLDERS} <= set(included)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_bare_import_of_a_folder_says_what_to_import(folder: str) -> None:
+def test_bare_import_of_a_folder_names_the_right_import(folder: str) -> None:
     bare = [sys.executable, "-c", f"import {folder}"]
     ran = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 1

@@ -1,4 +1,4 @@
-"""The generator of runs: repeatable, well formed, and wide enough to prove something with."""
+"""The generator of runs: repeatable, well formed, and with enough variety."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _check_numbers(log: list[PersistedEvent]) -> None:
 
 
 def _check_states(host: ModelHost) -> None:
-    """What decisions rely on, whatever happened."""
+    """The invariants that decisions rely on."""
     for thread in host.threads.values():
         counts = [fact.turn_count for fact in thread.turns.values()]
         assert len(set(counts)) == len(counts)
@@ -95,7 +95,7 @@ def test_a_seeded_log_is_numbered_written_and_folded_without_loss(seed: int) -> 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(runs(max_commands=40))
-def test_any_run_keeps_what_decisions_rely_on(run: RandomRun) -> None:
+def test_any_run_keeps_the_invariants_of_decisions(run: RandomRun) -> None:
     _check_numbers(run.log)
     _check_states(run.host)
     appended = [event for step in run.steps if not isinstance(step.outcome, Rejection) for event in step.outcome]

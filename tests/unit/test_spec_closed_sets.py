@@ -52,7 +52,7 @@ def section(title: str) -> str:
 
 
 def first_cells(text: str) -> list[str]:
-    """What stands in code style in the first cell of each row."""
+    """The text in code style in the first cell of each row."""
     return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
 
 

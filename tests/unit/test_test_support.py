@@ -1,4 +1,4 @@
-"""What the tests themselves stand on: their environment, their prepared processes, their numbers of examples."""
+"""The foundations of the tests: their environment, their prepared processes, their numbers of examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.examples import DATABASES, PROCESSES, VARIABLE, examples
 from tests.support.prepared import run_prepared
 
 
-def test_settings_of_whoever_runs_the_tests_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_users_environment_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "PYTHONPATH") if name in os.environ}
     for name in ("GIT_DIR", "GIT_AUTHOR_NAME", "LC_ALL", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, "of the runner")

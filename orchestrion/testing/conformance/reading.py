@@ -92,7 +92,7 @@ class ReadSession:
     def text(self) -> str:
         return "".join(event.text for event in self.of(MessageDelta))
 
-    def said(self) -> list[str]:
+    def texts(self) -> list[str]:
         """The messages' texts, by item."""
         messages: dict[str, str] = {}
         for event in self.of(MessageDelta):

@@ -74,7 +74,7 @@ async def test_asked_again_it_forgets_nothing_more(rolling_case: ProviderCase, w
 
 
 @pytest.mark.rule("turns-forgotten")
-async def test_it_goes_back_in_what_it_went_back_to(rolling_case: ProviderCase, workspace: Path) -> None:
+async def test_conversation_can_roll_back_twice(rolling_case: ProviderCase, workspace: Path) -> None:
     cursor = await turns_of(rolling_case, workspace, "pelican", "heron", "stork")
     left = await forget(rolling_case, workspace, cursor, "stork")
     gone_on = await turns_of(rolling_case, workspace, "swan", cursor=left)
@@ -109,7 +109,7 @@ async def test_interrupted_turns_are_kept_and_forgotten_as_others_are(
 
 
 @pytest.mark.rule("turns-forgotten")
-async def test_a_conversation_of_which_nothing_is_left_begins_anew(rolling_case: ProviderCase, workspace: Path) -> None:
+async def test_conversation_without_turns_starts_as_a_new_one(rolling_case: ProviderCase, workspace: Path) -> None:
     cursor = await turns_of(rolling_case, workspace, "pelican", "heron")
     left = await forget(rolling_case, workspace, cursor, "pelican", "heron")
     assert await remembered(rolling_case, workspace, left, ["pelican", "heron"]) == []

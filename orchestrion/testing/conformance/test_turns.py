@@ -30,7 +30,7 @@ async def test_turns_follow_each_other_in_one_session(case: ProviderCase, worksp
     async with session(case.provider, workspace) as read:
         for word in ("first", "second"):
             assert (await read.turn(case.say(word))).outcome == "completed"
-        assert read.said() == ["first", "second"]
+        assert read.texts() == ["first", "second"]
 
 
 @pytest.mark.rule("tools-reported")
@@ -46,7 +46,7 @@ async def test_a_tool_is_started_and_completed_between_messages(case: ProviderCa
 
 @pytest.mark.rule("failure-has-cause")
 @pytest.mark.vital
-async def test_a_failing_turn_says_why_and_the_session_goes_on(case: ProviderCase, workspace: Path) -> None:
+async def test_failing_turn_reports_the_reason_and_the_session_continues(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
         failed = await read.turn(case.fail("out of quota"))
         assert failed.outcome == "failed"

@@ -1,4 +1,4 @@
-"""Approvals: asked, answered, delivered, and never left to nobody."""
+"""Approvals are requested, answered and delivered, and none is left that nobody can answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def content_of(event: PersistedEvent) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("decision", "said"),
+    ("decision", "text"),
     [
         ("accept", "wrote a.txt"),
         ("acceptForSession", "wrote a.txt"),
@@ -38,7 +38,7 @@ def content_of(event: PersistedEvent) -> dict[str, Any]:
     ],
 )
 async def test_a_decision_reaches_the_agent_and_settles_the_response(
-    tmp_path: Path, decision: ApprovalDecision, said: str
+    tmp_path: Path, decision: ApprovalDecision, text: str
 ) -> None:
     async with stage(tmp_path) as it:
         turn, asked = await _asked(it, "write a.txt content")
@@ -53,7 +53,7 @@ async def test_a_decision_reaches_the_agent_and_settles_the_response(
         assert resolved.payload.activity.kind == "approval.resolved"
         assert resolved.payload.activity.payload == {"requestId": request_of(asked), "decision": decision}
         assert resolved.correlation_id == response.command_id
-        assert await it.said(turn) == said
+        assert await it.text_of(turn) == text
         assert (await it.thread()).pending_approvals == ()
         assert await it.turn_statuses() == ["completed"]
 
@@ -67,7 +67,7 @@ async def test_a_cancelled_approval_ends_the_turn(tmp_path: Path) -> None:
         assert not it.path("a.txt").exists()
 
 
-async def test_what_is_accepted_for_the_session_is_not_asked_for_again(tmp_path: Path) -> None:
+async def test_accepted_permission_for_the_session_is_not_requested_again(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         turn, asked = await _asked(it, "write a.txt one\nwrite b.txt two")
         await it.send(approval_respond(request_id=request_of(asked), decision="acceptForSession"))
@@ -119,7 +119,7 @@ async def test_an_answer_that_fits_no_option_is_asked_for_again(tmp_path: Path) 
         named = await it.send(approval_respond(request_id=request_of(again), option_id="yolo"))
         assert content_of(await it.outcome(named.event_id)) == {"requestId": request_of(again), "decision": "accept"}
         assert session_of(await it.ended(turn)).status == "ready"
-        assert await it.said(turn) == "yolo"
+        assert await it.text_of(turn) == "yolo"
         assert (await it.thread()).pending_approvals == ()
 
 
@@ -132,7 +132,7 @@ async def test_a_client_names_the_last_of_64_options(tmp_path: Path) -> None:
         assert [one.id for one in pending.options] == [f"o{number}" for number in range(64)]
         await it.send(approval_respond(request_id=request_of(asked), option_id="o63"))
         assert session_of(await it.ended(turn)).status == "ready"
-        assert await it.said(turn) == "o63"
+        assert await it.text_of(turn) == "o63"
 
 
 @pytest.mark.lesson("L79")
@@ -144,7 +144,7 @@ async def test_a_client_that_repeats_an_answer_that_does_not_fit_declines(tmp_pa
             asked = await it.until(activity("approval.requested"), after=response.sequence)
         await it.send(approval_respond(request_id=request_of(asked)))
         assert session_of(await it.ended(turn)).status == "ready"
-        assert await it.said(turn) == "no"
+        assert await it.text_of(turn) == "no"
         requested = [event for event in await it.log() if activity("approval.requested")(event)]
         assert len({request_of(event) for event in requested}) == len(requested) == MAX_ASKED_AGAIN + 1
         assert (await it.thread()).pending_approvals == ()

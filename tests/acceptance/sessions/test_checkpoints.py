@@ -1,4 +1,4 @@
-"""Checkpoints: what a turn did to its workspace, and nothing that anybody else did."""
+"""A checkpoint records what a turn changed in its workspace, and no other changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def _write(it: Stage, path: str, content: str) -> ThreadTurnDiffCompleted:
-    """A turn that writes a file; what its checkpoint says."""
+    """Run a turn that writes a file; return its checkpoint's event."""
     turn = await it.ask(f"write {path} {content}")
     asked = await it.until(activity("approval.requested"), after=turn.sequence)
     await it.send(approval_respond(request_id=request_of(asked)))
@@ -32,7 +32,7 @@ async def _write(it: Stage, path: str, content: str) -> ThreadTurnDiffCompleted:
 
 
 @pytest.mark.lesson("L20")
-async def test_l20_what_changes_between_turns_is_nobodys_turn(tmp_path: Path) -> None:
+async def test_l20_changes_between_turns_belong_to_no_turn(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write("users.txt", "mine\n")
     async with stage(tmp_path) as it:
@@ -70,7 +70,7 @@ async def test_a_clean_stop_of_the_runtime_waits_for_the_captures_it_owes(tmp_pa
         assert await again.turn_statuses() == ["interrupted"]
 
 
-async def test_captures_without_a_repository_stand_beside_the_database(tmp_path: Path) -> None:
+async def test_captures_without_a_repository_are_next_to_the_database(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.perform("touch made")
         captured = await it.until(payload(ThreadTurnDiffCompleted))
@@ -97,7 +97,7 @@ async def test_a_diff_from_the_beginning_includes_what_changed_between_turns(tmp
             await it.runtime.get_turn_diff(ThreadId("t1"), 1, 3)
 
 
-async def test_threads_at_work_in_one_workspace_are_told_of_each_other(tmp_path: Path) -> None:
+async def test_threads_working_in_one_workspace_are_noted_in_both(tmp_path: Path) -> None:
     Repository.init(tmp_path / "workspace")
     async with stage(tmp_path) as it:
         await it.open_thread("t2")
@@ -107,19 +107,19 @@ async def test_threads_at_work_in_one_workspace_are_told_of_each_other(tmp_path:
         await it.perform("touch two", thread_id="t2")
         await it.let_go("go")
         await it.ended(first)
-        told: dict[str, PersistedEvent] = {}
+        found: dict[str, PersistedEvent] = {}
         for _ in range(2):
-            after = max((event.sequence for event in told.values()), default=0)
+            after = max((event.sequence for event in found.values()), default=0)
             event = await it.until(activity("checkpoint.workspace.shared"), after=after)
-            told[event.stream_id] = event
-        assert "'t2'" in str(told["t1"].payload)
-        assert "'t1'" in str(told["t2"].payload)
+            found[event.stream_id] = event
+        assert "'t2'" in str(found["t1"].payload)
+        assert "'t1'" in str(found["t2"].payload)
         third = await it.ask("say alone", thread_id="t1")
         await it.until(activity("checkpoint.captured"), after=third.sequence)
         assert len([event for event in await it.log() if activity("checkpoint.workspace.shared")(event)]) == 2
 
 
-async def test_a_turn_whose_capture_fails_has_a_checkpoint_that_says_so(tmp_path: Path) -> None:
+async def test_turn_whose_capture_fails_has_a_checkpoint_in_error(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write(".git/orchestrion", "a file in the way")
     async with stage(tmp_path) as it:
@@ -151,14 +151,14 @@ async def test_a_file_that_is_too_large_is_listed_and_said(tmp_path: Path) -> No
             ("large", "added", 0),
             ("small", "added", 0),
         ]
-        told = await it.until(activity("checkpoint.captured"))
-        assert "Turn 1 changed 3 files, 1 too large to keep" in str(told.payload)
+        found = await it.until(activity("checkpoint.captured"))
+        assert "Turn 1 changed 3 files, 1 too large to keep" in str(found.payload)
         assert (
             "the content of this file was not captured" in (await it.runtime.get_turn_diff(ThreadId("t1"), 0, 1)).diff
         )
 
 
-async def test_without_a_git_program_the_thread_is_told_once_and_sessions_work(
+async def test_without_git_the_thread_gets_one_note_and_sessions_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs = tmp_path / "programs"
@@ -171,14 +171,14 @@ async def test_without_a_git_program_the_thread_is_told_once_and_sessions_work(
             for _ in range(2):
                 assert session_of(await it.perform("say fine")).status == "ready"
     async with stage(tmp_path, providers=[]) as it:
-        told = [event for event in await it.log() if "checkpoint" in str(event.payload)]
-        assert len(told) == 1
-        assert activity("checkpoint.unavailable")(told[0])
-        assert "install git to have checkpoints" in str(told[0].payload)
+        found = [event for event in await it.log() if "checkpoint" in str(event.payload)]
+        assert len(found) == 1
+        assert activity("checkpoint.unavailable")(found[0])
+        assert "install git to have checkpoints" in str(found[0].payload)
 
 
 @pytest.mark.lesson("L67")
-async def test_what_a_checkpoint_leaves_out_is_in_the_history(tmp_path: Path) -> None:
+async def test_files_left_out_of_a_checkpoint_are_in_the_history(tmp_path: Path) -> None:
     Repository.init(tmp_path / "workspace")
     async with stage(tmp_path) as it:
         os.mkfifo(it.workspace / "pipe")
@@ -187,9 +187,9 @@ async def test_what_a_checkpoint_leaves_out_is_in_the_history(tmp_path: Path) ->
             asked = await it.ask("touch made")
             captured = await it.until(activity("checkpoint.captured"), after=asked.sequence)
             assert "2 paths could not be captured" in str(captured.payload)
-        told = (await it.thread()).activities
-        assert not isinstance(told, Unset)
-        (skipped,) = [one for one in told if one.kind == "capture.skipped"]
+        found = (await it.thread()).activities
+        assert not isinstance(found, Unset)
+        (skipped,) = [one for one in found if one.kind == "capture.skipped"]
         assert skipped.payload == {
             "turnCount": 1,
             "count": 2,

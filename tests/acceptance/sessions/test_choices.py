@@ -1,4 +1,4 @@
-"""Which provider serves a thread: the only one, else the one the host chooses, once."""
+"""Which provider serves a thread: the only one, or the one that the host chooses, once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_thread_keeps_its_provider_when_others_come_and_go(tmp_path: Pat
         assert "'left', which is not among this runtime's providers: right" in error_of(failed)
 
 
-async def test_several_providers_without_a_choice_fail_the_turn_with_what_to_do(tmp_path: Path) -> None:
+async def test_several_providers_without_a_choice_fail_with_a_remedy(tmp_path: Path) -> None:
     providers = [rehearsal(tmp_path, name="left"), rehearsal(tmp_path, name="right")]
     async with stage(tmp_path, providers=providers) as it:
         failed = await it.outcome((await it.ask("say never")).event_id)

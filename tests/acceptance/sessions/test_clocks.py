@@ -1,4 +1,6 @@
-"""Clocks: a silent turn ends, an idle agent goes and comes back, a live one says so."""
+"""Clocks of a session: a silent turn ends, an idle agent is retired and resumed, a running agent reports that it is
+seen.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ async def test_a_turn_that_is_silent_for_too_long_ends_with_an_error(tmp_path: P
 
         following = await it.ask("recall")
         assert session_of(await it.ended(following)).status == "ready"
-        assert "I remember 1 turns: hang" in await it.said(following)
+        assert "I remember 1 turns: hang" in await it.text_of(following)
 
 
 async def test_silence_is_not_counted_while_an_approval_is_open(tmp_path: Path) -> None:
@@ -62,13 +64,13 @@ async def test_an_idle_agent_retires_and_comes_back_with_its_conversation(tmp_pa
         turn = await it.ask("recall")
         back = session_of(await it.ended(turn))
 
-        assert "I remember 1 turns: say remember me" in await it.said(turn)
+        assert "I remember 1 turns: say remember me" in await it.text_of(turn)
         assert back.provider_session_id != retired.provider_session_id
         assert back.provider_thread_id == retired.provider_thread_id
         assert await it.turn_statuses() == ["completed", "completed"]
 
 
-async def test_the_idle_clock_leaves_alone_what_has_a_turn_waiting(tmp_path: Path) -> None:
+async def test_idle_clock_keeps_a_session_with_a_queued_turn(tmp_path: Path) -> None:
     async with stage(tmp_path, limits=SessionLimits(idle_timeout=0.0)) as it:
         first = await it.ask("wait-for go\nsay one")
         await it.claimed(first)
@@ -90,9 +92,7 @@ async def test_the_idle_clock_leaves_alone_an_agent_whose_command_still_runs(tmp
         await it.until(lambda event: event.stream_id == "t1" and session("stopped")(event))
 
 
-async def test_the_idle_clock_leaves_alone_what_is_asked_for_while_it_looks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_idle_clock_keeps_a_session_with_a_new_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks, go = threading.Event(), threading.Event()
 
     def no_commands(agent: ProcessIdentity) -> list[int]:
@@ -140,7 +140,7 @@ async def test_a_live_session_writes_its_heartbeat(tmp_path: Path) -> None:
 
 
 @pytest.mark.lesson("L38")
-async def test_agent_that_is_heard_without_a_word_is_not_silent(tmp_path: Path) -> None:
+async def test_agent_with_signs_of_life_but_no_events_is_not_silent(tmp_path: Path) -> None:
     provider = InsideProvider(answer=lambda turn: None)
     provider.stirring.add("t1")
     async with stage(tmp_path, providers=[provider], limits=SessionLimits(inactivity_deadline=0.2)) as it:
@@ -212,5 +212,5 @@ async def test_blocked_host_does_not_fail_the_start_of_an_agent(
 
 
 def _block(seconds: float) -> None:
-    """What a host must not do on its event loop, and does."""
+    """Blocks the event loop, which a host must not do."""
     time.sleep(seconds)

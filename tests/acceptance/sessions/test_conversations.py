@@ -1,4 +1,4 @@
-"""A thread that goes on without its agent's conversation: on request, by policy, or because the agent cannot resume."""
+"""A thread continues without its agent's conversation: on request, by policy, or if the agent cannot resume."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ WAY_OUT = "send thread.session.stop with forgetConversation: true"
 
 
 async def losses(it: Stage) -> list[str]:
-    """What the thread's history says of conversations that were lost."""
-    told = [event.payload.activity for event in await it.log() if isinstance(event.payload, ThreadActivityAppended)]
-    return [one.summary for one in told if one.payload.get("contextLost") is True]
+    """The summaries of notes about lost conversations."""
+    notes = [event.payload.activity for event in await it.log() if isinstance(event.payload, ThreadActivityAppended)]
+    return [one.summary for one in notes if one.payload.get("contextLost") is True]
 
 
 @pytest.mark.lesson("L33")
@@ -35,7 +35,7 @@ async def test_stop_that_forgets_lets_the_next_turn_start_afresh(tmp_path: Path)
         assert [row.resume_cursor_json for row in await it.runtime_rows()] == [None]
         turn = await it.ask("recall")
         assert session_of(await it.ended(turn)).status == "ready"
-        assert "I remember 0 turns" in await it.said(turn)
+        assert "I remember 0 turns" in await it.text_of(turn)
 
 
 @pytest.mark.lesson("L33")
@@ -46,7 +46,7 @@ async def test_stop_forgets_without_an_agent_and_after_a_restart(tmp_path: Path)
         await again.outcome((await again.send(session_stop(forget_conversation=True))).event_id)
         turn = await again.ask("recall")
         await again.ended(turn)
-        assert "I remember 0 turns" in await again.said(turn)
+        assert "I remember 0 turns" in await again.text_of(turn)
 
 
 @pytest.mark.lesson("L33")
@@ -73,7 +73,7 @@ async def test_conversation_that_refuses_every_turn_names_the_way_to_leave_it(tm
 
 
 @pytest.mark.lesson("L34")
-async def test_agent_that_cannot_resume_says_that_its_conversation_is_lost(tmp_path: Path) -> None:
+async def test_agent_that_cannot_resume_reports_the_lost_conversation(tmp_path: Path) -> None:
     provider = InsideProvider(capabilities=NO_RESUME)
     async with stage(tmp_path, providers=[provider]) as it:
         await it.perform("one")
@@ -88,7 +88,7 @@ async def test_agent_that_cannot_resume_says_that_its_conversation_is_lost(tmp_p
 
 
 @pytest.mark.lesson("L34")
-async def test_policy_lets_an_agent_that_cannot_resume_start_afresh_and_says_so(tmp_path: Path) -> None:
+async def test_policy_allows_a_new_conversation_and_reports_the_loss(tmp_path: Path) -> None:
     provider = InsideProvider(capabilities=NO_RESUME)
     options = RuntimeOptions(resume_policy="start-afresh")
     async with stage(tmp_path, providers=[provider], options=options) as it:
@@ -118,7 +118,7 @@ async def test_forgotten_conversation_moves_to_another_provider(
 
 
 @pytest.mark.lesson("L33")
-async def test_forgotten_conversation_keeps_its_provider_where_nobody_chooses(tmp_path: Path) -> None:
+async def test_forgotten_conversation_keeps_its_provider_by_default(tmp_path: Path) -> None:
     left, right = InsideProvider("left"), InsideProvider("right")
     async with stage(tmp_path, providers=[left]) as it:
         await it.perform("one")

@@ -1,4 +1,6 @@
-"""Agents that die, do not come up, or have forgotten: visible, bounded, and never silently replaced."""
+"""Agents that crash, cannot start or cannot resume: the failure is visible and bounded, and no agent is replaced
+silently.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ async def test_an_agent_crash_fails_the_turn_and_the_next_turn_resumes(tmp_path:
 
         following = await it.ask("recall")
         await it.ended(following)
-        assert "I remember 2 turns: say one | say so far" in await it.said(following)
+        assert "I remember 2 turns: say one | say so far" in await it.text_of(following)
         assert await it.turn_statuses() == ["completed", "error", "completed"]
         assert [row.status for row in await it.runtime_rows()] == ["error", "running"]
 
@@ -85,7 +87,7 @@ async def test_l17_a_stop_after_a_refused_resume_drops_the_cursor(tmp_path: Path
         fresh = await it.ask("recall")
 
         assert session_of(await it.ended(fresh)).status == "ready"
-        assert "I remember 0 turns" in await it.said(fresh)
+        assert "I remember 0 turns" in await it.text_of(fresh)
 
 
 @pytest.mark.lesson("L17")
@@ -96,10 +98,10 @@ async def test_l17_a_stop_alone_never_drops_the_cursor(tmp_path: Path) -> None:
             await it.outcome((await it.send(session_stop())).event_id)
         turn = await it.ask("recall")
         await it.ended(turn)
-        assert "I remember 1 turns: say remember me" in await it.said(turn)
+        assert "I remember 1 turns: say remember me" in await it.text_of(turn)
 
 
-async def test_an_agent_that_cannot_resume_says_so(tmp_path: Path) -> None:
+async def test_agent_that_cannot_resume_reports_it(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[rehearsal(tmp_path, resume="none")]) as it:
         await it.perform("say one")
         await it.send(session_stop())
@@ -107,7 +109,7 @@ async def test_an_agent_that_cannot_resume_says_so(tmp_path: Path) -> None:
         assert activity("session.resume.failed")(refused)
 
 
-async def test_a_missing_program_fails_the_turn_with_what_to_do(tmp_path: Path) -> None:
+async def test_missing_program_fails_the_turn_with_a_remedy(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[AcpProvider(["no-such-agent"])]) as it:
         first, second = await it.ask("say never"), await it.ask("say never either")
         for turn in (first, second):
@@ -158,11 +160,11 @@ async def test_where_no_turn_was_ever_handed_over_there_is_nothing_to_resume(tmp
     async with stage(tmp_path) as again:
         turn = await again.ask("recall")
         assert session_of(await again.ended(turn)).status == "ready"
-        assert "I remember 0 turns" in await again.said(turn)
+        assert "I remember 0 turns" in await again.text_of(turn)
 
 
 @pytest.mark.lesson("L99")
-async def test_agent_whose_end_cannot_be_recorded_keeps_no_thread_from_going_on(
+async def test_agent_whose_end_cannot_be_recorded_blocks_no_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = RuntimeOptions(sessions=SessionLimits(storage_deadline=0.01))

@@ -1,4 +1,4 @@
-"""Providers of the host's own that hang, raise or report rubbish: their turns settle, and the rest goes on."""
+"""A host's own providers that hang, raise or report invalid events: their turns settle, all else continues."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def limits() -> SessionLimits:
 
 
 async def reason_of_failure(it: Stage) -> str:
-    """Why the last turn failed, as the thread's history says."""
+    """The reason in the thread's history why the last turn failed."""
     (*_, failed) = [event for event in await it.log() if activity("turn.failed")(event)]
     payload: Any = failed.payload
     return str(payload.activity.payload["message"])
@@ -86,7 +86,7 @@ async def test_the_runtime_ends_without_a_provider_that_does_not(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "reason", "said"),
+    ("behaviour", "reason", "message"),
     [
         ("hangs", "unresponsive", "respond did not end within 0.0"),
         (ValueError("boom"), "protocol", "respond failed: ValueError: boom"),
@@ -95,7 +95,7 @@ async def test_the_runtime_ends_without_a_provider_that_does_not(
     ids=["hangs", "raises", "lost"],
 )
 async def test_an_answer_that_cannot_be_delivered_fails_its_turn(
-    tmp_path: Path, behaviour: Behaviour, reason: str, said: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, behaviour: Behaviour, reason: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(approval_answers, "EXIT_SECONDS", 0.05)
     provider = HangingProvider(respond=behaviour)
@@ -110,7 +110,7 @@ async def test_an_answer_that_cannot_be_delivered_fails_its_turn(
         failure = (await it.thread()).last_failure
         assert failure is not None
         assert (failure.turn_id, failure.reason) == (turn.turn_id, reason)
-        assert said in failure.message
+        assert message in failure.message
         assert (await it.thread()).pending_approvals == ()
         provider.asks = 0
         assert session_of(await it.perform("again")).status == "ready"
@@ -161,20 +161,20 @@ async def test_an_interrupt_ends_a_turn_whose_hand_over_hangs(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("says", "fault"),
+    ("make_event", "fault"),
     [
         (lambda: "text", "str, which is not an event"),
-        (lambda: MessageDelta(item="i", text=5), "MessageDelta.text"),  # type: ignore[arg-type]  # what is refused
-        (lambda: MessageDelta(item="", text="x"), "MessageDelta.item"),  # type: ignore[arg-type]  # as above
-        (lambda: ToolStarted(item="i" * 500, title="t"), "ToolStarted.item"),  # type: ignore[arg-type]  # as above
+        (lambda: MessageDelta(item="i", text=5), "MessageDelta.text"),  # type: ignore[arg-type]  # the refused argument
+        (lambda: MessageDelta(item="", text="x"), "MessageDelta.item"),  # type: ignore[arg-type]  # likewise
+        (lambda: ToolStarted(item="i" * 500, title="t"), "ToolStarted.item"),  # type: ignore[arg-type]  # likewise
     ],
     ids=["no event", "no text", "no id", "long id"],
 )
 async def test_an_event_that_is_none_ends_the_session_with_a_reason(
-    tmp_path: Path, says: Callable[[], object], fault: str
+    tmp_path: Path, make_event: Callable[[], object], fault: str
 ) -> None:
     provider = HangingProvider()
-    provider.says = says
+    provider.make_event = make_event
     async with stage(tmp_path, providers=[provider]) as it:
         assert session_of(await it.perform("hello")).status == "error"
         await it.until(activity("turn.failed"))
@@ -221,7 +221,7 @@ async def test_a_choice_that_fails_fails_its_turn_with_a_reason(tmp_path: Path, 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("where", ["itself", "a task of it"])
-async def test_a_cancellation_that_nobody_asked_for_fails_one_session_alone(
+async def test_unrequested_cancellation_fails_only_its_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     step, raised = ThreadWorker._advance, list[TaskGroup]()

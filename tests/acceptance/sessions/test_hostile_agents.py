@@ -1,4 +1,4 @@
-"""Agents that do their worst: the turn ends, what is stored is bounded, and the thread takes another turn."""
+"""Hostile agents: the turn ends, stored data is bounded, and the thread runs another turn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHARES = {
     "permissions": (MAX_OPEN_APPROVALS + 6) / 300,
     "huge-error": 0.1,
 }
-"""How much of each mode: enough to meet its bound."""
+"""The share of each mode's full size: enough to meet its bound."""
 
 
 CLAUDE_SHARES = {
@@ -52,7 +52,7 @@ def provider_of(mode: str, directory: Path) -> Provider:
 
 @pytest.mark.lesson("L41", "L91")
 @pytest.mark.parametrize("mode", [*SHARES, *CLAUDE_SHARES])
-async def test_what_a_hostile_agent_leaves_is_bounded_and_the_thread_goes_on(tmp_path: Path, mode: str) -> None:
+async def test_hostile_agents_data_is_bounded_and_the_thread_continues(tmp_path: Path, mode: str) -> None:
     async with stage(tmp_path, providers=[provider_of(mode, tmp_path)]) as it:
         for _ in range(2):
             ended = session_of(await it.perform("go"))

@@ -1,4 +1,4 @@
-"""An agent without a process of its own: none is recorded, shown or ended for it, least of all the host's."""
+"""An agent without its own process: no process is recorded, shown or ended for it, least of all the host's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOST = ProcessIdentity(pid=os.getpid(), started_at=start_time(os.getpid()))
 
 
 @pytest.mark.parametrize("process", [None, HOST], ids=["none", "the host's own"])
-async def test_agent_without_a_process_of_its_own_records_none(tmp_path: Path, process: ProcessIdentity | None) -> None:
+async def test_agent_without_a_process_records_none(tmp_path: Path, process: ProcessIdentity | None) -> None:
     provider = InsideProvider(process=process)
     async with stage(tmp_path, providers=[provider]) as it:
         assert session_of(await it.perform("one")).status == "ready"

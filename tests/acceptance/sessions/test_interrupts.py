@@ -1,4 +1,4 @@
-"""Interrupts: what is running ends, what is queued is taken back, what is over stays over; within a deadline."""
+"""Interrupts end a running turn within a deadline, cancel a queued one, and leave a finished one as it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def test_an_interrupt_ends_the_running_turn_and_is_settled_by_its_end(tmp_
         assert ended.causation_event_id == interrupt.event_id
         assert ended.correlation_id == interrupt.command_id
         assert await it.turn_statuses() == ["interrupted"]
-        assert await it.said(turn) == "working"
+        assert await it.text_of(turn) == "working"
         assert session_of(await it.perform("say next")).status == "ready"
 
 
@@ -63,7 +63,7 @@ async def test_l18_an_agent_that_ignores_an_interrupt_is_ended(tmp_path: Path, i
 
         following = await it.ask("recall")
         assert session_of(await it.ended(following)).status == "ready"
-        assert "I remember 1 turns" in await it.said(following)
+        assert "I remember 1 turns" in await it.text_of(following)
 
 
 @pytest.mark.lesson("L18")

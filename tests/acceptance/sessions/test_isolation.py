@@ -1,4 +1,4 @@
-"""Adapters that fail harm their own turn: it settles, its thread goes on, the runtime does not notice."""
+"""An adapter that fails affects only its own turn: the turn settles, its thread and the runtime continue."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_l03_a_response_that_the_agent_refuses_is_cancelled(
 
 
 @pytest.mark.lesson("L1")
-async def test_l01_the_routers_position_never_passes_what_is_open(tmp_path: Path) -> None:
+async def test_l01_routers_position_never_passes_an_open_intent(tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await it.open_thread("t2")
         running = await it.ask("hang")

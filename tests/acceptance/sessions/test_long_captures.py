@@ -1,4 +1,4 @@
-"""Captures that take long: they run beside the session, say that they do, and end at their budget."""
+"""Captures that take long run in parallel to the session, are reported, and end at their budget."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def status_of_turn_1(it: Stage) -> str:
 
 
 @pytest.mark.lesson("L27")
-async def test_l27_a_capture_runs_beside_the_session_and_says_what_it_does(tmp_path: Path, git: HeldGit) -> None:
+async def test_l27_capture_runs_in_parallel_and_reports_its_progress(tmp_path: Path, git: HeldGit) -> None:
     async with stage(tmp_path) as it:
         await it.open_thread("t2", worktree_path=str(tmp_path / "elsewhere"))
         assert it.runtime.health().captures == ()

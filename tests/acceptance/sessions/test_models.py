@@ -1,4 +1,4 @@
-"""The model of a turn: its own, else the thread's, else the project's; `default` is the agent's own."""
+"""A turn's model is its own, else the thread's, else the project's; `default` means the agent's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L36")]
 
 
 async def models(it: Stage, provider: InsideProvider, *named: str | None, thread_id: str = "t1") -> list[str | None]:
-    """The models that the agent is handed for turns that name these."""
+    """The models that the agent receives for turns that name these."""
     before = len(provider.turns)
     for model in named:
         turn = await it.ask("go", thread_id=thread_id, **({} if model is None else {"model": model}))
@@ -43,12 +43,12 @@ async def test_models_of_threads_are_their_own(tmp_path: Path) -> None:
         assert await models(it, provider, None) == ["model-1"]
 
 
-async def test_agent_without_models_uses_its_own_and_says_so_once(tmp_path: Path) -> None:
+async def test_agent_without_models_uses_its_own_and_reports_it_once(tmp_path: Path) -> None:
     provider = InsideProvider(capabilities=Capabilities(resume=True))
     async with stage(tmp_path, providers=[provider]) as it:
         assert await models(it, provider, None, None, "named") == [None, None, "named"]
         thread = await it.thread()
         assert not isinstance(thread.activities, Unset)
-        told = [one.payload["model"] for one in thread.activities if one.kind == "session.notice"]
-        assert told == ["model-1"]
+        named = [one.payload["model"] for one in thread.activities if one.kind == "session.notice"]
+        assert named == ["model-1"]
         assert any(isinstance(event.payload, ThreadActivityAppended) for event in await it.log())

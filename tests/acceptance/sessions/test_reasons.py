@@ -1,4 +1,4 @@
-"""Why a turn failed stays readable, whatever happens to the thread's session afterwards."""
+"""The reason why a turn failed stays readable, whatever happens to the thread's session later."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_why_a_turn_failed_outlives_the_turns_and_sessions_that_follow(tmp
         assert (await again.thread()).last_failure == why
 
 
-async def test_turn_that_never_opened_says_why_and_settles_as_before(tmp_path: Path) -> None:
+async def test_turn_that_never_opened_has_a_reason_and_settles(tmp_path: Path) -> None:
     async with stage(tmp_path, providers=[AcpProvider(["no-such-agent"])]) as it:
         turn = await it.ask("say never")
         settled = await it.outcome(turn.event_id)
@@ -94,12 +94,12 @@ async def test_agent_that_dies_between_turns_leaves_its_reason_in_the_history(tm
         os.kill(health.pid, signal.SIGKILL)
         await it.until(session("error"))
         assert session_of(await it.perform("say two")).status == "ready"
-        (told,) = [
+        (failed,) = [
             event.payload.activity
             for event in await it.log()
             if payload(ThreadActivityAppended)(event)
             and isinstance(event.payload, ThreadActivityAppended)
             and event.payload.activity.kind == "runtime.error"
         ]
-        assert told.payload["reason"] == "agent_crashed"
+        assert failed.payload["reason"] == "agent_crashed"
         assert (await it.thread()).last_failure is None

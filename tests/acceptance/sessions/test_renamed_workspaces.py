@@ -1,4 +1,4 @@
-"""A workspace without a repository that is renamed finds what was captured of it under its former path."""
+"""A renamed workspace without a repository still finds the captures that were made under its former path."""
 
 from __future__ import annotations
 

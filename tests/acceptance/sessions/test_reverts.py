@@ -1,4 +1,4 @@
-"""Reverts: files and conversation go back together, nothing is lost, and what cannot be done touches nothing."""
+"""Reverts take files and conversation back together and lose nothing; an impossible revert touches nothing."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def repository(tmp_path: Path) -> Repository:
 
 
 async def turn(it: Stage, script: str) -> None:
-    """A whole turn, its checkpoint included."""
+    """Run a whole turn, including its checkpoint."""
     asked = await it.ask(script)
     await it.until(activity("checkpoint.captured"), after=asked.sequence)
 
 
 async def asked_to_revert(it: Stage, turn_count: int) -> PersistedEvent:
-    """The outcome of a revert that is asked for, and may undo what is not of the thread's turns."""
+    """Request a revert that may undo others' work; return its outcome."""
     requested = await it.send(checkpoint_revert(turn_count=turn_count, revert_others=True))
     return await it.outcome(requested.event_id)
 
@@ -105,19 +105,17 @@ async def test_the_next_turn_takes_the_count_of_one_that_is_gone(repository: Rep
         assert names(repository) == {"users.txt", ".gitignore", "one", "other"}
 
 
-async def test_an_agent_that_cannot_roll_back_starts_afresh_and_that_is_said(
-    repository: Repository, tmp_path: Path
-) -> None:
+async def test_agent_that_cannot_roll_back_starts_anew_and_reports_it(repository: Repository, tmp_path: Path) -> None:
     async with stage(tmp_path) as it:
         await turn(it, "say first-words")
         await turn(it, "say second-words")
         await asked_to_revert(it, 1)
-        told = await noted(it)
-        assert told["contextLost"] is True
-        assert "does not remember" in told["summary"]
+        note = await noted(it)
+        assert note["contextLost"] is True
+        assert "does not remember" in note["summary"]
         asked = await it.ask("recall")
         await it.ended(asked)
-        assert "first-words" not in await it.said(asked)
+        assert "first-words" not in await it.text_of(asked)
 
 
 async def test_before_the_first_turn_there_is_nothing_to_remember(repository: Repository, tmp_path: Path) -> None:
@@ -146,7 +144,7 @@ async def test_a_plain_directory_goes_back_as_well(tmp_path: Path) -> None:
 
 
 class TestRefused:
-    """Nothing is touched, the thread goes on, and the reason is in its history."""
+    """Assert that nothing was touched, the thread continues, and its history has the reason."""
 
     async def test_while_a_turn_runs(self, repository: Repository, tmp_path: Path) -> None:
         async with stage(tmp_path) as it:
@@ -226,7 +224,7 @@ class TestRefused:
             assert {"one", "two"} <= names(repository)
             asked = await it.ask("recall")
             await it.ended(asked)
-            assert "words" in await it.said(asked)
+            assert "words" in await it.text_of(asked)
 
     async def test_where_files_would_be_lost(self, repository: Repository, tmp_path: Path) -> None:
         async with stage(tmp_path) as it:
@@ -244,7 +242,7 @@ class TestRefused:
 
 
 class _Rolling:
-    """A provider whose agents can roll back, or say they can and fail; `asked` are the turns they were to forget."""
+    """A provider whose agents roll back, or claim to and fail; `asked` lists the turns they were to forget."""
 
     def __init__(self, inner: Provider, *, fails: bool = False, can: bool = True) -> None:
         self._inner = inner
@@ -289,16 +287,16 @@ async def test_an_agent_that_can_rolls_back_also_after_a_restart(
     async with stage(tmp_path, providers=[provider]) as it:
         if restarts:
             await asked_to_revert(it, 1)
-        told = await noted(it)
-        assert (told["contextLost"], told["summary"]) == (False, "The workspace stands as at the end of turn 1")
+        note = await noted(it)
+        assert (note["contextLost"], note["summary"]) == (False, "The workspace stands as at the end of turn 1")
         asked = await it.ask("recall")
         await it.ended(asked)
-        assert "words" in await it.said(asked)
+        assert "words" in await it.text_of(asked)
     assert provider.asked == [removed]
     assert names(repository) == {"users.txt", ".gitignore", "one"}
 
 
-async def test_an_agent_that_cannot_tell_what_to_forget_starts_afresh(repository: Repository, tmp_path: Path) -> None:
+async def test_agent_that_cannot_find_the_removed_turns_starts_anew(repository: Repository, tmp_path: Path) -> None:
     provider = _Rolling(rehearsal(tmp_path), can=False)
     async with stage(tmp_path, providers=[provider]) as it:
         await turn(it, "say words")
@@ -307,7 +305,7 @@ async def test_an_agent_that_cannot_tell_what_to_forget_starts_afresh(repository
         assert (await noted(it))["contextLost"] is True
         asked = await it.ask("recall")
         await it.ended(asked)
-        assert "words" not in await it.said(asked)
+        assert "words" not in await it.text_of(asked)
     assert provider.asked == []
 
 
@@ -322,7 +320,7 @@ async def test_a_revert_that_removes_no_turn_leaves_the_agent_its_conversation(
         assert (await noted(it))["contextLost"] is False
         asked = await it.ask("recall")
         await it.ended(asked)
-        assert "words" in await it.said(asked)
+        assert "words" in await it.text_of(asked)
 
 
 async def test_files_are_put_back_where_the_agent_does_not_follow(repository: Repository, tmp_path: Path) -> None:

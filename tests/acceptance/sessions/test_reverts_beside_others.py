@@ -1,4 +1,4 @@
-"""A revert in a workspace that others use too: it undoes their work only when it is told to, and says whose it was."""
+"""A revert in a workspace that others use too undoes their work only if the command allows it, and names the owners."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ async def test_a_revert_names_the_work_of_others_before_it_undoes_it(tmp_path: P
         reverted = await asked_to_revert(it, 1, revert_others=True)
         assert isinstance(reverted.payload, ThreadReverted)
         assert (repository.top / "a.txt").read_text() == "one\n"
-        told = payload_of(await it.until(activity("checkpoint.undone.elsewhere")))
-        assert (told["threadId"], told["paths"]) == ("t1", ["a.txt", "theirs"])
+        found = payload_of(await it.until(activity("checkpoint.undone.elsewhere")))
+        assert (found["threadId"], found["paths"]) == ("t1", ["a.txt", "theirs"])
         own = payload_of(await it.until(activity("checkpoint.reverted")))
-        assert (own["outside"]["paths"], own["safetyRef"]) == (["mine.txt"], told["safetyRef"])
+        assert (own["outside"]["paths"], own["safetyRef"]) == (["mine.txt"], found["safetyRef"])
 
 
 @pytest.mark.lesson("L71")
-async def test_a_thread_alone_in_its_workspace_reverts_without_being_told_to(tmp_path: Path) -> None:
+async def test_thread_alone_in_its_workspace_reverts_without_permission(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write("a.txt", "one\n")
     repository.commit_all()
@@ -93,7 +93,7 @@ async def test_a_thread_alone_in_its_workspace_reverts_without_being_told_to(tmp
 
 
 @pytest.mark.lesson("L71")
-async def test_what_a_revert_left_alone_is_not_told_as_undone(tmp_path: Path) -> None:
+async def test_files_left_alone_by_a_revert_are_not_reported_as_undone(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
     repository.write("a.txt", "one\n")
     repository.write(".gitignore", "*.log\n")
@@ -115,10 +115,10 @@ async def test_what_a_revert_left_alone_is_not_told_as_undone(tmp_path: Path) ->
 
         assert isinstance((await asked_to_revert(it, 1, revert_others=True)).payload, ThreadReverted)
         own = await it.until(activity("checkpoint.reverted"))
-        told = payload_of(own)
-        assert (told["leftAlone"], told["leftAloneCount"]) == (list(preview.left_alone), 5)
-        assert (told["written"], told["removed"]) == (len(preview.written), len(preview.removed))
-        assert {key: told[key] for key in ("others", "outside")} == undone_payload(preview)
+        found = payload_of(own)
+        assert (found["leftAlone"], found["leftAloneCount"]) == (list(preview.left_alone), 5)
+        assert (found["written"], found["removed"]) == (len(preview.written), len(preview.removed))
+        assert {key: found[key] for key in ("others", "outside")} == undone_payload(preview)
         assert "put back to the end of turn 1, but 5 paths were left alone" in str(own.payload)
         (elsewhere,) = [event for event in await it.log() if activity("checkpoint.undone.elsewhere")(event)]
         assert (elsewhere.stream_id, payload_of(elsewhere)["paths"]) == ("t2", ["a.txt"])
@@ -127,17 +127,17 @@ async def test_what_a_revert_left_alone_is_not_told_as_undone(tmp_path: Path) ->
 
 
 @pytest.mark.lesson("L67")
-def test_what_may_not_be_read_at_either_end_of_a_revert_is_named(tmp_path: Path) -> None:
-    told = play("tests.support.unreadable_reverts", str(tmp_path))
+def test_unreadable_files_at_either_end_of_a_revert_are_listed(tmp_path: Path) -> None:
+    found = play("tests.support.unreadable_reverts", str(tmp_path))
     for when, left_alone, turn_count in (
         ("unreadable now", ["src/b.py", "src/m.py", "src/y.py"], 1),
         ("unreadable then", ["src/b.py", "src/c.py", "src/m.py", "src/y.py"], 2),
     ):
         result = f"put back to the end of turn {turn_count}, but {len(left_alone)} paths were left alone"
-        assert told[when]["previewed"] == [left_alone, 1, False]
-        assert told[when]["told"] == [["checkpoint.reverted", f"The workspace was {result}"]]
-        payload = told[when]["payload"]
+        assert found[when]["previewed"] == [left_alone, 1, False]
+        assert found[when]["activities"] == [["checkpoint.reverted", f"The workspace was {result}"]]
+        payload = found[when]["payload"]
         assert (payload["leftAlone"], payload["written"], payload["removed"]) == (left_alone, 0, 1)
         assert not {"others", "outside"} & payload.keys()
-    assert told["restored"] == [f"left alone: src/{name}.py" for name in "bcmy"]
-    assert [line.rpartition(": ")[2] for line in told["gone"]] == ["1 file written, 0 removed", "src"]
+    assert found["restored"] == [f"left alone: src/{name}.py" for name in "bcmy"]
+    assert [line.rpartition(": ")[2] for line in found["gone"]] == ["1 file written, 0 removed", "src"]

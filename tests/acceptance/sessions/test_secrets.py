@@ -1,4 +1,4 @@
-"""What an agent is configured with is handed to its process and stands nowhere else."""
+"""An agent's configuration is passed to its process and stored nowhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.runtime.options import RuntimeOptions
 from tests.support.stage import rehearsal, session_of, stage
 
-SECRET: Final = "sk-0123456789-not-to-be-seen"  # a made-up one
+SECRET: Final = "sk-0123456789-not-to-be-seen"  # an invented one
 ENV: Final = {"AGENT_TOKEN": SECRET}
 
 
@@ -53,5 +53,5 @@ def _files_that_hold(text: str, directory: Path) -> list[str]:
 @pytest.mark.parametrize(
     "provider", [AcpProvider(["agent"], env=ENV), CodexProvider(env=ENV), ClaudeProvider(env=ENV)], ids=type
 )
-def test_a_provider_does_not_show_what_it_was_configured_with(provider: Provider) -> None:
+def test_provider_does_not_show_its_configuration(provider: Provider) -> None:
     assert SECRET not in repr(provider) + str(provider)

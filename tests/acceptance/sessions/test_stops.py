@@ -1,4 +1,4 @@
-"""Stops: the agent goes, the conversation stays; what was queued before is cancelled, what comes after runs."""
+"""Stops end the agent and keep the conversation; turns queued before are cancelled, later turns run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_a_stop_cancels_queued_turns_and_keeps_the_conversation(tmp_path: 
         assert stopped.correlation_id == stop.command_id
         assert activity("turn.cancelled")(await it.outcome(queued.event_id))
         assert session_of(await it.ended(after)).status == "ready"
-        assert "I remember 1 turns: say working / wait-for never" in await it.said(after)
+        assert "I remember 1 turns: say working / wait-for never" in await it.text_of(after)
         assert await it.turn_statuses() == ["interrupted", "completed"]
         first, second = await it.runtime_rows()
         assert (first.status, second.status) == ("stopped", "running")

@@ -1,4 +1,4 @@
-"""Turns: one at a time, in order, each with its agent, its words and its root."""
+"""Turns run one at a time, in order, each with its agent, its prompt and its workspace."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_turns_run_one_at_a_time_in_the_order_they_were_asked_for(tmp_path
 
         order = [claims[0], ends[0], claims[1], ends[1], claims[2], ends[2]]
         assert [event.sequence for event in order] == sorted(event.sequence for event in order)
-        assert [await it.said(turn) for turn in (first, second, third)] == ["one", "two", "three"]
+        assert [await it.text_of(turn) for turn in (first, second, third)] == ["one", "two", "three"]
         assert [turn.turn_count for turn in (await it.thread()).turns] == [1, 2, 3]
         assert (await _statuses(it)).count("starting") == 1
 
@@ -159,7 +159,7 @@ async def test_a_moved_thread_keeps_its_conversation_in_the_new_worktree(tmp_pat
         turn = await it.ask("touch after\nrecall")
         await it.ended(turn)
 
-        assert "I remember 1 turns: touch before" in await it.said(turn)
+        assert "I remember 1 turns: touch before" in await it.text_of(turn)
     assert [path.name for path in worktree.iterdir()] == ["after"]
 
 
@@ -188,7 +188,7 @@ async def test_a_clean_stop_settles_the_running_turn_and_leaves_the_queued_one(t
     async with stage(tmp_path) as again:
         await again.ended(queued)
         assert await again.turn_statuses() == ["interrupted", "completed"]
-        assert "I remember 1 turns: say working / hang" in await again.said(queued)
+        assert "I remember 1 turns: say working / hang" in await again.text_of(queued)
         thread = await again.thread()
         assert not isinstance(thread.messages, Unset)
         assert not any(message.streaming for message in thread.messages)

@@ -1,4 +1,4 @@
-"""What an agent says and does between turns: late words of the turn before, and turns that it begins by itself."""
+"""What an agent reports between turns: late text of the previous turn, and turns that it begins itself."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def spoken(directory: Path) -> AsyncIterator[tuple[Stage, ScriptedAgent, Asked]]:
-    """A thread whose agent the test speaks for, after a first turn."""
+    """A thread after its first turn, whose agent is scripted by the test."""
     agent = ScriptedAgent()
     async with stage(directory, providers=[ScriptedProvider(agent)]) as it:
-        await agent.says(SessionStarted())
+        await agent.report(SessionStarted())
         first = await it.ask("first")
         await it.claimed(first)
-        await agent.says(_text("The answer is "), TurnCompleted(outcome="completed"))
+        await agent.report(_text("The answer is "), TurnCompleted(outcome="completed"))
         await it.ended(first)
         yield it, agent, first
 
@@ -62,9 +62,9 @@ async def test_late_text_is_completed_when_the_agent_stays_silent(
 ) -> None:
     monkeypatch.setattr("orchestrion.actors.sessions.agent_reports.LATE_SILENCE_SECONDS", 0.01)
     async with spoken(tmp_path) as (it, agent, first):
-        await it.until(activity("checkpoint.captured"))  # the last that the first turn leads to
+        await it.until(activity("checkpoint.captured"))  # the last event that the first turn leads to
         head = it.runtime.health().head
-        await agent.says(_text("42."))
+        await agent.report(_text("42."))
         done = await it.until(
             lambda event: isinstance(event.payload, ThreadMessageSent) and not event.payload.streaming, after=head
         )
@@ -81,7 +81,7 @@ async def test_late_text_is_completed_when_the_agent_stays_silent(
 @pytest.mark.lesson("L39")
 async def test_late_text_is_completed_before_the_next_turn_opens(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, first):
-        await agent.says(_text("42."), ToolStarted(item=ProviderItemId("t"), title="build"), _text("more"))
+        await agent.report(_text("42."), ToolStarted(item=ProviderItemId("t"), title="build"), _text("more"))
         await it.until(activity("tool.started"))
         second = await it.ask("second")
         opened = await it.claimed(second)
@@ -98,16 +98,16 @@ async def test_late_text_is_completed_before_the_next_turn_opens(tmp_path: Path)
 async def test_turn_of_the_agent_has_a_checkpoint_and_queued_turns_wait(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, _):
         await it.until(payload(ThreadTurnDiffCompleted))
-        await agent.says(TurnStarted(origin="agent"))
+        await agent.report(TurnStarted(origin="agent"))
         own = session_of(await it.until(_opened_by_agent)).active_turn_id
         queued = await it.ask("second")
         tool = ProviderItemId("t")
-        await agent.says(ToolStarted(item=tool, title="build"))
-        await it.until(activity("tool.started"))  # read after the workspace was captured as the turn found it
+        await agent.report(ToolStarted(item=tool, title="build"))
+        await it.until(activity("tool.started"))  # read after the turn's baseline was captured
         await it.let_go("built.txt")
-        await agent.says(ToolCompleted(item=tool, title="build"), TurnCompleted(outcome="completed"))
+        await agent.report(ToolCompleted(item=tool, title="build"), TurnCompleted(outcome="completed"))
         opened = await it.claimed(queued)
-        await agent.says(TurnCompleted(outcome="completed"))
+        await agent.report(TurnCompleted(outcome="completed"))
         await it.ended(queued)
 
         thread = await it.thread()
@@ -129,11 +129,11 @@ async def test_turn_of_the_agent_has_a_checkpoint_and_queued_turns_wait(tmp_path
 @pytest.mark.lesson("L40")
 async def test_a_turn_that_the_agent_begins_can_be_interrupted(tmp_path: Path) -> None:
     async with spoken(tmp_path) as (it, agent, _):
-        await agent.says(TurnStarted(origin="agent"))
+        await agent.report(TurnStarted(origin="agent"))
         await it.until(_opened_by_agent)
         asked = await it.send(turn_interrupt())
         await agent.interrupted.wait()
-        await agent.says(TurnCompleted(outcome="interrupted"))
+        await agent.report(TurnCompleted(outcome="interrupted"))
         ended = await it.outcome(asked.event_id)
         assert session_of(ended).status == "interrupted"
         assert await it.turn_statuses() == ["completed", "interrupted"]
@@ -144,9 +144,9 @@ async def test_an_agents_turn_that_the_given_one_overtook_does_not_end_it(tmp_pa
     async with spoken(tmp_path) as (it, agent, _):
         given = await it.ask("second")
         await it.claimed(given)
-        await agent.says(TurnStarted(origin="agent"), _text("by itself"), TurnCompleted(outcome="completed"))
-        await agent.says(TurnStarted(), _text("as asked"), TurnCompleted(outcome="completed"))
+        await agent.report(TurnStarted(origin="agent"), _text("by itself"), TurnCompleted(outcome="completed"))
+        await agent.report(TurnStarted(), _text("as asked"), TurnCompleted(outcome="completed"))
         await it.ended(given)
         thread = await it.thread()
         assert [turn.status for turn in thread.turns] == ["completed", "completed"]
-        assert await it.said(given) == "by itselfas asked"
+        assert await it.text_of(given) == "by itselfas asked"

@@ -1,4 +1,4 @@
-"""A workspace that is removed, replaced, renamed or reached by another name while its thread's agent lives."""
+"""A workspace that is removed, replaced, renamed or reached by another path while its thread's agent runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def test_conversation_goes_on_in_a_replaced_workspace(tmp_path: Path) -> N
         after = session_of(await it.ended(turn))
         assert (after.status, after.provider_thread_id) == ("ready", before.provider_thread_id)
         assert after.provider_session_id != before.provider_session_id
-        assert "I remember 1 turns" in await it.said(turn)
+        assert "I remember 1 turns" in await it.text_of(turn)
         assert it.path("found.txt").read_text() == "here\n"
 
 

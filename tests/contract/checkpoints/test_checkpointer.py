@@ -1,4 +1,4 @@
-"""The order of a thread's captures, whatever becomes of who asks for one."""
+"""A thread's captures run in order, also if a task that waits for one is cancelled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 THREAD = ThreadId("t1")
 
 
-async def test_who_is_cancelled_as_it_asks_for_a_capture_keeps_nobody_waiting(tmp_path: Path) -> None:
+async def test_cancelled_request_for_a_capture_blocks_no_other(tmp_path: Path) -> None:
     mint = SystemMint()
     async with open_core(tmp_path / "state.db") as core:
         checkpointer = Checkpointer(

@@ -1,4 +1,4 @@
-"""The dispatcher: what callers are told, what is in the log then, and that no command harms its neighbours."""
+"""The dispatcher: the answers of callers, the contents of the log at that time, and the isolation of commands."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def repeated(sequence: int) -> DispatchResult:
 
 
 def make_deciding_defective(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command `defect` meets a defect when it is decided."""
+    """Make deciding the command `defect` raise."""
 
     def defective(states: Any, request: Any) -> Any:
         if request.command.command_id == "defect":
@@ -81,7 +81,7 @@ async def outcome(submission: Submission) -> DispatchResult | OrchestrionError:
 
 
 async def as_group(core: Core, commands: Sequence[Command]) -> list[DispatchResult | OrchestrionError]:
-    """The outcomes of commands that stand in the mailbox together before the dispatcher looks."""
+    """The outcomes of commands that are in the mailbox before the dispatcher reads it."""
     submissions = [await core.dispatcher.submit(envelope(command)) for command in commands]
     core.start_dispatcher()
     return [await outcome(submission) for submission in submissions]
@@ -176,7 +176,7 @@ async def test_the_same_command_again_answers_the_same_and_appends_nothing(path:
 
 @pytest.mark.lesson("L15")
 @pytest.mark.spec("E38")
-async def test_an_id_reused_within_one_group_is_told_apart_by_content(path: Path) -> None:
+async def test_id_reused_within_one_group_is_compared_by_content(path: Path) -> None:
     async with open_core(path, starts=["projectors"]) as core:
         first, reused, same = await as_group(
             core,
@@ -241,7 +241,7 @@ async def test_a_failing_second_event_leaves_nothing_of_its_command(path: Path) 
 
 
 class _Commit:
-    """What COMMIT does from now on: `fails` before or after it took place, with the driver's error."""
+    """Make COMMIT fail from now on, before or after it takes effect, with the driver's error."""
 
     def __init__(self, database: peewee.SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fails: str | None = None
@@ -343,7 +343,7 @@ async def test_the_mailbox_keeps_the_order_of_submission_over_many_groups(path: 
         assert [event.stream_id for event in await core.events()] == [str(one.project_id) for one in commands]
 
 
-async def test_a_full_mailbox_makes_the_next_caller_wait_and_drops_nobody(
+async def test_full_mailbox_makes_the_next_caller_wait_and_drops_none(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "MAILBOX_COMMANDS", 3)
@@ -378,7 +378,7 @@ async def test_a_cancelled_callers_command_is_answered_when_resent(path: Path) -
         assert await core.dispatch(command) == repeated(1)
 
 
-async def test_closed_it_handles_what_stands_in_the_mailbox_and_refuses_the_rest(path: Path) -> None:
+async def test_closed_dispatcher_handles_its_mailbox_and_refuses_the_rest(path: Path) -> None:
     async with open_core(path, starts=[]) as core:
         submission = await core.dispatcher.submit(envelope(make.project_create()))
         core.dispatcher.close()
@@ -425,7 +425,7 @@ async def test_client_commands_are_their_own_root_and_occur_when_they_say(path: 
 
 
 @pytest.mark.spec("E8", "E9", "E10", "E13")
-async def test_internal_commands_carry_what_their_sender_knows(path: Path) -> None:
+async def test_internal_commands_carry_their_senders_envelope(path: Path) -> None:
     metadata = EventMetadata(provider_session_id=ProviderSessionId("s1"), adapter_key=Label("scripted"))
     async with open_core(path) as core:
         await prepare_thread(core)
@@ -451,7 +451,7 @@ async def test_internal_commands_carry_what_their_sender_knows(path: Path) -> No
 
 
 @pytest.mark.spec("E12")
-async def test_the_fingerprint_stands_in_a_commands_first_event_alone(path: Path) -> None:
+async def test_fingerprint_is_in_the_first_event_of_a_command_only(path: Path) -> None:
     async with open_core(path) as core:
         await prepare_thread(core)
         command = make.turn_start()
@@ -474,7 +474,7 @@ async def test_a_refused_command_leaves_neither_event_nor_receipt(path: Path) ->
 
 @pytest.mark.lesson("L16")
 @pytest.mark.spec("E40")
-async def test_a_defect_while_deciding_leaves_no_receipt_and_harms_no_neighbour(
+async def test_defect_while_deciding_leaves_no_receipt_and_no_other_failure(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_deciding_defective(monkeypatch)
@@ -488,9 +488,9 @@ async def test_a_defect_while_deciding_leaves_no_receipt_and_harms_no_neighbour(
         with pytest.raises(ZeroDivisionError):
             await submissions[1].result()
         assert (await submissions[2].result()).sequence == 2
-        (told,) = caplog.records
-        assert (vars(told)["command_id"], vars(told)["project_id"]) == ("defect", "defect")
-        assert told.exc_info is not None
+        (record,) = caplog.records
+        assert (vars(record)["command_id"], vars(record)["project_id"]) == ("defect", "defect")
+        assert record.exc_info is not None
         monkeypatch.setattr(command_group, "decide", decide)
         assert (await core.dispatch(make.project_create("defect", command_id="defect"))).sequence == 3
 
@@ -516,7 +516,7 @@ async def test_events_are_published_before_the_caller_is_answered(path: Path) ->
 async def test_committed_commands_are_answered_although_logging_a_defect_fails(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What tells of a defect is the host's code too: filters and handlers of its log."""
+    """Filters and handlers of the log are the host's code too."""
 
     def refuse(_: logging.LogRecord) -> bool:
         raise LookupError("a host's filter")
@@ -548,7 +548,7 @@ async def test_committed_commands_are_answered_although_logging_a_defect_fails(
     assert (first, repr(defect), second) == (accepted(1), "ZeroDivisionError('a defect')", accepted(2))
 
 
-async def test_what_a_caller_is_told_is_durable(path: Path) -> None:
+async def test_acknowledged_commands_are_durable(path: Path) -> None:
     async with open_core(path, starts=["dispatcher"]) as core:
         await core.sql("PRAGMA synchronous = NORMAL")
         await core.dispatch(make.project_create())
@@ -557,7 +557,7 @@ async def test_what_a_caller_is_told_is_durable(path: Path) -> None:
 
 @pytest.mark.spec("E2", "E3", "E9", "E10", "E37")
 @pytest.mark.parametrize(("loaded_threads", "seed"), [(1, 1), (1, 2), (2, 3), (1_000, 1)])
-async def test_what_is_decided_does_not_depend_on_what_is_in_memory(path: Path, loaded_threads: int, seed: int) -> None:
+async def test_decisions_do_not_depend_on_cached_states(path: Path, loaded_threads: int, seed: int) -> None:
     run = random_run(seed, 400)
     mint, envelopes = ScriptedMint(run), envelopes_of(run)
     answers: list[DispatchResult | OrchestrionError] = []

@@ -1,4 +1,4 @@
-"""The log follower: contiguous batches, whatever its channel holds."""
+"""The log follower reads contiguous batches, whatever its channel holds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_batch_behind_a_gap_is_not_taken_before_the_gap_was_read(
 async def test_a_batch_lost_with_a_cancelled_task_frees_its_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`asyncio.wait_for` may cancel a task whose batch was handed over already; anyio's own scopes do not."""
+    """`asyncio.wait_for` may cancel a task that has already been given a batch; anyio's own scopes do not."""
     monkeypatch.setattr(event_log, "CHANNEL_BYTES", 1)
     found: list[Sequence[LoggedEvent]] = []
     async with open_core(tmp_path / "state.db", starts=["dispatcher"]) as core:

@@ -1,4 +1,4 @@
-"""Subscriptions: every event after a position once, in order, however slow the reader and wherever it starts."""
+"""Subscriptions deliver every event after a position once, in order, to slow readers too."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_subscription_starts_right_behind_its_position_and_goes_on_live(
 
 @pytest.mark.spec("R17")
 @pytest.mark.lesson("L11")
-async def test_what_overflows_a_readers_channel_comes_from_the_store(
+async def test_events_that_overflow_a_channel_are_read_from_the_store(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_log, "CHANNEL_BATCHES", 4)
@@ -179,7 +179,7 @@ async def test_a_thread_that_never_was_is_not_found(path: Path) -> None:
         with pytest.raises(NotFound):
             await anext(runtime.replay_events(0, ThreadId("nobody")))
         with pytest.raises(NotFound):
-            await anext(runtime.replay_events(0, ThreadId("p1")))  # a project is no thread
+            await anext(runtime.replay_events(0, ThreadId("p1")))  # a project is not a thread
 
 
 @pytest.mark.lesson("L47")
@@ -193,7 +193,7 @@ async def test_a_threads_events_behind_many_others_take_as_many_steps_as_alone(p
 
 
 async def steps_of(core: Core, thread_id: ThreadId) -> int:
-    """The steps of SQLite's machine that reading a thread's events takes, and looking whether there are more."""
+    """SQLite's virtual-machine steps for reading a thread's events and looking for more."""
     page = EventPage(after=0, limit=1000, up_to=core.log.head, thread_id=thread_id)
 
     def counted(database: peewee.SqliteDatabase) -> int:

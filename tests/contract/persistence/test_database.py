@@ -1,4 +1,4 @@
-"""Connections: what a transaction promises, what a file is created as, and what a reader may do."""
+"""Connections: the promises of a transaction, the mode of a new file, and what a reader may do."""
 
 from __future__ import annotations
 
@@ -98,10 +98,8 @@ class TestTransaction:
         put(writer, 2)
         assert numbers(writer) == [1, 2]
 
-    def test_failed_commit_is_told_apart_and_the_connection_can_be_opened_anew(
-        self, writer: peewee.SqliteDatabase
-    ) -> None:
-        # A deferred foreign key is checked by COMMIT, so COMMIT is what fails.
+    def test_failed_commit_has_its_own_error_and_allows_reopening(self, writer: peewee.SqliteDatabase) -> None:
+        # COMMIT checks a deferred foreign key, so COMMIT fails.
         writer.execute_sql("PRAGMA foreign_keys = 1")
         writer.execute_sql("CREATE TABLE child (x INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED) STRICT")
         with (
@@ -115,7 +113,7 @@ class TestTransaction:
         assert numbers(writer) == [1]
         assert writer.execute_sql("SELECT count(*) FROM child").fetchone() == (0,)
 
-    def test_a_file_that_was_removed_is_not_made_anew(self, writer: peewee.SqliteDatabase, path: Path) -> None:
+    def test_removed_file_is_not_created_again(self, writer: peewee.SqliteDatabase, path: Path) -> None:
         path.unlink()
         with pytest.raises(StoreError, match=r"state\.db was removed while it was open"):
             reopen(writer)
@@ -182,7 +180,7 @@ path = Path(sys.argv[1])
 
 
 def unprivileged(code: str, path: Path) -> str:
-    """What `code` prints about `path` in a process that permissions bind."""
+    """The output of `code` on `path` in a process without the right to pass over permissions."""
     return subprocess.run(
         [sys.executable, "-c", _UNPRIVILEGED + code, str(path)], check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -256,7 +254,7 @@ class TestReader:
         assert reader.execute_sql("SELECT count(*) FROM projection_state").fetchone() == (8,)
         reader.close()
 
-    def test_inspection_of_an_older_schema_says_what_is_pending(self, path: Path) -> None:
+    def test_inspection_of_an_older_schema_lists_pending_migrations(self, path: Path) -> None:
         path.touch()
         with pytest.raises(StoreError, match=r"state\.db: migrations are pending: 001_.*open it once"):
             open_for_inspection(path)

@@ -1,4 +1,4 @@
-"""What cannot be opened or written is refused with an error that names the file, and left as it was."""
+"""A file that cannot be opened or written is refused with an error that names it, and left unchanged."""
 
 from __future__ import annotations
 
@@ -169,6 +169,6 @@ def test_message_names_the_file(error: Exception, kind: type[StoreError], path: 
     assert str(path) in str(found)
 
 
-def test_what_is_no_failure_of_the_store_goes_through(path: Path) -> None:
+def test_errors_that_are_not_the_stores_pass_through(path: Path) -> None:
     with pytest.raises(KeyError), translate_errors(path):
         raise KeyError("x")

@@ -1,4 +1,4 @@
-"""Turn diffs: one to a range, the same capture again replaces, and what a host gets when it asks for one."""
+"""Turn diffs: one per range; storing a capture again replaces its diff; what a host gets for a range."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_diff_is_given_or_an_error_names_the_range(tmp_path: Path) -> No
 
 
 @pytest.mark.lesson("L19")
-async def test_the_diffs_of_removed_turns_go_in_the_transaction_that_says_so(tmp_path: Path) -> None:
+async def test_diffs_of_removed_turns_are_deleted_with_the_revert_event(tmp_path: Path) -> None:
     kept = "SELECT thread_id, from_turn_count, to_turn_count FROM checkpoint_diff_blobs ORDER BY 1, 2, 3"
     async with open_core(tmp_path / "state.db") as core:
         await core.dispatch(make.project_create())

@@ -1,4 +1,4 @@
-"""The log's table: what is appended is read back equal, in order, whole, and never by a second writer's leave."""
+"""The log's table: appended events are read back equal, in order and complete; a second writer is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def append(database: peewee.SqliteDatabase, events: list[PersistedEvent]) -> Non
 
 
 @pytest.mark.spec("W1", "E1", "E14")
-def test_what_was_appended_is_read_back_equal_and_in_order(written: peewee.SqliteDatabase) -> None:
+def test_appended_events_are_read_back_equal_and_in_order(written: peewee.SqliteDatabase) -> None:
     assert read_events(written, WHOLE) == LOG
 
 
@@ -126,7 +126,7 @@ def test_head_and_stream_positions_name_the_last_event(
 
 
 @pytest.mark.spec("E7")
-def test_an_event_that_does_not_decode_stands_between_its_neighbours(written: peewee.SqliteDatabase) -> None:
+def test_event_that_does_not_decode_keeps_its_place(written: peewee.SqliteDatabase) -> None:
     written.execute_sql("UPDATE orchestration_events SET payload_json = '{}' WHERE sequence = 3")
     written.execute_sql("UPDATE orchestration_events SET event_type = 'thread.sung' WHERE sequence = 4")
     broken, unknown = read_events(written, EventPage(after=2, limit=2))

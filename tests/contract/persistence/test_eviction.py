@@ -1,4 +1,4 @@
-"""Decision state is dropped only when it could be loaded again."""
+"""Decision state is evicted only if it can be loaded again."""
 
 from __future__ import annotations
 

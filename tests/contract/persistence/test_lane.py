@@ -1,4 +1,4 @@
-"""The write lane: jobs in order on one thread, whatever becomes of those who handed them in."""
+"""The write lane: jobs run in order on one thread, also if the tasks that wait for them are cancelled."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_an_error_goes_to_its_caller_alone(tmp_path: Path) -> None:
         assert await lane.run(lambda _: 7) == 7
 
 
-async def test_closing_runs_what_was_handed_in_then_refuses(tmp_path: Path) -> None:
+async def test_closing_runs_submitted_jobs_then_refuses(tmp_path: Path) -> None:
     ran: list[int] = []
     gate = threading.Event()
     async with open_lane(tmp_path) as lane, anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""The file shrinks again: freed pages go back to the disk, the WAL into the file, and nobody waits for it."""
+"""The file shrinks: freed pages go back to the disk and the WAL into the file, and nobody waits for it."""
 
 from __future__ import annotations
 

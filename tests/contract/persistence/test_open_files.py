@@ -80,7 +80,9 @@ async def test_file_that_is_gone_is_noticed_without_a_command(
 
 
 @pytest.mark.lesson("L95")
-def test_file_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_cannot_be_examined_does_not_count_as_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "state.db"
     path.touch()
     files, connection, looked_at = OpenFiles(path), object(), list[Path]()
@@ -135,7 +137,7 @@ def loop(path: Path) -> None:
 
 @pytest.mark.lesson("L77")
 @pytest.mark.parametrize("make", [fifo, unix_socket, directory, device, loop])
-def test_what_is_no_regular_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_non_regular_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "state.db"
     make(path)
     for command in ("dispatch", "verify"):
@@ -163,7 +165,7 @@ def test_path_that_is_no_utf8_works(tmp_path: Path) -> None:
 
 @pytest.mark.lesson("L77")
 @pytest.mark.parametrize("number", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
-def test_file_system_without_locks_says_what_to_do(tmp_path: Path, number: str) -> None:
+def test_file_system_without_locks_gives_a_remedy(tmp_path: Path, number: str) -> None:
     error = translated(OSError(getattr(errno, number), "no locks"), tmp_path / "state.db")
     assert "put it on a local disk" in str(error)
 

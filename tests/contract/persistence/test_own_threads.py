@@ -1,4 +1,4 @@
-"""Blocking calls on the library's own threads: how many there are, whose cancellation they heed, when they end."""
+"""Blocking calls on the library's own threads: their number, cancellation and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One runtime owns a database: in one process, between processes, and after a process was killed."""
+"""One runtime owns a database: within a process, between processes, and after a process was killed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextmanager
 def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock until it reads a line, or is killed."""
+    """Another process that holds the lock until it reads a line or is killed."""
     with subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(path), SINCE],
         stdin=subprocess.PIPE,
@@ -125,7 +125,7 @@ def test_second_lock_of_one_process_is_refused(path: Path, way: str, monkeypatch
         assert refusal(first).since == LATER
 
 
-def test_a_hard_link_is_refused_by_whatever_opens_it_and_by_either_name(path: Path) -> None:
+def test_hard_link_is_refused_by_every_opener_under_both_names(path: Path) -> None:
     prepare(path, SINCE).close()
     link = path.with_name("link.db")
     link.hardlink_to(path)

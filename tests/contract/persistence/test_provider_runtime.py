@@ -1,4 +1,4 @@
-"""Rows of agents' lives: written anew, ended with their cursors kept, and forgotten when a conversation is dropped."""
+"""Rows of agent runs: written, ended with their cursors kept, and deleted when a conversation is dropped."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def life(session: str, *, thread: str = "t1", status: SessionRuntimeStatus = "ru
     )
 
 
-def test_a_life_is_found_by_its_session_and_written_anew(database: peewee.SqliteDatabase) -> None:
+def test_agent_run_is_found_by_its_session_and_replaced(database: peewee.SqliteDatabase) -> None:
     put_provider_runtime(database, life("s1", status="starting")._replace(provider_thread_id=None))
     put_provider_runtime(database, life("s2"))
     changed = life("s1")._replace(last_seen_at=at(5), resume_cursor_json="{}", runtime_payload_json=None)

@@ -1,7 +1,7 @@
-"""No query of start-up or of a hot path walks a table: what it costs is what it finds, however long the log is.
+"""No query at start-up or on a hot path scans a table: its cost depends on what it finds, not on the length of the log.
 
-Each function is run on a small database while SQLite tells which statements it executes; then the plan of each is
-asked for. A partial index may be walked whole, because it holds only what is open.
+Each function runs on a small database while SQLite traces its statements; then the plan of each is checked. A partial
+index may be scanned, because it holds only open items.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ OPEN_ONLY = {
     "projection_thread_turns_running",
     "provider_session_runtime_live",
 }
-"""The partial indexes. They hold what is open: a handful of rows in a log of any length."""
+"""The partial indexes. They hold open items only: a handful of rows in a log of any length."""
 
 FEW_ROWS = {"projection_state", "orchestrion_projector_versions", "orchestrion_migrations"}
-"""Tables with a row a projector or migration."""
+"""Tables with one row per projector or migration."""
 
 Query = Callable[[peewee.SqliteDatabase], object]
 
@@ -130,7 +130,7 @@ def statements_of(database: peewee.SqliteDatabase, query: Query) -> list[str]:
 
 def walks(database: peewee.SqliteDatabase, statement: str) -> list[str]:
     """The steps of a plan that read a table or an index from end to end."""
-    if statement.endswith("ORDER BY sequence DESC LIMIT 1"):  # the log's last row: a walk that ends where it begins
+    if statement.endswith("ORDER BY sequence DESC LIMIT 1"):  # the log's last row: the scan stops at its first row
         return []
     steps = [detail for *_, detail in database.execute_sql(f"EXPLAIN QUERY PLAN {statement}").fetchall()]
     return [step for step in steps if step.startswith("SCAN ") and not _is_bounded(step)]

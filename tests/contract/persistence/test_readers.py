@@ -1,4 +1,4 @@
-"""The reading connections: bounded in number, whatever becomes of the tasks that read."""
+"""The reading connections are bounded in number and returned, also if the tasks that read are cancelled."""
 
 from __future__ import annotations
 

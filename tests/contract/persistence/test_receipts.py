@@ -1,4 +1,4 @@
-"""Receipts: a command's outcome, found again whatever the size of the group that asks, never written twice."""
+"""Receipts: a command's outcome is found again in groups of any size, and never written twice."""
 
 from __future__ import annotations
 

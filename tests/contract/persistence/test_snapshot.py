@@ -1,4 +1,4 @@
-"""The snapshot: its shape and orders, that it is one cut of the log under load, and what it says when it cannot be."""
+"""The snapshot: its shape and order, that it is one cut of the log under load, and its errors."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ async def test_the_log_is_not_read_for_a_snapshot(path: Path) -> None:
 
 
 async def _halt_messages(runtime: Runtime) -> None:
-    """Three commands, the last of which the messages' projector cannot apply."""
+    """Three commands; the messages' projector cannot apply the last one."""
     await runtime.dispatch(make.project_create())
     await runtime.dispatch(make.thread_create())
     await runtime.get_snapshot()
@@ -216,7 +216,7 @@ async def test_a_halted_projector_fails_snapshots_unless_stale_ones_are_allowed(
 
 @pytest.mark.lesson("L48")
 @pytest.mark.spec("R3")
-async def test_a_pending_approval_says_what_its_agent_asks_and_offers(path: Path) -> None:
+async def test_pending_approval_shows_the_request_and_its_options(path: Path) -> None:
     options = ({"id": "once", "name": "Allow", "kind": "allow_once"}, {"id": "no", "name": "No", "kind": "reject_once"})
     log: list[Command] = [
         make.project_create(),

@@ -1,4 +1,4 @@
-"""A message that outgrows what SQLite stores in one value: its own text is cut, and nothing else is hurt."""
+"""A message that outgrows SQLite's limit for one value: its own text is cut, and nothing else is affected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIECE: Final = "x" * 4_000_000
 
 @pytest.fixture(autouse=True)
 def _small_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite's bound on a value is 1,000,000,000 bytes by default: here it is lower, so that the test is quick."""
+    """SQLite's default limit for a value is 1,000,000,000 bytes; it is lower here so that the test is quick."""
     connect = sqlite3.connect
 
     def limited(*arguments: Any, **options: Any) -> sqlite3.Connection:

@@ -1,4 +1,7 @@
-"""Projectors: rows and position move together, a fault stops one of them alone, and whoever waits is woken."""
+"""Projectors: rows and position move together, a fault stops only its own projector, and waiting readers are woken.
+
+One long module: its tests share one projector and the faults that it may meet.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 
 @attrs.frozen
 class Faulty:
-    """A projection that fails at the events of one type, as a defect would."""
+    """A projection that fails at events of one type, as a defect would."""
 
     projection: Projection
     at_sequence: int
@@ -119,7 +122,7 @@ async def test_a_position_is_dated_by_its_event_or_by_the_epoch(path: Path) -> N
 
 @pytest.mark.spec("P31")
 async def test_rows_and_position_are_one_transaction(path: Path) -> None:
-    """A position that cannot be written takes the rows of its batch with it."""
+    """Make a position that cannot be written fail the rows of its batch too."""
     await write_log(path, LOG[:50])
     await run_sql(
         path,
@@ -279,9 +282,7 @@ async def test_a_projector_that_keeps_retrying_fails_a_cut_after_a_while(
             assert cut.last_applied_sequence == 100
 
 
-async def test_a_projector_that_has_failed_for_long_makes_nobody_wait_for_a_cut(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_projector_that_keeps_failing_delays_no_snapshot(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projectors_module, "PATIENCE_SECONDS", 3600.0)
     monkeypatch.setattr(projector_module, "PATIENCE_SECONDS", 0.0)
     await write_log(path, LOG[:100])
@@ -299,17 +300,17 @@ async def test_a_projector_that_has_failed_for_long_makes_nobody_wait_for_a_cut(
 
 
 async def test_a_stop_ends_a_waiting_cut_with_runtime_stopped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A projector that gives up at a stop cannot arrive: neither readers nor the others wait for it."""
+    """A projector that gives up during a stop never arrives: neither readers nor other projectors wait for it."""
     monkeypatch.setattr(projectors_module, "PATIENCE_SECONDS", 3600.0)
     monkeypatch.setattr(projector_condition, "BACKOFF", Backoff(first_seconds=0.05, longest_seconds=0.05))
     await write_log(path, LOG[:100])
-    told: list[str] = []
+    errors: list[str] = []
 
     async def cut(core: Core) -> None:
         with pytest.raises(RuntimeStopped, match="the runtime takes no more events") as closed:
             async with core.projectors.cut(read_cut):
                 pass
-        told.append(str(closed.value))
+        errors.append(str(closed.value))
 
     with anyio.fail_after(180):
         async with open_core(path, starts=[]) as core:
@@ -321,7 +322,7 @@ async def test_a_stop_ends_a_waiting_cut_with_runtime_stopped(path: Path, monkey
                 await anyio.wait_all_tasks_blocked()
                 core.log.end()
             await anyio.to_thread.run_sync(other.close)
-    assert len(told) == 1
+    assert len(errors) == 1
 
 
 @pytest.mark.spec("P31")
@@ -330,7 +331,7 @@ async def test_a_commit_of_unknown_outcome_is_applied_once(
     path: Path, monkeypatch: pytest.MonkeyPatch, took_place: bool
 ) -> None:
     await write_log(path, LOG)
-    # One commit is all projectors' first one; looked up afterwards, each goes on by itself.
+    # One commit is all projectors' first one; looked up afterwards, each continues by itself.
     failures, most = 0, 1 if took_place else len(PROJECTIONS)
 
     def patch(database: peewee.SqliteDatabase) -> None:
@@ -445,7 +446,7 @@ async def test_waiting_is_woken_by_the_projector_and_names_are_checked(path: Pat
         await core.projected()
 
 
-async def test_a_log_that_ends_tells_those_who_wait_for_more(path: Path) -> None:
+async def test_log_that_ends_wakes_waiting_followers(path: Path) -> None:
     async with open_core(path) as core:
         async with anyio.create_task_group() as tasks:
 
@@ -495,8 +496,8 @@ async def test_concurrent_readers_share_a_cut_although_one_leaves_early(path: Pa
         await core.projected()
 
 
-async def test_whoever_waits_for_rows_does_not_wait_for_the_interval_of_rounds(path: Path) -> None:
-    """Also where what was asked for at first was spent on rounds that went without the projector."""
+async def test_readers_of_rows_do_not_wait_for_the_interval_of_rounds(path: Path) -> None:
+    """Also if the first requests were spent on rounds without the projector."""
     async with open_core(path) as core:
         core.rounds._interval = 3600
         projects = core.projector("projection.projects")

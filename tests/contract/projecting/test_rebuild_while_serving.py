@@ -1,4 +1,4 @@
-"""Projections rebuilt while the runtime serves: rows swap at once, who halted comes back, nobody waits."""
+"""Projections rebuilt while the runtime serves: rows swap at once, halted projectors continue, and nobody waits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TAMPERED = "tampered with"
 TITLES = "SELECT title FROM projection_projects"
 SOON = 120.0
 STOPS_LATE = RuntimeOptions(shutdown_deadline=2 * SOON)
-"""A stop that is held up comes to its deadline after that."""
+"""A stop that is held up reaches its deadline after this many seconds."""
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def log_of(runtime: Runtime) -> list[LoggedEvent]:
 
 
 async def assert_whole(runtime: Runtime, path: Path) -> None:
-    """What is served is the fold of the log, and so is what the file holds. `write_log` gives no receipts."""
+    """Assert that the served rows and the file are the fold of the log. `write_log` gives no receipts."""
     await runtime.wait_until_projected(runtime.health().head)
     snapshot = to_json(await runtime.get_snapshot())
     log = await log_of(runtime)
@@ -91,7 +91,7 @@ def scratch_files(path: Path) -> list[str]:
 
 
 class Gate:
-    """Holds what a rebuild does on a thread, by default its swaps of rows, until it is opened."""
+    """Holds what a rebuild does on a thread, by default its swap of rows, until it is opened."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, module: ModuleType = rebuild_module, function: str = "_swap"
@@ -111,7 +111,7 @@ class Gate:
         assert await run_sync(self.reached.wait, SOON)
 
     def open_when_cancelled(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the thread go on as soon as the caller's cancellation has reached the rebuild."""
+        """Release the thread as soon as the caller's cancellation has reached the rebuild."""
         cancel = DetachedTask.cancel
 
         def cancelled(rebuilding: DetachedTask[Any]) -> None:
@@ -121,14 +121,14 @@ class Gate:
         monkeypatch.setattr(DetachedTask, "cancel", cancelled)
 
     async def open_when_stopped(self, runtime: Runtime) -> None:
-        """Let the thread go on as soon as the runtime takes no more commands."""
+        """Release the thread as soon as the runtime takes no more commands."""
         while not runtime._log.has_ended:
             await anyio.lowlevel.checkpoint()
         self.opened.set()
 
 
 class Defect:
-    """A defect of the projection of projects: it fails at every event, until it is repaired."""
+    """A defect of the projection of projects: it fails at every event until it is repaired."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_repaired = False
@@ -238,7 +238,7 @@ async def test_a_halted_projector_comes_back_once_its_defect_is_repaired(
     async with open_runtime(path) as runtime:
         defect = Defect(monkeypatch)
         await halted(runtime)
-        for number in range(300):  # more batches than wait for a follower
+        for number in range(300):  # more batches than a follower buffers
             await runtime.dispatch(make.project_create(f"p-{number}"))
         with pytest.raises(ProjectionStalled, match="a defect"):
             await runtime.rebuild()
@@ -381,7 +381,7 @@ async def test_a_commit_of_unknown_outcome_applies_no_event_twice(
 
 
 class FailingCommit:
-    """A transaction whose COMMIT reports an error, whether it took place or not."""
+    """A transaction whose COMMIT reports an error, whether or not it took effect."""
 
     def __init__(self, transaction: Any, took_place: bool) -> None:
         self._transaction = transaction
@@ -439,7 +439,7 @@ async def test_a_clean_stop_during_a_swap_finishes_it_and_swaps_no_more(
 
 
 async def stop_during_a_rebuild(path: Path, gate: Gate) -> None:
-    """Stop cleanly as soon as the rebuild has reached the gate, which opens when the stop has begun."""
+    """Stop cleanly as soon as the rebuild has reached the gate, which opens once the stop has begun."""
 
     async def rebuild(runtime: Runtime) -> None:
         with pytest.raises(RuntimeStopped):

@@ -1,4 +1,4 @@
-"""A round: the projectors' writes of one moment in one transaction, where each still fails alone."""
+"""A round is one transaction with the projectors' writes of one moment; each write still fails alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 @attrs.frozen
 class RowWrite:
-    """Writes one row, and afterwards may meet a defect."""
+    """Writes one row, and may raise afterwards."""
 
     name: str
     is_defective: bool = False
@@ -55,7 +55,7 @@ class Opened:
         return [name for (name,) in await self.lane.run(lambda database: database.execute_sql(query).fetchall())]
 
     async def write_at_once(self, *writes: RowWrite) -> list[BaseException | None]:
-        """Hand in writes that share a round, and tell what became of each."""
+        """Submit writes that share a round, and return the outcome of each."""
         outcomes: list[BaseException | None] = [None] * len(writes)
 
         async def hand_in(number: int) -> None:
@@ -66,7 +66,7 @@ class Opened:
 
         release = threading.Event()
         async with anyio.create_task_group() as tasks:
-            # A round is under way until all writes are there, so that the next one takes them together.
+            # A round is under way until all writes are submitted, so that the next one takes them together.
             tasks.start_soon(self.rounds.run_job, waiting_for(release))
             await anyio.wait_all_tasks_blocked()
             for number in range(len(writes)):
@@ -192,7 +192,7 @@ async def test_a_transaction_that_cannot_begin_is_tried_once_per_round(tmp_path:
         assert await opened.write_at_once(row("a"), row("b")) == [None, None]
 
 
-async def test_a_job_with_transactions_of_its_own_has_no_other_around_it(tmp_path: Path) -> None:
+async def test_job_with_its_own_transactions_runs_outside_any_other(tmp_path: Path) -> None:
     async with open_rounds(tmp_path) as opened:
 
         def job(database: peewee.SqliteDatabase) -> None:

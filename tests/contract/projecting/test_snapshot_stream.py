@@ -1,4 +1,4 @@
-"""The snapshot that is read while it is iterated: the same as the whole one, and one cut."""
+"""The snapshot that is read while it is iterated equals the whole one, and is one cut."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_it_is_the_whole_snapshot_thread_by_thread(path: Path) -> None:
     assert whole.threads
 
 
-async def test_what_is_committed_meanwhile_is_not_in_it(path: Path) -> None:
+async def test_events_committed_meanwhile_are_not_in_the_snapshot(path: Path) -> None:
     async with open_runtime(path) as runtime:
         await runtime.dispatch(make.project_create())
         for number in range(THREADS_AT_ONCE + 1):

@@ -1,4 +1,4 @@
-"""What real agents of the Agent Client Protocol were seen to do, by a small agent that does the same."""
+"""Behaviour that real agents of the Agent Client Protocol were seen to show, repeated by a small agent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def provided(state: Path, **options: Any) -> AcpProvider:
 
 
 async def notices(read: ReadSession) -> list[SessionNotice]:
-    """What was noticed of the session by the end of a turn."""
+    """What was recorded of the session by the end of a turn."""
     await read.turn("say('x')")
     return read.of(SessionNotice)
 
@@ -109,10 +109,10 @@ async def test_text_tools_and_permissions_after_the_turn_are_reported(provider: 
     async with session(provider, workspace) as read:
         await read.turn(late)
         asked = await read.until(ApprovalRequested)
-        assert read.said() == ["now", " and later"]
+        assert read.texts() == ["now", " and later"]
         await read.connection.respond(asked.request, "accept")
         await read.until(MessageDelta)
-        assert read.said()[-1] == "once"
+        assert read.texts()[-1] == "once"
 
 
 @pytest.mark.lesson("L52")
@@ -217,7 +217,7 @@ async def test_expired_login_is_no_lost_conversation(
         ({"code": -32603, "message": "no", "data": "HTTP 429"}, "rate_limited"),
     ],
 )
-async def test_refusal_to_load_says_whether_the_conversation_is_lost(
+async def test_refusal_to_load_reports_whether_the_conversation_is_lost(
     provider: AcpProvider, state: Path, workspace: Path, error: JsonObject, reason: str | None
 ) -> None:
     kind = ResumeRefused if reason is None else ProviderUnavailable
@@ -325,7 +325,7 @@ async def test_first_starts_come_one_after_the_other(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_start, "SET_UP_SECONDS", 60.0)
-    (state / "initialize").write_text(  # two that set the home up at once fail: the second finds `starting`
+    (state / "initialize").write_text(  # two agents that set the home up at once fail: the second finds `starting`
         "if not (state / 'home').exists():\n"
         "    (state / 'starting').mkdir(); time.sleep(0.05); (state / 'starting').rmdir(); (state / 'home').mkdir()"
     )
@@ -340,7 +340,7 @@ async def test_first_starts_come_one_after_the_other(
 
 
 @pytest.mark.lesson("L57")
-async def test_first_start_that_hangs_holds_nobody_up_for_long(
+async def test_first_start_that_hangs_blocks_others_only_briefly(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_start, "SET_UP_SECONDS", 0.05)
@@ -395,7 +395,7 @@ async def test_command_that_is_no_sequence_of_text_is_refused(command: Any, prov
 
 
 @pytest.mark.lesson("L56")
-async def test_writes_that_nobody_was_asked_about_are_noticed_once(provider: AcpProvider, workspace: Path) -> None:
+async def test_writes_without_permission_are_noticed_once(provider: AcpProvider, workspace: Path) -> None:
     write = "update('tool_call', toolCallId='w', title='Write a', kind='edit', status='completed')"
     async with session(provider, workspace) as first:
         await first.turn(write)

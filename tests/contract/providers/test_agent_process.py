@@ -35,7 +35,7 @@ PARENT = "import subprocess,sys; subprocess.Popen(['sleep','3600']); print('up',
 
 @pytest.fixture
 def leftover() -> Iterator[Callable[[str], ProcessIdentity]]:
-    """Start a process as a dead host would have left it: a group of its own, up and running."""
+    """Start a process as a crashed host would have left it: in its own group, running."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(program: str) -> ProcessIdentity:
@@ -119,7 +119,7 @@ class TestAgentProcess:
 
     @pytest.mark.lesson("L58")
     async def test_l58_unmarked_daemon_ends_with_the_killer_of_its_guardian(self, tmp_path: Path) -> None:
-        """The daemon has no environment, a session of its own and no parent that is left."""
+        """The daemon has no environment, its own session and no living parent."""
         daemon = "(setsid env -i sh -c 'sh -c \"echo \\$\\$; exec sleep 3600\" & exit' & exit)"
         with anyio.fail_after(SAFETY_NET_SECONDS):
             async with agent_process(
@@ -134,16 +134,16 @@ class TestAgentProcess:
 
     @pytest.mark.lesson("L60")
     async def test_l60_standard_error_is_kept_without_secrets_and_colours(self, tmp_path: Path) -> None:
-        said = "\\033[31mdenied\\033[0m for MY_API_KEY=hunter2\\n"
+        printed = "\\033[31mdenied\\033[0m for MY_API_KEY=hunter2\\n"
         with anyio.fail_after(SAFETY_NET_SECONDS):
             async with agent_process(
-                ["sh", "-c", f"printf '{said}' >&2; exit 1"], workspace=tmp_path, launch=Launch()
+                ["sh", "-c", f"printf '{printed}' >&2; exit 1"], workspace=tmp_path, launch=Launch()
             ) as process:
                 await process.watch()
             assert process.stderr_tail == "denied for MY_API_KEY=[secret]\n"
 
     @pytest.mark.lesson("L61")
-    async def test_l61_why_a_program_cannot_be_started_is_told_apart(self, tmp_path: Path) -> None:
+    async def test_l61_reasons_why_a_program_cannot_start_differ(self, tmp_path: Path) -> None:
         (tmp_path / "my-agent").write_text("#!/bin/sh\n")
         (tmp_path / "link").symlink_to(tmp_path / "nowhere")
         workspace = anyio.Path(tmp_path / "file")
@@ -179,7 +179,7 @@ class TestInterpreter:
         assert subprocess.check_output([find_python(), "-c", "print('runs')"]) == b"runs\n"
         assert not (tmp_path / "started").exists()
 
-    def test_l59_an_error_names_what_was_tried_where_there_is_none(
+    def test_l59_error_without_an_interpreter_names_the_candidates(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         broken = tmp_path / "python3"
@@ -209,7 +209,7 @@ class TestInterpreter:
         async with agent_process(["true"], workspace=tmp_path, launch=launch) as process:
             await process.watch()
             assert process.exit_code == 0
-        assert await anyio.Path(tmp_path / "runs").read_text() == "x\nx\n"  # a trial, and the guardian
+        assert await anyio.Path(tmp_path / "runs").read_text() == "x\nx\n"  # a probe, and the guardian
 
 
 @pytest.mark.lesson("L62")
@@ -235,7 +235,7 @@ class TestEnvironment:
         }
         assert set(agent_environment(self.HOST, inherit="all")) == set(self.HOST) - {"GIT_DIR", "GIT_INDEX_FILE"}
 
-    def test_l62_names_and_patterns_say_what_passes(self) -> None:
+    def test_l62_names_and_patterns_select_what_passes(self) -> None:
         assert set(agent_environment(self.HOST, inherit=["PATH", "*_KEY"])) == {"PATH", "OPENAI_API_KEY"}
         with pytest.raises(ValueError, match="or 'all'"):
             CodexProvider(inherit_env="PATH")
@@ -245,7 +245,7 @@ class TestEnvironment:
         left = agent_environment(dict.fromkeys(listed, "x"), inherit="all")
         assert set(left) <= {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
 
-    def test_l62_what_a_host_sets_or_removes_holds(self) -> None:
+    def test_l62_values_set_or_removed_by_the_host_hold(self) -> None:
         env = {"LC_ALL": None, "NEW": "1", "GIT_DIR": "/mine", "NEVER_THERE": None}
         assert agent_environment(self.HOST, inherit=["PATH", "LC_*"], env=env) == {
             "PATH": "/bin",
@@ -253,7 +253,7 @@ class TestEnvironment:
             "GIT_DIR": "/mine",
         }
 
-    def test_l62_a_frozen_host_gives_its_libraries_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_l62_frozen_host_passes_its_libraries_to_no_child(self, monkeypatch: pytest.MonkeyPatch) -> None:
         bundled = {"LD_LIBRARY_PATH": "/app", "PYTHONHOME": "/app", "_PYI_ARCHIVE_FILE": "/app/a"}
         monkeypatch.setattr(sys, "frozen", True, raising=False)
         assert agent_environment(bundled, inherit="all") == {}

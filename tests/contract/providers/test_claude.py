@@ -1,4 +1,4 @@
-"""Real Claude Code through `ClaudeProvider`: what the conformance suite does not ask of every agent."""
+"""Real Claude Code through `ClaudeProvider`: what the conformance suite does not require of every agent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def asked_for(read: ReadSession, prompt: str) -> ApprovalRequested:
     return await read.until(ApprovalRequested)
 
 
-async def test_a_command_is_asked_for_as_such_and_its_output_is_told(claude: ClaudeCase, workspace: Path) -> None:
+async def test_command_is_requested_as_a_command_and_its_output_reported(claude: ClaudeCase, workspace: Path) -> None:
     async with session(claude.provider, workspace) as read:
         asked = await asked_for(read, claude.use("Bash", command="echo made > made.txt && cat made.txt"))
         assert asked.kind == "command"
@@ -80,7 +80,7 @@ async def test_a_large_file_is_written_whole_once_it_is_accepted(claude: ClaudeC
 
 
 @pytest.mark.parametrize("tool", ["Bash", "Write"])
-async def test_what_is_accepted_for_the_session_is_not_asked_again(
+async def test_permission_for_the_session_is_not_requested_again(
     claude: ClaudeCase, workspace: Path, tool: str
 ) -> None:
     given = {"Bash": {"command": "touch a.txt"}, "Write": {"file_path": str(workspace / "a.txt"), "content": "a"}}
@@ -97,7 +97,7 @@ async def test_what_is_accepted_for_the_session_is_not_asked_again(
 
 @pytest.mark.lesson("L63")
 async def test_l63_for_the_session_changes_no_mode_and_no_other_tool(claude: ClaudeCase, workspace: Path) -> None:
-    """For a file to write the agent suggests a mode in which no edit is asked for: that is an option of its own."""
+    """To write a file the agent suggests a mode in which edits need no permission: that is a separate option."""
     written, notes = workspace / "a.txt", workspace / "notes.txt"
     await anyio.Path(notes).write_text("one two")
     async with session(claude.provider, workspace) as read:
@@ -124,9 +124,7 @@ async def test_l63_a_suggestion_is_taken_where_it_is_named(claude: ClaudeCase, w
 
 
 @pytest.mark.lesson("L63")
-async def test_l63_a_background_task_that_wakes_the_agent_is_a_turn_of_its_own(
-    claude: ClaudeCase, workspace: Path
-) -> None:
+async def test_l63_background_task_that_wakes_the_agent_is_a_separate_turn(claude: ClaudeCase, workspace: Path) -> None:
     claude.model.script.prepend({"last_user_contains": "task-notification"}, [{"text": "it is done"}])
     async with session(claude.provider, workspace) as read:
         os.mkfifo(workspace / "go")
@@ -137,7 +135,7 @@ async def test_l63_a_background_task_that_wakes_the_agent_is_a_turn_of_its_own(
         await anyio.Path(workspace / "go").write_text("now")
         assert (await read.until(TurnStarted)).origin == "agent"
         assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
-        assert read.said()[-1] == "it is done"
+        assert read.texts()[-1] == "it is done"
         assert (await read.turn(claude.say("fine"))).outcome == "completed"
         assert read.of(SessionNotice) == []
 
@@ -176,11 +174,11 @@ async def test_a_cancelled_request_leaves_nothing_open(claude: ClaudeCase, works
         assert len(read.of(ApprovalResolved)) == 1
 
 
-async def test_a_thought_is_told_whole(claude: ClaudeCase, workspace: Path) -> None:
+async def test_thought_is_reported_whole(claude: ClaudeCase, workspace: Path) -> None:
     async with session(claude.provider, workspace) as read:
         await read.turn(claude.prompt("think", {"reasoning": "let me see"}, {"text": "so"}))
         assert read.of(ReasoningCompleted) == [ReasoningCompleted(text="let me see")]
-        assert read.said() == ["so"]
+        assert read.texts() == ["so"]
 
 
 async def test_a_model_and_an_effort_hold_for_their_turn(claude: ClaudeCase, workspace: Path) -> None:
@@ -196,7 +194,7 @@ async def test_a_model_and_an_effort_hold_for_their_turn(claude: ClaudeCase, wor
     assert asked[0] == asked[2] != asked[1]
 
 
-async def test_the_model_of_the_session_is_what_it_starts_with(claude: ClaudeCase, workspace: Path) -> None:
+async def test_session_starts_with_its_model(claude: ClaudeCase, workspace: Path) -> None:
     prompt = claude.say("hello")
     provider = ClaudeProvider(env=claude.environment, model="claude-opus-5", end_grace_seconds=0.5)
     request = SessionRequest(
@@ -253,9 +251,7 @@ async def test_an_interrupt_before_the_agent_took_the_turn_up_is_not_lost(claude
         assert (await read.turn(claude.say("again"))).outcome == "completed"
 
 
-async def test_a_command_in_a_session_of_its_own_does_not_outlive_the_agent(
-    claude: ClaudeCase, workspace: Path
-) -> None:
+async def test_command_in_another_process_session_ends_before_the_agent(claude: ClaudeCase, workspace: Path) -> None:
     async with session(claude.provider, workspace) as read:
         command = "setsid sleep 3600 >/dev/null 2>&1 & sleep 3600 >/dev/null 2>&1 & echo up"
         asked = await asked_for(read, claude.use("Bash", command=command))
@@ -266,14 +262,14 @@ async def test_a_command_in_a_session_of_its_own_does_not_outlive_the_agent(
         assert await all_have_ended(read.process)
 
 
-async def test_a_retry_is_told(claude: ClaudeCase, workspace: Path) -> None:
+async def test_retry_is_reported(claude: ClaudeCase, workspace: Path) -> None:
     provider = ClaudeProvider(env={**claude.environment, "CLAUDE_CODE_MAX_RETRIES": "1"}, end_grace_seconds=0.5)
     async with session(provider, workspace) as read:
         failed = await read.turn(claude.fail("out of quota"))
         assert failed.outcome == "failed"
-        (told,) = read.of(RuntimeErrorReported)
-        assert not told.fatal
-        assert told.detail["error_status"] == 429
+        (report,) = read.of(RuntimeErrorReported)
+        assert not report.fatal
+        assert report.detail["error_status"] == 429
 
 
 async def test_a_dropped_connection_is_tried_again_without_streaming(claude: ClaudeCase, workspace: Path) -> None:
@@ -281,7 +277,7 @@ async def test_a_dropped_connection_is_tried_again_without_streaming(claude: Cla
         prompt = claude.say("whole")
         claude.model.script.prepend_once({"last_user_contains": prompt}, [{"text": "half"}, {"drop": True}])
         assert (await read.turn(prompt)).outcome == "completed"
-        assert read.said() == ["half", "whole"]
+        assert read.texts() == ["half", "whole"]
 
 
 async def test_a_missing_package_is_named_with_its_install_command(
@@ -321,13 +317,13 @@ async def test_a_line_that_is_no_message_is_reported_and_the_turn_goes_on(
     provider = ClaudeProvider(cli_path=path, env=claude.environment, end_grace_seconds=0.5)
     async with session(provider, workspace) as read:
         assert (await read.turn(claude.say("fine"))).outcome == "completed"
-        (told,) = read.of(RuntimeErrorReported)
-        assert told.detail == {"excerpt": "[debug] not json"}
+        (report,) = read.of(RuntimeErrorReported)
+        assert report.detail == {"excerpt": "[debug] not json"}
 
 
-async def test_an_agent_that_nobody_reads_is_ended(claude: ClaudeCase, workspace: Path) -> None:
+async def test_unread_agent_is_ended(claude: ClaudeCase, workspace: Path) -> None:
     async with session(claude.provider, workspace) as read:
-        words = [{"text": "word " * 2_000} for _ in range(300)]  # more than the queue of events has room for
+        words = [{"text": "word " * 2_000} for _ in range(300)]  # more than the queue of events can hold
         await read.connection.start_turn(TurnRequest(text=claude.prompt("flood", *words)))
         await read.until(MessageDelta)
         assert (await read.closed()).asked

@@ -1,4 +1,4 @@
-"""Real Codex through `CodexProvider`: what the conformance suite does not ask of every agent."""
+"""Real Codex through `CodexProvider`: what the conformance suite does not require of every agent."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def codex(tmp_path: Path, workspace: Path) -> Iterator[CodexCase]:
         yield case
 
 
-async def test_thoughts_and_the_turns_id_are_told(codex: CodexCase, workspace: Path) -> None:
+async def test_thoughts_and_the_turns_id_are_reported(codex: CodexCase, workspace: Path) -> None:
     async with session(codex.provider, workspace) as read:
         await read.turn(codex.prompt("think", {"reasoning": "let me see"}, {"text": "well"}))
         assert read.of(ReasoningCompleted) == [ReasoningCompleted(text="let me see")]
@@ -92,8 +92,8 @@ async def test_a_file_change_shows_its_diff_when_it_is_asked(codex: CodexCase, w
         assert [tool.failed for tool in read.of(ToolCompleted)] == [True]
 
 
-async def test_requests_of_two_processes_are_told_apart(codex: CodexCase, workspace: Path) -> None:
-    """Both ask by the id 0; each has its own answer."""
+async def test_requests_of_two_processes_are_distinguished(codex: CodexCase, workspace: Path) -> None:
+    """Both requests have the id 0; each has its own answer."""
     async with session(codex.provider, workspace) as one, session(codex.provider, workspace) as two:
         for read, name in ((one, "one.txt"), (two, "two.txt")):
             await read.connection.start_turn(TurnRequest(text=codex.write(name, "hello")))
@@ -106,8 +106,8 @@ async def test_requests_of_two_processes_are_told_apart(codex: CodexCase, worksp
         assert await anyio.Path(workspace / "two.txt").exists()
 
 
-async def test_a_command_in_a_session_of_its_own_ends_with_the_agent(codex: CodexCase, workspace: Path) -> None:
-    """That nothing is left is what every `session` asserts."""
+async def test_command_in_another_process_session_ends_with_the_agent(codex: CodexCase, workspace: Path) -> None:
+    """Every `session` asserts that nothing is left."""
     provider = codex.provided(approval_policy="never", sandbox="danger-full-access")
     async with session(provider, workspace) as read:
         await read.turn(codex.run("setsid sh -c 'trap \"\" TERM HUP; sleep 3600' </dev/null >/dev/null 2>&1 & echo up"))
@@ -137,7 +137,7 @@ async def test_a_resumed_thread_does_not_keep_its_last_turns_model(codex: CodexC
 
 
 async def test_the_sandbox_is_the_same_after_a_resume(codex: CodexCase, workspace: Path) -> None:
-    """Codex forgets it, and its own configuration opens it."""
+    """Codex does not remember it, and its own configuration opens the sandbox."""
     await to_thread.run_sync(Repository.init, workspace)
     provider = codex.provided(sandbox="workspace-write", approval_policy="never")
     async with session(provider, workspace) as first:
@@ -263,7 +263,7 @@ async def test_l63_an_option_is_taken_where_it_is_named(codex: CodexCase, worksp
         assert not await anyio.Path(workspace / "mark").exists()
 
 
-async def test_an_agent_that_exits_at_once_is_unavailable_with_its_last_words(workspace: Path) -> None:
+async def test_agent_that_exits_at_once_is_unavailable_with_its_stderr(workspace: Path) -> None:
     provider = CodexProvider(command=[sys.executable, "-c", "import sys; sys.exit('no licence')"])
     with pytest.raises(ProviderUnavailable, match="exited with code 1 before it was ready: no licence"):
         async with session(provider, workspace):
@@ -283,7 +283,7 @@ def test_an_empty_command_is_refused() -> None:
 
 
 def _asked(codex: CodexCase) -> list[tuple[str, str]]:
-    """The model and effort of each request that the model had."""
+    """The model and effort of each request to the model."""
     return [
         (body["model"], body["reasoning"]["effort"])
         for body in (request["body"] for request in codex.model.script.requests())

@@ -1,4 +1,6 @@
-"""What a guardian promises: the agent's streams and end untouched, and no process left, whoever dies first."""
+"""A guardian leaves the agent's streams and exit status untouched, and no process is left, whichever process ends
+first.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from orchestrion.actors.providers.process.process_table import (
 )
 
 RESERVED_SIGNALS: Final = 0b11 << 31
-"""Signals 32 and 33, which the C library keeps for itself: no program can reset them."""
+"""Signals 32 and 33, which the C library reserves: no program can reset them."""
 SAFETY_NET_SECONDS: Final = 180
 
 IN_ITS_OWN_SESSION = "setsid sh -c 'echo $$; exec sleep 3600'"
@@ -51,7 +53,7 @@ sys.stdin.read()
 
 
 class Guarded:
-    """A guardian that this test's process started, and all that is under it."""
+    """A guardian that this test's process started, and all of its descendants."""
 
     def __init__(self, command: list[str], *, grace_seconds: float, stdin: int) -> None:
         end, self._host = os.pipe()
@@ -122,7 +124,7 @@ def test_a_program_that_cannot_be_started_is_named(start: Start) -> None:
 
 
 @TREES
-def test_what_an_agent_left_ends_after_it(start: Start, tree: str) -> None:
+def test_processes_left_by_an_agent_end_after_it(start: Start, tree: str) -> None:
     guarded = start(f"{tree} & read line; exit 3")
     stray = guarded.reads()
     assert guarded.popen.stdin is not None
@@ -172,7 +174,7 @@ def test_the_end_of_the_lifeline_ends_everything_in_time(start: Start, tree: str
     assert start_time(stray) is None
 
 
-# A process that nothing marks: no environment, a session of its own, its parents gone.
+# An unmarked process: no environment, its own session, its parents gone.
 UNMARKED = """(setsid env -i sh -c 'sh -c "echo \\$\\$; exec sleep 3600" & exit' & exit)"""
 
 
@@ -187,7 +189,7 @@ def test_l58_nothing_outlives_a_guardian_that_its_agent_hits(
     stray = os.pidfd_open(guarded.reads())
     (inner,) = (pid for pid, parent, _ in living_processes() or () if parent == guarded.popen.pid)
     os.kill(inner if whom == "inner" else guarded.popen.pid, number)
-    if number is signal.SIGSTOP and whom == "outer":  # nothing notices that: its host does, when the agent ends
+    if number is signal.SIGSTOP and whom == "outer":  # its host notices only when the agent ends
         assert guarded.popen.stdin is not None
         guarded.popen.stdin.close()
     with contextlib.closing(select.epoll()) as poll:
@@ -208,7 +210,7 @@ def test_l58_an_agent_that_kills_both_guardians_is_found_by_its_mark(start: Star
 
 
 @pytest.mark.lesson("L58")
-def test_l58_what_a_host_declares_as_shared_outlives_its_agent(
+def test_l58_processes_declared_as_shared_outlive_the_agent(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SHARED, f"*{tmp_path}/hub*")
@@ -245,7 +247,7 @@ def test_l58_an_agent_has_the_signals_that_its_host_ignores_or_blocks(start: Sta
 @pytest.mark.parametrize("by", ["lifeline", "parent"])
 @TREES
 def test_a_host_that_is_killed_leaves_nothing(by: str, tree: str) -> None:
-    """The host holds the pipes, too: their end is no order, since this agent does not read."""
+    """The host holds the pipes too: their end is not relied on, since this agent does not read."""
     host = subprocess.Popen(
         [sys.executable, "-c", HOST, by, f"{tree} & wait; exec sleep 3600"],
         stdin=subprocess.PIPE,

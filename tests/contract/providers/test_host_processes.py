@@ -1,4 +1,4 @@
-"""Which processes recovery may end: those of a dead host of this boot, never a living host's."""
+"""Which processes recovery may end: those of a crashed host of this boot, never those of a running host."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def host_of(started: subprocess.Popen[bytes]) -> HostProcess:
     return attrs.evolve(HostProcess.current(), pid=started.pid, started_at=start_time(started.pid))
 
 
-def test_a_process_is_told_from_one_that_got_its_pid() -> None:
+def test_process_is_distinguished_from_a_later_one_with_its_pid() -> None:
     current = HostProcess.current()
     assert HostProcess.of_payload(current.as_payload()) == current
     assert current.is_running()
@@ -64,7 +64,7 @@ async def test_an_agent_of_a_living_host_is_left_alone() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.lesson("L70")
-async def test_pids_of_another_boot_or_host_name_nobody() -> None:
+async def test_pids_of_another_boot_or_host_name_no_process() -> None:
     with process() as agent:
         dead = attrs.evolve(await to_thread.run_sync(HostProcess.current), pid=1 << 30)
         for host in (attrs.evolve(dead, boot_id="another"), attrs.evolve(dead, host="another")):

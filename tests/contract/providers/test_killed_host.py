@@ -48,7 +48,7 @@ async def test_a_thread_survives_its_host(case: ProviderCase, tmp_path: Path, wo
         turn = await it.ask(case.recall())
         resumed = session_of(await it.ended(turn))
         assert (resumed.status, resumed.provider_thread_id) == ("ready", thread)
-        assert "pelican" in await it.said(turn)
+        assert "pelican" in await it.text_of(turn)
         dead, live = await it.runtime_rows()
         assert dead.provider_session_id != live.provider_session_id
 

@@ -1,4 +1,4 @@
-"""Real opencode through `AcpProvider`: what its client may choose. The conformance suite has the rest."""
+"""Real opencode through `AcpProvider`: what its client may choose. Everything else is in the conformance suite."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def opencode(tmp_path: Path, workspace: Path) -> Iterator[OpencodeCase]:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["trio"])  # it starts slowly, and the adapter has been on both
+@pytest.mark.parametrize("anyio_backend", ["trio"])  # it starts slowly, and the adapter has run on both
 async def test_a_session_has_its_providers_mode_and_a_turn_its_own_model(
     opencode: OpencodeCase, workspace: Path
 ) -> None:

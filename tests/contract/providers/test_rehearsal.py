@@ -1,4 +1,4 @@
-"""The rehearsal agent through `AcpProvider`: what only it can be told to do, and how the adapter stands it."""
+"""The rehearsal agent through `AcpProvider`: behaviour that only it can show on request, and the adapter's reaction."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_plain_text_is_echoed(provider: AcpProvider, workspace: Path) -> N
         assert read.text() == "Good morning, agent."
 
 
-async def test_a_script_thinks_plans_and_speaks_in_order(provider: AcpProvider, workspace: Path) -> None:
+async def test_script_reports_thoughts_plans_and_text_in_order(provider: AcpProvider, workspace: Path) -> None:
     async with session(provider, workspace) as read:
         await read.turn("think let me see\nplan look; leap\nsay one\nthink hm\nsay two")
         assert read.of(ReasoningCompleted) == [
@@ -58,10 +58,10 @@ async def test_a_script_thinks_plans_and_speaks_in_order(provider: AcpProvider, 
             ReasoningCompleted(text="hm"),
         ]
         assert [plan.summary for plan in read.of(PlanUpdated)] == ["look; leap"]
-        assert read.said() == ["one", "\ntwo"]
+        assert read.texts() == ["one", "\ntwo"]
 
 
-async def test_what_is_allowed_for_the_session_is_not_asked_again(provider: AcpProvider, workspace: Path) -> None:
+async def test_permission_given_for_the_session_is_not_requested_again(provider: AcpProvider, workspace: Path) -> None:
     async with session(provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text="write a.txt 1\nwrite b.txt 2"))
         asked = await read.until(ApprovalRequested)
@@ -99,9 +99,7 @@ async def test_a_stop_reason_fails_the_turn(provider: AcpProvider, workspace: Pa
         assert reason in (completed.error or "")
 
 
-async def test_a_death_in_the_middle_of_a_turn_is_told_with_code_and_last_words(
-    provider: AcpProvider, workspace: Path
-) -> None:
+async def test_crash_in_a_turn_is_reported_with_exit_code_and_stderr(provider: AcpProvider, workspace: Path) -> None:
     async with session(provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text="say half a\nstderr out of luck\nexit 7"))
         (*_, exited) = await read.rest()
@@ -192,7 +190,7 @@ async def test_a_child_that_holds_the_pipes_does_not_hide_the_death_of_its_agent
         assert await all_have_ended(read.process)
 
 
-async def test_an_agent_that_nobody_reads_waits(provider: AcpProvider, workspace: Path) -> None:
+async def test_unread_agent_waits(provider: AcpProvider, workspace: Path) -> None:
     floods = "\n".join(["flood 70000"] * 100)
     async with session(provider, workspace) as unread, session(provider, workspace) as read:
         await unread.connection.start_turn(TurnRequest(text=f"{floods}\ntouch unread"))
@@ -204,7 +202,7 @@ async def test_an_agent_that_nobody_reads_waits(provider: AcpProvider, workspace
         assert len(unread.of(ToolCompleted)) == len(read.of(ToolCompleted)) == 100
 
 
-async def test_an_agent_that_nobody_reads_is_ended_and_its_events_end(provider: AcpProvider, workspace: Path) -> None:
+async def test_unread_agent_is_ended_and_its_events_end(provider: AcpProvider, workspace: Path) -> None:
     async with session(provider, workspace) as read:
         await read.connection.start_turn(TurnRequest(text=f"say {'word ' * 50_000}"))
         await read.until(MessageDelta)
@@ -234,7 +232,7 @@ async def test_a_session_is_resumed_without_replay_where_the_agent_can(tmp_path:
         assert second.text() == "I remember 1 turns: say one"
 
 
-async def test_an_agent_that_cannot_resume_says_so(tmp_path: Path, workspace: Path) -> None:
+async def test_agent_that_cannot_resume_reports_it(tmp_path: Path, workspace: Path) -> None:
     provider = RehearsalCase(tmp_path, resume="none").provider
     async with session(provider, workspace) as first:
         await first.turn("say one")
@@ -245,7 +243,7 @@ async def test_an_agent_that_cannot_resume_says_so(tmp_path: Path, workspace: Pa
             pytest.fail("the session was opened")
 
 
-async def test_what_the_agent_cannot_take_is_refused_before_it_is_asked(provider: AcpProvider, workspace: Path) -> None:
+async def test_input_that_the_agent_cannot_take_is_refused_beforehand(provider: AcpProvider, workspace: Path) -> None:
     image = Attachment(
         type="image",
         name=AttachmentName("a.png"),
@@ -293,7 +291,7 @@ async def test_a_file_that_is_no_program_is_unavailable(tmp_path: Path, workspac
             pytest.fail("the session was opened")
 
 
-async def test_an_agent_that_exits_at_once_is_unavailable_with_its_last_words(workspace: Path) -> None:
+async def test_agent_that_exits_at_once_is_unavailable_with_its_stderr(workspace: Path) -> None:
     words = "import sys; sys.exit('no licence')"
     with pytest.raises(ProviderUnavailable, match="exited with code 1 before it was ready: no licence"):
         async with session(AcpProvider([sys.executable, "-c", words]), workspace):

@@ -1,4 +1,4 @@
-"""An agent on the protocol's own SDK: what it may not ask for, and what its client may choose."""
+"""An agent on the protocol's own SDK: what it may not request, and what its client may choose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def secret(tmp_path: Path, workspace: Path) -> Path:
-    """A file outside the workspace, and a way to it through the workspace."""
+    """A file outside the workspace, and a path to it through the workspace."""
     (workspace / "link").symlink_to(tmp_path)
     secret = tmp_path / "secret.txt"
     secret.write_text("not for agents")
@@ -29,13 +29,13 @@ def secret(tmp_path: Path, workspace: Path) -> Path:
 async def test_files_and_terminals_are_refused_and_the_turn_goes_on(
     tmp_path: Path, workspace: Path, secret: Path
 ) -> None:
-    """They are not offered: an agent works in its workspace by its own means, under its own permissions."""
+    """These are not offered: an agent works in its workspace by its own means, with its own permissions."""
     paths = [workspace / name for name in ("inside.txt", "../secret.txt", "link/secret.txt")]
     async with session(SdkCase(tmp_path).provider, workspace) as read:
         asked = list(itertools.product(("read", "overwrite", "shell"), paths))
         for what, path in asked:
             assert (await read.turn(f"{what} {path}")).outcome == "completed"
-        assert read.said() == ["this client does not offer it"] * len(asked)
+        assert read.texts() == ["this client does not offer it"] * len(asked)
     assert await anyio.Path(secret).read_text() == "not for agents"
     assert not paths[0].exists()
 
@@ -47,7 +47,7 @@ async def test_a_turns_model_and_effort_hold_for_that_turn(tmp_path: Path, works
         for model, effort in choices:
             await read.connection.start_turn(TurnRequest(text="which", model=model, effort=effort))
             await read.until(TurnCompleted)
-        assert read.said() == [
+        assert read.texts() == [
             "careful small low",
             "careful large high",
             "careful large high",

@@ -1,4 +1,4 @@
-"""Memory is bounded by configuration: by the bytes of what waits, not by the burst, the log or a slow reader (G10)."""
+"""Memory is bounded by configuration: by the bytes that wait, not by a burst, the log or a slow reader (G10)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.core import envelope, open_core
 pytestmark = pytest.mark.anyio
 
 LIMIT = 5000
-"""Bytes: two of the large commands or events fit, and not three."""
+"""In bytes: two of the large commands or events fit, three do not."""
 
 
 def _large(number: int, *, size: int = 2000) -> ProjectCreate:
@@ -110,7 +110,7 @@ async def _all_events(log: EventLog) -> list[LoggedEvent]:
     return events
 
 
-async def test_a_burst_of_a_thousand_tasks_waits_outside_and_nobody_is_dropped(
+async def test_burst_of_a_thousand_tasks_waits_and_none_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "MAILBOX_COMMANDS", 64)
@@ -136,9 +136,7 @@ async def test_a_burst_of_a_thousand_tasks_waits_outside_and_nobody_is_dropped(
     assert deepest <= 64
 
 
-async def test_who_does_not_want_to_wait_is_told_that_the_mailbox_is_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_caller_that_does_not_wait_gets_overloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "MAILBOX_COMMANDS", 2)
     async with open_runtime(tmp_path / "state.db") as runtime:
         taken: list[Submission] = [runtime.submit_nowait(make.project_create(f"p{number}")) for number in range(2)]

@@ -1,4 +1,4 @@
-"""Opening and leaving a runtime: what the host's code sees of it, and what is in the file afterwards."""
+"""Opening and leaving a runtime: what the host's code sees, and what the file holds afterwards."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def files_beside(path: Path) -> set[str]:
 
 
 class HostError(Exception):
-    """The host's own."""
+    """The host's own exception."""
 
 
 async def fill(runtime: Runtime, count: int, *, first: int = 1) -> None:
@@ -131,7 +131,7 @@ async def test_a_clean_stop_leaves_no_log_of_sqlite_and_every_position_stored(
     assert files_beside(path) <= {"state.db", "state.db.lock"}
 
 
-async def test_a_second_runtime_is_told_who_owns_the_database(path: Path) -> None:
+async def test_second_runtime_gets_an_error_that_names_the_owner(path: Path) -> None:
     async with open_runtime(path) as runtime:
         with pytest.raises(DatabaseInUse) as in_use:
             async with open_runtime(path):
@@ -156,13 +156,13 @@ async def test_opening_brings_lagging_projections_to_the_head_with_progress(
 ) -> None:
     monkeypatch.setattr(bootstrap, "PAGE_EVENTS", 100)
     await write_log(path, LOG)
-    told: list[ReplayProgress] = []
-    async with open_runtime(path, options=RuntimeOptions(progress=told.append)) as runtime:
-        assert told == [(applied, 400) for applied in (100, 200, 300, 400)]
+    reported: list[ReplayProgress] = []
+    async with open_runtime(path, options=RuntimeOptions(progress=reported.append)) as runtime:
+        assert reported == [(applied, 400) for applied in (100, 200, 300, 400)]
         assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
-    told.clear()
-    async with open_runtime(path, options=RuntimeOptions(progress=told.append)):
-        assert told == []
+    reported.clear()
+    async with open_runtime(path, options=RuntimeOptions(progress=reported.append)):
+        assert reported == []
 
 
 async def test_projections_reach_the_head_from_their_own_positions(path: Path) -> None:
@@ -205,7 +205,7 @@ async def test_a_position_beyond_the_head_keeps_the_runtime_from_opening(path: P
             pass
 
 
-async def test_messages_that_stall_keep_nobody_from_opening_and_deciding(path: Path) -> None:
+async def test_stalled_messages_do_not_prevent_opening_and_deciding(path: Path) -> None:
     await write_log(path, LOG)
     await run_sql(
         path,
@@ -241,8 +241,8 @@ async def test_l12_undecodable_rows_are_reported_and_do_not_prevent_opening(path
             undecodable = {event.sequence for event in found if isinstance(event, UndecodableEvent)}
             assert undecodable == set(broken.values())
     report = await anyio.to_thread.run_sync(verify_database, path)
-    told = {finding.where for finding in report.findings if finding.check == "payloads"}
-    assert told == {f"event {sequence} ({kind})" for kind, sequence in broken.items()}
+    reported = {finding.where for finding in report.findings if finding.check == "payloads"}
+    assert reported == {f"event {sequence} ({kind})" for kind, sequence in broken.items()}
 
 
 @pytest.mark.lesson("L14")
@@ -280,9 +280,9 @@ async def test_an_outdated_projection_is_rebuilt_before_the_first_command(
         pass
     await run_sql(path, "UPDATE projection_thread_messages SET text = 'as an older version wrote it'")
     monkeypatch.setattr(ThreadMessagesProjection, "version", 3)
-    told: list[ReplayProgress] = []
-    async with open_runtime(path, options=RuntimeOptions(progress=told.append)) as runtime:
-        assert told[-1] == (400, 400)
+    reported: list[ReplayProgress] = []
+    async with open_runtime(path, options=RuntimeOptions(progress=reported.append)) as runtime:
+        assert reported[-1] == (400, 400)
         assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
     versions = await run_sql(path, "SELECT projector, version FROM orchestrion_projector_versions ORDER BY projector")
     assert versions == [(name, 3 if name == "projection.thread-messages" else 1) for name in NAMES]
@@ -407,7 +407,7 @@ async def test_waiting_for_an_unknown_projector_is_refused_before_writing(path: 
         assert position == result.sequence == 1
 
 
-async def test_health_tells_positions_lag_and_depths(path: Path) -> None:
+async def test_health_has_positions_lag_and_depths(path: Path) -> None:
     async with open_runtime(path) as runtime:
         await fill(runtime, 5)
         await runtime.wait_until_projected(5)

@@ -1,1 +1,1 @@
-"""Scripted models on loopback, in the words of their APIs, for real agents to talk to."""
+"""Scripted models on loopback that speak the APIs of real models, for real agents."""

@@ -37,7 +37,7 @@ class AnthropicHandler(Handler):
 
 
 class _Answer:
-    """One message of the model, told block by block where the request asks for a stream, else at its end."""
+    """One message of the model, streamed block by block if the request asks for a stream, else whole."""
 
     def __init__(self, handler: AnthropicHandler, body: Json) -> None:
         self._handler = handler
@@ -77,8 +77,8 @@ class _Answer:
             case {"tool_call": {"name": str(name)} as call}:
                 given = call.get("arguments", {})
                 head = {"type": "tool_use", "id": call.get("id") or _key("toolu_"), "name": name}
-                told = {"type": "input_json_delta", "partial_json": json.dumps(given)}
-                self._block({**head, "input": given}, {**head, "input": {}}, told)
+                delta = {"type": "input_json_delta", "partial_json": json.dumps(given)}
+                self._block({**head, "input": given}, {**head, "input": {}}, delta)
                 self._stop = "tool_use"
             case _:
                 raise AssertionError(f"the script has an event that this API has no word for: {event}")

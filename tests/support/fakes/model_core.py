@@ -1,13 +1,13 @@
-"""A scripted model on loopback, without an API's words: what to answer, and the HTTP around it.
+"""A scripted model on loopback, independent of an API: which answer to give, and the HTTP server around it.
 
-A script is rules, tried in order, each as often as it fits; then turns, each used once; then a default. A rule or turn
-is `{"when": {...}, "events": [...]}`. `when` names conditions that must all hold: `contains` and `not_contains`
-(anywhere in the request's body), `last_user_contains`, `path_contains`, `has_tools`, `model_contains`. Agents make
-side requests at any time and merge prompts that got no answer into one message: match by content, the newest rule
-first (`Script.prepend`).
+A script is rules, tried in order, each as often as it matches; then turns, each used once; then a default. A rule or
+turn is `{"when": {...}, "events": [...]}`. `when` names conditions that must all hold: `contains` and `not_contains`
+(anywhere in the request's body), `last_user_contains`, `path_contains`, `has_tools`, `model_contains`. Agents make side
+requests at any time and merge unanswered prompts into one message: match by content, the newest rule first
+(`Script.prepend`).
 
 Events: `{"text"}`, `{"reasoning"}`, `{"tool_call": {name, arguments, id?}}`, `{"custom_tool_call": {name, input}}`,
-`{"history": true}` (text: what the users of the request said), `{"delay": seconds}`, `{"hang": seconds}` (the stream
+`{"history": true}` (text: the user messages of the request), `{"delay": seconds}`, `{"hang": seconds}` (the stream
 stays open and silent), `{"drop": true}` (the connection is cut), `{"garbage": text}` (bytes of no protocol),
 `{"http_error": {status, body, headers?}}` (in place of a stream).
 """
@@ -33,11 +33,11 @@ _SECRET_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "ap
 
 
 class ClientGone(Exception):
-    """The agent hung up, or was cut off by the script."""
+    """The agent closed the connection, or the script cut it."""
 
 
 class Script:
-    """What the model answers, and what it was asked. For any thread."""
+    """The answers of the model, and the requests that it received. For any thread."""
 
     def __init__(self, script: Json | None = None) -> None:
         script = script or {}
@@ -49,12 +49,12 @@ class Script:
         self._requests: list[Json] = []
 
     def prepend(self, when: Json, events: list[Json]) -> None:
-        """A rule that is tried before all others."""
+        """Add a rule that is tried before all others."""
         with self._lock:
             self._rules.insert(0, {"when": when, "events": events})
 
     def prepend_once(self, when: Json, events: list[Json]) -> None:
-        """A rule that is tried before all others and used once."""
+        """Add a rule that is tried before all others and used once."""
         with self._lock:
             self._rules.insert(0, {"when": when, "events": events, "once": True})
 
@@ -82,13 +82,13 @@ class Script:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """HTTP for one API: a subclass answers in its words (`reply`)."""
+    """HTTP for one API: a subclass writes answers in its format (`reply`)."""
 
     protocol_version = "HTTP/1.1"
     script: ClassVar[Script]
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is logged."""
+        """Log nothing."""
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -118,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_json({"error": {"message": "not found"}}, 404)
 
     def handle_other_post(self, body: Json) -> bool:
-        """Answer what is no model request; True when it was one of those."""
+        """Answer a request that is not for the model; True if it was one."""
         del body
         return False
 
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def play(self, body: Json, events: Iterable[Json]) -> Iterator[Json]:
-        """The events with content; the others happen on the way."""
+        """Perform delays and faults; yield the events with content."""
         for event in events:
             match event:
                 case {"delay": seconds} | {"hang": seconds}:
@@ -186,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
 
     def _pause(self, seconds: float) -> None:
-        """Wait, but not for an agent that has hung up."""
+        """Wait, unless the agent closes the connection."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             readable, _, _ = select.select([self.connection], [], [], left)
@@ -197,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class FakeModel:
-    """A model that serves."""
+    """A running model server."""
 
     def __init__(self, script: Script, port: int) -> None:
         self.script = script
@@ -206,7 +206,7 @@ class FakeModel:
 
 @contextmanager
 def serving(handler: type[Handler], script: Json | None = None) -> Iterator[FakeModel]:
-    """Serve `script` on a port of loopback for as long as the block runs."""
+    """Serve `script` on a port of loopback while the block runs."""
     played = Script(script)
     bound = type("BoundHandler", (handler,), {"script": played})
     server = _Server(("127.0.0.1", 0), bound)
@@ -225,19 +225,19 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """An agent that was killed leaves its connection broken: no news."""
+        """Ignore connections that a killed agent left broken."""
         with suppress(OSError):
             request.close()
 
 
 def user_texts(body: Json) -> list[str]:
-    """What the users of a request said, of Responses (`input`), Chat and Messages (`messages`), Gemini (`contents`)."""
-    said = body.get("input") or body.get("messages") or body.get("contents") or []
-    if isinstance(said, str):
-        return [said]
+    """The user messages of a request, of Responses (`input`), Chat and Messages (`messages`), Gemini (`contents`)."""
+    content = body.get("input") or body.get("messages") or body.get("contents") or []
+    if isinstance(content, str):
+        return [content]
     return [
         _text_of(item.get("content", item.get("parts")))
-        for item in said
+        for item in content
         if isinstance(item, dict) and item.get("role") == "user"
     ]
 

@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions API, streamed or whole, as much of it as agents ask for. See `model_core`."""
+"""OpenAI's Chat Completions API, streamed or whole, as far as agents use it. See `model_core`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ChatHandler(Handler):
 
 
 class _Completion:
-    """One answer of the model: told chunk by chunk where the request asks for a stream, else at its end."""
+    """One answer of the model, streamed chunk by chunk if the request asks for a stream, else whole."""
 
     def __init__(self, handler: ChatHandler, body: Json) -> None:
         self._handler = handler

@@ -1,4 +1,4 @@
-"""OpenAI's Responses API with streaming, as much of it as Codex asks for. See `model_core` for the script."""
+"""OpenAI's Responses API with streaming, as far as Codex uses it. See `model_core` for the script."""
 
 from __future__ import annotations
 

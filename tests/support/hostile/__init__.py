@@ -1,1 +1,1 @@
-"""Other clients' threads beside a client that means harm: its moves, and what can be seen of the others."""
+"""Other clients' threads next to a hostile client: its moves, and what is visible of the other threads."""

@@ -1,4 +1,4 @@
-"""An agent within the process that does the same for the same prompt, and remembers what it was asked."""
+"""An in-process agent that answers the same prompt in the same way, and records what it was asked."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ NO_PROCESS = ProcessIdentity(pid=2**30, started_at=None)
 
 
 class PlainProvider:
-    """`heard` has what each thread's agent was asked and answered, in order."""
+    """`heard` has the prompts and answers of each thread's agent, in order."""
 
     name = "plain"
     adapter_key = "plain"
 
     def __init__(self) -> None:
-        self.heard: dict[ThreadId, list[object]] = {}
+        self.received: dict[ThreadId, list[object]] = {}
 
     @asynccontextmanager
     async def connect(self, request: SessionRequest) -> AsyncIterator[AgentConnection]:
-        heard = self.heard.setdefault(request.thread_id, [])
-        heard.append(("connect", request.resume_cursor))
-        agent = _Agent(request, heard)
+        received = self.received.setdefault(request.thread_id, [])
+        received.append(("connect", request.resume_cursor))
+        agent = _Agent(request, received)
         try:
             yield cast("AgentConnection", agent)
         finally:
@@ -62,41 +62,41 @@ class PlainProvider:
 
 
 class _Agent:
-    """Writes a file named by its prompt, says a sentence, and asks first where the prompt begins with `ask`."""
+    """Writes a file named by its prompt, reports a sentence, and asks first if the prompt begins with `ask`."""
 
     process = NO_PROCESS
     capabilities = Capabilities(resume=True)
 
-    def __init__(self, request: SessionRequest, heard: list[object]) -> None:
+    def __init__(self, request: SessionRequest, received: list[object]) -> None:
         self._said, self.events = anyio.create_memory_object_stream[ProviderRuntimeEvent](100)
         self._workspace = request.workspace
-        self._heard = heard
+        self._received = received
         self._prompts = 0
         self.resume_cursor: JsonObject | None = {"conversation": 1}
         self.provider_thread_id = ProviderThreadId("conversation")
 
     async def start_turn(self, turn: TurnRequest) -> None:
         self._prompts += 1
-        self._heard.append(("turn", turn.text, turn.model, turn.effort, len(turn.attachments)))
+        self._received.append(("turn", turn.text, turn.model, turn.effort, len(turn.attachments)))
         item = ProviderItemId(f"tool-{self._prompts}")
-        await self._says(ToolStarted(item=item, title="write"))
+        await self._report(ToolStarted(item=item, title="write"))
         await run_sync(_write, self._workspace / f"{turn.text.split()[-1]}.txt", turn.text)
-        await self._says(ToolCompleted(item=item, title="write"))
+        await self._report(ToolCompleted(item=item, title="write"))
         if turn.text.startswith("ask"):
             asked = ApprovalRequestId(f"permission-{self._prompts}")
-            await self._says(ApprovalRequested(request=asked, kind="command", summary="may I"))
+            await self._report(ApprovalRequested(request=asked, kind="command", summary="may I"))
         else:
             await self._end()
 
     async def interrupt(self) -> None:
-        self._heard.append("interrupt")
-        await self._says(TurnCompleted(outcome="interrupted"))
+        self._received.append("interrupt")
+        await self._report(TurnCompleted(outcome="interrupted"))
 
     async def respond(
         self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
     ) -> None:
-        self._heard.append(("respond", request, decision, option))
-        await self._says(ApprovalResolved(request=request, decision=decision))
+        self._received.append(("respond", request, decision, option))
+        await self._report(ApprovalResolved(request=request, decision=decision))
         await self._end()
 
     async def close(self) -> None:
@@ -108,10 +108,10 @@ class _Agent:
 
     async def _end(self) -> None:
         item = ProviderItemId(f"message-{self._prompts}")
-        await self._says(MessageDelta(item=item, text=f"done {self._prompts}"), MessageCompleted(item=item))
-        await self._says(TurnCompleted(outcome="completed"))
+        await self._report(MessageDelta(item=item, text=f"done {self._prompts}"), MessageCompleted(item=item))
+        await self._report(TurnCompleted(outcome="completed"))
 
-    async def _says(self, *events: ProviderRuntimeEvent) -> None:
+    async def _report(self, *events: ProviderRuntimeEvent) -> None:
         for event in events:
             await self._said.send(event)
 

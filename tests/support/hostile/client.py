@@ -1,4 +1,4 @@
-"""A client that knows every id that was ever seen, guesses the others, and commands its own threads alone."""
+"""A client that knows every id in use, guesses others, and commands only its own threads."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TWISTS: Final[Mapping[str, Callable[[str], str]]] = {
     **{f"{what}, old": _below(what) for what in DERIVED},
     **{what: _below(f"~{what}") for what in DERIVED},
 }
-"""What becomes of a name that was seen."""
+"""Variants of a known name."""
 
 
 def _client(kind: str, **fields: Any) -> dict[str, Any]:
@@ -104,12 +104,12 @@ MOVES: Final[Mapping[str, Callable[[str, str], dict[str, Any]]]] = {
         "commandId": fresh,
     },
 }
-"""Commands of its own thread or project that bring a name."""
+"""Commands on its own thread or project that contain a name."""
 
 
 @attrs.frozen
 class Move:
-    """One command. `pick` chooses among the names that were seen, the newest first."""
+    """One command. `pick` chooses among the known names, the newest first."""
 
     kind: str
     pick: int
@@ -138,7 +138,7 @@ class HostileClient:
             await self._runtime.handle("orchestration.dispatchCommand", command)
 
     async def _names(self) -> list[str]:
-        """Every id in events and snapshot, the newest first; of numbered ones, the last of each kind before all."""
+        """Every id in events and snapshot, the newest first; of numbered ones, the last of each kind first."""
         names: dict[str, None] = {}
         async for event in self._runtime.replay_events(0):
             _collect(event_json(event), names)

@@ -1,4 +1,4 @@
-"""What a thread goes through beside a hostile client, and everything that can be seen of it afterwards."""
+"""The history of a thread next to a hostile client, and everything that is visible of it afterwards."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 async def play(directory: Path, rounds: Sequence[Sequence[Move]]) -> dict[str, Any]:
-    """Three turns of which one asks, a restart, and a revert; with the moves of a hostile client before each.
+    """Three turns, one of which asks for permission, a restart, and a revert; before each, moves of a hostile client.
 
-    Answers with the thread's events and rows, what its agent heard, its files, and the errors that `health` knows of
-    it. Ids that were minted are numbered by their first appearance, and instants and the
-    identity of the database left out.
+    Returns the thread's events and rows, what its agent received, its files, and the errors in `health` about it.
+    Minted ids are numbered by their first appearance; instants and the identity of the database are left out.
     """
     provider = PlainProvider()
     errors: list[str] = []
@@ -66,7 +65,7 @@ async def play(directory: Path, rounds: Sequence[Sequence[Move]]) -> dict[str, A
         seen = {
             "events": [_seen(event_json(event)) for event in await it.log() if event.stream_id == THREAD],
             "thread": to_json(await it.thread(THREAD)),
-            "heard": provider.heard[ThreadId(THREAD)],
+            "received": provider.received[ThreadId(THREAD)],
             "files": {path.name: path.read_text() for path in sorted(it.workspace.iterdir())},
             "errors": errors,
         }
@@ -89,7 +88,7 @@ async def _until(it: Stage, condition: Condition, *, after: int) -> PersistedEve
 
 
 def _private(what: str) -> str:
-    """An id as a careful client gives it: nobody can guess it from another."""
+    """An id as a careful client chooses it: it cannot be guessed from another one."""
     return hashlib.sha256(what.encode()).hexdigest()
 
 
@@ -98,7 +97,7 @@ def _errors(it: Stage) -> list[str]:
 
 
 def _seen(event: dict[str, Any]) -> dict[str, Any]:
-    """An event without what other streams and other runs have a part in."""
+    """An event without the fields that depend on other streams and other runs."""
     del event["sequence"]
     event["metadata"].pop("commandFingerprint", None)
     return event

@@ -1,7 +1,7 @@
-"""Runs one program again: `python -m tests.support.interleaving 'Program(…)' --times 100`, on both backends.
+"""Run one program again: `python -m tests.support.interleaving 'Program(…)' --times 100`, on both backends.
 
-The program is what a failing test printed. Its steps are the same each time; how threads take turns is not, so what
-failed once may need some runs to fail again. The first failure is printed, and ends it with 1.
+The program is what a failing test printed. Its steps are the same each time, but threads may take turns differently, so
+a failure may need several runs to appear again. The first failure is printed and ends the run with 1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A database's file as a clean stop, or a crash, left it: its log, its receipts, its rows, against what is known."""
+"""The file of a database after a clean stop or a crash: its log, receipts and rows are compared with what is known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RECEIPTS: Final = (
 def check_at_rest(
     path: Path, journal: Journal, *, known: Sequence[LoggedEvent]
 ) -> tuple[list[LoggedEvent], dict[str, int]]:
-    """Check everything that can be said of the file; its log and the positions of its projectors."""
+    """Check everything that can be checked on the file; return its log and the positions of its projectors."""
     database = open_reader(path)
     try:
         log = read_events(database, EventPage(after=0, limit=1_000_000))
@@ -46,7 +46,7 @@ def check_at_rest(
 
 
 def check_verified(path: Path, log: Sequence[LoggedEvent]) -> None:
-    """`verify` finds nothing but the events that do not decode, each of which it names."""
+    """Assert that `verify` finds nothing but the events that do not decode, and names each of them."""
     report = verify_database(path)
     alien = [f"event {event.sequence} ({event.event_type})" for event in log if not isinstance(event, PersistedEvent)]
     assert [(one.check, one.where) for one in report.findings] == [("payloads", where) for where in alien]
@@ -64,7 +64,7 @@ def check_numbers(log: Sequence[LoggedEvent]) -> None:
 
 
 def _check_rows(database: peewee.SqliteDatabase, log: Sequence[LoggedEvent]) -> dict[str, int]:
-    """Each projection's rows are those of its position, which is dated by its event."""
+    """Each projection's rows are those of its position, which has the time of its event."""
     stored = read_positions(database)
     for one in PROJECTIONS:
         position, table = stored[one.name].last_applied_sequence, one.model._meta.table_name
@@ -74,7 +74,7 @@ def _check_rows(database: peewee.SqliteDatabase, log: Sequence[LoggedEvent]) -> 
 
 
 def write_alien(path: Path, event_type: str, log: Sequence[LoggedEvent]) -> None:
-    """Append an event that this version cannot read, as another version or a defect would have written it."""
+    """Append an event that this version cannot decode, as another version or a defect would have written it."""
     streams = [event.stream_id for event in log if event.aggregate_kind == "thread"]
     stream = streams[-1] if streams else "alien"
     version = 1 + sum(event.aggregate_kind == "thread" and event.stream_id == stream for event in log)
@@ -104,7 +104,7 @@ def write_alien(path: Path, event_type: str, log: Sequence[LoggedEvent]) -> None
 
 @attrs.frozen
 class LogRead:
-    """Part of the log, as a read or a subscription gave it."""
+    """Part of the log, as a read or a subscription returned it."""
 
     after: int
     thread: str | None

@@ -1,4 +1,4 @@
-"""A client of a host that may fail and die: what it asks for, and which answers it may be given."""
+"""A client of a host that may fail and die: what it asks for, and which answers are allowed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from orchestrion.runtime.runtime import Runtime
 from tests.support import builders as make
 from tests.support.interleaving.at_rest import LogRead
 from tests.support.interleaving.faults import NAMES, Faults
-from tests.support.interleaving.journal import Answer, Entry, Journal, Told
+from tests.support.interleaving.journal import Answer, Entry, Journal, Outcome
 from tests.support.interleaving.program import Abandon, Dispatch, Form, ReadLog, Rebuild, SendAgain, TakeSnapshot
 from tests.support.model_host import ModelHost
 from tests.support.random_commands import RunWriter
@@ -42,7 +42,7 @@ from tests.support.snapshot_oracle import snapshot_json
 
 @attrs.frozen(kw_only=True)
 class SnapshotRead:
-    """A snapshot, and the head of the log when it was asked for."""
+    """A snapshot, and the head of the log when it was requested."""
 
     form: Form
     thread: str | None
@@ -50,7 +50,7 @@ class SnapshotRead:
     floor: int
 
     def check(self, log: list[LoggedEvent]) -> None:
-        """It is the fold of the log up to its sequence, which is no older than the question."""
+        """Assert that it is the fold of the log up to its sequence, which is not older than the request."""
         sequence = self.found["snapshotSequence"]
         assert self.floor <= sequence <= len(log)
         expected = snapshot_json(log[:sequence], detail="summary" if self.form == "summary" else "full")
@@ -63,7 +63,7 @@ class SnapshotRead:
 
 
 class Client:
-    """Sends and reads by a runtime that changes with every life. What comes once `is_dead` never came."""
+    """Sends and reads through a runtime that changes with every life. Nothing received after `is_dead` counts."""
 
     def __init__(self, journal: Journal, faults: Faults, *, prefix: str, is_dead: Callable[[], bool]) -> None:
         self.journal = journal
@@ -85,11 +85,11 @@ class Client:
         self._may_be_refused = False
 
     def expect_stop(self) -> None:
-        """The runtime is about to stop: from now on it may refuse what it is asked."""
+        """The runtime is about to stop: from now on it may refuse requests."""
         self._may_be_refused = True
 
     def commands(self, kind: str | None, pick: int) -> list[Command]:
-        """What a host would now send: the same for the same pick and the same log."""
+        """The command that a host would now send: the same for the same pick and the same log."""
         self._writer.host = self.host.copy()
         self._writer.choose_by(random.Random(pick))
         before = len(self._writer.steps)
@@ -112,7 +112,7 @@ class Client:
             await self._send(entry, wait_for)
 
     async def send_at_once(self, entries: list[Entry]) -> None:
-        """Everything stands in the mailbox, in this order, before the first answer is awaited."""
+        """Everything is in the mailbox, in this order, before the first answer is awaited."""
         submissions: list[tuple[Entry, Awaitable[DispatchResult]]] = []
         for entry in entries:
             self.journal.note(entry, "sent")
@@ -135,7 +135,7 @@ class Client:
         assert accepted == sorted(accepted), "commands were taken in another order than they were submitted"
 
     async def abandon(self, asked: Abandon) -> None:
-        """Dispatch, and be cancelled after some turns of the loop: the outcome is unknown."""
+        """Dispatch, and be cancelled after some iterations of the loop: the outcome is unknown."""
         for command in self.commands(asked.kind, asked.pick)[:1]:
             entry = self.journal.entry(command)
             async with anyio.create_task_group() as tasks:
@@ -155,7 +155,7 @@ class Client:
             await self._send_changed(entry)
 
     async def send_invalid(self, pick: int) -> None:
-        """What is not well formed, and what a client may not send, leaves nothing."""
+        """A malformed command, or one that a client may not send, changes nothing."""
         invalid = make.project_create("invalid", title="", command_id=f"invalid-{pick}")
         internal = make.session_set("running", command_id=f"internal-{pick}")
         for command, field in ((invalid, "title"), (internal, "type")):
@@ -225,7 +225,7 @@ class Client:
         assert self._faults.can_stall(stalled.projector), stalled
 
     def _check_struck(self) -> None:
-        """A failure of the storage is told of only when there was one."""
+        """A storage failure is only reported if there was one."""
         assert self._faults.has_struck
 
     async def _send(self, entry: Entry, wait_for: tuple[str, ...]) -> None:
@@ -240,16 +240,16 @@ class Client:
             assert all(positions[name] >= answer.sequence for name in wait_for)
 
     async def _send_changed(self, entry: Entry) -> None:
-        """Other content under an old id: an acceptance is told apart from it, a rejection stays."""
+        """Other content under an old id: refused if the first command was accepted, else the rejection is repeated."""
         changed = make.project_meta_update("other", title=Label("other"), command_id=entry.command.command_id)
         assert entry.answer is not None
         reason = entry.answer.reason
         try:
             await self.runtime.dispatch(changed, actor="client")
         except CommandIdReused:
-            told: str | None = None
+            outcome: str | None = None
         except CommandRejected as rejected:
-            told = rejected.reason if rejected.duplicate else f"anew: {rejected.reason}"
+            outcome = rejected.reason if rejected.duplicate else f"anew: {rejected.reason}"
         except (StoreError, RuntimeFailed):
             self._check_struck()
             return
@@ -258,19 +258,19 @@ class Client:
             return
         else:
             raise AssertionError(f"{entry} was accepted again with other content")
-        assert told == reason, entry
+        assert outcome == reason, entry
 
     async def _answer(
         self, entry: Entry, result: Awaitable[DispatchResult], *, is_awaited: bool = False
     ) -> Answer | None:
-        """What a sender was told, unless nobody heard of it any more. `is_awaited`: its rows are waited for too."""
-        told: Answer | Told
+        """Record a sender's outcome unless the host has died. `is_awaited`: its rows are waited for too."""
+        outcome: Answer | Outcome
         try:
             accepted = await result
-            told = Answer(accepted.sequence, None, accepted.duplicate)
+            outcome = Answer(accepted.sequence, None, accepted.duplicate)
         except CommandRejected as rejected:
-            told = Answer(None, rejected.reason, rejected.duplicate)
-        except ProjectionStalled as stalled:  # accepted, and not shown by who was waited for
+            outcome = Answer(None, rejected.reason, rejected.duplicate)
+        except ProjectionStalled as stalled:  # accepted, but the projections that were waited for do not show it
             self.check_stall_is_expected(stalled)
             return None
         except RuntimeFailed:
@@ -282,13 +282,13 @@ class Client:
             return None
         except StoreError:
             self._check_struck()
-            told = "refused"
+            outcome = "refused"
         except ConcurrencyConflict:
-            told = "refused"
+            outcome = "refused"
         if self._is_dead():
             return None
-        self.journal.note(entry, told)
-        return told if isinstance(told, Answer) else None
+        self.journal.note(entry, outcome)
+        return outcome if isinstance(outcome, Answer) else None
 
     def _refuse(self, entry: Entry) -> None:
         """A runtime that stops does not take a command."""
@@ -324,5 +324,5 @@ class Client:
 
 
 def _version_of(entry: Entry) -> int | None:
-    """A command that is known to be accepted is answered from its receipt, whatever version it expects."""
+    """A command known to be accepted is answered from its receipt, whatever version it expects."""
     return entry.expected_version if entry.answer is None else None

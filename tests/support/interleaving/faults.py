@@ -1,8 +1,7 @@
-"""Everything that may fail below the public API, armed one by one and disarmed at once.
+"""Every fault below the public API, armed one by one and disarmed at once.
 
-A crash is a copy of the directory, made by the thread that reaches the crash point, at that point: what is in the files
-then is what SIGKILL leaves. The writing thread stands still meanwhile, or is in the middle of appending to the WAL,
-which SQLite tells by its checksums.
+A crash is a copy of the directory, made at the crash point by the thread that reaches it: the files then are what
+SIGKILL leaves. The writing thread waits meanwhile, or is appending to the WAL, which SQLite detects by its checksums.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ Apply = Callable[[Any, peewee.SqliteDatabase, Sequence[PersistedEvent]], None]
 
 
 class Injected(Exception):
-    """A defect that a test put there."""
+    """A defect that a test added."""
 
 
 class Faults:
-    """Small bounds, and faults that one database meets. Outside `sparing` everything that is armed may happen."""
+    """Small bounds, and the faults of one database. Outside `sparing` every armed fault may happen."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *, crash: Callable[[], None]) -> None:
         self.defects: dict[str, int] = {}
         self.has_struck = False
-        """Whether a fault of the storage has been armed in this life: callers may be told of it."""
+        """Whether a fault of the storage has been armed in this life: callers may get an error about it."""
         self._hiccups: dict[str, int] = {}
         self._statement: tuple[str, int] | None = None
         self._commit: tuple[CommitEnd, int] | None = None
@@ -64,7 +63,7 @@ class Faults:
 
     @contextmanager
     def sparing(self) -> Iterator[None]:
-        """Nothing fails in the block: it looks at files, it is no host."""
+        """Nothing fails in the block, which looks at files and is not a host."""
         self._spares += 1
         try:
             yield
@@ -72,7 +71,7 @@ class Faults:
             self._spares -= 1
 
     def crash_at(self, point: str, times: int) -> None:
-        """Let the host die when it reaches the point for the n-th time."""
+        """Make the host die when it reaches the point for the n-th time."""
         self._points[point] = times
 
     def forget_crash(self) -> None:
@@ -80,7 +79,7 @@ class Faults:
 
     @property
     def has_unknown_commit(self) -> bool:
-        """Whether a commit's outcome could not be found out, of which the runtime may not know yet."""
+        """Whether a commit's outcome could not be found out, which the runtime may not know yet."""
         return self._nobody_can_write
 
     def can_stall(self, projector: str) -> bool:
@@ -93,7 +92,7 @@ class Faults:
         self._suspects.add(name)
 
     def disturb_projector(self, name: str, times: int) -> None:
-        """The storage fails under this projector, so many times."""
+        """The storage fails under this projector, this many times."""
         self._hiccups[name] = times
         self.has_struck = True
 
@@ -106,7 +105,7 @@ class Faults:
         self.has_struck = True
 
     def calm(self) -> None:
-        """The storage is sound again, and no crash is armed; defects stay."""
+        """The storage works again, and no crash is armed; defects stay."""
         self._hiccups.clear()
         self._points.clear()
         self._statement = self._commit = None
@@ -115,7 +114,7 @@ class Faults:
         self.has_struck = False
 
     def repair(self) -> set[str]:
-        """Every defect is gone; the names of the projectors that had one."""
+        """Remove every defect; return the names of the projectors that had one."""
         repaired = set(self.defects)
         self.defects.clear()
         return repaired

@@ -1,7 +1,7 @@
-"""What clients asked for and were told, over all lives of a database, and what that obliges the log to hold.
+"""What clients asked for and were answered, over all lives of a database, and what the log must therefore hold.
 
-An answer that says "nothing was written" obliges as much as an acceptance. Whoever got no answer (the caller was
-cancelled, the host died) may find the command whole or absent, and is told by sending it again.
+An answer that means "nothing was written" binds as much as an acceptance. After no answer (the caller was cancelled,
+the host died) the command may be whole or absent; sending it again shows which.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.support.admitted import admitted
 from tests.support.builders import at
 from tests.support.model_host import ModelHost
 
-Told: TypeAlias = Literal["sent", "refused"]
+Outcome: TypeAlias = Literal["sent", "refused"]
 
 
 @attrs.frozen
 class Answer:
-    """What a command came to: the sequence of its last event, or the reason of its rejection."""
+    """A command's outcome: the sequence of its last event, or the reason of its rejection."""
 
     sequence: int | None
     reason: str | None
@@ -36,7 +36,7 @@ class Answer:
 
 @attrs.define(eq=False)
 class Entry:
-    """A command and what became of every time it was sent."""
+    """A command and the outcome of every time it was sent."""
 
     command: Command
     actor: ActorKind
@@ -47,11 +47,11 @@ class Entry:
 
     @property
     def is_absent(self) -> bool:
-        """Whether every sender was told that nothing was written."""
+        """Whether every sender was answered that nothing was written."""
         return self.sent == self.refused
 
     def take(self, answer: Answer) -> None:
-        """Note an answer: the same as every other, and the first time at most once."""
+        """Record an answer: it equals every other one, and is no duplicate at most once."""
         before = self.answer
         if before is None:
             self.answer = answer
@@ -59,7 +59,7 @@ class Entry:
         assert (before.sequence, before.reason) == (answer.sequence, answer.reason), (
             f"{self.command} was answered {before}, then {answer}"
         )
-        assert before.duplicate or answer.duplicate, f"{self.command}: two senders were told that they were first"
+        assert before.duplicate or answer.duplicate, f"{self.command}: two senders were both first"
         if before.duplicate:
             self.answer = answer
 
@@ -75,20 +75,20 @@ class Journal:
         self.entries: dict[CommandId, Entry] = {}
         self.invalid: set[str] = set()
         """The ids of commands that were not well formed."""
-        self.listener: Callable[[Entry, Answer | Told], None] | None = None
+        self.listener: Callable[[Entry, Answer | Outcome], None] | None = None
         """Called before anything else happens."""
 
-    def note(self, entry: Entry, told: Answer | Told) -> None:
-        """A command was sent, or a sender was told that nothing was written, or was answered."""
+    def note(self, entry: Entry, outcome: Answer | Outcome) -> None:
+        """Record that a command was sent, that a sender learned that nothing was written, or an answer."""
         if self.listener is not None:
-            self.listener(entry, told)
-        match told:
+            self.listener(entry, outcome)
+        match outcome:
             case "sent":
                 entry.sent += 1
             case "refused":
                 entry.refused += 1
             case _:
-                entry.take(told)
+                entry.take(outcome)
 
     def entry(self, command: Command, *, expected_version: int | None = None) -> Entry:
         entry = self.entries.get(command.command_id)
@@ -98,7 +98,7 @@ class Journal:
         return entry
 
     def check(self, log: list[LoggedEvent], receipts: Mapping[str, ReceiptRow]) -> None:
-        """The log is what deciding its commands one by one gives; every command is whole or absent, as was told."""
+        """The log is what deciding its commands one by one gives; every command is whole or absent, as answered."""
         self._check_answers(log, receipts)
         rejected: dict[int, list[ReceiptRow]] = {}
         for receipt in receipts.values():
@@ -144,11 +144,11 @@ class Journal:
             assert decision == Rejection(reason=str(receipt.error)), f"{entry} at {host.head}: {decision}"
 
     def _check_acceptance(self, host: ModelHost, first: PersistedEvent, log: list[LoggedEvent]) -> None:
-        """The events that stand here are those that the command leads to here, all of them, next to each other."""
+        """The events here are all those that the command leads to here, adjacent."""
         entry = self.entries.get(CommandId(str(first.command_id)))
         events = [event for event in log if event.command_id == first.command_id]
         assert [event.sequence for event in events] == [first.sequence + number for number in range(len(events))]
-        if entry is None:  # a command of the runtime's own
+        if entry is None:  # an internal command
             return
         if entry.expected_version is not None:
             assert first.stream_version == entry.expected_version + 1, entry

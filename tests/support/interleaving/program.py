@@ -1,7 +1,7 @@
 """A program: what clients, faults and crashes do to one database, as data that prints, shrinks and runs again.
 
-Steps follow each other; the operations of a step run side by side. What an operation names by a small number (a thread,
-an old command, a position) is looked up in what is there when it runs, so that any part of a program is a program.
+Steps follow each other; the operations of a step run concurrently. Operations name things (a thread, an old command, a
+position) by a small number that is resolved when they run, so that any part of a program is a program.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Form: TypeAlias = Literal["whole", "summary", "thread", "streamed"]
 CommitEnd: TypeAlias = Literal["before", "after", "lost"]
 AlienEvent: TypeAlias = Literal["thread.teleported", "thread.message-sent", "thread.session-stop-requested"]
 CrashAt: TypeAlias = CrashPoint | None
-"""None: between two commits, when everything has come to rest."""
+"""None: between two commits, when nothing is under way."""
 
 
 @attrs.frozen(kw_only=True)
 class Dispatch:
-    """Commands of one kind, one by one, or all in the mailbox before the first is awaited, each twice perhaps.
+    """Commands of one kind, one by one or all submitted before the first is awaited, optionally each twice.
 
-    With `shift`, the first expects its stream to be so much off the version that is known.
+    With `shift`, the first expects its stream to be this far from the known version.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Dispatch:
 
 @attrs.frozen(kw_only=True)
 class Abandon:
-    """A command whose caller is cancelled after so many turns of the loop."""
+    """A command whose caller is cancelled after this many iterations of the loop."""
 
     kind: str
     pick: int = 0
@@ -47,7 +47,7 @@ class Abandon:
 
 @attrs.frozen(kw_only=True)
 class SendAgain:
-    """An old command once more, with the same content or with other content under its id."""
+    """An old command again, with the same content or with other content under its id."""
 
     pick: int
     changed: bool = False
@@ -60,7 +60,7 @@ class SendInvalid:
 
 @attrs.frozen(kw_only=True)
 class TakeSnapshot:
-    """A snapshot; cancelled after so many turns of the loop, if after any."""
+    """A snapshot; cancelled after this many iterations of the loop, or never."""
 
     form: Form = "whole"
     pick: int = 0
@@ -69,7 +69,7 @@ class TakeSnapshot:
 
 @attrs.frozen(kw_only=True)
 class Follow:
-    """A reader takes so many events of those that are there."""
+    """A reader takes this many of the published events."""
 
     reader: int
     events: int
@@ -77,7 +77,7 @@ class Follow:
 
 @attrs.frozen(kw_only=True)
 class Listen:
-    """A reader takes what comes, and is cancelled after so many turns of the loop, waiting or not."""
+    """A reader takes events, and is cancelled after this many iterations of the loop, waiting or not."""
 
     reader: int
     turns: int
@@ -85,7 +85,7 @@ class Listen:
 
 @attrs.frozen(kw_only=True)
 class Reconnect:
-    """A reader subscribes again, from where it stands or from a new snapshot."""
+    """A reader subscribes again, from its position or from a new snapshot."""
 
     reader: int
     afresh: bool = False
@@ -101,7 +101,7 @@ class ReadLog:
 
 @attrs.frozen(kw_only=True)
 class Rebuild:
-    """Projections made anew; all of them where none is named. Cancelled after so many pages, if after any."""
+    """Rebuild projections; all of them if none is named. Cancelled after this many pages, or never."""
 
     projectors: tuple[int, ...] = ()
     cancelled_after: int | None = None
@@ -109,7 +109,7 @@ class Rebuild:
 
 @attrs.frozen(kw_only=True)
 class Defect:
-    """A projector fails at what it handles from an event on that is so far ahead, until it is repaired."""
+    """A projector fails from this many events ahead on, until it is repaired."""
 
     projector: int
     ahead: int = 1
@@ -117,7 +117,7 @@ class Defect:
 
 @attrs.frozen(kw_only=True)
 class Hiccup:
-    """A projector's storage fails so many times."""
+    """A projector's storage fails this many times."""
 
     projector: int
     times: int = 1
@@ -125,7 +125,7 @@ class Hiccup:
 
 @attrs.frozen(kw_only=True)
 class FailStatement:
-    """A group's statement fails so many times, with its events written or with its receipts written too."""
+    """A group's statement fails this many times, with its events written, or its receipts too."""
 
     where: Literal["events", "receipts"] = "events"
     times: int = 1
@@ -133,7 +133,7 @@ class FailStatement:
 
 @attrs.frozen(kw_only=True)
 class FailCommit:
-    """The n-th COMMIT from now reports an error: it did not take place, it did, or nobody can find out."""
+    """The n-th COMMIT from now reports an error: it took no effect, it did, or nobody can find out."""
 
     end: CommitEnd = "before"
     nth: int = 1
@@ -141,7 +141,7 @@ class FailCommit:
 
 @attrs.frozen(kw_only=True)
 class Repair:
-    """Nothing fails any more, and projectors that have halted get new rows."""
+    """Nothing fails any more, and halted projectors are rebuilt."""
 
 
 Operation: TypeAlias = (
@@ -165,14 +165,14 @@ Operation: TypeAlias = (
 
 @attrs.frozen(kw_only=True)
 class Together:
-    """Operations side by side, and then quiet."""
+    """Concurrent operations, then a wait until nothing is under way."""
 
     operations: tuple[Operation, ...]
 
 
 @attrs.frozen(kw_only=True)
 class Stop:
-    """A clean stop, so many turns of the loop after these operations began.
+    """A clean stop this many iterations of the loop after these operations began.
 
     Before the next start, another version of the program may have written an event.
     """
@@ -185,7 +185,7 @@ class Stop:
 
 @attrs.frozen(kw_only=True)
 class Crash:
-    """The host dies in the midst of these operations, or as it starts again, and starts again."""
+    """The host dies during these operations, or while it starts again, and starts again."""
 
     point: CrashAt = None
     times: int = 1
@@ -198,7 +198,7 @@ Step: TypeAlias = Together | Stop | Crash
 
 @attrs.frozen(kw_only=True)
 class Program:
-    """So many commands to begin with, then the steps."""
+    """The number of commands to begin with, then the steps."""
 
     seed: int = 0
     commands: int = 0

@@ -1,4 +1,4 @@
-"""Programs as Hypothesis draws them: what is said often, what seldom, and crashes where a load reaches their point."""
+"""Programs as Hypothesis draws them: common and rare operations, and crashes at points that the load reaches."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ IN_STARTS: Final[tuple[CrashPoint, ...]] = (
     "recovery.settled",
     "recovery.published",
 )
-"""The points that a program reaches; those of agents, of their workspaces and of migrations it does not."""
+"""The points that a program reaches; it has no agents, workspaces or migrations."""
 
 
 def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
-    """One of these, each so often. (`one_of` takes a strategy that is named twice for one.)"""
+    """One of these, by weight. (`one_of` counts a strategy that is named twice once.)"""
     weighed = [choice for weight, choice in choices for _ in range(weight)]
     return st.integers(0, len(weighed) - 1).flatmap(weighed.__getitem__)
 
@@ -174,7 +174,7 @@ def programs() -> st.SearchStrategy[Program]:
 
 
 def deadly_programs() -> st.SearchStrategy[Program]:
-    """Programs with a crash, other steps before and after it."""
+    """Programs with a crash, and other steps before and after it."""
     return st.builds(
         Program,
         seed=st.integers(0, 1000),

@@ -1,4 +1,4 @@
-"""A client that shows what it knows: a snapshot, and every event after it, read at its own pace and over restarts."""
+"""A client that holds a snapshot and every event after it, read at its own pace and across restarts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTHING: dict[str, Any] = {
 
 
 class Reader:
-    """One client. What it hears once its host `is_dead` never came to it."""
+    """One client. What it receives after its host `is_dead` does not count."""
 
     def __init__(self, *, is_dead: Callable[[], bool]) -> None:
         self._model = ClientModel(NOTHING)
@@ -42,12 +42,12 @@ class Reader:
         return self._model.snapshot()
 
     async def connect(self, runtime: Runtime) -> None:
-        """Subscribe from where it stands, with another host perhaps."""
+        """Subscribe from its position, perhaps at another host."""
         async with self._turn:
             await self._subscribe(runtime)
 
     async def restart_from_snapshot(self) -> None:
-        """Forget everything, take a snapshot, and go on from it. Without one, it stays as it is."""
+        """Replace its state by a new snapshot and continue from there. Without a snapshot, it stays as it is."""
         async with self._turn:
             assert self._runtime is not None
             try:
@@ -59,7 +59,7 @@ class Reader:
                 await self._subscribe(self._runtime)
 
     async def follow(self, events: int) -> None:
-        """Take so many events, of those that are published."""
+        """Take this many of the published events."""
         async with self._turn:
             assert self._runtime is not None
             assert self._events is not None
@@ -71,7 +71,7 @@ class Reader:
                 self._take(event)
 
     async def listen(self, turns: int) -> None:
-        """Take what comes until so many turns of the loop have passed."""
+        """Take events until this many iterations of the loop have passed."""
         async with self._turn, anyio.create_task_group() as tasks:
             tasks.start_soon(self._hear)
             for _ in range(turns):

@@ -1,6 +1,6 @@
-"""What a host of the interleavings is given: an agent that never comes, and ids and instants that count.
+"""The surroundings of a host in interleavings: an agent that never starts, and counted ids and instants.
 
-And what such a host has to come to: nothing that nobody owns, nothing that nobody answers.
+Also the state that such a host must reach: nothing without an owner, no request without an answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.support.model_host import ModelHost
 
 
 class NoAgent:
-    """A provider whose agent never comes up: turns that are asked for end with an error, and nothing runs."""
+    """A provider whose agent never starts: requested turns end with an error, and nothing runs."""
 
     name = adapter_key = "nobody"
 
@@ -29,7 +29,7 @@ class NoAgent:
 
 
 class CountingMint:
-    """Ids and instants in the order in which they are asked for, over all lives."""
+    """Ids and instants in the order of the requests, over all lives."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -44,7 +44,7 @@ class CountingMint:
 
 
 async def check_owned(runtime: Runtime) -> None:
-    """Nothing that a dead host did goes on, where no agent ever comes."""
+    """Assert that nothing of a dead host continues, since no agent ever starts."""
     snapshot = await runtime.get_snapshot()
     for thread in snapshot.threads:
         if thread.deleted_at is None:
@@ -55,7 +55,7 @@ async def check_owned(runtime: Runtime) -> None:
 
 
 async def wait_until_settled(runtime: Runtime) -> None:
-    """Everything that was asked of an agent has its outcome."""
+    """Wait until every request to an agent has its outcome."""
     host = ModelHost()
     async with runtime.subscribe(0) as events:
         while host.head < runtime.health().head or any(thread.open_intents for thread in host.threads.values()):

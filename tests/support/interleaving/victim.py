@@ -1,7 +1,7 @@
-"""A host in a process of its own that runs a program until it dies of it, by SIGKILL.
+"""A host in its own process that runs a program until it dies by SIGKILL.
 
-It tells of every command before it is sent and after it was answered, a line of JSON each, in the pipe before the next
-thing happens. `run_victim` is its parent's end: the journal of what was told.
+It reports every command before it is sent and after it was answered, as a line of JSON each, which is in the pipe
+before anything else happens. `run_victim` is the parent's side: the journal of these reports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 
 from orchestrion.contracts.admission import command_json, parse_command
 from tests.support.interleaving import program as program_module
-from tests.support.interleaving.journal import Answer, Entry, Journal, Told
+from tests.support.interleaving.journal import Answer, Entry, Journal, Outcome
 from tests.support.interleaving.program import Program
 from tests.support.interleaving.world import World
 
@@ -27,21 +27,21 @@ _ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 def read_program(text: str) -> Program:
-    """The program that was printed so."""
+    """Parse a printed program."""
     program = eval(text, vars(program_module).copy())
     assert isinstance(program, Program)
     return program
 
 
 def run_victim(directory: Path, program: Program, backend: str) -> tuple[Journal, int]:
-    """Run a host on `directory` to its end; what it told, and its exit code."""
+    """Run a host on `directory` to its end; return its journal and its exit code."""
     host = subprocess.Popen(
         [sys.executable, "-m", __name__, str(directory), backend, repr(program)], cwd=_ROOT, stdout=subprocess.PIPE
     )
     assert host.stdout is not None
     journal = Journal()
-    with host, host.stdout as told:
-        for line in told:
+    with host, host.stdout as outcome:
+        for line in outcome:
             if line.endswith(b"\n"):
                 _take(journal, orjson.loads(line))
     return journal, host.returncode
@@ -50,15 +50,15 @@ def run_victim(directory: Path, program: Program, backend: str) -> tuple[Journal
 def _take(journal: Journal, line: dict[str, Any]) -> None:
     entry = journal.entry(parse_command(line["command"]))
     entry.expected_version = line["expectedVersion"]
-    told: Told | list[Any] = line["told"]
-    journal.note(entry, Answer(*told) if isinstance(told, list) else told)
+    outcome: Outcome | list[Any] = line["outcome"]
+    journal.note(entry, Answer(*outcome) if isinstance(outcome, list) else outcome)
 
 
-def _tell(entry: Entry, told: Answer | Told) -> None:
+def _report(entry: Entry, outcome: Answer | Outcome) -> None:
     line = {
         "command": command_json(entry.command),
         "expectedVersion": entry.expected_version,
-        "told": told if isinstance(told, str) else [told.sequence, told.reason, told.duplicate],
+        "outcome": outcome if isinstance(outcome, str) else [outcome.sequence, outcome.reason, outcome.duplicate],
     }
     os.write(1, orjson.dumps(line) + b"\n")
 
@@ -70,7 +70,7 @@ def _die() -> None:
 async def _run(directory: Path, program: Program) -> None:
     with pytest.MonkeyPatch.context() as patch:
         world = World(directory, patch, program, die=_die)
-        world.journal.listener = _tell
+        world.journal.listener = _report
         await world.run()
 
 

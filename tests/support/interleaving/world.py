@@ -1,7 +1,7 @@
 """One database through all its lives: a program runs, hosts stop and die, and everything is checked in between.
 
-A crash leaves what a copy of the directory holds at that instant. The host that "died" works on until its operations
-are over, on files that nobody looks at again, and nothing that it says from then on was heard by anybody.
+A crash leaves a copy of the directory at that instant. The host that "died" works on until its operations are over, on
+files that are not looked at again, and none of its later answers counts.
 """
 
 from __future__ import annotations
@@ -62,10 +62,9 @@ from tests.support.stage import SAFETY_NET_SECONDS
 
 
 class World:
-    """Runs a program on a database in `directory`.
+    """Runs a program on a database in `directory`. `die` ends the process at a crash, instead of making a copy.
 
-    `die` ends the process at a crash, instead of a copy. With the `journal` of a host that did so, the world goes on
-    where that ended.
+    With the `journal` of a host that died so, the world continues where that host ended.
     """
 
     def __init__(
@@ -105,7 +104,7 @@ class World:
         return self._directory / f"life-{self._lives}"
 
     async def run(self) -> None:
-        """Every step, and all checks."""
+        """Run every step and all checks."""
         self._life.mkdir(exist_ok=True)
         self._readers = [Reader(is_dead=lambda: self._is_dead) for _ in range(READERS)]
         is_over = False
@@ -117,7 +116,7 @@ class World:
                 await run_sync(self._lie)
 
     async def _live(self) -> bool:
-        """One life; whether the program is over with it."""
+        """Run one life; return whether it ended the program."""
         self._faults.database = str(self.path)
         if self._armed_at_start is not None and self._armed_at_start.point is not None:
             self._faults.crash_at(self._armed_at_start.point, self._armed_at_start.times)
@@ -143,11 +142,13 @@ class World:
         return [NoAgent()] if self._provider else []
 
     def _options(self) -> RuntimeOptions:
-        readers = 1 + self._program.seed % 4  # a crash is a copy here, and its original lives no more
+        readers = 1 + self._program.seed % 4  # a crash is a copy here, and its original is not used any more
         return RuntimeOptions(mint=self._mint, loaded_threads=1, reader_connections=readers, copy_policy="perform")
 
     async def _serve(self, runtime: Runtime, outside: TaskGroup) -> bool:
-        """Run steps until one ends this life; whether the program is over. What is started `outside` outlives it."""
+        """Run steps until one ends this life; return whether the program is over. What is started `outside` outlives
+        it.
+        """
         if self._is_dead:  # it died as it started
             return False
         self._faults.forget_crash()
@@ -163,16 +164,16 @@ class World:
             step = self._steps.popleft()
             if not await self._take(step, outside) or runtime.health().status == "failed":
                 return False
-        if self._provider:  # whose sessions still write: what is compared last has to stand still
+        if self._provider:  # whose sessions still write: what is compared last must not change
             self._provider = False
             return False
-        if self._faults.has_unknown_commit:  # the runtime fails of it, now or in a moment
+        if self._faults.has_unknown_commit:  # the runtime fails because of it, now or in a moment
             return False
         await self._finish(runtime)
         return True
 
     async def _take(self, step: Step, outside: TaskGroup) -> bool:
-        """Whether the life goes on after this step."""
+        """Run one step; return whether the life goes on after it."""
         match step:
             case Together():
                 await self._perform_all(step.operations)
@@ -207,7 +208,7 @@ class World:
                 tasks.start_soon(self._perform, operation)
 
     async def _drain_abandoned_commands(self) -> None:
-        """Commands whose callers were cancelled are handled all the same, and may meet a fault that is armed."""
+        """Commands whose callers were cancelled are handled all the same, and may meet an armed fault."""
         while (health := self._client.runtime.health()).mailbox_depth or health.lane_depth:
             await anyio.lowlevel.checkpoint()
 
@@ -253,7 +254,7 @@ class World:
                 assert_never(operation)
 
     async def _repair(self) -> None:
-        """Nothing fails any more; who has halted gets new rows."""
+        """Stop all faults and rebuild halted projectors."""
         self._faults.repair()
         runtime = self._client.runtime
         halted = [one.name for one in runtime.health().projectors if one.status == "halted"]
@@ -262,7 +263,7 @@ class World:
                 await runtime.rebuild(halted)
 
     async def _arrive(self, runtime: Runtime) -> None:
-        """A host has started: the log is what it was, and with a provider nothing runs that nobody owns."""
+        """A host has started: the log is unchanged, and with a provider nothing runs without an owner."""
         before, self._log = self._log, []
         self._client.host = ModelHost()
         await self._catch_up()
@@ -276,7 +277,7 @@ class World:
             await reader.connect(runtime)
 
     async def _catch_up(self) -> None:
-        """Read what is new in the log, and check all that was read before and could not be judged."""
+        """Read what is new in the log, and check the earlier reads that could not be checked before."""
         if self._is_dead:
             return
         async for event in self._client.runtime.replay_events(len(self._log)):
@@ -287,12 +288,12 @@ class World:
         self._client.reads.clear()
 
     def _check_readers(self) -> None:
-        """Each shows the fold of what it has read."""
+        """Assert that each reader shows the fold of what it has read."""
         for reader in self._readers:
             assert reader.shows() == snapshot_json(self._log[: reader.position])
 
     async def _finish(self, runtime: Runtime) -> None:
-        """All is mended and sent again; then all say the same."""
+        """Mend everything and send it again; then assert that all agree."""
         await self._mend(runtime)
         await self._client.send_at_once(list(self.journal.entries.values()))
         head = runtime.health().head
@@ -307,7 +308,7 @@ class World:
             assert reader.shows() == snapshot
 
     async def _mend(self, runtime: Runtime) -> None:
-        """Nothing fails any more. A projector that has halted, or does so yet, gets new rows."""
+        """Stop all faults. Projectors that have halted, or still halt, are rebuilt."""
         self._faults.calm()
         self._faults.repair()
         is_shown = False
@@ -319,7 +320,7 @@ class World:
                 await runtime.rebuild([stalled.projector])
 
     def _crash(self) -> None:
-        """Copy everything as it stands; from here on nobody hears of this life."""
+        """Copy everything as it is; later answers of this life do not count."""
         if self._is_dead:
             return
         if self._die is not None:
@@ -327,13 +328,13 @@ class World:
         self._is_dead = True
         copy = self._directory / f"life-{self._lives + 1}"
         copy.mkdir()
-        # The database before its WAL: a WAL that is newer than the database holds whatever that lacks.
+        # The database before its WAL: a WAL that is newer than the database holds everything that the database lacks.
         for file in sorted(self._life.iterdir()):
             with suppress(FileNotFoundError):
                 shutil.copyfile(file, copy / file.name)
 
     def _lie(self) -> None:
-        """Nobody runs: judge the file, and let another version write to it where the program says so."""
+        """No host runs: check the file, and let another version write to it if the program demands that."""
         ends_well, self._ends_well = self._ends_well and not self._is_dead, False
         if self._is_dead:
             self._is_dead = False

@@ -1,4 +1,4 @@
-"""The wait between tries doubles with each failure in a row and has a bound."""
+"""The delay between attempts doubles with each consecutive failure and has a bound."""
 
 from __future__ import annotations
 

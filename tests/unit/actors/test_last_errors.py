@@ -1,4 +1,4 @@
-"""The last error of each actor: newest first, counted, and not more of them than a bound."""
+"""The last error of each actor: newest first, counted, and bounded in number."""
 
 from __future__ import annotations
 

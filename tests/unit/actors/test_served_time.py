@@ -1,4 +1,4 @@
-"""Deadlines of what waits for others, in a host that blocks its event loop. `block` is that fault."""
+"""Deadlines of waits in a host that blocks its event loop. `block` is that fault."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ DEADLINE = 1.0
 BLOCKED = 1.2
 """How long the host blocks its event loop: longer than the deadline."""
 PASSES = 20
-"""Of the event loop: what an answer that has arrived takes to be read, amply."""
+"""The time on the event loop in which an answer that has arrived is surely read."""
 
 
 def block(seconds: float) -> None:
-    """What a host must not do on its event loop, and does."""
+    """Block the event loop, which a host must not do."""
     time.sleep(seconds)
 
 
@@ -147,7 +147,7 @@ class TestServedDeadline:
             await checkpoint()
         assert outer.cancelled_caught
 
-    async def test_clock_stands_still_while_the_loop_is_blocked(self) -> None:
+    async def test_clock_does_not_advance_while_the_loop_is_blocked(self) -> None:
         with served_scope(SAFETY_NET_SECONDS):
             began, began_at = served_clock().now(), anyio.current_time()
             block(0.5)

@@ -1,4 +1,4 @@
-"""Supervision: what is restarted, how often, and what a failure beyond that does and does not reach."""
+"""Supervision: what is restarted, how often, and what a failure beyond that affects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AT_ONCE = RestartPolicy(restarts=3, within_seconds=3600.0, backoff=NO_WAIT)
 
 
 class Observed:
-    """A supervisor with what it reported."""
+    """A supervisor and its reports."""
 
     def __init__(self) -> None:
         self.failures: list[ActorFailure] = []
@@ -41,7 +41,7 @@ async def observed() -> AsyncIterator[Observed]:
 
 
 def failing(times: int) -> tuple[Callable[[], Awaitable[None]], list[int]]:
-    """An actor that fails so often before it ends well, and the numbers of its runs."""
+    """An actor that fails this often before it ends well, and the numbers of its runs."""
     runs: list[int] = []
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""Who works in which workspace: turns meet, reverts are alone."""
+"""Which threads work in which workspace: turns run in parallel, reverts run alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T1, T2, T3 = TurnId("t1"), TurnId("t2"), TurnId("t3")
 
 
 async def settled() -> None:
-    """Every task has gone as far as it can without a worker thread's answer, and worker threads have answered."""
+    """Wait until every task waits for something other than a worker thread."""
     for _ in range(3):
         await anyio.to_thread.run_sync(lambda: None)
         await anyio.wait_all_tasks_blocked()
@@ -62,24 +62,24 @@ async def test_a_revert_is_refused_where_another_threads_turn_is_at_work(tmp_pat
 
 async def test_no_turn_begins_where_a_revert_is_and_reverts_take_turns(tmp_path: Path) -> None:
     use = WorkspaceUse()
-    said: list[str] = []
+    entered: list[str] = []
 
     async def begin() -> None:
         await use.begin_turn(A, T1, tmp_path)
-        said.append("turn")
+        entered.append("turn")
         use.end_turn(T1)
 
     async def revert(*, task_status: TaskStatus[None]) -> None:
         task_status.started()
         async with use.revert(B, tmp_path, waits=False):
-            said.append("second revert")
+            entered.append("second revert")
 
     async with anyio.create_task_group() as tasks, use.revert(C, tmp_path, waits=False):
         tasks.start_soon(begin)
         await tasks.start(revert)
         await settled()
-        assert said == []
-    assert sorted(said) == ["second revert", "turn"]
+        assert entered == []
+    assert sorted(entered) == ["second revert", "turn"]
 
 
 async def test_a_revert_that_was_begun_before_waits_for_turns(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The door: what a command must be before anything decides on it.
+"""Validation: what a command must be before it is decided.
 
-One long module: its tests run over the same seventeen examples, each field of each of them.
+One long module: its tests run over the same seventeen examples and each of their fields.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ NULL_ALLOWED = {
 
 
 def _paths(data: Any, prefix: str = "") -> list[str]:
-    """The path of every field of a wire form; what stands in an activity's payload is free-form."""
+    """The path of every field of a wire form; the content of an activity's payload is free-form."""
     found: list[str] = []
     for name, value in data.items():
         if prefix == "" and name == "type":
@@ -369,7 +369,7 @@ def test_a_count_is_a_whole_number_that_is_not_negative(kind: str, path: str) ->
 
 
 def _raw(characters: int) -> Attachment:
-    """An image of a type that nobody knows, with so many characters of base64."""
+    """An image of an unknown type, with this many characters of base64."""
     return Attachment(
         type="image",
         name=AttachmentName("raw"),
@@ -380,7 +380,7 @@ def _raw(characters: int) -> Attachment:
 
 
 def _of_size(size: int) -> Command:
-    """A command of so many bytes: two images of about half as many each, and text for the last few."""
+    """A command of this many bytes: two images of about half of them each, and text for the last few."""
     first, second = _raw(10_000_000), _raw(10_000_000)
     missing = size - len(orjson.dumps(command_json(turn_start(attachments=(first, second), text=""))))
     second = _raw(10_000_000 + missing // 4 * 4)
@@ -400,7 +400,7 @@ INSTANTS = [(kind, path) for kind, path in FIELDS if path.endswith("At")]
 
 @pytest.mark.spec("E17")
 @pytest.mark.parametrize(("kind", "path"), INSTANTS)
-def test_an_instant_is_normalised_wherever_it_stands(kind: str, path: str) -> None:
+def test_instant_is_normalised_in_every_field(kind: str, path: str) -> None:
     command = parse_command(_changed(kind, path, "2026-01-01T02:00:00.5+02:00"))
     holder, name = _holder(command_json(command), path)
     assert holder[name] == "2026-01-01T00:00:00.500Z"
@@ -477,7 +477,7 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_fields() -> None:
 
 
 @pytest.mark.spec("E12")
-def test_the_fingerprint_tells_types_and_absent_from_null() -> None:
+def test_fingerprint_distinguishes_types_and_absent_from_null() -> None:
     kinds: list[Command] = [
         project_meta_update("x"),
         project_meta_update("x", default_model=None),

@@ -1,4 +1,4 @@
-"""What a client's command says of itself is looked at: attachments, directories, lengths, control characters."""
+"""Checks of a client's command beyond its types: attachments, directories, lengths, control characters."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _refused(command: Command) -> InvalidCommand:
         ("image/svg+xml", "data:image/svg+xml;base64,PHN2Zy8+", 6),
     ],
 )
-def test_an_attachment_that_is_what_it_says_is_taken(mime: str, data: str, size: int) -> None:
+def test_attachment_that_matches_its_fields_is_accepted(mime: str, data: str, size: int) -> None:
     admit(_with(mime_type=mime, data_url=data, size_bytes=size), "client")
 
 
@@ -80,12 +80,12 @@ def test_an_attachment_that_is_what_it_says_is_taken(mime: str, data: str, size:
         ("name", {"name": "a\x00.png"}),
     ],
 )
-def test_an_attachment_that_is_not_what_it_says_is_refused_by_its_field(field: str, changed: dict[str, Any]) -> None:
+def test_attachment_that_contradicts_its_fields_is_refused(field: str, changed: dict[str, Any]) -> None:
     assert _refused(_with(**changed)).field == f"message.attachments[1].{field}"
 
 
 @pytest.mark.lesson("L49")
-def test_an_attachment_of_an_older_log_is_read_as_it_stands() -> None:
+def test_attachment_of_an_older_log_is_read_unchanged() -> None:
     lying = attrs.evolve(image(), size_bytes=AttachmentSize(1), data_url=DataUrl("data:,x"))
     assert read_leniently(to_json(lying), Attachment) == lying
 
@@ -165,7 +165,7 @@ def test_a_name_that_is_too_long_is_refused_by_its_field(
 
 
 @pytest.mark.lesson("L49")
-def test_a_long_title_of_an_older_log_is_read_as_it_stands() -> None:
+def test_long_title_of_an_older_log_is_read_unchanged() -> None:
     created = project_create(title="x" * 100_000)
     assert read_leniently(to_json(created), ProjectCreate) == created
 

@@ -53,7 +53,7 @@ def test_every_payload_comes_back_from_a_newer_versions_json(payload: EventPaylo
 
 
 def _with_unknown_fields(data: dict[str, Any]) -> dict[str, Any]:
-    """Objects of a known schema with a field from the future; what is free-form stays as it is."""
+    """Objects of a known schema with a field from the future; free-form ones stay as they are."""
     grown = {
         name: _with_unknown_fields(value) if isinstance(value, dict) and name != "payload" else value
         for name, value in data.items()
@@ -73,7 +73,7 @@ def test_a_nullable_field_is_written_as_null() -> None:
 
 
 @pytest.mark.spec("E11")
-def test_metadata_leaves_out_what_is_unknown() -> None:
+def test_metadata_leaves_out_unknown_fields() -> None:
     assert to_json(EventMetadata()) == {}
     assert to_json(EventMetadata(provider_session_id=ProviderSessionId("s1"))) == {"providerSessionId": "s1"}
 
@@ -84,7 +84,7 @@ def test_lists_are_tuples_in_values() -> None:
     assert update.title is UNSET
 
 
-def test_a_strict_read_refuses_what_a_lenient_one_leaves_out() -> None:
+def test_strict_read_refuses_fields_that_a_lenient_one_drops() -> None:
     stored = {"projectId": "p1", "deletedAt": at(1), "addedLater": 1}
     assert read_leniently(stored, ProjectDeleted) == ProjectDeleted(
         project_id=read_strictly({"projectId": "p1", "deletedAt": at(1)}, ProjectDeleted).project_id, deleted_at=at(1)
@@ -147,13 +147,13 @@ def _nested(levels: int) -> dict[str, Any]:
         "null",
     ],
 )
-def test_what_json_cannot_hold_is_refused(payload: object) -> None:
+def test_values_without_a_json_form_are_refused(payload: object) -> None:
     with pytest.raises(InvalidCommand, match="payload"):
         read_strictly({**to_json(activity()), "payload": payload}, Activity)
 
 
 @pytest.mark.parametrize("payload", [{}, {"a": None, "b": [1, 2.5, "…", {}]}, {"a": 2**63 - 1}, _nested(64)])
-def test_what_json_can_hold_is_kept(payload: dict[str, Any]) -> None:
+def test_json_values_are_kept(payload: dict[str, Any]) -> None:
     assert read_strictly({**to_json(activity()), "payload": payload}, Activity).payload == payload
 
 
@@ -190,7 +190,7 @@ def test_instants_are_normalised_to_utc_milliseconds(text: str, expected: str) -
         "",
     ],
 )
-def test_what_names_no_instant_is_refused(text: str) -> None:
+def test_text_that_is_no_instant_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         normalised_instant(text)
 

@@ -1,4 +1,4 @@
-"""Markers of what was cut: the count stays true however often a value is cut."""
+"""Markers of cut values: the count stays true however often a value is cut."""
 
 from __future__ import annotations
 

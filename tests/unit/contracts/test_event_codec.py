@@ -1,4 +1,4 @@
-"""The persisted form: strict on write, lenient on read, what does not decode is handed out as it stands."""
+"""The persisted form: strict on write, lenient on read; an event that does not decode is returned undecoded."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_stored_json_is_camel_case() -> None:
 
 
 @pytest.mark.spec("E11")
-def test_metadata_that_says_nothing_is_an_empty_object() -> None:
+def test_empty_metadata_is_an_empty_object() -> None:
     row = encode_event(attrs.evolve(_event(), metadata=EventMetadata()))
     assert row.metadata_json == "{}"
     decoded = decode_event(row)
@@ -116,7 +116,7 @@ DELETED = ProjectDeleted(project_id=ProjectId("p1"), deleted_at=at(1))
     ],
     ids=["another type's payload", "id", "instant", "metadata id", "metadata label"],
 )
-def test_what_does_not_fit_its_schema_is_not_written(changes: dict[str, Any], named: str) -> None:
+def test_payload_that_breaks_its_schema_is_not_written(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         encode_event(attrs.evolve(_event(), **changes))
 

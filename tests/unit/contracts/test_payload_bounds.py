@@ -1,4 +1,4 @@
-"""64 KiB for an activity's payload: the longest texts are cut first, and say by how much."""
+"""64 KiB for an activity's payload: the longest texts are cut first, with a marker of how much is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_payload_of_exactly_64_kib_is_left_alone() -> None:
 @pytest.mark.lesson("L28")
 @pytest.mark.spec("E42")
 @pytest.mark.parametrize("character", ["x", "é", "\U0001f3b5", "\x00", '"'])
-def test_a_long_text_is_cut_with_a_marker_that_says_how_much(character: str) -> None:
+def test_long_text_is_cut_with_a_marker_of_the_missing_length(character: str) -> None:
     text = character * 200_000
     payload = bounded_payload({"kept": "short", "text": text})
     marked = MARKER.fullmatch(payload["text"])
@@ -58,7 +58,7 @@ def test_the_longest_texts_are_cut_first_wherever_they_stand() -> None:
     assert len(deep[1]) == len(tail[1])
 
 
-def test_what_is_cut_is_a_copy() -> None:
+def test_cut_value_is_a_copy() -> None:
     payload = {"list": ["x" * 100_000]}
     bounded_payload(payload)
     assert payload == {"list": ["x" * 100_000]}
@@ -70,7 +70,7 @@ def test_what_is_cut_is_a_copy() -> None:
     [{"numbers": [10**9] * 10_000}, {"k" * 70_000: 1}, {"texts": ["short text"] * 10_000}],
     ids=["numbers", "a key", "many short texts"],
 )
-def test_what_cannot_be_cut_below_the_bound_is_refused(payload: dict[str, Any]) -> None:
+def test_payload_that_cannot_be_cut_below_the_bound_is_refused(payload: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="65536 bytes"):
         bounded_payload(payload)
 
@@ -131,7 +131,7 @@ def test_keys_and_texts_with_half_a_character_are_mended() -> None:
     ],
     ids=["items", "keys", "a long key", "nested", "escaped"],
 )
-def test_whatever_is_too_large_is_cut_until_it_fits(payload: dict[str, Any]) -> None:
+def test_too_large_values_are_cut_until_they_fit(payload: dict[str, Any]) -> None:
     cut = fitting_payload(payload, limit=8 * 1024)
     assert 0 < _size(cut) <= 8 * 1024
     assert "cut: " in str(cut) or len(str(cut)) < 1024
@@ -139,7 +139,7 @@ def test_whatever_is_too_large_is_cut_until_it_fits(payload: dict[str, Any]) -> 
 
 
 @pytest.mark.lesson("L41")
-def test_nesting_has_a_bound_and_what_stands_above_it_is_kept() -> None:
+def test_nesting_is_bounded_and_levels_above_the_bound_are_kept() -> None:
     deep: dict[str, Any] = {}
     inner = deep
     for _ in range(500):

@@ -1,4 +1,4 @@
-"""Ids that begin with `~` are the runtime's: no command from outside names anything new by one."""
+"""Ids that begin with `~` are reserved: no client command names anything new by one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_no_sender_outside_names_a_command_as_the_runtime_does(actor: ActorKind)
 
 
 @pytest.mark.parametrize("command", REFERRING, ids=lambda command: command.type)
-def test_what_exists_is_referred_to_by_whatever_name_it_has(command: Command) -> None:
+def test_existing_items_can_be_referred_to_by_any_name(command: Command) -> None:
     admit(command, "client")
 
 
@@ -86,7 +86,7 @@ def test_messages_of_agents_are_completed_under_the_runtimes_names_alone() -> No
     admit_own(attrs.evolve(message, command_id=CommandId("~s1/8")), "provider")
 
 
-def test_the_runtimes_own_commands_have_names_of_its_own() -> None:
+def test_internal_commands_have_reserved_names() -> None:
     with pytest.raises(InvalidCommand, match="does not begin with"):
         admit_own(session_set("ready"), "server")
 
@@ -95,6 +95,6 @@ LOOK_ALIKES = (" ~s1/7", "\uff5es1/7", "\u02dcs1/7", "\u200b~s1/7", "s1/7", "che
 
 
 @pytest.mark.parametrize("name", LOOK_ALIKES)
-def test_what_only_looks_like_a_name_of_the_runtime_is_another_name(name: str) -> None:
+def test_id_similar_to_a_reserved_one_is_allowed(name: str) -> None:
     command = turn_start(message_id=name)
     assert admit(command, "client").command == command

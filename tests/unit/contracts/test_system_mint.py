@@ -1,4 +1,4 @@
-"""Minted instants and ids: what a clock says, as text, in its order."""
+"""Minted instants and ids: the clock's time as text, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joining streamed text: how long it is held, what ends the wait, and that nothing of it is lost."""
+"""Joining streamed text: how long it is held, what ends the wait, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_four_kibibytes_are_passed_on_at_once(character: str) -> None:
     ],
     ids=["item", "tool", "turn", "death"],
 )
-def test_every_boundary_passes_on_what_is_held_before_itself(boundary: ProviderRuntimeEvent) -> None:
+def test_every_boundary_passes_on_held_events_first(boundary: ProviderRuntimeEvent) -> None:
     held, _ = hold(NOTHING, delta("text"), 10.0)
     held, passed = hold(held, boundary, 10.01)
     assert passed == (delta("text"), boundary)
@@ -133,7 +133,7 @@ def test_l06_tokens_become_events_by_the_second_and_not_one_by_one(tokens: int, 
 
 @attrs.frozen
 class Wait:
-    """Time passes, and what is due by then is passed on."""
+    """Time passes, and due events are passed on."""
 
     seconds: float
 
@@ -169,7 +169,7 @@ def event_of(number: int, step: object) -> ProviderRuntimeEvent:
 
 
 def consumed(came: Sequence[ProviderRuntimeEvent], place: int, passed: ProviderRuntimeEvent) -> int:
-    """How far a passed event reaches in what came; what it leaves out has to be replaced by something newer."""
+    """How far a passed event reaches in the input; what it leaves out must be replaced by something newer."""
     while came[place] != passed and is_replaced(came, place):
         place += 1
     if not isinstance(passed, MessageDelta):
@@ -196,7 +196,7 @@ def is_replaced(came: Sequence[ProviderRuntimeEvent], place: int) -> bool:
 
 @pytest.mark.lesson("L120")
 @given(STEPS)
-def test_l120_what_was_passed_on_is_all_that_came_up_to_an_event(steps: list[object]) -> None:
+def test_l120_passed_events_are_all_input_up_to_some_event(steps: list[object]) -> None:
     held, came, place, now = NOTHING, list[ProviderRuntimeEvent](), 0, 10.0
     passed_on = list[ProviderRuntimeEvent]()
     for number, step in enumerate(steps):
@@ -216,10 +216,10 @@ def test_l120_what_was_passed_on_is_all_that_came_up_to_an_event(steps: list[obj
         passed_on.append(event)
     assert all(is_replaced(came, left) for left in range(place, len(came)))
     for item in ("message-1", "message-2"):
-        assert said(passed_on, item) == said(came, item)
+        assert joined(passed_on, item) == joined(came, item)
 
 
-def said(events: Iterable[ProviderRuntimeEvent], item: str) -> str:
+def joined(events: Iterable[ProviderRuntimeEvent], item: str) -> str:
     return "".join(event.text for event in events if isinstance(event, MessageDelta) and event.item == item)
 
 
@@ -291,7 +291,7 @@ def test_of_a_calls_updates_the_newest_is_passed_on_once_per_second() -> None:
     ],
     ids=lambda event: type(event).__name__,
 )
-def test_what_is_held_of_a_call_comes_before_a_boundary(boundary: ProviderRuntimeEvent) -> None:
+def test_held_updates_of_a_call_precede_a_boundary(boundary: ProviderRuntimeEvent) -> None:
     held = NOTHING
     for number in (1, 2):
         held, _ = hold(held, updated(number), 0.0)

@@ -65,7 +65,7 @@ def test_project_meta_update_carries_the_given_fields_and_the_time() -> None:
 
 
 @pytest.mark.spec("E15")
-def test_project_meta_update_tells_a_cleared_model_from_an_absent_one() -> None:
+def test_project_meta_update_distinguishes_cleared_and_absent_model() -> None:
     project = given(project_create("p1", default_model="model-9"))
     project.when(project_meta_update("p1", default_model=None)).then(
         ProjectMetaUpdated(project_id=ProjectId("p1"), default_model=None, updated_at=at(2))

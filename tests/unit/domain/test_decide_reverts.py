@@ -33,7 +33,7 @@ THREAD = (project_create("p1"), thread_create("t1"))
 
 
 def _turn(number: int) -> tuple[Command, ...]:
-    """A whole turn: asked for as `ask-n`, answered as `answer-n`, with a checkpoint."""
+    """A whole turn: requested as `ask-n`, answered as `answer-n`, with a checkpoint."""
     turn_id = f"turn-{number}"
     return (
         turn_start(message_id=f"ask-{number}"),
@@ -148,7 +148,7 @@ def test_revert_is_refused_while_a_turn_runs() -> None:
 
 
 @pytest.mark.spec("E16", "E18", "E34")
-def test_reverted_names_what_it_removes_and_the_last_turn_kept() -> None:
+def test_reverted_names_removed_items_and_the_last_turn_kept() -> None:
     outcome = given(*THREE_TURNS).when(revert_complete(turn_count=1, created_at=at(9)))
     outcome.then(
         _reverted(1, ["turn-2", "turn-3"], ["ask-2", "ask-3", "answer-2", "answer-3"], "turn-1"),
@@ -191,7 +191,7 @@ def test_a_revert_leaves_other_threads_alone() -> None:
 
 
 @pytest.mark.spec("E34")
-def test_what_a_second_revert_removes_is_what_is_left() -> None:
+def test_second_revert_removes_the_remaining_turns() -> None:
     given(*THREE_TURNS, revert_complete(turn_count=2)).when(revert_complete(turn_count=1, created_at=at(9))).then(
         _reverted(1, ["turn-2"], ["ask-2", "answer-2"], "turn-1")
     )

@@ -1,4 +1,4 @@
-"""What provider sessions report: session states, messages, activities, approvals; and who may report."""
+"""What provider sessions report: session states, messages, activities, approvals; and which sessions may report."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_session_named_only_in_its_payload_becomes_the_current_one() -> None:
 
 
 @pytest.mark.spec("E23", "E31")
-def test_a_deleted_thread_hears_only_of_its_own_sessions_end() -> None:
+def test_deleted_thread_accepts_only_the_end_of_its_session() -> None:
     thread = given(*RUNNING, thread_delete("t1"))
     thread.when(session_set("stopped"), metadata=from_session("s0")).then_rejected("s0", "t1", "s1")
     thread.when(session_set("stopped"), metadata=from_session("s1")).then_accepted()

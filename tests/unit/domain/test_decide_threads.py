@@ -1,4 +1,4 @@
-"""Commands that make, name and end threads, and what a thread that is not there or deleted refuses."""
+"""Commands that create, rename and delete threads, and what a missing or deleted thread refuses."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_thread_ids_are_one_space_over_all_projects() -> None:
 
 
 @pytest.mark.spec("E15", "E16", "E18")
-def test_thread_meta_update_tells_absent_from_null() -> None:
+def test_thread_meta_update_distinguishes_absent_and_null() -> None:
     thread = given(*THREAD)
     thread.when(thread_meta_update("t1", branch=None, model=Label("model-2"))).then(
         ThreadMetaUpdated(thread_id=ThreadId("t1"), branch=None, model=Label("model-2"), updated_at=at(3))

@@ -1,4 +1,4 @@
-"""Turns: asked for, opened, interrupted."""
+"""Turns: requested, opened, interrupted."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_turn_start_sends_the_message_and_then_asks_for_the_turn() -> None:
 
 
 @pytest.mark.spec("E32")
-def test_each_request_has_a_turn_id_of_its_own() -> None:
+def test_each_request_has_its_own_turn_id() -> None:
     thread = given(*THREAD, turn_start(message_id="m1"))
     _, requested = thread.when(turn_start(message_id="m2")).then_accepted()
     assert isinstance(requested.payload, ThreadTurnStartRequested)
@@ -127,7 +127,7 @@ def test_the_request_with_the_turns_id_comes_before_an_older_one() -> None:
 
 
 @pytest.mark.spec("E33")
-def test_a_turn_nobody_asked_for_takes_the_oldest_open_request() -> None:
+def test_unrequested_turn_takes_the_oldest_open_request() -> None:
     outcome = given(*THREAD, turn_start(message_id="m1"), turn_start(message_id="m2")).when(
         session_set("running", active_turn_id="turn-x", created_at=at(8))
     )

@@ -1,4 +1,4 @@
-"""The fold: what deciders know after an event."""
+"""The fold: the decision state after an event."""
 
 from __future__ import annotations
 
@@ -69,15 +69,15 @@ def test_a_thread_that_is_unknown_stays_unknown_to_later_events() -> None:
     assert evolve_thread(None, given(*RUNNING).host.log[-1]) is None
 
 
-def test_an_event_keeps_every_fact_that_it_says_nothing_of() -> None:
-    """Whatever is added to the state one day, an event that is not about it does not reset it."""
+def test_event_keeps_all_state_that_it_does_not_mention() -> None:
+    """A field that is added to the state later is not reset by an event that is not about it."""
     thread = _thread(*RUNNING)
     positions = ("version", "last_sequence", "open_intents")
     facts: dict[str, Any] = {one.name: object() for one in attrs.fields(ThreadState) if one.name not in positions}
     full = attrs.evolve(thread, **facts)
-    said = given(*RUNNING, assistant_delta("m2", "text")).host.log[-1]
-    after = evolve_thread(full, said)
-    assert after == attrs.evolve(full, version=said.stream_version, last_sequence=said.sequence)
+    sent = given(*RUNNING, assistant_delta("m2", "text")).host.log[-1]
+    after = evolve_thread(full, sent)
+    assert after == attrs.evolve(full, version=sent.stream_version, last_sequence=sent.sequence)
 
 
 def test_a_thread_is_not_touched_by_its_projects_events() -> None:

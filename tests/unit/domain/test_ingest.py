@@ -213,7 +213,7 @@ ACTIVITIES: list[tuple[ProviderRuntimeEvent, str, str, JsonObject]] = [
 
 
 @pytest.mark.parametrize(("event", "tone", "kind", "payload"), ACTIVITIES, ids=[row[2] for row in ACTIVITIES])
-def test_what_an_agent_does_is_an_activity_of_the_turn(
+def test_agents_tool_calls_are_activities_of_the_turn(
     event: ProviderRuntimeEvent, tone: str, kind: str, payload: JsonObject
 ) -> None:
     activity = given(RUNNING, event).activity
@@ -222,7 +222,7 @@ def test_what_an_agent_does_is_an_activity_of_the_turn(
     assert activity["summary"]
 
 
-def test_an_agents_detail_never_replaces_what_the_runtime_says() -> None:
+def test_agents_detail_never_replaces_the_runtimes_fields() -> None:
     false: JsonObject = {"requestId": "r9", "requestKind": "x", "itemId": "i9", "failed": False, "message": "none"}
     request = ApprovalRequested(request=ApprovalRequestId("r1"), kind="command", summary="?", detail=false)
     assert given(RUNNING, request).activity["payload"]["requestId"] == "~s1/r1"
@@ -233,7 +233,7 @@ def test_an_agents_detail_never_replaces_what_the_runtime_says() -> None:
 
 
 @pytest.mark.parametrize("event", [row[0] for row in ACTIVITIES[4:6]], ids=["requested", "resolved"])
-def test_an_approvals_request_stands_in_the_metadata_too(event: ProviderRuntimeEvent) -> None:
+def test_approvals_request_is_in_the_metadata_too(event: ProviderRuntimeEvent) -> None:
     assert given(RUNNING, event).metadata.request_id == request_id(SESSION, ApprovalRequestId("r1")) == "~s1/r1"
 
 
@@ -246,7 +246,7 @@ OUTCOMES: list[tuple[TurnOutcome, SessionStatus]] = [
 
 
 @pytest.mark.parametrize(("outcome", "status"), OUTCOMES)
-def test_a_turns_end_completes_what_streams_and_names_no_turn(outcome: TurnOutcome, status: SessionStatus) -> None:
+def test_end_of_a_turn_completes_its_messages_without_a_turn_id(outcome: TurnOutcome, status: SessionStatus) -> None:
     texts = [MessageDelta(item=item(f"message-{number}"), text="…") for number in (1, 2)]
     then = given(RUNNING, *texts, TurnCompleted(outcome=outcome, error="why" if outcome == "failed" else None))
     failed = ["thread.activity.append"] if outcome == "failed" else []
@@ -266,7 +266,7 @@ FAILURES: list[tuple[ProviderRuntimeEvent, str, str]] = [
 
 @pytest.mark.lesson("L32")
 @pytest.mark.parametrize(("event", "reason", "message"), FAILURES)
-def test_failed_turn_says_why_before_the_status_that_ends_it(
+def test_failed_turn_reports_the_reason_before_its_final_status(
     event: ProviderRuntimeEvent, reason: str, message: str
 ) -> None:
     *_, failed, ended = given(RUNNING, event).commands
@@ -277,7 +277,7 @@ def test_failed_turn_says_why_before_the_status_that_ends_it(
     assert given(RUNNING, event, SessionExited(asked=True)).kinds == ["thread.session.set"]
 
 
-def test_failed_turn_says_when_it_may_be_tried_again() -> None:
+def test_failed_turn_reports_when_to_retry() -> None:
     limited = TurnCompleted(outcome="failed", error="slow down", reason="rate_limited", retry_at=at(60))
     failed = given(RUNNING, limited).commands[-2]
     assert isinstance(failed, ThreadActivityAppend)
@@ -290,7 +290,7 @@ def test_turn_that_did_not_fail_has_no_failure(outcome: TurnOutcome) -> None:
 
 
 @pytest.mark.lesson("L32")
-def test_agent_that_ends_between_turns_says_why_in_the_history() -> None:
+def test_agent_that_ends_between_turns_leaves_the_reason() -> None:
     then = given(IDLE, SessionExited(asked=False, exit_code=3, stderr_tail="no credit"))
     died, ended = then.commands
     assert isinstance(died, ThreadActivityAppend)
@@ -343,7 +343,7 @@ def test_a_fatal_error_ends_the_turn_with_the_session() -> None:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_what_was_fatal_stays_the_reason_when_the_agent_is_gone(asked: bool) -> None:
+def test_fatal_error_stays_the_reason_after_the_agent_ends(asked: bool) -> None:
     fatal = RuntimeErrorReported(message="broken", fatal=True)
     then = given(RUNNING, fatal, SessionExited(asked=asked, exit_code=-15))
     assert then.status == ("error", None, "broken")
@@ -367,7 +367,7 @@ def test_a_requested_exit_stops_the_session_and_completes_messages() -> None:
         ),
     ],
 )
-def test_an_exit_that_nobody_asked_for_is_an_error_with_the_last_words(event: SessionExited, error: str) -> None:
+def test_unrequested_exit_is_an_error_with_the_end_of_stderr(event: SessionExited, error: str) -> None:
     then = given(RUNNING, event)
     assert then.status == ("error", None, error)
     assert then.state.fatal_error == error
@@ -382,7 +382,7 @@ def test_commands_are_numbered_without_gaps_below_their_session() -> None:
     assert state.count == 4
 
 
-def test_ids_that_would_be_too_long_are_told_by_their_digest() -> None:
+def test_too_long_ids_are_replaced_by_their_digest() -> None:
     long, other = "x" * MAX_IDENTIFIER_LENGTH, "x" * (MAX_IDENTIFIER_LENGTH - 1) + "y"
     ids = {message_id(SESSION, ProviderItemId(key)) for key in (long, other)}
     assert len(ids) == 2
@@ -469,7 +469,7 @@ def test_a_notice_of_the_session_joins_no_turn() -> None:
 
 
 @pytest.mark.lesson("L41")
-def test_a_message_is_cut_at_4_mib_and_its_end_says_how_much_was_cut() -> None:
+def test_message_is_cut_at_4_mib_with_a_marker_at_its_end() -> None:
     state, text, kept = RUNNING, "é" * 300_000, ""
     for _ in range(10):
         then = given(state, MessageDelta(item=item(), text=text))
@@ -485,8 +485,8 @@ def test_a_message_is_cut_at_4_mib_and_its_end_says_how_much_was_cut() -> None:
 @pytest.mark.lesson("L91")
 @pytest.mark.parametrize("size", [MAX_MESSAGE_BYTES - 5, MAX_MESSAGE_BYTES + 5])
 def test_a_message_that_is_cut_counts_what_its_pieces_lost_before(size: int) -> None:
-    said = given(RUNNING, MessageDelta(item=item(), text="x" * size + "... [cut: 1000 characters]"))
-    marker, _ = given(said.state, MessageCompleted(item=item())).commands
+    given_delta = given(RUNNING, MessageDelta(item=item(), text="x" * size + "... [cut: 1000 characters]"))
+    marker, _ = given(given_delta.state, MessageCompleted(item=item())).commands
     assert isinstance(marker, ThreadMessageAssistantDelta)
     assert marker.delta == f"… [cut: {size - min(size, MAX_MESSAGE_BYTES) + 1000} characters]"
 
@@ -567,7 +567,7 @@ def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
     ],
     ids=lambda event: type(event).__name__,
 )
-def test_every_event_fits_an_activity_whatever_its_agent_put_into_it(event: ProviderRuntimeEvent) -> None:
+def test_every_event_of_an_agent_fits_an_activity(event: ProviderRuntimeEvent) -> None:
     bounded = bounded_event(event)
     assert len(str(bounded)) < 80 * 1024
     assert bounded_event(bounded) == bounded

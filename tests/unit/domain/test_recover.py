@@ -1,4 +1,4 @@
-"""What a dead host left: what recovery settles, and what it leaves alone."""
+"""After a crash: what recovery settles, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_runtime_row_of_an_unbound_session_leaves_the_thread_alone() -> None:
         (ThreadApprovalResponseRequested.event_type, "approval.response.undelivered"),
     ],
 )
-def test_what_was_not_delivered_is_closed_by_a_note_that_it_caused(event_type: str, kind: str) -> None:
+def test_undelivered_intent_is_settled_by_an_activity(event_type: str, kind: str) -> None:
     intent = UndeliveredIntent(
         event_id=EventId("event-7"), event_type=event_type, correlation_id=CommandId("the-clients")
     )

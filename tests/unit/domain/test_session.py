@@ -1,4 +1,4 @@
-"""The transitions of a session: each row as given, when, then; and every pair that is illegal."""
+"""The transitions of a session: each row as given, when, then; and every illegal pair."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ GIVEN: Final[tuple[on.Input, ...]] = (
 """One of each input."""
 
 EVERYWHERE: Final = (on.Intent, on.CaughtUp, on.ThreadWasDeleted, on.RuntimeStops)
-"""What may come in every state but the last."""
+"""Legal in every state but the last."""
 
 UNDELIVERED: Final = (on.InterruptFailed, on.AnswerFailed)
-"""May come late, when the intent is in nobody's hands any more."""
+"""These may come late, when the intent is not in progress any more."""
 
 REPLIES: Final[dict[type[State], tuple[type[on.Input], ...]]] = {
     Idle: (on.AgentUnanswerable,),
@@ -120,7 +120,7 @@ REPLIES: Final[dict[type[State], tuple[type[on.Input], ...]]] = {
     type(REVERTING): (on.RevertDone,),
     type(UNATTENDED): (on.Attached, on.AttachRefused),
 }
-"""What may come in one kind of state and not in every."""
+"""Legal in one kind of state and illegal in others."""
 
 
 def _is_legal(state: State, given: on.Input) -> bool:
@@ -182,7 +182,7 @@ def test_queue_keeps_the_order_of_the_log(state: State) -> None:
 
 @pytest.mark.parametrize("state", AWAITING, ids=_named)
 @pytest.mark.parametrize("given", [I1, STOP, FORGET, on.RuntimeStops()], ids=_named)
-def test_what_overtakes_waits_for_one_reply(state: Awaiting, given: on.Overtaking) -> None:
+def test_overtaking_inputs_wait_for_one_reply(state: Awaiting, given: on.Overtaking) -> None:
     after, effects = step(state, given)
     assert after == attrs.evolve(state, waiting=(given,), is_withdrawn=effects != ())
     assert effects in ((), (do.Withdraw(),))
@@ -245,7 +245,7 @@ def test_worker_may_leave_only_where_nothing_is_left() -> None:
     ],
     ids=_named,
 )
-def test_worker_that_failed_goes_on_from_what_is_there(
+def test_failed_worker_continues_from_the_recorded_state(
     state: State, unread: tuple[on.Input, ...], then: State, effects: tuple[do.Effect, ...]
 ) -> None:
     assert abandon(attrs.evolve(state, queue=(T2,)), unread) == (then, effects)

@@ -1,4 +1,4 @@
-"""A session's sender: one command at a time, sent again while the store refuses it, given up when it is void."""
+"""A session's sender: one command at a time, sent again while the store refuses it, dropped when it is void."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dispatcher() -> ModelDispatcher:
 
 
 def _of(command: InternalCommand, session: str | None = "s1") -> IngestedCommand:
-    """`command` under an id of the runtime's, as sent by a session or, with None, by another actor."""
+    """`command` under an internal id, as sent by a session or, with None, by another actor."""
     own = attrs.evolve(command, command_id=CommandId(runtime_id(session or "actor", command.command_id)))
     sender = None if session is None else ProviderSessionId(session)
     return IngestedCommand(command=own, metadata=EventMetadata(provider_session_id=sender))
@@ -87,7 +87,7 @@ async def test_taken_id_is_an_error_unless_the_fact_is_recorded(
     assert [error.times for error in dispatcher.errors.read()] == [1] * times
 
 
-async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher: ModelDispatcher) -> None:
+async def test_command_that_the_store_refuses_is_sent_until_accepted(dispatcher: ModelDispatcher) -> None:
     dispatcher.fault = StoreFull("the disk is full")
     command = assistant_delta(delta="kept")
     with anyio.fail_after(180):
@@ -98,7 +98,7 @@ async def test_what_the_store_refuses_is_sent_again_until_it_is_taken(dispatcher
     assert [getattr(envelope.command, "delta", None) for envelope in dispatcher.envelopes] == ["kept"]
 
 
-async def test_what_the_store_refuses_until_the_deadline_is_an_error(dispatcher: ModelDispatcher) -> None:
+async def test_command_refused_until_the_deadline_is_an_error(dispatcher: ModelDispatcher) -> None:
     dispatcher.fault = StoreFull("the disk is full")
     with pytest.raises(StoreError):
         await dispatcher.sender(storage_deadline=0).send(_of(assistant_delta()))
@@ -122,5 +122,5 @@ async def test_an_activity_whose_detail_cannot_be_recorded_is_sent_without_it(di
     assert [fact.pending for fact in dispatcher.host.threads[asked.thread_id].approvals.values()] == [True]
 
 
-async def test_what_is_no_command_is_left_out_and_ends_nothing(dispatcher: ModelDispatcher) -> None:
+async def test_malformed_command_is_dropped_and_the_sender_continues(dispatcher: ModelDispatcher) -> None:
     assert await dispatcher.sender().send(_of(assistant_delta(delta="\ud800"))) is None

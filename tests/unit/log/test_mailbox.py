@@ -1,4 +1,4 @@
-"""The mailbox: bounded in number and in bytes, in order, nothing dropped."""
+"""The mailbox: bounded in number and in bytes, in order, without loss."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALL = {"items": 100, "size": 1000}
 
 
 async def _waits(mailbox: Mailbox[str], senders: TaskGroup, *items: str, size: int = 1) -> None:
-    """Let one task an item send it, in this order, and see that each has to wait."""
+    """Let one task per item send it, in this order, and assert that each has to wait."""
     for item in items:
         before = mailbox.waiting
         senders.start_soon(mailbox.send, item, size)
@@ -49,7 +49,7 @@ async def test_a_full_mailbox_refuses_or_waits_as_the_caller_asks(items: int, si
         assert (mailbox.depth, mailbox.size, mailbox.waiting) == (0, 0, 0)
 
 
-async def test_nobody_overtakes_those_who_wait() -> None:
+async def test_later_senders_do_not_overtake_waiting_ones() -> None:
     mailbox: Mailbox[str] = Mailbox(items=10, size=10)
     mailbox.send_nowait("large", 8)
     async with anyio.create_task_group() as senders:
@@ -60,7 +60,7 @@ async def test_nobody_overtakes_those_who_wait() -> None:
         assert await mailbox.take(**ALL) == ["large", "larger", "small"]
 
 
-async def test_what_is_larger_than_all_its_room_goes_in_alone() -> None:
+async def test_item_larger_than_the_bound_is_taken_alone() -> None:
     mailbox: Mailbox[str] = Mailbox(items=10, size=10)
     mailbox.send_nowait("huge", 1000)
     async with anyio.create_task_group() as senders:
@@ -81,7 +81,7 @@ async def test_a_cancelled_sender_withdraws_its_item_and_makes_way() -> None:
     assert await mailbox.take(**ALL) == ["a", "fits"]
 
 
-async def test_who_takes_waits_for_the_first_item() -> None:
+async def test_receiver_waits_for_the_first_item() -> None:
     mailbox: Mailbox[str] = Mailbox(items=10, size=10)
     taken: list[str] = []
 
@@ -95,7 +95,7 @@ async def test_who_takes_waits_for_the_first_item() -> None:
     assert taken == ["a"]
 
 
-async def test_closed_it_refuses_senders_and_gives_what_it_holds() -> None:
+async def test_closed_mailbox_refuses_senders_and_delivers_its_items() -> None:
     mailbox: Mailbox[str] = Mailbox(items=1, size=10)
     refused: list[str] = []
 
@@ -117,7 +117,7 @@ async def test_closed_it_refuses_senders_and_gives_what_it_holds() -> None:
         await mailbox.take(**ALL)
 
 
-async def test_closing_wakes_who_waits_for_an_item() -> None:
+async def test_closing_wakes_a_waiting_receiver() -> None:
     mailbox: Mailbox[str] = Mailbox(items=1, size=1)
     async with anyio.create_task_group() as tasks:
 

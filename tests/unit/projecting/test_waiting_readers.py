@@ -1,4 +1,4 @@
-"""Who waits for a projector: woken once, and nothing is left of one that gives up."""
+"""Readers that wait for a projector are woken once, and one that gives up leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrion.actors.projecting.waiting_readers import WaitingReaders
 pytestmark = pytest.mark.anyio
 
 
-async def test_who_waits_is_woken_by_what_it_waits_for_or_by_the_end() -> None:
+async def test_waiting_reader_is_woken_by_its_position_or_by_the_end() -> None:
     readers = WaitingReaders()
     woken: list[int] = []
 

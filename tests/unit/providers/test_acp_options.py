@@ -1,4 +1,4 @@
-"""What an agent offers its client to choose, in the protocol's way and in the older one."""
+"""The options that an agent offers its client, in the protocol's current form and in the older one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ S = ProviderThreadId("s")
 MODEL = {"id": "m", "category": "model", "type": "select", "currentValue": "small", "options": []}
 
 
-def test_options_are_told_by_their_category() -> None:
+def test_options_are_chosen_by_their_category() -> None:
     other = {"id": "x", "category": "_theirs", "type": "select", "currentValue": "1"}
     assert read_options({"configOptions": [MODEL, other]}) == {"model": Option(config_id="m", current="small")}
 
@@ -45,5 +45,5 @@ def test_an_option_goes_before_modes_of_the_older_kind() -> None:
         {"configOptions": [{"category": "model", "currentValue": "small"}]},
     ],
 )
-def test_what_is_no_choice_is_left_alone(message: Any) -> None:
+def test_option_that_is_no_choice_is_ignored(message: Any) -> None:
     assert read_options(message) == {}

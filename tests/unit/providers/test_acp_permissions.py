@@ -1,4 +1,4 @@
-"""Which option answers a decision: the first of its kind with the least reach, and never one that widens unasked."""
+"""Which option answers a decision: the first of its kind with the least reach, and never one with a wider effect."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_options_have_ids_of_their_own_in_the_agents_order() -> None:
 
 
 @pytest.mark.lesson("L89")
-def test_what_more_options_than_are_shown_offer_least_is_still_taken() -> None:
+def test_narrowest_option_is_taken_even_if_not_all_are_shown() -> None:
     wide = [(ALWAYS, f"bypass{number}", "Bypass permissions") for number in range(MAX_OPTIONS)]
     untold = [(ALWAYS, f"always{number}", "Always") for number in range(MAX_OPTIONS)]
     options = offered([*wide, *untold, *SESSION])

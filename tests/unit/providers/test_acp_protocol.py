@@ -34,11 +34,11 @@ FIRST = ApprovalRequestId("permission-1")
 
 
 class Talk:
-    """A conversation in a turn, spoken to in the agent's words; `told` is what it made of them."""
+    """A conversation in a turn that receives the agent's messages; `events` are those that it reported."""
 
     def __init__(self, *, running: bool = True) -> None:
         self.conversation = AcpConversation(session_id=ProviderThreadId("s"))
-        self.told: list[ProviderRuntimeEvent] = []
+        self.events: list[ProviderRuntimeEvent] = []
         self.answers: list[RpcAnswer] = []
         if running:
             self.take(self.conversation.begin_turn())
@@ -46,7 +46,7 @@ class Talk:
     def take(self, transition: tuple[AcpConversation, RpcStep]) -> RpcStep:
         conversation, step = transition
         self.conversation = through_json(conversation)
-        self.told += step.events
+        self.events += step.events
         self.answers += step.answers
         return step
 
@@ -68,10 +68,10 @@ class Talk:
         return self.take(self.conversation.take_prompt_reply(Result(id=0, value={"stopReason": reason})))
 
     def kinds(self) -> list[type]:
-        return [type(event) for event in self.told]
+        return [type(event) for event in self.events]
 
     def texts(self) -> list[tuple[str, str]]:
-        return [(event.item, event.text) for event in self.told if isinstance(event, MessageDelta)]
+        return [(event.item, event.text) for event in self.events if isinstance(event, MessageDelta)]
 
 
 class TestText:
@@ -81,7 +81,7 @@ class TestText:
         talk.say("world")
         talk.end()
         assert talk.texts() == [("message-1", "Hello "), ("message-1", "world")]
-        assert talk.told[2:] == [
+        assert talk.events[2:] == [
             MessageCompleted(item=ProviderItemId("message-1")),
             TurnCompleted(outcome="completed"),
         ]
@@ -102,14 +102,14 @@ class TestText:
         talk.say("message")
         assert talk.texts() == [("message-1", "one "), ("message-1", "message")]
 
-    def test_a_thought_ends_the_message_and_is_told_whole(self) -> None:
+    def test_thought_ends_the_message_and_is_reported_whole(self) -> None:
         talk = Talk()
         talk.say("before")
         talk.think("let me ")
         talk.think("see")
         talk.say("after")
         assert talk.kinds() == [MessageDelta, MessageCompleted, ReasoningCompleted, MessageDelta]
-        assert ReasoningCompleted(text="let me see") in talk.told
+        assert ReasoningCompleted(text="let me see") in talk.events
 
     def test_another_message_id_begins_another_message(self) -> None:
         talk = Talk()
@@ -131,16 +131,16 @@ class TestText:
         for _ in range(20):
             talk.think("x" * 10_000)
         talk.end()
-        (thought,) = [event.text for event in talk.told if isinstance(event, ReasoningCompleted)]
+        (thought,) = [event.text for event in talk.events if isinstance(event, ReasoningCompleted)]
         assert len(thought) == 64 * 1024
 
-    def test_a_thought_is_told_when_the_agent_dies_and_nothing_is_completed(self) -> None:
+    def test_thought_is_reported_when_the_agent_dies_before_its_end(self) -> None:
         talk = Talk()
         talk.say("half a sen")
         talk.think("hm")
-        talk.told.clear()
+        talk.events.clear()
         talk.take(talk.conversation.abandon_turn())
-        assert talk.told == [ReasoningCompleted(text="hm")]
+        assert talk.events == [ReasoningCompleted(text="hm")]
 
 
 class TestTools:
@@ -152,7 +152,7 @@ class TestTools:
         talk.update("tool_call_update", toolCallId="t", status="completed", content=content)
         talk.update("tool_call_update", toolCallId="t", status="completed")
         talk.update("tool_call", toolCallId="t", status="completed")
-        started, completed = talk.told
+        started, completed = talk.events
         assert isinstance(started, ToolStarted)
         assert isinstance(completed, ToolCompleted)
         assert started.item == completed.item == "tool-1"
@@ -161,12 +161,12 @@ class TestTools:
         assert completed.detail["rawInput"] == {"command": "ls"}
         assert (completed.title, completed.failed) == ("ls", False)
 
-    def test_a_failed_tool_call_says_so(self) -> None:
+    def test_failed_tool_call_is_reported_as_failed(self) -> None:
         talk = Talk()
         talk.update("tool_call", toolCallId="t", title="ls", status="failed")
         assert talk.kinds() == [ToolStarted, ToolCompleted]
-        assert isinstance(talk.told[1], ToolCompleted)
-        assert talk.told[1].failed
+        assert isinstance(talk.events[1], ToolCompleted)
+        assert talk.events[1].failed
 
     def test_an_update_of_a_call_that_was_never_announced_starts_it(self) -> None:
         talk = Talk()
@@ -178,14 +178,14 @@ class TestTools:
         for _ in range(2):
             talk.update("tool_call", toolCallId="t", title="ls", status="pending")
             talk.update("tool_call_update", toolCallId="t", status="completed")
-        assert [event.item for event in talk.told if isinstance(event, ToolStarted)] == ["tool-1", "tool-2"]
+        assert [event.item for event in talk.events if isinstance(event, ToolStarted)] == ["tool-1", "tool-2"]
 
     def test_a_diff_is_in_the_detail(self) -> None:
         talk = Talk()
         diff = {"type": "diff", "path": "/w/a", "oldText": None, "newText": "x"}
         talk.update("tool_call", toolCallId="t", title="edit", kind="edit", content=[diff])
-        assert isinstance(talk.told[0], ToolStarted)
-        assert talk.told[0].detail["diffs"] == [{"path": "/w/a", "oldText": None, "newText": "x"}]
+        assert isinstance(talk.events[0], ToolStarted)
+        assert talk.events[0].detail["diffs"] == [{"path": "/w/a", "oldText": None, "newText": "x"}]
 
     @pytest.mark.parametrize(("reason", "failed"), [("end_turn", False), ("cancelled", True)])
     def test_a_call_that_the_turn_left_open_is_completed_with_it(self, reason: str, failed: bool) -> None:
@@ -193,14 +193,14 @@ class TestTools:
         talk.update("tool_call", toolCallId="t", title="ls", status="in_progress")
         talk.end(reason)
         assert talk.kinds() == [ToolStarted, ToolCompleted, TurnCompleted]
-        assert isinstance(talk.told[1], ToolCompleted)
-        assert (talk.told[1].failed, talk.told[1].detail["status"]) == (failed, "unfinished")
+        assert isinstance(talk.events[1], ToolCompleted)
+        assert (talk.events[1].failed, talk.events[1].detail["status"]) == (failed, "unfinished")
 
-    def test_a_plan_is_told_with_its_entries(self) -> None:
+    def test_plan_is_reported_with_its_entries(self) -> None:
         talk = Talk()
         entries = [{"content": "look", "status": "completed"}, {"content": "leap", "status": "pending"}]
         talk.update("plan", entries=entries)
-        assert talk.told == [PlanUpdated(summary="look; leap", detail={"entries": entries})]
+        assert talk.events == [PlanUpdated(summary="look; leap", detail={"entries": entries})]
 
 
 class TestPermissions:
@@ -218,7 +218,7 @@ class TestPermissions:
     def test_the_kind_follows_the_tool(self, tool: str | None, kind: str) -> None:
         talk = Talk()
         talk.ask(kind=tool, title="do it")
-        (asked,) = talk.told
+        (asked,) = talk.events
         assert isinstance(asked, ApprovalRequested)
         assert (asked.request, asked.kind, asked.summary) == ("permission-1", kind, "do it")
 
@@ -240,17 +240,17 @@ class TestPermissions:
         talk = Talk()
         talk.ask(*offered)
         talk.take(talk.conversation.answer_permission(FIRST, decision))
-        assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision=decision)]
+        assert talk.events[1:] == [ApprovalResolved(request=FIRST, decision=decision)]
         outcome = {"outcome": "selected", "optionId": f"id-{chosen}"}
         assert talk.answers == [RpcAnswer(id=7, value={"outcome": outcome})]
 
-    def test_what_no_option_fits_is_answered_cancelled(self) -> None:
+    def test_request_without_a_fitting_option_is_answered_cancelled(self) -> None:
         talk = Talk()
         talk.ask("allow_once", "allow_always")
         step = talk.take(talk.conversation.answer_permission(FIRST, "decline"))
         assert (step.answers, step.notifications) == ((RpcAnswer(id=7, value=CANCELLED),), ())
 
-    def test_a_decision_to_cancel_cancels_the_turn_and_whatever_else_it_asks(self) -> None:
+    def test_cancel_decision_cancels_the_turn_and_its_other_requests(self) -> None:
         talk = Talk()
         talk.ask()
         talk.ask()
@@ -262,9 +262,9 @@ class TestPermissions:
         talk.ask()
         assert talk.answers[-1].value == CANCELLED
         talk.end("cancelled")
-        assert talk.told[-1] == TurnCompleted(outcome="cancelled")
+        assert talk.events[-1] == TurnCompleted(outcome="cancelled")
 
-    def test_what_cannot_be_accepted_stays_open(self) -> None:
+    def test_approval_without_an_accepting_option_stays_open(self) -> None:
         talk = Talk()
         talk.ask("reject_once")
         with pytest.raises(ProviderProtocolError, match="no option of the request is a plain 'accept'"):
@@ -283,7 +283,7 @@ class TestPermissions:
         talk = Talk()
         talk.ask(title="Write a", kind="edit")
         talk.update("tool_call_update", toolCallId="t", status="completed")
-        asked, started, completed = talk.told
+        asked, started, completed = talk.events
         assert isinstance(asked, ApprovalRequested)
         assert isinstance(started, ToolStarted)
         assert isinstance(completed, ToolCompleted)
@@ -295,14 +295,14 @@ class TestPermissions:
         talk.ask()
         talk.take(talk.conversation.interrupt_turn())
         talk.ask()
-        assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
+        assert talk.events[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
         assert [answer.value for answer in talk.answers] == [CANCELLED, CANCELLED]
 
     def test_a_request_that_outlives_its_turn_is_resolved_with_it(self) -> None:
         talk = Talk()
         talk.ask()
         talk.end()
-        assert talk.told[1:] == [
+        assert talk.events[1:] == [
             ApprovalResolved(request=FIRST, decision="cancel"),
             TurnCompleted(outcome="completed"),
         ]
@@ -315,7 +315,7 @@ class TestTurns:
     def test_an_end_without_success_fails_with_its_reason(self, reason: str) -> None:
         talk = Talk()
         talk.end(reason)
-        (completed,) = talk.told
+        (completed,) = talk.events
         assert isinstance(completed, TurnCompleted)
         assert completed.outcome == "failed"
         assert (reason or "none given") in (completed.error or "")
@@ -323,21 +323,21 @@ class TestTurns:
     def test_an_error_fails_the_turn_with_its_message(self) -> None:
         talk = Talk()
         talk.take(talk.conversation.take_prompt_reply(Refusal(id=0, code=-32603, message="out of quota")))
-        assert talk.told == [TurnCompleted(outcome="failed", error="out of quota", reason="rate_limited")]
+        assert talk.events == [TurnCompleted(outcome="failed", error="out of quota", reason="rate_limited")]
 
     def test_an_error_after_an_interrupt_is_an_interruption(self) -> None:
         talk = Talk()
         step = talk.take(talk.conversation.interrupt_turn())
         assert step.notifications == (CANCEL,)
         talk.take(talk.conversation.take_prompt_reply(Refusal(id=0, code=-32603, message="aborted")))
-        assert talk.told == [TurnCompleted(outcome="interrupted", error="aborted")]
+        assert talk.events == [TurnCompleted(outcome="interrupted", error="aborted")]
 
     def test_an_error_after_a_decision_to_cancel_is_a_cancellation(self) -> None:
         talk = Talk()
         talk.ask()
         talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
         talk.take(talk.conversation.take_prompt_reply(Refusal(id=0, code=-32603, message="aborted")))
-        assert talk.told[-1] == TurnCompleted(outcome="cancelled", error="aborted")
+        assert talk.events[-1] == TurnCompleted(outcome="cancelled", error="aborted")
 
     def test_an_interrupt_between_turns_asks_for_nothing(self) -> None:
         talk = Talk(running=False)
@@ -345,11 +345,11 @@ class TestTurns:
 
     @pytest.mark.lesson("L52")
     @pytest.mark.parametrize("reason", ["end_turn", "refusal", "max_tokens", "bored"])
-    def test_interrupted_turn_is_interrupted_whatever_the_agent_says(self, reason: str) -> None:
+    def test_interrupted_turn_is_interrupted_whatever_the_agent_reports(self, reason: str) -> None:
         talk = Talk()
         talk.take(talk.conversation.interrupt_turn())
         talk.end(reason)
-        assert talk.told == [TurnCompleted(outcome="interrupted")]
+        assert talk.events == [TurnCompleted(outcome="interrupted")]
 
     @pytest.mark.lesson("L52")
     @pytest.mark.parametrize(
@@ -359,18 +359,18 @@ class TestTurns:
     def test_why_a_turn_stopped_is_a_stable_reason(self, stopped: str, reason: str | None) -> None:
         talk = Talk()
         talk.end(stopped)
-        (completed,) = talk.told
+        (completed,) = talk.events
         assert isinstance(completed, TurnCompleted)
         assert completed.reason == reason
 
     @pytest.mark.lesson("L52")
-    def test_an_error_of_a_prompt_tells_its_data_its_reason_and_how_to_log_in(self) -> None:
+    def test_error_of_a_prompt_has_data_reason_and_login_remedy(self) -> None:
         talk = Talk()
         talk.conversation = AcpConversation(session_id=ProviderThreadId("s"), login="run `x login`")
         talk.take(talk.conversation.begin_turn())
         refusal = Refusal(id=0, code=-32000, message="Internal error", detail={"details": "token expired"})
         talk.take(talk.conversation.take_prompt_reply(refusal))
-        assert talk.told == [
+        assert talk.events == [
             TurnCompleted(
                 outcome="failed", error="Internal error: token expired; run `x login`", reason="unauthenticated"
             )
@@ -382,7 +382,7 @@ class TestTurns:
         if asked:
             talk.take(talk.conversation.interrupt_turn())
         talk.end("cancelled")
-        assert [event.outcome for event in talk.told if isinstance(event, TurnCompleted)] == [outcome]
+        assert [event.outcome for event in talk.events if isinstance(event, TurnCompleted)] == [outcome]
 
     def test_an_interrupt_of_one_turn_does_not_colour_the_next(self) -> None:
         talk = Talk()
@@ -390,7 +390,7 @@ class TestTurns:
         talk.end("cancelled")
         talk.take(talk.conversation.begin_turn())
         talk.end("cancelled")
-        assert [event.outcome for event in talk.told if isinstance(event, TurnCompleted)] == [
+        assert [event.outcome for event in talk.events if isinstance(event, TurnCompleted)] == [
             "interrupted",
             "cancelled",
         ]
@@ -407,7 +407,7 @@ class TestBetweenTurns:
         talk = Talk()
         talk.say("The answer is ", messageId="m")
         talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.say("42.", messageId="m")
         talk.update("tool_call", toolCallId="bg", title="build")
         talk.update("tool_call_update", toolCallId="bg", status="completed")
@@ -415,18 +415,18 @@ class TestBetweenTurns:
         assert talk.kinds() == [MessageDelta, MessageCompleted, ToolStarted, ToolCompleted]
         assert talk.texts() == [("message-2", "42.")]
         talk.take(talk.conversation.begin_turn())
-        assert talk.told[-1] == ReasoningCompleted(text="done")
+        assert talk.events[-1] == ReasoningCompleted(text="done")
 
     @pytest.mark.lesson("L51")
     def test_a_call_that_its_turn_left_open_ends_under_its_key(self) -> None:
         talk = Talk()
         talk.update("tool_call", toolCallId="bg", title="build", status="in_progress")
         talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.take(talk.conversation.begin_turn())
         talk.update("tool_call_update", toolCallId="bg", status="failed")
         talk.update("tool_call_update", toolCallId="bg", status="failed")
-        (completed,) = talk.told
+        (completed,) = talk.events
         assert isinstance(completed, ToolCompleted)
         assert (completed.item, completed.title, completed.failed) == ("tool-1", "build", True)
 
@@ -436,16 +436,16 @@ class TestBetweenTurns:
         talk.ask()
         assert talk.kinds() == [ApprovalRequested]
         talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
-        assert talk.told[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
+        assert talk.events[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
         assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
 
     def test_a_permission_after_an_interrupted_turn_is_answered_cancelled(self) -> None:
         talk = Talk()
         talk.take(talk.conversation.interrupt_turn())
         talk.end("cancelled")
-        talk.told.clear()
+        talk.events.clear()
         talk.ask()
-        assert talk.told == []
+        assert talk.events == []
         assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
 
     @pytest.mark.lesson("L53")
@@ -470,7 +470,7 @@ class TestIgnored:
         talk = Talk()
         chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "x"}}
         talk.take(talk.conversation.take_update({"sessionId": "other", "update": chunk}))
-        (notice,) = talk.told
+        (notice,) = talk.events
         assert isinstance(notice, SessionNotice)
         assert notice.detail == {"kinds": {"updates of another session": 1}}
 
@@ -487,7 +487,7 @@ class TestIgnored:
     def test_updates_that_lead_to_no_event_are_ignored(self, update: Any) -> None:
         talk = Talk()
         talk.take(talk.conversation.take_update({"sessionId": "s", "update": update}))
-        assert talk.told == []
+        assert talk.events == []
 
     @pytest.mark.lesson("L57")
     def test_updates_that_are_not_understood_are_counted_and_rarely_reported(self) -> None:
@@ -498,7 +498,7 @@ class TestIgnored:
         for params in (None, []):
             talk.take(talk.conversation.take_update(params))
         talk.take(talk.conversation.count_unknown_method("_x/hello"))
-        notices = [event for event in talk.told if isinstance(event, SessionNotice)]
+        notices = [event for event in talk.events if isinstance(event, SessionNotice)]
         assert [sum(notice.detail["kinds"].values()) for notice in notices] == [1, 100]
         assert notices[-1].kind == "frames.ignored"
         assert notices[-1].detail["kinds"] == {"without a kind": 3, "dance": 97}
@@ -507,7 +507,7 @@ class TestIgnored:
         talk = Talk()
         for number in range(1000):
             talk.update(f"{number}" + "x" * 1000)
-        notice = talk.told[-1]
+        notice = talk.events[-1]
         assert isinstance(notice, SessionNotice)
         assert len(notice.detail["kinds"]) == 33
         assert max(map(len, notice.detail["kinds"])) == 100

@@ -1,4 +1,4 @@
-"""Tool calls, messages and plans of an ACP conversation: what is reported of them, and how much is kept."""
+"""Tool calls, messages and plans of an ACP conversation: which events they lead to, and how much is kept."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ MEGABYTES = "x" * 10_000_000
 
 
 class Talk:
-    """A turn, spoken to in the agent's words; `told` is what the conversation made of them."""
+    """A turn that receives the agent's messages; `events` are those that the conversation reported."""
 
     def __init__(self, *, is_restored: bool = True) -> None:
         self.is_restored = is_restored
         self.conversation = AcpConversation(session_id=ProviderThreadId("s"))
-        self.told: list[ProviderRuntimeEvent] = []
+        self.events: list[ProviderRuntimeEvent] = []
         self.take(self.conversation.begin_turn())
 
     def take(self, transition: tuple[AcpConversation, RpcStep]) -> RpcStep:
         conversation, step = transition
         self.conversation = through_json(conversation) if self.is_restored else conversation
-        self.told += step.events
+        self.events += step.events
         return step
 
     def update(self, kind: str, /, **fields: Any) -> None:
@@ -63,10 +63,10 @@ class Talk:
         self.take(self.conversation.take_prompt_reply(Result(id=0, value={"stopReason": "end_turn"})))
 
     def kinds(self) -> list[type]:
-        return [type(event) for event in self.told]
+        return [type(event) for event in self.events]
 
     def completed(self) -> ToolCompleted:
-        (event,) = [one for one in self.told if isinstance(one, ToolCompleted)]
+        (event,) = [one for one in self.events if isinstance(one, ToolCompleted)]
         return event
 
 
@@ -95,16 +95,16 @@ class TestBoundaries:
         talk.update("agent_thought_chunk", content={"type": "text", "text": "hm"}, _meta=meta)
         talk.update("agent_thought_chunk", content={"type": "text", "text": "main thinks"})
         talk.say("main again")
-        items = [event.item for event in talk.told if isinstance(event, MessageDelta)]
+        items = [event.item for event in talk.events if isinstance(event, MessageDelta)]
         assert items == ["message-1", "message-2", "message-2", "message-3"]
-        thoughts = [event.text for event in talk.told if isinstance(event, ReasoningCompleted)]
+        thoughts = [event.text for event in talk.events if isinstance(event, ReasoningCompleted)]
         assert thoughts == ["hm", "main thinks"]
 
     def test_call_of_a_sub_agent_names_its_parent(self) -> None:
         talk = Talk()
         talk.call(title="agent")
         talk.call(toolCallId="inner", title="ls", _meta={"claudeCode": {"parentToolUseId": "t"}})
-        started = talk.told[-1]
+        started = talk.events[-1]
         assert isinstance(started, ToolStarted)
         assert started.detail["parentItemId"] == "tool-1"
 
@@ -118,7 +118,7 @@ class TestProgress:
         talk.progress(content=text("line 1"))
         talk.progress(status="completed")
         assert talk.kinds() == [ToolStarted, ToolUpdated, ToolUpdated, ToolCompleted]
-        filled, wrote = (event for event in talk.told if isinstance(event, ToolUpdated))
+        filled, wrote = (event for event in talk.events if isinstance(event, ToolUpdated))
         assert (filled.title, filled.detail["rawInput"]) == ("rm -rf build", {"command": "rm -rf build"})
         assert wrote.detail["text"] == "line 1"
         assert wrote.item == filled.item == talk.completed().item
@@ -174,18 +174,18 @@ class TestIds:
         talk.progress(status="completed")
         assert talk.kinds() == [ToolStarted, ToolUpdated, ToolCompleted]
 
-    def test_id_of_a_call_that_is_over_names_another_when_announced_anew(self) -> None:
+    def test_id_of_a_finished_call_names_a_new_one_when_announced_again(self) -> None:
         talk = Talk()
         talk.call(title="ls", status="completed")
         talk.call(title="ls", status="completed")
         talk.call(title="cat", status="completed")
-        assert [event.item for event in talk.told if isinstance(event, ToolStarted)] == ["tool-1", "tool-2"]
+        assert [event.item for event in talk.events if isinstance(event, ToolStarted)] == ["tool-1", "tool-2"]
 
-    def test_long_ids_are_told_apart_and_not_kept(self) -> None:
+    def test_long_ids_stay_distinct_and_are_not_kept(self) -> None:
         talk = Talk()
         for end in "ab":
             talk.call(toolCallId=MEGABYTES + end, title=end)
-        started = [event for event in talk.told if isinstance(event, ToolStarted)]
+        started = [event for event in talk.events if isinstance(event, ToolStarted)]
         assert [event.item for event in started] == ["tool-1", "tool-2"]
         assert max(len(event.detail["toolCallId"]) for event in started) < 256
 
@@ -195,20 +195,20 @@ class TestBounds:
         talk = Talk()
         for number in range(300):
             talk.call(toolCallId=str(number), title="t")
-        lost = [event for event in talk.told if isinstance(event, ToolCompleted)]
+        lost = [event for event in talk.events if isinstance(event, ToolCompleted)]
         assert [event.item for event in lost] == [f"tool-{number}" for number in range(1, 45)]
         assert {(event.failed, event.detail["status"]) for event in lost} == {(True, "lost")}
         talk.end()
         assert talk.kinds().count(ToolCompleted) == 300
 
-    def test_what_is_kept_of_an_open_call_is_bounded(self) -> None:
+    def test_kept_data_of_an_open_call_is_bounded(self) -> None:
         talk = Talk()
         talk.call(title=MEGABYTES, rawInput={"a": MEGABYTES, "b": [MEGABYTES]}, locations=[{"path": MEGABYTES}])
         talk.progress(content=[*text(MEGABYTES), {"type": "diff", "path": "a", "newText": MEGABYTES}])
         talk.progress(rawOutput=MEGABYTES, _meta={"terminal_output": {"data": MEGABYTES}})
         talk.end()
-        assert len(talk.told) <= 5
-        for event in talk.told:
+        assert len(talk.events) <= 5
+        for event in talk.events:
             assert len(orjson.dumps(getattr(event, "detail", None), default=str)) < 300_000
 
     def test_last_update_is_reported_whole(self) -> None:
@@ -223,7 +223,7 @@ class TestBounds:
             deep = {"a": deep}
         talk = Talk()
         talk.call(title="t", status="completed", rawOutput=deep)
-        for event in talk.told:
+        for event in talk.events:
             assert isinstance(event, ToolStarted | ToolCompleted)
             assert orjson.dumps(event.detail).count(b"{") < 60
 
@@ -242,7 +242,7 @@ class TestBounds:
         talk = Talk()
         talk.update("plan", entries=[{"content": MEGABYTES, "status": "pending"}] * 3)
         talk.update("plan", entries=[{"content": "step", "status": "pending"}] * 100_000)
-        for event in talk.told:
+        for event in talk.events:
             assert isinstance(event, PlanUpdated)
             assert len(orjson.dumps(event.detail)) < 100_000
 
@@ -264,15 +264,15 @@ def test_all_open_calls_keep_a_few_mib_and_still_end_with_what_they_were() -> No
             talk.call(
                 toolCallId=f"t-{number}", title=f"call {number}", rawInput={"content": f"{number} " + "x" * 60_000}
             )
-            talk.told.clear()
+            talk.events.clear()
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert kept < 2 * MAX_KEPT_BYTES
     talk.progress(toolCallId="t-0")
-    assert talk.told == []
+    assert talk.events == []
     talk.progress(toolCallId="t-0", status="completed")
-    (ended,) = talk.told
+    (ended,) = talk.events
     assert isinstance(ended, ToolCompleted)
     assert (ended.title, ended.failed) == ("call 0", False)
     assert ended.detail["rawInput"]["content"].startswith("0 xxx")

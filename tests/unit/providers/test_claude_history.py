@@ -17,7 +17,7 @@ WHOLE = [prompt_id(ONE), SAID[0], SAID[1], prompt_id(TWO), SAID[2], prompt_id(TH
 SUMMARY = str(uuid4())
 
 
-def test_what_came_before_the_first_of_the_turns_is_kept() -> None:
+def test_history_before_the_first_removed_turn_is_kept() -> None:
     for forgotten in ([TWO, THREE], [THREE, TWO], [TWO]):
         found = find_cut(WHOLE, forgotten)
         assert (found.kept, found.is_needed, found.is_certain) == (tuple(WHOLE[:3]), True, True)
@@ -43,7 +43,7 @@ def test_a_summary_that_may_hold_forgotten_turns_makes_it_uncertain(left: list[s
     assert find_cut([SUMMARY, *left], [THREE]).is_certain == is_certain
 
 
-def test_a_turns_message_has_an_id_of_its_own_that_is_always_the_same() -> None:
+def test_message_of_a_turn_has_a_stable_id() -> None:
     assert prompt_id(ONE) == prompt_id(TurnId("one"))
     assert prompt_id(ONE) != prompt_id(TWO)
     assert prompt_id(None) != prompt_id(None)

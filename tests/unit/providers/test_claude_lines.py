@@ -1,4 +1,4 @@
-"""Long lines of Claude Code, fed by hand."""
+"""Long lines of Claude Code, given directly."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_long_text_of_a_message_is_shortened() -> None:
 
 @pytest.mark.parametrize("given", [{"content": "x" * 3 * MIB}, {"list": list(range(100_000))}])
 @pytest.mark.parametrize("first", ["type", "request_id"])
-def test_what_goes_back_to_the_agent_is_kept_whole(given: Any, first: str) -> None:
+def test_values_that_return_to_the_agent_are_kept_whole(given: Any, first: str) -> None:
     request = {"type": "control_request", "request_id": "r", "request": {"subtype": "can_use_tool", "input": given}}
     assert fed(line_of({first: request[first], **request})) == [request]
 

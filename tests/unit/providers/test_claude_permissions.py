@@ -1,4 +1,4 @@
-"""What a user's decision allows Claude Code, in the words of its SDK."""
+"""What a user's decision allows Claude Code, in the terms of its SDK."""
 
 from __future__ import annotations
 

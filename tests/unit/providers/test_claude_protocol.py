@@ -1,4 +1,4 @@
-"""Claude Code's messages become provider events: given what arrived, then what is told."""
+"""Claude Code's messages become provider events: given messages, then the reported events."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ T = TypeVar("T")
 
 
 class Conversation:
-    """The value and, beside it, one that is written and read back before each transition: both do the same."""
+    """The value and a copy that is written and read back before each transition: both do the same."""
 
     def __init__(self) -> None:
         self.value = ClaudeConversation(session=ClaudeSession(session_id=ProviderThreadId("session-1")))
@@ -121,14 +121,14 @@ class Conversation:
 
 @pytest.fixture
 def conversation() -> Conversation:
-    """One whose turn was taken up."""
+    """A conversation whose turn was taken up."""
     conversation = Conversation()
     conversation.begin_turn(PROMPT)
     conversation.take_message(INIT)
     return conversation
 
 
-def told(conversation: Conversation, *messages: dict[str, Any]) -> list[ProviderRuntimeEvent]:
+def events_of(conversation: Conversation, *messages: dict[str, Any]) -> list[ProviderRuntimeEvent]:
     return [event for message in messages for event in conversation.take_message(message).events]
 
 
@@ -142,105 +142,109 @@ def asked(conversation: Conversation, tool: str = "Bash", tool_use_id: str | Non
 def test_long_ids_and_many_blocks_are_kept_in_bounds(conversation: Conversation) -> None:
     long = "x" * 100_000
     for number in range(100):
-        told(conversation, message_start(f"{number}{long}"), delta(number, "text"))
-        told(
+        events_of(conversation, message_start(f"{number}{long}"), delta(number, "text"))
+        events_of(
             conversation, assistant("said", tool_use(f"{number}{long}", "Bash")), tool_result(f"{number}{long}", "done")
         )
-        told(conversation, assistant("said", tool_use(f"{number}{long}", "TaskCreate")))
+        events_of(conversation, assistant("said", tool_use(f"{number}{long}", "TaskCreate")))
     assert len(dump_state(conversation.value)) < 500_000
     for number in range(100):
-        told(conversation, delta(number, "text"))
+        events_of(conversation, delta(number, "text"))
     assert len(conversation.value.text.blocks) <= 64
 
 
 @pytest.mark.lesson("L41")
-def test_what_has_a_long_id_is_told_once(conversation: Conversation) -> None:
+def test_items_with_long_ids_are_reported_once(conversation: Conversation) -> None:
     long = "x" * 100_000
-    events = told(conversation, message_start(long), delta(0, "text"), stop(0), assistant(long, text("text")))
+    events = events_of(conversation, message_start(long), delta(0, "text"), stop(0), assistant(long, text("text")))
     assert [type(event) for event in events] == [MessageDelta, MessageCompleted]
-    events = told(
+    events = events_of(
         conversation, assistant("said", tool_use(long, "Bash")), tool_result(long, "done"), tool_result(long, "done")
     )
     assert [type(event) for event in events] == [ToolStarted, ToolCompleted]
 
 
 class TestText:
-    def test_streamed_text_is_told_by_message_and_block(self, conversation: Conversation) -> None:
-        assert told(conversation, message_start("msg-1"), delta(1, "Hel"), delta(1, "lo"), stop(1)) == [
+    def test_streamed_text_is_reported_by_message_and_block(self, conversation: Conversation) -> None:
+        assert events_of(conversation, message_start("msg-1"), delta(1, "Hel"), delta(1, "lo"), stop(1)) == [
             MessageDelta(item=ProviderItemId("msg-1/1"), text="Hel"),
             MessageDelta(item=ProviderItemId("msg-1/1"), text="lo"),
             MessageCompleted(item=ProviderItemId("msg-1/1")),
         ]
 
-    def test_the_whole_message_is_not_told_again(self, conversation: Conversation) -> None:
-        told(conversation, message_start("msg-1"), delta(0, "Hello"))
-        assert told(conversation, assistant("msg-1", text("Hello"))) == []
+    def test_whole_message_is_not_reported_again(self, conversation: Conversation) -> None:
+        events_of(conversation, message_start("msg-1"), delta(0, "Hello"))
+        assert events_of(conversation, assistant("msg-1", text("Hello"))) == []
 
-    def test_a_message_that_was_not_streamed_is_told_whole(self, conversation: Conversation) -> None:
-        events = told(conversation, message_start("msg-1"), delta(0, "half"), assistant("msg-2", text("whole")))
+    def test_message_that_was_not_streamed_is_reported_whole(self, conversation: Conversation) -> None:
+        events = events_of(conversation, message_start("msg-1"), delta(0, "half"), assistant("msg-2", text("whole")))
         assert events[1:] == [
             MessageDelta(item=ProviderItemId("frame-1/0"), text="whole"),
             MessageCompleted(item=ProviderItemId("frame-1/0")),
         ]
 
     def test_a_new_message_ends_the_blocks_of_the_broken_one(self, conversation: Conversation) -> None:
-        told(conversation, message_start("msg-1"), delta(0, "half"))
-        assert told(conversation, message_start("msg-2")) == [MessageCompleted(item=ProviderItemId("msg-1/0"))]
+        events_of(conversation, message_start("msg-1"), delta(0, "half"))
+        assert events_of(conversation, message_start("msg-2")) == [MessageCompleted(item=ProviderItemId("msg-1/0"))]
 
     def test_an_error_of_the_model_is_no_message(self, conversation: Conversation) -> None:
-        assert told(conversation, assistant("synthetic", text("API Error: 429"), error="rate_limit")) == []
+        assert events_of(conversation, assistant("synthetic", text("API Error: 429"), error="rate_limit")) == []
 
-    def test_what_a_subagent_says_is_not_told(self, conversation: Conversation) -> None:
+    def test_text_of_a_subagent_is_not_reported(self, conversation: Conversation) -> None:
         said = (delta(0, "psst", parent="use-1"), assistant("msg-9", text("psst"), parent="use-1"))
-        assert told(conversation, *said) == []
+        assert events_of(conversation, *said) == []
 
-    def test_a_thought_is_told_once_and_a_blank_one_never(self, conversation: Conversation) -> None:
+    def test_thought_is_reported_once_and_a_blank_one_never(self, conversation: Conversation) -> None:
         thoughts = [{"type": "thinking", "thinking": thought, "signature": ""} for thought in ("let me see", " ")]
-        told(conversation, message_start("msg-1"))
-        assert told(conversation, assistant("msg-1", *thoughts)) == [ReasoningCompleted(text="let me see")]
+        events_of(conversation, message_start("msg-1"))
+        assert events_of(conversation, assistant("msg-1", *thoughts)) == [ReasoningCompleted(text="let me see")]
 
 
 class TestTools:
-    def test_a_tool_is_told_from_its_call_to_its_result(self, conversation: Conversation) -> None:
+    def test_tool_is_reported_from_its_call_to_its_result(self, conversation: Conversation) -> None:
         detail = {"toolName": "Bash", "input": {"command": "make"}}
         call = assistant("msg-1", tool_use("use-1", "Bash", command="make"))
-        assert told(conversation, call, tool_result("use-1", "made", is_error=False)) == [
+        assert events_of(conversation, call, tool_result("use-1", "made", is_error=False)) == [
             ToolStarted(item=ProviderItemId("use-1"), title="Bash: make", detail=detail),
             ToolCompleted(item=ProviderItemId("use-1"), title="Bash: make", detail={**detail, "output": "made"}),
         ]
 
-    def test_a_failed_tool_says_so(self, conversation: Conversation) -> None:
+    def test_failed_tool_is_reported_as_failed(self, conversation: Conversation) -> None:
         content = [text("no such"), {"type": "image"}, text("file")]
         call = assistant("msg-1", tool_use("use-1", "Read", file_path="a"))
-        (_, ended) = told(conversation, call, tool_result("use-1", content, is_error=True))
+        (_, ended) = events_of(conversation, call, tool_result("use-1", content, is_error=True))
         assert isinstance(ended, ToolCompleted)
         assert (ended.failed, ended.detail["output"]) == (True, "no such\nfile")
 
     def test_a_tool_of_a_subagent_names_its_parent(self, conversation: Conversation) -> None:
-        (started,) = told(conversation, assistant("msg-9", tool_use("use-2", "Grep", pattern="x"), parent="use-1"))
+        (started,) = events_of(conversation, assistant("msg-9", tool_use("use-2", "Grep", pattern="x"), parent="use-1"))
         assert isinstance(started, ToolStarted)
         assert started.detail["parentToolUseId"] == "use-1"
 
     def test_a_tool_without_a_result_ends_with_its_turn(self, conversation: Conversation) -> None:
-        (_, ended, _) = told(conversation, assistant("msg-1", tool_use("use-1", "Bash", command="x")), result("error"))
+        (_, ended, _) = events_of(
+            conversation, assistant("msg-1", tool_use("use-1", "Bash", command="x")), result("error")
+        )
         assert isinstance(ended, ToolCompleted)
         assert (ended.failed, ended.detail["status"]) == (True, "unfinished")
 
-    def test_a_result_is_told_once_and_an_unknown_one_never(self, conversation: Conversation) -> None:
+    def test_result_is_reported_once_and_an_unknown_one_never(self, conversation: Conversation) -> None:
         call = assistant("msg-1", tool_use("use-1", "Bash", command="x"))
-        events = told(conversation, call, tool_result("use-1", ""), tool_result("use-1", ""), tool_result("use-7", ""))
+        events = events_of(
+            conversation, call, tool_result("use-1", ""), tool_result("use-1", ""), tool_result("use-7", "")
+        )
         assert [type(event) for event in events] == [ToolStarted, ToolCompleted]
 
     def test_the_models_own_tools_bring_their_results_themselves(self, conversation: Conversation) -> None:
         call = {"type": "server_tool_use", "id": "use-1", "name": "web_search", "input": {"query": "weather"}}
         found = {"type": "web_search_tool_result", "tool_use_id": "use-1", "content": []}
-        events = told(conversation, assistant("msg-1", call), assistant("msg-1", found))
+        events = events_of(conversation, assistant("msg-1", call), assistant("msg-1", found))
         assert [type(event) for event in events] == [ToolStarted, ToolCompleted]
 
     def test_a_list_of_things_to_do_is_a_plan(self, conversation: Conversation) -> None:
         todos = [{"content": "look", "status": "completed"}, {"content": "leap", "status": "pending"}]
         call = assistant("msg-1", tool_use("use-1", "TodoWrite", todos=todos))
-        assert told(conversation, call, tool_result("use-1", "ok")) == [
+        assert events_of(conversation, call, tool_result("use-1", "ok")) == [
             PlanUpdated(summary="look; leap", detail={"entries": todos})
         ]
 
@@ -279,13 +283,15 @@ class TestPermissions:
         assert isinstance(request, ApprovalRequested)
         assert (request.kind, request.item, request.summary) == ("command", started.item, "Bash: make")
         assert request.detail["reason"] == "risky"
-        assert told(conversation, assistant("msg-1", tool_use("use-1", "Bash", command="make"))) == []
+        assert events_of(conversation, assistant("msg-1", tool_use("use-1", "Bash", command="make"))) == []
 
     def test_requests_have_keys_of_their_own(self, conversation: Conversation) -> None:
         assert asked(conversation, tool_use_id=None) != asked(conversation, tool_use_id=None)
 
     @pytest.mark.parametrize("decision", ["accept", "acceptForSession", "decline", "cancel"])
-    def test_a_decision_is_told_and_holds_once(self, conversation: Conversation, decision: ApprovalDecision) -> None:
+    def test_decision_is_reported_and_applies_once(
+        self, conversation: Conversation, decision: ApprovalDecision
+    ) -> None:
         request = asked(conversation)
         step = conversation.answer_permission(request, decision)
         assert step.events == (ApprovalResolved(request=request, decision=decision),)
@@ -299,15 +305,15 @@ class TestPermissions:
         )
         assert conversation.withdraw_permission(request) == Step()
 
-    def test_nobody_is_asked_between_turns_or_after_an_interrupt(self, conversation: Conversation) -> None:
+    def test_no_permission_is_requested_between_turns_or_after_interrupt(self, conversation: Conversation) -> None:
         conversation.interrupt_turn()
         assert conversation.take_permission_request("Bash", {}, tool_use_id="use-1") == (None, Step())
-        told(conversation, result())
+        events_of(conversation, result())
         assert conversation.take_permission_request("Bash", {}, tool_use_id="use-1") == (None, Step())
 
-    def test_the_end_of_a_turn_cancels_what_is_open(self, conversation: Conversation) -> None:
+    def test_end_of_a_turn_cancels_open_requests(self, conversation: Conversation) -> None:
         request = asked(conversation, tool_use_id=None)
-        assert told(conversation, result()) == [
+        assert events_of(conversation, result()) == [
             ApprovalResolved(request=request, decision="cancel"),
             TurnCompleted(outcome="completed"),
         ]
@@ -319,8 +325,8 @@ class TestTurns:
             conversation.begin_turn("prompt-2")
 
     def test_an_open_message_ends_with_its_turn(self, conversation: Conversation) -> None:
-        told(conversation, message_start("msg-1"), delta(0, "half"))
-        assert told(conversation, result()) == [
+        events_of(conversation, message_start("msg-1"), delta(0, "half"))
+        assert events_of(conversation, result()) == [
             MessageCompleted(item=ProviderItemId("msg-1/0")),
             TurnCompleted(outcome="completed"),
         ]
@@ -334,8 +340,8 @@ class TestTurns:
             (result("error_of_tomorrow"), "error_of_tomorrow"),
         ],
     )
-    def test_a_failure_says_why(self, conversation: Conversation, message: dict[str, Any], error: str) -> None:
-        (ended,) = told(conversation, message)
+    def test_failure_reports_the_reason(self, conversation: Conversation, message: dict[str, Any], error: str) -> None:
+        (ended,) = events_of(conversation, message)
         assert isinstance(ended, TurnCompleted)
         assert ended.outcome == "failed"
         assert error in (ended.error or "")
@@ -344,11 +350,11 @@ class TestTurns:
         request = asked(conversation, tool_use_id=None)
         step = conversation.interrupt_turn()
         assert step == Step(events=(ApprovalResolved(request=request, decision="cancel"),), interrupt=True)
-        assert told(conversation, result("error_during_execution")) == [TurnCompleted(outcome="interrupted")]
+        assert events_of(conversation, result("error_during_execution")) == [TurnCompleted(outcome="interrupted")]
 
     def test_a_turn_that_ended_well_in_spite_of_an_interrupt_is_completed(self, conversation: Conversation) -> None:
         conversation.interrupt_turn()
-        assert told(conversation, result()) == [TurnCompleted(outcome="completed")]
+        assert events_of(conversation, result()) == [TurnCompleted(outcome="completed")]
 
     def test_an_interrupt_waits_for_the_agent_to_take_the_turn_up(self) -> None:
         conversation = Conversation()
@@ -360,11 +366,11 @@ class TestTurns:
 
     def test_a_cancelled_request_cancels_the_turn(self, conversation: Conversation) -> None:
         conversation.answer_permission(asked(conversation, tool_use_id=None), "cancel")
-        assert told(conversation, result("error_during_execution")) == [TurnCompleted(outcome="cancelled")]
+        assert events_of(conversation, result("error_during_execution")) == [TurnCompleted(outcome="cancelled")]
 
-    def test_an_abort_that_nobody_asked_for_is_a_cancellation(self, conversation: Conversation) -> None:
+    def test_unrequested_abort_is_a_cancellation(self, conversation: Conversation) -> None:
         message = result("error_during_execution", terminal_reason="aborted_tools")
-        assert told(conversation, message) == [TurnCompleted(outcome="cancelled")]
+        assert events_of(conversation, message) == [TurnCompleted(outcome="cancelled")]
 
     @pytest.mark.parametrize(
         "foreign", [result(prompts=["another"]), result(prompts=[], origin={"kind": "task-notification"})]
@@ -372,15 +378,15 @@ class TestTurns:
     def test_a_result_of_the_agents_own_turn_ends_no_turn_of_ours(
         self, conversation: Conversation, foreign: dict[str, Any]
     ) -> None:
-        assert told(conversation, foreign) == []
+        assert events_of(conversation, foreign) == []
         assert conversation.running
 
     def test_a_result_that_names_no_prompt_ends_the_turn(self, conversation: Conversation) -> None:
-        assert told(conversation, result(prompts=[])) == [TurnCompleted(outcome="completed")]
+        assert events_of(conversation, result(prompts=[])) == [TurnCompleted(outcome="completed")]
 
-    def test_a_retry_is_told_with_its_numbers(self, conversation: Conversation) -> None:
+    def test_retry_is_reported_with_its_numbers(self, conversation: Conversation) -> None:
         message = {"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10, "error": "overloaded"}
-        (report,) = told(conversation, message)
+        (report,) = events_of(conversation, message)
         assert isinstance(report, RuntimeErrorReported)
         assert (report.fatal, report.message) == (False, "the model did not answer (overloaded): retry 1 of 10")
 
@@ -406,9 +412,9 @@ class TestTurns:
 class TestBetweenTurns:
     FOREIGN: ClassVar[dict[str, Any]] = {"prompts": [], "origin": {"kind": "task-notification"}}
 
-    def test_l63_a_turn_that_nobody_asked_for_is_the_agents(self, conversation: Conversation) -> None:
-        told(conversation, result())
-        events = told(conversation, INIT, message_start("msg-1"), delta(0, "by myself"), result(**self.FOREIGN))
+    def test_l63_unrequested_turn_is_the_agents(self, conversation: Conversation) -> None:
+        events_of(conversation, result())
+        events = events_of(conversation, INIT, message_start("msg-1"), delta(0, "by myself"), result(**self.FOREIGN))
         assert events == [
             TurnStarted(origin="agent"),
             MessageDelta(item=ProviderItemId("msg-1/0"), text="by myself"),
@@ -417,39 +423,39 @@ class TestBetweenTurns:
         ]
         assert not conversation.running
 
-    def test_l63_what_comes_late_is_reported_and_begins_no_turn(self, conversation: Conversation) -> None:
-        told(conversation, message_start("msg-1"), result())
-        assert [type(event) for event in told(conversation, delta(0, "late"), stop(0))] == [
+    def test_l63_late_messages_are_reported_and_begin_no_turn(self, conversation: Conversation) -> None:
+        events_of(conversation, message_start("msg-1"), result())
+        assert [type(event) for event in events_of(conversation, delta(0, "late"), stop(0))] == [
             MessageDelta,
             MessageCompleted,
         ]
         call = (assistant("msg-1", tool_use("use-9", "Bash")), tool_result("use-9", "made"))
-        assert [type(event) for event in told(conversation, *call)] == [ToolStarted, ToolCompleted]
+        assert [type(event) for event in events_of(conversation, *call)] == [ToolStarted, ToolCompleted]
         assert not conversation.running
 
     @pytest.mark.parametrize("is_joined", [True, False])
     def test_l63_a_turn_that_meets_the_agents_own_ends_after_it(
         self, conversation: Conversation, is_joined: bool
     ) -> None:
-        told(conversation, result())
-        events = told(conversation, INIT)
+        events_of(conversation, result())
+        events = events_of(conversation, INIT)
         conversation.begin_turn("prompt-2")
         if is_joined:
-            events += told(conversation, result(prompts=["prompt-2"], origin={"kind": "task-notification"}))
+            events += events_of(conversation, result(prompts=["prompt-2"], origin={"kind": "task-notification"}))
             assert [type(event) for event in events] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
         else:
-            events += told(conversation, result(**self.FOREIGN), INIT, result(prompts=["prompt-2"]))
+            events += events_of(conversation, result(**self.FOREIGN), INIT, result(prompts=["prompt-2"]))
             assert [type(event) for event in events] == [TurnStarted, TurnCompleted, TurnCompleted]
         assert not conversation.running
 
     def test_l63_the_agents_own_turn_asks_and_is_interrupted(self, conversation: Conversation) -> None:
-        told(conversation, result(), INIT)
+        events_of(conversation, result(), INIT)
         assert asked(conversation) == "permission-1"
         assert conversation.interrupt_turn().interrupt
-        assert told(conversation, result("error_during_execution"))[-1] == TurnCompleted(outcome="interrupted")
+        assert events_of(conversation, result("error_during_execution"))[-1] == TurnCompleted(outcome="interrupted")
 
     def test_l63_text_that_goes_on_after_a_tool_is_another_message(self, conversation: Conversation) -> None:
-        events = told(
+        events = events_of(
             conversation,
             message_start("msg-1"),
             delta(0, "before"),
@@ -459,7 +465,7 @@ class TestBetweenTurns:
         assert [event.item for event in events if isinstance(event, MessageDelta)] == ["msg-1/0", "msg-1/0.2"]
 
     def test_l63_tasks_are_a_plan(self, conversation: Conversation) -> None:
-        events = told(
+        events = events_of(
             conversation,
             assistant("msg-1", tool_use("a", "TaskCreate", subject="one"), tool_use("b", "TaskCreate", subject="two")),
             tool_result("a", "Task #7 created"),
@@ -482,19 +488,19 @@ class TestBetweenTurns:
     def test_l63_a_failure_has_a_reason(
         self, conversation: Conversation, message: dict[str, Any], reason: str | None
     ) -> None:
-        (ended,) = told(conversation, message)
+        (ended,) = events_of(conversation, message)
         assert isinstance(ended, TurnCompleted)
         assert ended.reason == reason
         assert ("claude auth login" in (ended.error or "")) == (reason == "unauthenticated")
 
-    def test_l63_a_limit_says_when_it_is_lifted(self, conversation: Conversation) -> None:
+    def test_l63_limit_reports_when_it_is_lifted(self, conversation: Conversation) -> None:
         limit = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1_800_000_000}}
-        (ended,) = told(conversation, limit, result("success", is_error=True, result="x", api_error_status=429))
+        (ended,) = events_of(conversation, limit, result("success", is_error=True, result="x", api_error_status=429))
         assert isinstance(ended, TurnCompleted)
         assert (ended.reason, ended.retry_at) == ("rate_limited", "2027-01-15T08:00:00.000Z")
 
-    def test_l63_what_is_not_known_is_counted_and_compaction_is_a_notice(self, conversation: Conversation) -> None:
-        (ignored, compacted) = told(
+    def test_l63_unknown_messages_are_counted_and_compaction_is_a_notice(self, conversation: Conversation) -> None:
+        (ignored, compacted) = events_of(
             conversation,
             {"type": "of tomorrow"},
             {"type": "keep_alive"},

@@ -1,4 +1,4 @@
-"""What a real Claude Code said, recorded: a conversation that was written and read back goes on as the one before."""
+"""Recorded messages of a real Claude Code: a conversation that was written and read back continues as before."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ class Codex:
 
 
 def _listed(turn: str, clients: Sequence[str | None]) -> dict[str, Any]:
-    said = [{"type": "userMessage", "clientId": client} for client in clients]
-    return {"id": turn, "items": [*said, {"type": "agentMessage", "text": "done"}]}
+    asked = [{"type": "userMessage", "clientId": client} for client in clients]
+    return {"id": turn, "items": [*asked, {"type": "agentMessage", "text": "done"}]}
 
 
 async def first_in(codex: Codex) -> FoundTurn:

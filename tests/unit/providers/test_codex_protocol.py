@@ -49,11 +49,11 @@ INTERRUPT = RpcCall(method="turn/interrupt", params={"threadId": "t", "turnId": 
 
 
 class Talk:
-    """A conversation in a turn, spoken to in Codex's words; `told` is what it made of them."""
+    """A conversation in a turn that receives Codex's messages; `events` are those that it reported."""
 
     def __init__(self, *, started: bool = True) -> None:
         self.conversation = CodexConversation(thread_id=ProviderThreadId("t"))
-        self.told: list[ProviderRuntimeEvent] = []
+        self.events: list[ProviderRuntimeEvent] = []
         self.answers: list[RpcAnswer] = []
         self.calls: list[RpcCall] = []
         self.begin("turn-a", started=started)
@@ -63,13 +63,13 @@ class Talk:
         self.take(self.conversation.take_turn_reply(Result(id=0, value={"turn": {"id": turn}})))
         if started:
             self.notify("turn/started", turn={"id": turn})
-            self.told.clear()
+            self.events.clear()
 
     def take(self, transition: tuple[CodexConversation, RpcStep | None]) -> RpcStep:
         conversation, step = transition
         self.conversation = through_json(conversation)
         assert step is not None
-        self.told += step.events
+        self.events += step.events
         self.answers += step.answers
         self.calls += step.calls
         return step
@@ -91,20 +91,20 @@ class Talk:
         self.notify("turn/completed", turn={"id": "turn-a", "status": status, **turn})
 
     def last(self) -> ProviderRuntimeEvent:
-        return self.told[-1]
+        return self.events[-1]
 
 
 @pytest.mark.lesson("L41")
-def test_long_ids_are_kept_in_bounds_and_told_apart() -> None:
+def test_long_ids_are_bounded_and_stay_distinct() -> None:
     talk, long = Talk(), "x" * 500_000
     for number in range(10):
         talk.say("text", item=f"{long}{number}")
         talk.item({"type": "commandExecution", "id": f"{long}{number}", "command": "make"}, over=False)
     assert len(dump_state(talk.conversation)) < 1_000_000
-    talk.told.clear()
+    talk.events.clear()
     talk.item({"type": "agentMessage", "id": f"{long}7", "text": "text"})
     talk.item({"type": "commandExecution", "id": f"{long}7", "command": "make", "status": "completed"})
-    assert [event.item for event in talk.told if isinstance(event, MessageCompleted | ToolCompleted)] == [
+    assert [event.item for event in talk.events if isinstance(event, MessageCompleted | ToolCompleted)] == [
         "message-8",
         "tool-8",
     ]
@@ -117,40 +117,43 @@ class TestText:
         talk.say("lo")
         talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
         item = ProviderItemId("message-1")
-        assert talk.told == [
+        assert talk.events == [
             MessageDelta(item=item, text="Hel"),
             MessageDelta(item=item, text="lo"),
             MessageCompleted(item=item),
         ]
 
-    def test_a_message_that_was_not_streamed_is_told_whole(self) -> None:
+    def test_message_that_was_not_streamed_is_reported_whole(self) -> None:
         talk = Talk()
         talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
-        assert [type(event) for event in talk.told] == [MessageDelta, MessageCompleted]
+        assert [type(event) for event in talk.events] == [MessageDelta, MessageCompleted]
 
     def test_an_empty_message_is_none(self) -> None:
         talk = Talk()
         talk.item({"type": "agentMessage", "id": "m", "text": ""})
-        assert talk.told == []
+        assert talk.events == []
 
     def test_an_id_that_comes_again_is_another_message(self) -> None:
         talk = Talk()
         for _ in range(2):
             talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
-        assert [event.item for event in talk.told if isinstance(event, MessageCompleted)] == ["message-1", "message-2"]
+        assert [event.item for event in talk.events if isinstance(event, MessageCompleted)] == [
+            "message-1",
+            "message-2",
+        ]
 
     def test_a_thought_is_its_summary_or_else_its_content(self) -> None:
         talk = Talk()
         talk.item({"type": "reasoning", "id": "r", "summary": ["one", "two"], "content": ["x"]})
         talk.item({"type": "reasoning", "id": "s", "summary": [], "content": ["three"]})
         talk.item({"type": "reasoning", "id": "u", "summary": [], "content": []})
-        assert talk.told == [ReasoningCompleted(text="one\n\ntwo"), ReasoningCompleted(text="three")]
+        assert talk.events == [ReasoningCompleted(text="one\n\ntwo"), ReasoningCompleted(text="three")]
 
-    def test_a_plan_is_told(self) -> None:
+    def test_plan_is_reported(self) -> None:
         talk = Talk()
         steps = [{"step": "look", "status": "completed"}, {"step": "leap", "status": "pending"}]
         talk.notify("turn/plan/updated", turnId="turn-a", plan=steps)
-        assert talk.told == [PlanUpdated(summary="look; leap", detail={"entries": steps, "explanation": None})]
+        assert talk.events == [PlanUpdated(summary="look; leap", detail={"entries": steps, "explanation": None})]
 
 
 class TestTools:
@@ -167,7 +170,7 @@ class TestTools:
     def test_a_tool_has_a_title(self, fields: dict[str, Any], title: str) -> None:
         talk = Talk()
         talk.item(fields, over=False)
-        (started,) = talk.told
+        (started,) = talk.events
         assert isinstance(started, ToolStarted)
         assert started.title == title
 
@@ -177,38 +180,38 @@ class TestTools:
         talk.item(COMMAND, over=False)
         talk.item({**COMMAND, "status": status, "aggregatedOutput": "ok"})
         talk.end()
-        (ended,) = [event for event in talk.told if isinstance(event, ToolCompleted)]
+        (ended,) = [event for event in talk.events if isinstance(event, ToolCompleted)]
         assert (ended.item, ended.failed, ended.detail["aggregatedOutput"]) == ("tool-1", failed, "ok")
 
-    def test_a_tool_that_was_never_started_is_told_from_its_start(self) -> None:
+    def test_tool_without_a_start_is_reported_with_one(self) -> None:
         talk = Talk()
         talk.item({**COMMAND, "status": "completed"})
-        assert [type(event) for event in talk.told] == [ToolStarted, ToolCompleted]
+        assert [type(event) for event in talk.events] == [ToolStarted, ToolCompleted]
 
-    def test_what_a_turn_leaves_open_ends_with_it(self) -> None:
+    def test_open_items_of_a_turn_end_with_it(self) -> None:
         talk = Talk()
         talk.say("Hel")
         talk.item(COMMAND, over=False)
         talk.end("interrupted")
-        assert [type(event) for event in talk.told[2:]] == [MessageCompleted, ToolCompleted, TurnCompleted]
-        (_, ended, _) = talk.told[2:]
+        assert [type(event) for event in talk.events[2:]] == [MessageCompleted, ToolCompleted, TurnCompleted]
+        (_, ended, _) = talk.events[2:]
         assert isinstance(ended, ToolCompleted)
         assert ended.failed
         assert ended.detail["status"] == "unfinished"
 
-    def test_other_items_are_not_told(self) -> None:
+    def test_other_items_are_not_reported(self) -> None:
         talk = Talk()
         for kind in ("userMessage", "enteredReviewMode", "sleep"):
             talk.item({"type": kind, "id": kind}, over=False)
             talk.item({"type": kind, "id": kind})
-        assert talk.told == []
+        assert talk.events == []
 
 
 class TestTurn:
-    def test_its_start_is_told_with_its_id(self) -> None:
+    def test_start_of_a_turn_is_reported_with_its_id(self) -> None:
         talk = Talk(started=False)
         talk.notify("turn/started", turn={"id": "turn-a"})
-        assert talk.told == [TurnStarted(provider_turn_id=ProviderTurnId("turn-a"))]
+        assert talk.events == [TurnStarted(provider_turn_id=ProviderTurnId("turn-a"))]
         assert talk.conversation.had_turn
 
     def test_a_start_may_come_before_the_reply(self) -> None:
@@ -220,7 +223,7 @@ class TestTurn:
         talk.say("hi", turn="turn-b")
         assert isinstance(talk.last(), MessageDelta)
 
-    def test_a_failure_says_why(self) -> None:
+    def test_failure_reports_the_reason(self) -> None:
         talk = Talk()
         talk.end("failed", error={"message": "no quota", "additionalDetails": "until noon"})
         assert talk.last() == TurnCompleted(outcome="failed", error="no quota: until noon", reason="rate_limited")
@@ -229,7 +232,7 @@ class TestTurn:
         talk = Talk()
         talk.notify("error", turnId="turn-a", error={"message": "hiccup"}, willRetry=True)
         talk.notify("error", turnId="turn-a", error={"message": "broken"}, willRetry=False)
-        assert talk.told == [RuntimeErrorReported(message="the agent tries again: hiccup")]
+        assert talk.events == [RuntimeErrorReported(message="the agent tries again: hiccup")]
         assert talk.conversation.running
 
     def test_a_turn_that_is_not_taken_has_failed(self) -> None:
@@ -244,7 +247,7 @@ class TestTurn:
         with pytest.raises(ProviderProtocolError, match="one turn at a time"):
             Talk().conversation.begin_turn()
 
-    def test_what_belongs_to_another_turn_or_thread_is_dropped(self) -> None:
+    def test_messages_of_another_turn_or_thread_are_dropped(self) -> None:
         talk = Talk()
         talk.say("late", turn="an earlier one")
         talk.take(
@@ -252,13 +255,13 @@ class TestTurn:
                 "item/agentMessage/delta", {"threadId": "a subagent's", "turnId": "turn-a"}
             )
         )
-        assert talk.told == []
+        assert talk.events == []
 
     @pytest.mark.parametrize("params", [None, [], "text", {"threadId": 7}, {"threadId": "t", "turn": "x"}])
     def test_a_message_of_another_shape_is_dropped(self, params: Any) -> None:
         talk = Talk()
         talk.take(talk.conversation.take_notification("turn/completed", params))
-        assert talk.told == []
+        assert talk.events == []
 
 
 class TestApprovals:
@@ -308,14 +311,14 @@ class TestApprovals:
         assert talk.answers[0].value == {"permissions": wanted if granted else {}, "scope": scope}
         assert talk.calls == ([INTERRUPT] if interrupts else [])
 
-    def test_ids_that_come_again_are_told_apart(self) -> None:
+    def test_reused_ids_are_distinguished(self) -> None:
         talk = Talk()
         for _ in range(2):
             talk.ask(number=0)
             asked = talk.last()
             assert isinstance(asked, ApprovalRequested)
             talk.take(talk.conversation.answer_request(asked.request, "accept"))
-        assert [event.request for event in talk.told if isinstance(event, ApprovalRequested)] == [
+        assert [event.request for event in talk.events if isinstance(event, ApprovalRequested)] == [
             "approval-1",
             "approval-2",
         ]
@@ -335,25 +338,25 @@ class TestApprovals:
         talk.notify("serverRequest/resolved", requestId=3)
         assert talk.last() == ApprovalResolved(request=FIRST, decision="cancel")
 
-    def test_a_resolution_of_what_was_answered_is_no_news(self) -> None:
+    def test_resolution_of_an_answered_request_changes_nothing(self) -> None:
         talk = Talk()
         talk.ask(number=3)
         talk.take(talk.conversation.answer_request(FIRST, "accept"))
-        talk.told.clear()
+        talk.events.clear()
         talk.notify("serverRequest/resolved", requestId=3)
-        assert talk.told == []
+        assert talk.events == []
 
     @pytest.mark.parametrize("turn", ["an earlier one", None])
     def test_a_request_of_no_running_turn_is_cancelled(self, turn: str | None) -> None:
         talk = Talk()
         if turn is None:
             talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.ask(number=9, turnId=turn or "turn-a")
         assert talk.answers == [RpcAnswer(id=9, value={"decision": "cancel"})]
-        assert talk.told == []
+        assert talk.events == []
 
-    def test_what_a_subagent_asks_is_asked(self) -> None:
+    def test_requests_of_a_subagent_are_reported(self) -> None:
         talk = Talk()
         talk.ask(threadId="a subagent's", turnId="its own", command="make")
         assert isinstance(talk.last(), ApprovalRequested)
@@ -397,15 +400,15 @@ class TestInterrupt:
         talk.end("interrupted")
         assert talk.last() == TurnCompleted(outcome="cancelled")
 
-    def test_a_refusal_is_told_while_the_turn_runs(self) -> None:
+    def test_refusal_is_reported_while_the_turn_runs(self) -> None:
         talk = Talk()
         refusal = Refusal(id=1, code=-32600, message="busy")
         talk.take(talk.conversation.take_interrupt_reply(refusal))
-        assert talk.told == [RuntimeErrorReported(message="the agent refused the interrupt: busy")]
+        assert talk.events == [RuntimeErrorReported(message="the agent refused the interrupt: busy")]
         talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.take(talk.conversation.take_interrupt_reply(refusal))
-        assert talk.told == []
+        assert talk.events == []
 
     def test_without_a_turn_there_is_nothing_to_interrupt(self) -> None:
         talk = Talk()
@@ -415,55 +418,55 @@ class TestInterrupt:
 
 @pytest.mark.lesson("L63")
 class TestBetweenTurns:
-    def test_l63_what_comes_after_a_turn_is_reported(self) -> None:
+    def test_l63_messages_after_a_turn_are_reported(self) -> None:
         talk = Talk()
         talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.say("later")
         talk.item({**COMMAND, "status": "completed"})
         talk.end()
-        assert [type(event) for event in talk.told] == [MessageDelta, ToolStarted, ToolCompleted]
+        assert [type(event) for event in talk.events] == [MessageDelta, ToolStarted, ToolCompleted]
 
     def test_l63_the_end_of_a_cut_off_message_is_not_said_twice(self) -> None:
         talk = Talk()
         talk.say("Hel")
         talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.item({"type": "agentMessage", "id": "m", "text": "Hello"})
-        assert [event.text for event in talk.told if isinstance(event, MessageDelta)] == ["lo"]
+        assert [event.text for event in talk.events if isinstance(event, MessageDelta)] == ["lo"]
 
-    def test_l63_a_turn_that_nobody_asked_for_is_the_agents(self) -> None:
+    def test_l63_unrequested_turn_is_the_agents(self) -> None:
         talk = Talk()
         talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.notify("turn/started", turn={"id": "turn-b"})
         talk.say("by myself", turn="turn-b")
         talk.take(talk.conversation.interrupt_turn())
         assert talk.calls == [RpcCall(method="turn/interrupt", params={"threadId": "t", "turnId": "turn-b"})]
         talk.notify("turn/completed", turn={"id": "turn-b", "status": "interrupted"})
-        assert talk.told[0] == TurnStarted(provider_turn_id=ProviderTurnId("turn-b"), origin="agent")
+        assert talk.events[0] == TurnStarted(provider_turn_id=ProviderTurnId("turn-b"), origin="agent")
         assert talk.last() == TurnCompleted(outcome="interrupted")
 
     @pytest.mark.parametrize("is_joined", [True, False])
     def test_l63_a_turn_that_meets_the_agents_own_ends_after_it(self, is_joined: bool) -> None:
         talk = Talk()
         talk.end()
-        talk.told.clear()
+        talk.events.clear()
         talk.notify("turn/started", turn={"id": "turn-b"})
         talk.take(talk.conversation.begin_turn())
         ours = "turn-b" if is_joined else "turn-c"
         talk.take(talk.conversation.take_turn_reply(Result(id=1, value={"turn": {"id": ours}})))
         talk.notify("turn/started", turn={"id": ours})
         talk.notify("turn/completed", turn={"id": ours, "status": "completed"})
-        assert [type(event) for event in talk.told] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
-        assert [event.origin for event in talk.told if isinstance(event, TurnStarted)] == ["agent", "user"]
+        assert [type(event) for event in talk.events] == [TurnStarted, TurnCompleted, TurnStarted, TurnCompleted]
+        assert [event.origin for event in talk.events if isinstance(event, TurnStarted)] == ["agent", "user"]
         assert not talk.conversation.running
 
     def test_l63_a_turn_whose_end_never_came_is_settled(self) -> None:
         for kept, outcome in (({"status": "completed"}, "completed"), ({}, "failed")):
             talk = Talk()
             talk.take(talk.conversation.settle_turn("another", {"status": "completed"}))
-            assert talk.told == []
+            assert talk.events == []
             talk.take(talk.conversation.settle_turn("turn-a", kept))
             ended = talk.last()
             assert isinstance(ended, TurnCompleted)
@@ -484,7 +487,7 @@ class TestBetweenTurns:
         talk.notify("of/tomorrow")
         talk.item({"type": "somethingNew", "id": "n"})
         talk.notify("thread/compacted", turnId="turn-a")
-        (ignored, compacted) = [event for event in talk.told if isinstance(event, SessionNotice)]
+        (ignored, compacted) = [event for event in talk.events if isinstance(event, SessionNotice)]
         assert (ignored.kind, ignored.detail) == ("frames.ignored", {"kinds": {"of/tomorrow": 1}})
         assert (compacted.kind, compacted.summary) == ("session.notice", "The agent compacted its conversation")
 
@@ -510,7 +513,7 @@ class TestBetweenTurns:
         assert ended.reason == reason
         assert ("codex login" in (ended.error or "")) == (reason == "unauthenticated")
 
-    def test_l63_a_limit_says_when_it_is_lifted(self) -> None:
+    def test_l63_limit_reports_when_it_is_lifted(self) -> None:
         talk = Talk()
         limits = {"primary": {"usedPercent": 100, "resetsAt": 1_800_000_000}, "secondary": {"usedPercent": 4}}
         talk.take(talk.conversation.take_notification("account/rateLimits/updated", {"rateLimits": limits}))

@@ -47,7 +47,7 @@ async def test_a_writer_waits_for_room() -> None:
         assert [await queue.receive() for _ in range(4)] == [delta(number) for number in range(1, 5)]
 
 
-async def test_what_a_call_brings_about_does_not_wait_for_room() -> None:
+async def test_events_of_a_call_do_not_wait_for_space() -> None:
     queue = EventQueue(1)
     for number in range(3):
         queue.put_nowait(delta(number))
@@ -89,7 +89,7 @@ async def test_a_reader_that_closes_lets_writers_go() -> None:
 
 
 @pytest.mark.lesson("L43")
-async def test_text_that_continues_waiting_text_takes_no_room_of_its_own() -> None:
+async def test_text_that_continues_waiting_text_takes_no_extra_place() -> None:
     queue = EventQueue(2)
     item = ProviderItemId("message-1")
     for _ in range(10_000):
@@ -119,7 +119,7 @@ async def test_a_writer_waits_for_bytes() -> None:
 
 
 @pytest.mark.lesson("L41")
-async def test_what_waits_is_bounded_as_it_enters() -> None:
+async def test_waiting_items_are_bounded_on_entry() -> None:
     queue = EventQueue(64)
     await queue.put(ToolStarted(item=ProviderItemId("t"), title="t" * 10**6, detail={"input": "x" * 10**7}))
     (event,) = [await queue.receive()]

@@ -1,4 +1,4 @@
-"""What an agent's errors tell: the text with its data, bounded, and a reason where it can be told."""
+"""Errors of agents: the text with its data, bounded, and a reason where the agent gives one."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from orchestrion.actors.providers.failures import failure_of
         ("Resource not found: session", -32002, None, "Resource not found: session", None),
     ],
 )
-def test_error_tells_message_data_and_reason(message: str, code: int, data: Any, text: str, reason: str | None) -> None:
+def test_error_has_message_data_and_reason(message: str, code: int, data: Any, text: str, reason: str | None) -> None:
     failure = failure_of(message, code=code, data=data)
     assert (failure.text, failure.reason) == (text, reason)
 
 
-def test_error_text_is_bounded_whatever_part_is_long() -> None:
+def test_error_text_is_bounded_in_every_part() -> None:
     nested: Any = "x" * 10_000_000
     for _ in range(50):
         nested = {"error": nested}

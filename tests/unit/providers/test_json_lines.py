@@ -1,4 +1,4 @@
-"""JSON objects, a line each, fed by hand."""
+"""JSON objects, one per line, given directly."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_marks_and_terminal_codes_around_a_message_are_skipped(before: bytes, af
 
 
 @pytest.mark.lesson("L55")
-def test_what_is_printed_before_the_first_message_is_kept_in_part() -> None:
+def test_output_before_the_first_message_is_kept_in_part() -> None:
     lines = lines_of(max_malformed_in_a_row=1000)
     early = list(lines.feed(b"\x1b[1mWelcome\x1b[0m\nrun login\nPassword: "))
     assert [isinstance(line, Malformed) and line.early for line in early] == [True, True]
@@ -112,7 +112,7 @@ def test_what_is_printed_before_the_first_message_is_kept_in_part() -> None:
     assert lines.printed_first == "Welcome\nrun login\nPassword:"
 
 
-def test_what_is_printed_without_end_is_not_kept_whole() -> None:
+def test_endless_output_is_not_kept_whole() -> None:
     lines = lines_of(max_malformed_in_a_row=100_000)
     for _ in range(100):
         list(lines.feed(b"x" * 999 + b"\n"))
@@ -128,7 +128,7 @@ def test_json_within_a_later_line_is_no_message() -> None:
 
 @pytest.mark.lesson("L42")
 @pytest.mark.parametrize("before", range(64 * 1024 - 40, 64 * 1024))
-def test_a_long_integer_is_found_wherever_it_stands_in_a_long_line(before: int) -> None:
+def test_long_integer_is_found_anywhere_in_a_long_line(before: int) -> None:
     line = b'{"type": "' + b"x" * before + b'", "v": 18446744073709551616}\n'
     (message,) = lines_of(max_line_bytes=10**6).feed(line)
     assert isinstance(message, dict)

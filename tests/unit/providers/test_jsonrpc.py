@@ -1,4 +1,4 @@
-"""The JSON-RPC protocol fed by hand, and the peer over real pipes."""
+"""The JSON-RPC protocol given messages directly, and the peer over real pipes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TestProtocol:
         assert fed(JsonRpcProtocol(max_line_bytes=len(line)), line + b"\n") == [Notification(method="next")]
 
     @pytest.mark.parametrize(
-        ("error", "said"),
+        ("error", "failure"),
         [
             ('"disk on fire"', "disk on fire"),
             ('{"message":"disk on fire"}', "disk on fire"),
@@ -83,12 +83,12 @@ class TestProtocol:
             ("7", "7"),
         ],
     )
-    def test_an_error_of_no_proper_form_still_answers_its_request(self, error: str, said: str) -> None:
+    def test_an_error_of_no_proper_form_still_answers_its_request(self, error: str, failure: str) -> None:
         protocol = JsonRpcProtocol()
         protocol.request("a", None)
         (refusal,) = fed(protocol, f'{{"id":0,"error":{error}}}\n'.encode())
         assert isinstance(refusal, Refusal)
-        assert refusal.failure.text == said
+        assert refusal.failure.text == failure
 
     @pytest.mark.parametrize(
         "line",
@@ -121,7 +121,7 @@ class TestProtocol:
         with pytest.raises(ProviderProtocolError, match="3 lines in a row"):
             next(messages)
 
-    def test_a_message_between_malformed_lines_starts_the_count_anew(self) -> None:
+    def test_message_between_malformed_lines_resets_the_count(self) -> None:
         protocol = JsonRpcProtocol(max_malformed_in_a_row=2)
         messages = fed(protocol, b'?\n{"method":"next"}\n' * 5)
         assert [isinstance(message, Malformed) for message in messages] == [True, False] * 5
@@ -145,7 +145,7 @@ class TestProtocol:
 
 
 class OtherSide:
-    """The far end of a peer's pipes, moved by hand."""
+    """The far end of a peer's pipes, driven by the test."""
 
     def __init__(self, incoming: PipeReceiveStream, outgoing: PipeSendStream) -> None:
         self._incoming = incoming
@@ -173,7 +173,7 @@ class OtherSide:
 
 
 def block(seconds: float) -> None:
-    """What a host must not do on its event loop, and does."""
+    """Block the event loop, which a host must not do."""
     time.sleep(seconds)
 
 

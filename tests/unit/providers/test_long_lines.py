@@ -1,4 +1,4 @@
-"""Long lines of agents, fed by hand."""
+"""Long lines of agents, given directly."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def test_a_line_with_short_texts_stays_as_it_is_however_it_arrives(value: Any, a
 @pytest.mark.lesson("L78")
 @pytest.mark.parametrize("text", ["y", 'a"\\\n', "\u00e9\u20ac\U0001f600", "\x00"])
 @pytest.mark.parametrize("ascii_only", [True, False])
-def test_a_long_text_is_shortened_and_says_how_much(text: str, ascii_only: bool) -> None:
+def test_long_text_is_shortened_with_a_marker_of_the_missing_length(text: str, ascii_only: bool) -> None:
     long = text * (3 * MIB // len(text.encode()))
     whole = json.dumps({"method": "m", "params": [long, "after"]}, ensure_ascii=ascii_only).encode() + b"\n"
     (message,) = fed(JsonRpcProtocol(), whole)
     assert isinstance(message, Notification)
     kept, after = message.params
-    said, _, cut = kept.partition("... [cut: ")
-    assert long.startswith(said.removesuffix("\ud83d"))
-    assert (len(said) + int(cut.split()[0]), cut.split()[1]) == (len(long), "characters]")
-    assert (after, len(said.encode("utf-8", "replace")) > MIB // 8) == ("after", True)
+    start, _, cut = kept.partition("... [cut: ")
+    assert long.startswith(start.removesuffix("\ud83d"))
+    assert (len(start) + int(cut.split()[0]), cut.split()[1]) == (len(long), "characters]")
+    assert (after, len(start.encode("utf-8", "replace")) > MIB // 8) == ("after", True)
 
 
 @pytest.mark.lesson("L78")

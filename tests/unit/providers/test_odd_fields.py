@@ -1,4 +1,4 @@
-"""Recorded messages of real agents with one field of another type: the conversation goes on, and can be written."""
+"""Recorded messages of real agents with one field of another type: the conversation continues, and can be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real agents said, recorded: a conversation that was written and read back goes on as the one before.
+"""Recorded messages of real agents: a conversation that was written and read back continues as before.
 
 The ACP agents are OpenCode and one made with the protocol's SDK. Each line of a recording is an input; a line
 `conversation` begins the next conversation.

@@ -1,4 +1,4 @@
-"""What is kept of an agent's text: no secrets, no control characters, a bound."""
+"""What is kept of an agent's text: no secrets, no control characters, a bounded length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.lesson("L60")
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("text", "kept"),
     [
         ("export OPENAI_API_KEY=abc123 now", "export OPENAI_API_KEY=[secret] now"),
         ('{"apiKey": "two words", "n": 1}', '{"apiKey": [secret], "n": 1}'),
@@ -43,12 +43,12 @@ pytestmark = pytest.mark.lesson("L60")
         ("https://conda.anaconda.org/t/tk-abc/c", "https://conda.anaconda.org/t/[secret]/c"),
     ],
 )
-def test_l60_what_looks_like_a_secret_is_replaced(said: str, kept: str) -> None:
-    assert plain(said) == kept
+def test_l60_text_that_looks_like_a_secret_is_replaced(text: str, kept: str) -> None:
+    assert plain(text) == kept
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         *("no such key: x", "monkey: 5", "max_tokens=10, tokens: 5", "https://host/a@b", "risk-averse"),
         *(
@@ -61,8 +61,8 @@ def test_l60_what_looks_like_a_secret_is_replaced(said: str, kept: str) -> None:
         ),
     ],
 )
-def test_l60_ordinary_words_stay(said: str) -> None:
-    assert plain(said) == said
+def test_l60_ordinary_words_stay(text: str) -> None:
+    assert plain(text) == text
 
 
 def test_l60_escape_sequences_and_overwritten_text_are_removed() -> None:

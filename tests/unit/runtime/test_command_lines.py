@@ -1,4 +1,4 @@
-"""Lines of commands: read as they come, and no line in memory that is longer than a command can be."""
+"""Lines of commands are read as they come, and no line longer than a command can be is held in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 async def read_all(descriptor: int, *, limit: int) -> list[bytes | str]:
-    """Every line, and for a refused one what was said."""
+    """Every line, and the error of a refused one."""
     lines = CommandLines(descriptor, limit=limit)
     found: list[bytes | str] = []
     while True:

@@ -1,4 +1,4 @@
-"""A run of an agent: its words in order, its end always reported, nothing written once it is replaced."""
+"""A run of an agent: its events in order, its end always reported, nothing written once it is replaced."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def _status(dispatcher: ModelDispatcher) -> tuple[str, str | None, bool]:
 async def test_numbers_follow_the_order_of_sending(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as run:
-        await agent.says(SessionStarted(), delta("a"), MessageCompleted(item=ProviderItemId("m")))
-        await agent.says(TurnCompleted(outcome="completed"))
+        await agent.report(SessionStarted(), delta("a"), MessageCompleted(item=ProviderItemId("m")))
+        await agent.report(TurnCompleted(outcome="completed"))
         await run.end()
     ids = [envelope.command.command_id for envelope in dispatcher.envelopes]
     assert ids == [f"~s1/{number}" for number in range(1, len(ids) + 1)]
@@ -99,7 +99,7 @@ async def test_a_late_update_from_a_session_that_was_replaced_writes_nothing(dis
     async with running(dispatcher, agent) as run:
         await run_of(dispatcher, "s2").bind()
         head = dispatcher.host.head
-        await agent.says(delta("late"), RuntimeErrorReported(message="late"), TurnCompleted(outcome="completed"))
+        await agent.report(delta("late"), RuntimeErrorReported(message="late"), TurnCompleted(outcome="completed"))
         await run.end()
     assert dispatcher.host.head == head
     session = dispatcher.host.threads[ThreadId("t1")].session
@@ -107,11 +107,11 @@ async def test_a_late_update_from_a_session_that_was_replaced_writes_nothing(dis
     assert session.provider_session_id == "s2"
 
 
-async def test_what_the_store_refused_is_kept_and_reported_when_it_takes_it(dispatcher: ModelDispatcher) -> None:
+async def test_events_that_the_store_refused_are_kept_and_sent_later(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as run:
         dispatcher.fault = StoreFull("the disk is full")
-        await agent.says(delta("kept"), MessageCompleted(item=ProviderItemId("m")))
+        await agent.report(delta("kept"), MessageCompleted(item=ProviderItemId("m")))
         await run.ended.wait()
         for _ in range(2):
             with pytest.raises(StoreError):
@@ -126,11 +126,11 @@ async def test_what_the_store_refused_is_kept_and_reported_when_it_takes_it(disp
 
 
 @pytest.mark.lesson("L120")
-async def test_l120_events_beside_a_refused_one_are_kept(dispatcher: ModelDispatcher) -> None:
+async def test_l120_events_next_to_a_refused_one_are_kept(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as run:
         dispatcher.fault = StoreFull("the disk is full")
-        await agent.says(delta("kept"), PlanUpdated(summary="look", detail={}))
+        await agent.report(delta("kept"), PlanUpdated(summary="look", detail={}))
         await run.ended.wait()
         dispatcher.fault = None
         await run.end()
@@ -143,7 +143,7 @@ async def test_l120_events_beside_a_refused_one_are_kept(dispatcher: ModelDispat
 async def test_an_adapter_that_fails_ends_the_turn_with_its_error(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as run:
-        await agent.says(delta("so far"), cast("ProviderRuntimeEvent", object()))
+        await agent.report(delta("so far"), cast("ProviderRuntimeEvent", object()))
         await run.ended.wait()
         await run.end()
     status, error, runs = _status(dispatcher)
@@ -155,7 +155,7 @@ async def test_an_adapter_that_fails_ends_the_turn_with_its_error(dispatcher: Mo
 async def test_an_agent_that_is_gone_without_a_word_is_an_error(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as run:
-        await agent.says(delta("so far"))
+        await agent.report(delta("so far"))
         await agent.dies()
         await run.ended.wait()
         await run.end()
@@ -166,7 +166,7 @@ async def test_an_agent_that_is_gone_without_a_word_is_an_error(dispatcher: Mode
 async def test_text_that_is_due_is_sent_without_waiting_for_more(dispatcher: ModelDispatcher) -> None:
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as run:
-        await agent.says(delta("one "), delta("flush"))
+        await agent.report(delta("one "), delta("flush"))
         while _text(dispatcher) != "one flush":
             await anyio.lowlevel.checkpoint()
         await run.end()
@@ -188,40 +188,40 @@ async def test_an_agent_that_is_gone_claims_nothing(dispatcher: ModelDispatcher)
 
 
 @pytest.mark.lesson("L96")
-async def test_end_of_a_turn_is_told_when_it_is_recorded(dispatcher: ModelDispatcher) -> None:
-    agent, told = ScriptedAgent(), list[tuple[AgentReport, str]]()
+async def test_end_of_a_turn_is_reported_once_recorded(dispatcher: ModelDispatcher) -> None:
+    agent, reports = ScriptedAgent(), list[tuple[AgentReport, str]]()
     async with running(dispatcher, agent) as run:
-        run.listen(lambda report: told.append((report, _status(dispatcher)[0])))
+        run.listen(lambda report: reports.append((report, _status(dispatcher)[0])))
         turn_id = run.running_turn_id
         assert turn_id is not None
-        await agent.says(TurnCompleted(outcome="completed"))
+        await agent.report(TurnCompleted(outcome="completed"))
         await run.end()
-    assert told == [(TurnEnded(turn_id), "ready"), (AgentOver(), "stopped")]
+    assert reports == [(TurnEnded(turn_id), "ready"), (AgentOver(), "stopped")]
 
 
 @pytest.mark.lesson("L96")
-async def test_end_of_a_turn_that_the_store_refuses_is_not_told(dispatcher: ModelDispatcher) -> None:
-    agent, told = ScriptedAgent(), list[AgentReport]()
+async def test_end_of_a_turn_that_the_store_refuses_is_not_reported(dispatcher: ModelDispatcher) -> None:
+    agent, reports = ScriptedAgent(), list[AgentReport]()
     async with running(dispatcher, agent) as run:
-        run.listen(told.append)
+        run.listen(reports.append)
         dispatcher.fault = StoreFull("the disk is full")
-        await agent.says(TurnCompleted(outcome="completed"))
+        await agent.report(TurnCompleted(outcome="completed"))
         await run.ended.wait()
-        assert told == [AgentOver()]
+        assert reports == [AgentOver()]
         dispatcher.fault = None
         await run.end()
 
 
 async def test_reports_wait_for_a_listener_in_their_order(dispatcher: ModelDispatcher) -> None:
-    agent, run, told = ScriptedAgent(), run_of(dispatcher), list[AgentReport]()
+    agent, run, reports = ScriptedAgent(), run_of(dispatcher), list[AgentReport]()
     with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
             await start(run, agent, tasks)
-            await agent.says(TurnStarted(origin="agent"), TurnCompleted(outcome="completed"))
+            await agent.report(TurnStarted(origin="agent"), TurnCompleted(outcome="completed"))
             await agent.dies()
             await run.ended.wait()
-            run.listen(told.append)
-    assert [type(report) for report in told] == [OwnTurnBegan, TurnEnded, AgentOver]
+            run.listen(reports.append)
+    assert [type(report) for report in reports] == [OwnTurnBegan, TurnEnded, AgentOver]
     assert run.own_turns == 1
 
 
@@ -233,7 +233,7 @@ async def test_claim_is_refused_after_a_turn_that_the_capture_did_not_see(dispat
     with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
             await start(run, agent, tasks)
-            await agent.says(TurnStarted(origin="agent"), TurnCompleted(outcome="completed"))
+            await agent.report(TurnStarted(origin="agent"), TurnCompleted(outcome="completed"))
             await over.wait()
             assert await run.claim(turn_id, intent, own_turns=0) == "busy"
             assert await run.claim(turn_id, intent, own_turns=1) == "claimed"
@@ -243,17 +243,17 @@ async def test_claim_is_refused_after_a_turn_that_the_capture_did_not_see(dispat
 @pytest.mark.lesson("L96")
 @pytest.mark.parametrize("ends", [False, True], ids=["goes on", "ends"])
 async def test_refused_interrupt_fails_unless_its_turn_ended_meanwhile(dispatcher: ModelDispatcher, ends: bool) -> None:
-    agent, told = ScriptedAgent(), anyio.Event()
+    agent, reports = ScriptedAgent(), anyio.Event()
     async with running(dispatcher, agent) as run:
-        run.listen(lambda report: told.set() if isinstance(report, TurnEnded) else None)
+        run.listen(lambda report: reports.set() if isinstance(report, TurnEnded) else None)
 
         async def refuse() -> None:
             if ends:
-                await agent.says(TurnCompleted(outcome="interrupted"))
-                await told.wait()
+                await agent.report(TurnCompleted(outcome="interrupted"))
+                await reports.wait()
             raise ProviderProtocolError("not now")
 
-        agent.interrupt = refuse  # type: ignore[method-assign]  # what this agent does
+        agent.interrupt = refuse  # type: ignore[method-assign]  # the agent's behaviour in this test
         expected = nullcontext() if ends else pytest.raises(ProviderProtocolError)
         with expected:
             assert run.running_turn_id is not None
@@ -266,20 +266,20 @@ async def test_refused_interrupt_fails_unless_its_turn_ended_meanwhile(dispatche
 async def test_interrupt_of_a_turn_whose_end_is_known_settles_no_other_end(
     dispatcher: ModelDispatcher, is_recorded: bool
 ) -> None:
-    agent, told = ScriptedAgent(), anyio.Event()
+    agent, reports = ScriptedAgent(), anyio.Event()
     async with running(dispatcher, agent) as run:
-        run.listen(lambda report: told.set() if isinstance(report, TurnEnded) else None)
+        run.listen(lambda report: reports.set() if isinstance(report, TurnEnded) else None)
         turn_id, intent = run.running_turn_id, _intent(dispatcher)
         assert turn_id is not None
         dispatcher.held = None if is_recorded else anyio.Event()
-        await agent.says(TurnCompleted(outcome="completed"))
+        await agent.report(TurnCompleted(outcome="completed"))
         while run.running_turn_id is not None:
             await anyio.lowlevel.checkpoint()
         if is_recorded:
-            await told.wait()
+            await reports.wait()
         await run.interrupt(intent, turn_id, ends_turn=True)
         if dispatcher.held is not None:
-            assert not told.is_set()
+            assert not reports.is_set()
             dispatcher.held.set()
         await run.end()
     assert not agent.interrupted.is_set()
@@ -289,7 +289,7 @@ async def test_interrupt_of_a_turn_whose_end_is_known_settles_no_other_end(
 async def test_answer_that_the_agent_has_is_not_given_twice(dispatcher: ModelDispatcher) -> None:
     agent, own, answers = ScriptedAgent(), ApprovalRequestId("r"), ApprovalAnswers()
     async with running(dispatcher, agent) as run:
-        await agent.says(ApprovalRequested(request=own, kind="command", summary="may I"))
+        await agent.report(ApprovalRequested(request=own, kind="command", summary="may I"))
         while not run.is_open(own):
             await anyio.lowlevel.checkpoint()
         response = ThreadApprovalResponseRequested(
@@ -297,7 +297,7 @@ async def test_answer_that_the_agent_has_is_not_given_twice(dispatcher: ModelDis
         )
         for _ in range(2):
             assert await answers.deliver(run, _intent(dispatcher), response) is None
-        await agent.says(ApprovalResolved(request=own, decision="accept"))
+        await agent.report(ApprovalResolved(request=own, decision="accept"))
         while run.is_open(own):
             await anyio.lowlevel.checkpoint()
         assert await answers.deliver(run, _intent(dispatcher), response) is None
@@ -310,10 +310,10 @@ async def test_a_request_that_is_closed_as_lost_is_declined_for_its_agent(dispat
     agent = ScriptedAgent()
     async with running(dispatcher, agent) as run:
         for number in range(MAX_OPEN_APPROVALS + 3):
-            await agent.says(
+            await agent.report(
                 ApprovalRequested(request=ApprovalRequestId(f"r-{number}"), kind="command", summary="may I")
             )
-        await agent.says(TurnCompleted(outcome="completed"))
+        await agent.report(TurnCompleted(outcome="completed"))
         await run.end()
     assert agent.answers == [(f"r-{number}", "decline") for number in range(3)]
     thread = dispatcher.host.threads[ThreadId("t1")]
@@ -333,8 +333,8 @@ async def test_late_hand_over_failure_spares_the_agents_own_turn(
     async with running(dispatcher, agent) as run:
         run.listen(told.append)
         failure = _late_failure(run.running_turn_id, loses_session=loses_session)
-        await agent.says(TurnCompleted(outcome="completed"), TurnStarted(origin="agent"), failure, delta("on"))
-        await agent.says(TurnCompleted(outcome="completed"))
+        await agent.report(TurnCompleted(outcome="completed"), TurnStarted(origin="agent"), failure, delta("on"))
+        await agent.report(TurnCompleted(outcome="completed"))
         while len(told) < 3:
             await anyio.lowlevel.checkpoint()
         assert not run.is_over
@@ -349,7 +349,7 @@ async def test_late_hand_over_failure_ends_its_turn(dispatcher: ModelDispatcher,
     agent, told = ScriptedAgent(), list[AgentReport]()
     async with running(dispatcher, agent) as run:
         run.listen(told.append)
-        await agent.says(_late_failure(run.running_turn_id, loses_session=loses_session))
+        await agent.report(_late_failure(run.running_turn_id, loses_session=loses_session))
         while not told:
             await anyio.lowlevel.checkpoint()
         assert _status(dispatcher) == ("error", "too slow", False)

@@ -63,7 +63,7 @@ def test_the_next_clock_of_each_state(
 
 
 def due_at_last(clocks: SessionClocks, run: Run, now: float) -> frozenset[Clock]:
-    """What is due at `now`, once it was looked at again after a wait that was served in time."""
+    """What is due at `now`, checked again after a wait that was served in time."""
     at_once = clocks.due(run, now)
     again = now + clocks.seconds_to_next(run, now)
     clocks.served(again)
@@ -96,16 +96,16 @@ def test_a_turn_that_ended_in_time_is_not_escalated(clocks: SessionClocks) -> No
 
 
 @pytest.mark.lesson("L38")
-def test_agent_that_speaks_while_it_ends_its_turn_has_longer_up_to_a_bound(clocks: SessionClocks) -> None:
+def test_agent_with_output_after_an_interrupt_gets_bounded_extra_time(clocks: SessionClocks) -> None:
     clocks.watch(INTERRUPTING, 20)
-    for heard in (25.0, 34.0, 43.0):
-        assert due_at_last(clocks, Run(last_heard_at=heard), heard + 6) == frozenset()
+    for instant in (25.0, 34.0, 43.0):
+        assert due_at_last(clocks, Run(last_heard_at=instant), instant + 6) == frozenset()
     assert due_at_last(clocks, Run(last_heard_at=49.9), 50) == {"escalation"}
 
 
 @pytest.mark.lesson("L38")
 @pytest.mark.parametrize("watched", [RUNNING, INTERRUPTING], ids=["silence", "escalation"])
-def test_time_in_which_nobody_listened_is_not_counted(clocks: SessionClocks, watched: frozenset[Clock]) -> None:
+def test_time_without_a_listener_is_not_counted(clocks: SessionClocks, watched: frozenset[Clock]) -> None:
     clocks.watch(watched, 0)
     limit = LIMITS.interrupt_deadline if watched == INTERRUPTING else LIMITS.inactivity_deadline
     blocked = 5 * limit
@@ -123,10 +123,10 @@ def test_deadline_that_passed_is_judged_after_the_reader_could_read(clocks: Sess
     assert clocks.due(SILENT, 100) == frozenset()
     pause = clocks.seconds_to_next(SILENT, 100)
     assert 0 < pause <= 1
-    heard = Run(last_heard_at=100.0)
+    run = Run(last_heard_at=100.0)
     clocks.served(100 + pause)
-    assert clocks.due(heard, 100 + pause) == frozenset()
-    assert clocks.seconds_to_next(heard, 100 + pause) == pytest.approx(100 - pause)
+    assert clocks.due(run, 100 + pause) == frozenset()
+    assert clocks.seconds_to_next(run, 100 + pause) == pytest.approx(100 - pause)
 
 
 @pytest.mark.lesson("L38")

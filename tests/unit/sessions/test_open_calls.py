@@ -1,4 +1,4 @@
-"""Open tool calls and permission requests: how many there are, and which updates are of no open call."""
+"""Open tool calls and permission requests: their number, and which updates belong to no open call."""
 
 from __future__ import annotations
 

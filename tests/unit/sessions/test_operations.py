@@ -1,4 +1,4 @@
-"""What a worker does beside itself: one operation, whose outcome is posted, withdrawn or not."""
+"""A worker's concurrent operation, whose outcome is posted, withdrawn or not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Capture = Callable[[], Awaitable[on.Input]]
 
 @attrs.define
 class Desk:
-    """Operations whose capture is the test's, and what they posted."""
+    """Operations whose capture the test controls, and what they posted."""
 
     capture: Capture
     posted: list[on.Input] = attrs.field(factory=list)

@@ -1,4 +1,4 @@
-"""For every test of workspaces: a repository, and no configuration of git but its own."""
+"""Applied to every test of workspaces: a repository, and no git configuration but its own."""
 
 from __future__ import annotations
 

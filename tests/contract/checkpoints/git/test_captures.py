@@ -1,4 +1,4 @@
-"""Captures under refs: again, anew, at once, in the way of something, cancelled."""
+"""Captures under refs: repeated, replaced, concurrent, obstructed and cancelled."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ async def test_refs_outside_the_namespace_are_refused(repository: Repository) ->
         await workspace.existing(CheckpointRef("HEAD"))
 
 
-async def test_a_capture_that_cannot_be_written_says_why(repository: Repository) -> None:
+async def test_capture_that_cannot_be_written_reports_the_reason(repository: Repository) -> None:
     repository.write("a", "a\n")
     repository.write(".git/orchestrion", "a file in the way")
     with pytest.raises(CaptureFailed, match="orchestrion") as raised:
@@ -142,7 +142,7 @@ async def test_a_capture_that_cannot_be_written_says_why(repository: Repository)
     assert raised.value.fault
 
 
-async def test_a_file_in_the_way_of_the_ref_is_reported_in_gits_words(repository: Repository) -> None:
+async def test_file_at_the_path_of_a_ref_is_reported_with_gits_message(repository: Repository) -> None:
     repository.git("commit", "-q", "--allow-empty", "-m", "first")
     ref = checkpoint_ref(THREAD, 1)
     repository.git("update-ref", f"{ref}/below", "HEAD")

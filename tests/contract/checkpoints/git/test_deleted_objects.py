@@ -1,4 +1,4 @@
-"""Captures whose objects the user's git deletes, as `git gc --prune=now` may, while they are recorded or later."""
+"""Captures whose objects the user's git deletes, as `git gc --prune=now` may, during or after the capture."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def delete_object(repository: Repository, name: str) -> None:
 def delete_objects_once(
     repository: Repository, directory: Path, monkeypatch: pytest.MonkeyPatch, moment: str, action: str
 ) -> Path:
-    """All loose objects go when git is next told to do `action`; the file that is there once that has happened."""
+    """Delete all loose objects when git next runs `action`; return the file that exists once that has happened."""
     real, mark = shutil.which("git"), directory / "done"
     wrapper = directory / "bin" / "git"
     wrapper.parent.mkdir()

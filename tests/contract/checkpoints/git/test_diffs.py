@@ -1,4 +1,4 @@
-"""The diff between two captures is what git prints, within bounds; and refs name any thread."""
+"""The diff between two captures is git's own, within bounds, and refs can name any thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.workspaces import THREAD, changed, opened
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_diff_is_what_git_prints(repository: Repository) -> None:
+async def test_diff_equals_gits_own(repository: Repository) -> None:
     long = "".join(f"line {number}\n" for number in range(40))
     repository.write(".gitattributes", "*.py diff=python\n*.shown diff=shown\n")
     repository.git("config", "diff.shown.textconv", "rev")

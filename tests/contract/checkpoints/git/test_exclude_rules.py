@@ -1,4 +1,4 @@
-"""What a capture did not see because it was ignored then is not removed by a revert, whatever is ignored now."""
+"""A revert does not remove files that were ignored at capture time, whatever is ignored now."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fill(repository: Repository) -> None:
 
 @pytest.mark.parametrize("rules", ["info/exclude", "core.excludesFile", "the default file", "a home of its own"])
 @pytest.mark.parametrize("then", ["gone", "turned round"])
-async def test_what_was_ignored_by_a_rule_that_is_gone_stays(
+async def test_files_ignored_by_a_former_rule_stay(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: str, then: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -31,13 +31,13 @@ async def test_git_cancelled_at_any_step_of_its_start_is_waited_for(tmp_path: Pa
 
 
 def children() -> set[int]:
-    """The processes that this one started and has not reaped; Linux only."""
+    """The child processes of this process that are not reaped; Linux only."""
     lists = Path("/proc/self/task").glob("*/children")
     return {int(pid) for one in lists for pid in one.read_text(encoding="ascii").split()}
 
 
 def program(directory: Path, version: str) -> Path:
-    """A git that says this version, and otherwise is the real one; each question for it is a line in `asked`."""
+    """A git that reports this version and otherwise runs the real one; each version query adds a line to `asked`."""
     directory.mkdir()
     place = directory / "git"
     place.write_text(
@@ -58,8 +58,8 @@ async def test_git_before_2_31_is_refused_by_its_version(tmp_path: Path, monkeyp
     with pytest.raises(GitTooOld):
         await GitWorkspace.open(tmp_path)
     assert (old.parent / "asked").read_text() == "asked\n"
-    for number, said in enumerate(("git version 2.31.0", "git version 2.39.5 (Apple Git-154)", "git version 3.0.rc1")):
-        new = program(tmp_path / str(number), said)
+    for n, version in enumerate(("git version 2.31.0", "git version 2.39.5 (Apple Git-154)", "git version 3.0.rc1")):
+        new = program(tmp_path / str(n), version)
         assert await find_git(str(new.parent)) == str(new)
     with pytest.raises(GitUnavailable, match="does not say its version"):
         await find_git(str(program(tmp_path / "strange", "hello").parent))

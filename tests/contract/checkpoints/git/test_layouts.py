@@ -1,4 +1,4 @@
-"""A workspace keeps its captures while the repository around it comes, goes, breaks or is replaced."""
+"""A workspace keeps its captures while the repository around it appears, disappears, breaks or is replaced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def plain(top: Path, database: Path) -> Capture:
 
 
 async def end_and_back(top: Path, database: Path) -> GitWorkspace:
-    """The end of the turn is captured, compared with its start, and taken back."""
+    """Assert that the end of the turn can be captured, compared with its start, and reverted."""
     (top / "a.txt").write_text("two\n")
     workspace = await opened(top, database=database)
     end = await workspace.capture(checkpoint_ref(THREAD, 1), "after turn 1")
@@ -100,7 +100,7 @@ async def test_a_repository_that_is_gone_makes_room_for_a_shadow(
 
 
 async def test_captures_of_both_places_are_found(tmp_path: Path) -> None:
-    """A database of the first edition: its workspace was plain, then a repository that has captures of its own."""
+    """A database of the first edition: its workspace was plain, then became a repository with captures of its own."""
     top, database = tmp_path / "work", tmp_path / "state.db"
     await plain(top, database)
     repository = Repository.init(top)

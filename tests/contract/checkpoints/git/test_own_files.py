@@ -1,4 +1,4 @@
-"""A runtime's own files are never captured, restored or removed, whatever path leads to them."""
+"""A runtime's own files are never captured, restored or removed, by whatever path they are reached."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.lesson("L66")]
 
 
 def lay_out(directory: Path, name: str, content: str) -> dict[Path, str]:
-    """A database and all that a runtime may keep beside it."""
+    """A database and all files that a runtime may keep next to it."""
     directory.mkdir(exist_ok=True)
     made = {}
     for one in own_names(name):
@@ -120,7 +120,7 @@ async def test_the_database_of_another_runtime_is_left_alone(repository: Reposit
 
 @pytest.fixture(params=["open here", "not open here"])
 def young_database(request: pytest.FixtureRequest, repository: Repository, tmp_path: Path) -> Iterator[None]:
-    """The database `new.db` in the work tree, with nothing moved from its log yet."""
+    """The database `new.db` in the work tree, with everything still in its WAL."""
     is_here = request.param == "open here"
     made = (repository.top if is_here else tmp_path) / "new.db"
     with closing(sqlite3.connect(made)) as connection:

@@ -98,7 +98,7 @@ async def test_bits_that_set_a_user_are_not_restored(repository: Repository) -> 
     assert (mode(repository.top, "run"), mode(repository.top, "dir")) == (0o755, 0o777)
 
 
-async def test_a_changed_mode_makes_a_capture_anew(repository: Repository) -> None:
+async def test_changed_mode_makes_a_new_capture(repository: Repository) -> None:
     repository.write("key", "one\n").chmod(0o600)
     repository.write("plain", "one\n").chmod(0o644)
     workspace = await opened(repository.top)

@@ -1,4 +1,7 @@
-"""Going back to a capture, against real git: what comes back, what stays, and what is never lost."""
+"""Restoring a capture with real git: what is written, what is left alone, and that nothing is lost.
+
+One long module: all of its tests share the helpers at the top.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ async def restored(path: Path, target: Capture) -> tuple[Capture, Restored]:
 
 
 def files(top: Path) -> dict[str, bytes]:
-    """Every file and link of the work tree, `.git` left out."""
+    """Every file and link of the work tree, without `.git`."""
     found = {}
     for path in top.rglob("*"):
         if ".git" not in path.relative_to(top).parts and (path.is_symlink() or path.is_file()):
@@ -106,7 +109,7 @@ async def test_ignored_files_stay(repository: Repository) -> None:
     }
 
 
-async def test_what_the_target_ignores_stays_though_it_is_captured_now(repository: Repository) -> None:
+async def test_files_ignored_by_the_target_stay_even_if_captured_now(repository: Repository) -> None:
     repository.write(".gitignore", "node_modules/\n")
     repository.write("sub/.gitignore", "*.tmp\n")
     repository.write("node_modules/library/index.js", "code")
@@ -124,7 +127,7 @@ async def test_what_the_target_ignores_stays_though_it_is_captured_now(repositor
     }
 
 
-async def test_what_would_be_overwritten_is_captured_first(repository: Repository) -> None:
+async def test_overwritten_files_are_captured_first(repository: Repository) -> None:
     repository.write("secret.env", "then\n")
     repository.write("place", "a file\n")
     repository.write("deep/er/file", "deep\n")
@@ -196,7 +199,7 @@ async def test_a_nested_repository_is_left_alone_or_refused(repository: Reposito
     assert (inside.top / "x").read_text() == "of a repository of its own now\n"
 
 
-async def test_what_is_no_file_is_not_replaced(repository: Repository) -> None:
+async def test_path_that_is_no_file_is_not_replaced(repository: Repository) -> None:
     repository.write("a", "one\n")
     repository.write("b", "one\n")
     target = await captured(repository.top)
@@ -297,7 +300,7 @@ async def test_an_emptied_workspace_stays_a_directory(tmp_path: Path) -> None:
 class TestLargeFiles:
     limits = CaptureLimits(file_bytes=1000)
 
-    async def test_a_note_stands_for_the_content(self, repository: Repository) -> None:
+    async def test_note_replaces_the_content(self, repository: Repository) -> None:
         repository.write("grows", "small\n")
         repository.write("large", b"x" * 2000)
         workspace = await opened(repository.top, limits=self.limits)
@@ -355,7 +358,7 @@ class TestLargeFiles:
 
 
 class TestShadow:
-    async def test_a_plain_directory_has_captures_beside_the_database(self, tmp_path: Path) -> None:
+    async def test_captures_of_a_plain_directory_are_next_to_the_database(self, tmp_path: Path) -> None:
         database, top = tmp_path / "data" / "state.db", tmp_path / "plain"
         database.parent.mkdir()
         (top / "sub").mkdir(parents=True)
@@ -470,7 +473,7 @@ async def test_ignore_rules_behind_links_do_not_stop_a_restore(repository: Repos
 
 
 @pytest.mark.lesson("L65")
-async def test_a_restore_after_pruning_reads_the_workspace_anew(tmp_path: Path) -> None:
+async def test_restore_after_pruning_reads_the_workspace_again(tmp_path: Path) -> None:
     database, top = tmp_path / "state.db", tmp_path / "plain"
     top.mkdir()
     (top / "a").write_text("one\n")

@@ -1,4 +1,4 @@
-"""A shadow repository is packed by itself: it takes the room of what changed, not of every state of every file."""
+"""A shadow repository is packed automatically: it grows with what changed, not with every state of every file."""
 
 from __future__ import annotations
 

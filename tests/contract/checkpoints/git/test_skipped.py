@@ -1,4 +1,4 @@
-"""What a capture cannot take in: it is named with the capture, and no revert removes or changes it."""
+"""Files that a capture cannot read are listed with the capture, and no revert removes or changes them."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def reasons(skipped: SkippedPaths) -> dict[bytes, str]:
     return dict(skipped.reasons)
 
 
-def test_what_may_not_be_read_is_named_and_stays(tmp_path: Path) -> None:
-    told = play("tests.support.unreadable_story", str(tmp_path))
+def test_unreadable_files_are_listed_and_stay(tmp_path: Path) -> None:
+    printed = play("tests.support.unreadable_story", str(tmp_path))
     unreadable = {"volume": "unreadable", "key": "unreadable"}
-    assert told["first"] == {"skipped": unreadable, "tree": ["a", "closed/inner/file"]}
-    assert told["second"] == {"skipped": {}, "changed": ["a"]}
-    assert told["back to the first"] == {"leftAlone": ["key", "volume/base", "volume/later"], "skipped": {}}
-    assert told["after it"] == {"a": "one\n", "key": "key\n", "volume/base": "precious\n", "volume/later": "later\n"}
-    assert told["forth to the second"] == {
+    assert printed["first"] == {"skipped": unreadable, "tree": ["a", "closed/inner/file"]}
+    assert printed["second"] == {"skipped": {}, "changed": ["a"]}
+    assert printed["back to the first"] == {"leftAlone": ["key", "volume/base", "volume/later"], "skipped": {}}
+    assert printed["after it"] == {"a": "one\n", "key": "key\n", "volume/base": "precious\n", "volume/later": "later\n"}
+    assert printed["forth to the second"] == {
         "leftAlone": ["volume/base", "volume/later"],
         "skipped": {"volume": "unreadable"},
     }
-    assert "'closed/inner' may not be written to" in told["may not write"]["refused"]
-    assert told["untouched"] == {"a": "three\n", "closed/inner/file": "two\n"}
-    assert told["allowed"] == {"leftAlone": [], "skipped": {}}
-    assert told["done"] == {"a": "two\n", "closed/inner/file": "one\n"}
+    assert "'closed/inner' may not be written to" in printed["may not write"]["refused"]
+    assert printed["untouched"] == {"a": "three\n", "closed/inner/file": "two\n"}
+    assert printed["allowed"] == {"leftAlone": [], "skipped": {}}
+    assert printed["done"] == {"a": "two\n", "closed/inner/file": "one\n"}
 
 
-async def test_what_git_takes_no_content_of_is_named(repository: Repository) -> None:
+async def test_files_without_content_for_git_are_listed(repository: Repository) -> None:
     repository.write("a", "one\n")
     repository.write("big", "x" * 2000)
     repository.write("git~1", "a name that git refuses\n")

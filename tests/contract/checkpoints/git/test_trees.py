@@ -1,4 +1,4 @@
-"""What a capture holds of a workspace, and what it leaves alone, against real git."""
+"""What a capture holds of a workspace, and what it does not change, with real git."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ async def test_a_git_directory_is_no_workspace(repository: Repository) -> None:
     assert await GitWorkspace.open(repository.top / ".git") is None
 
 
-async def test_without_git_the_error_says_where_it_was_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_git_the_error_names_the_search_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GitUnavailable, match="install git") as raised:
         await find_git(str(tmp_path))
     assert raised.value.search_path == str(tmp_path)
@@ -104,7 +102,7 @@ async def test_a_file_that_becomes_ignored_leaves_the_next_tree(repository: Repo
     assert set(repository.contents(second.tree)) == {b".gitignore"}
 
 
-async def test_what_is_the_users_own_stays_as_it_is(repository: Repository) -> None:
+async def test_users_own_files_are_unchanged(repository: Repository) -> None:
     repository.write("staged.txt", "one\n")
     repository.write("both.txt", "one\n")
     repository.commit_all()
@@ -219,7 +217,7 @@ async def test_an_empty_repository_without_a_commit(tmp_path: Path, object_forma
     ]
 
 
-async def test_a_linked_worktree_has_captures_of_its_own(repository: Repository, tmp_path: Path) -> None:
+async def test_linked_worktree_has_separate_captures(repository: Repository, tmp_path: Path) -> None:
     repository.write("a", "main\n")
     repository.commit_all()
     repository.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))

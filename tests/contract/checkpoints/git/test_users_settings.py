@@ -1,4 +1,4 @@
-"""The user's configuration of git changes neither what a capture holds nor what a revert writes."""
+"""The user's git configuration changes neither what a capture holds nor what a revert writes."""
 
 from __future__ import annotations
 

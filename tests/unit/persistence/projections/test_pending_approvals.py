@@ -113,7 +113,7 @@ def test_a_request_that_is_repeated_keeps_its_first_row() -> None:
     ],
     ids=["idle", "running", "ready", "interrupted", "stopped", "error", "deleted"],
 )
-def test_what_nobody_can_answer_any_more_is_cancelled(end: EventPayload) -> None:
+def test_request_that_cannot_be_answered_any_more_is_cancelled(end: EventPayload) -> None:
     given(approval_requested("r"), approval_requested("q"), end, approval_requested("later")).expect_rows(
         ProjectionPendingApproval,
         {"request_id": "r", "status": "resolved", "decision": "cancel", "resolved_at": occurred(3)},

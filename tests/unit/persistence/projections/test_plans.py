@@ -1,4 +1,4 @@
-"""No statement of a projection walks a table: what an event costs does not grow with what is stored."""
+"""No statement of a projection scans a table: the cost of an event does not grow with stored data."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_meta_updated_changes_the_fields_present() -> None:
 
 
 @pytest.mark.spec("P2")
-def test_meta_updated_clears_what_is_null_and_empty() -> None:
+def test_meta_updated_clears_null_and_empty_fields() -> None:
     given(
         project_created("p", default_model="model-a", scripts=(script("unit"),)),
         project_meta_updated("p", time=2, default_model=None, scripts=(), workspace_root="/elsewhere"),
@@ -76,7 +76,7 @@ def test_updates_keep_the_order_of_arrival() -> None:
     ).expect_rows(ProjectionProject, {"project_id": "z"}, {"project_id": "a"}, {"project_id": "m"})
 
 
-def test_what_is_said_of_a_project_before_its_creation_changes_nothing() -> None:
+def test_project_events_before_its_creation_change_nothing() -> None:
     given(project_meta_updated("p", title="Early"), project_deleted("p"), project_created("p")).expect_rows(
         ProjectionProject, {"title": "Title", "deleted_at": None}
     )

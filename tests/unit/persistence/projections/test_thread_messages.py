@@ -96,7 +96,7 @@ def test_a_revert_removes_the_messages_it_names_and_those_of_its_turns() -> None
 
 
 @pytest.mark.spec("P13")
-def test_a_message_that_was_removed_begins_anew() -> None:
+def test_delta_for_a_removed_message_begins_a_new_one() -> None:
     given(
         delta("old", message="a", time=1),
         delta("x", message="b"),
@@ -122,7 +122,7 @@ def test_a_message_of_another_thread_is_not_touched() -> None:
 
 
 @pytest.mark.spec("P30")
-def test_a_revert_leaves_other_threads_whatever_it_names() -> None:
+def test_revert_leaves_other_threads_under_any_ids() -> None:
     given(
         delta("mine", message="m", turn="turn-1"),
         reverted(0, turns=("turn-1",), messages=("m",), thread=OTHER_THREAD),
@@ -165,7 +165,7 @@ def test_a_row_is_cut_at_its_bound_however_its_text_was_split(monkeypatch: pytes
 
 
 @pytest.mark.lesson("L45")
-def test_a_text_that_replaces_a_row_that_was_cut_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_replaces_a_cut_row_starts_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_messages, "MAX_ROW_BYTES", 10)
     final = message_sent("short", streaming=False)
     given(delta("x" * 30), final, delta("er")).expect_rows(ProjectionThreadMessage, {"text": "shorter"})

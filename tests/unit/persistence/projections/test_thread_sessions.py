@@ -65,7 +65,7 @@ def test_each_thread_has_one_row_in_order_of_arrival() -> None:
 
 
 @pytest.mark.spec("P30")
-def test_the_row_is_that_of_the_stream_whatever_the_payload_says() -> None:
+def test_row_is_that_of_the_stream_not_of_the_payload() -> None:
     given(session_set("ready", thread="a"), Occurrence(session_set("error", thread="a"), stream="b")).expect_rows(
         ProjectionThreadSession, {"thread_id": "a", "status": "ready"}, {"thread_id": "b", "status": "error"}
     )

@@ -117,7 +117,7 @@ def test_a_turn_that_opens_interrupts_the_one_that_runs() -> None:
 
 
 @pytest.mark.spec("P20")
-def test_what_is_over_stays_over() -> None:
+def test_turn_that_is_over_keeps_its_status() -> None:
     given(
         turn_opened("turn-1", 1),
         session_set("ready"),
@@ -170,7 +170,7 @@ def test_a_turn_of_another_thread_is_not_touched() -> None:
 
 
 @pytest.mark.spec("P30")
-def test_a_turn_id_that_was_freed_belongs_to_who_takes_it() -> None:
+def test_freed_turn_id_belongs_to_its_next_user() -> None:
     given(
         turn_opened("turn-1", 1),
         delta("early", thread=OTHER_THREAD),

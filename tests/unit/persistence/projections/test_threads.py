@@ -77,7 +77,7 @@ def test_deleted_keeps_the_row() -> None:
     [user_message("hello"), delta("a"), completion(), activity(), session_set("ready"), diff_completed(1), reverted(0)],
     ids=lambda payload: payload.event_type,
 )
-def test_what_happens_in_a_thread_sets_updated_at(payload: EventPayload) -> None:
+def test_events_of_a_thread_set_updated_at(payload: EventPayload) -> None:
     given(thread_created(), Occurrence(payload, occurred_at=at(42))).expect_rows(
         ProjectionThread, {"updated_at": at(42)}
     )
@@ -140,7 +140,7 @@ def test_events_of_another_thread_leave_the_row() -> None:
 
 
 @pytest.mark.spec("P30")
-def test_the_stream_says_whose_event_it_is_not_the_payload() -> None:
+def test_event_belongs_to_its_stream_not_to_its_payload() -> None:
     given(
         thread_created("a", time=1), thread_created("b", time=2), Occurrence(thread_deleted("a", time=9), stream="b")
     ).expect_rows(ProjectionThread, {"thread_id": "a", "deleted_at": None}, {"thread_id": "b", "deleted_at": at(9)})
@@ -153,7 +153,7 @@ def test_updates_keep_the_order_of_arrival() -> None:
     ).expect_rows(ProjectionThread, {"thread_id": "z"}, {"thread_id": "a"})
 
 
-def test_what_came_before_the_creation_changes_nothing() -> None:
+def test_events_before_the_creation_change_nothing() -> None:
     given(turn_opened("turn-1", 1), thread_created(time=1)).expect_rows(
         ProjectionThread, {"latest_turn_id": None, "updated_at": at(1)}
     )
