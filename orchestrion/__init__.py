@@ -67,8 +67,8 @@ _NAMES = {
         "TurnCompleted TurnOutcome TurnStarted"
     ),
     ".contracts.read_model": (
-        "CheckpointView DispatchResult MessageView PendingApprovalView ProjectView ReplayPage Snapshot "
-        "SnapshotDetail ThreadView TurnDiff TurnFailure TurnView"
+        "CheckpointView DispatchResult FullSnapshot FullThreadView MessageView PendingApprovalView ProjectView "
+        "ReplayPage Snapshot SnapshotDetail ThreadView TurnDiff TurnFailure TurnView"
     ),
     ".contracts.revert_preview": "OthersWork RevertPreview",
     ".contracts.values": (

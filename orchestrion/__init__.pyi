@@ -154,6 +154,8 @@ from .contracts.provider_events import TurnOutcome as TurnOutcome
 from .contracts.provider_events import TurnStarted as TurnStarted
 from .contracts.read_model import CheckpointView as CheckpointView
 from .contracts.read_model import DispatchResult as DispatchResult
+from .contracts.read_model import FullSnapshot as FullSnapshot
+from .contracts.read_model import FullThreadView as FullThreadView
 from .contracts.read_model import MessageView as MessageView
 from .contracts.read_model import PendingApprovalView as PendingApprovalView
 from .contracts.read_model import ProjectView as ProjectView

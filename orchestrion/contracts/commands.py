@@ -2,6 +2,9 @@
 
 A command is an imperative: it may be rejected. `type` is its name on the wire. `command_id` makes it idempotent:
 the same command sent again is decided once and answered the same.
+
+Python callers of client commands write plain values (`plain_values.py`) and may leave `command_id`, `created_at`,
+`branch` and `worktree_path` out. On the wire these are required.
 """
 
 from __future__ import annotations
@@ -11,6 +14,26 @@ from typing import ClassVar, Final, TypeAlias
 import attrs
 
 from .ids import ApprovalOptionId, ApprovalRequestId, CheckpointRef, CommandId, MessageId, ProjectId, ThreadId, TurnId
+from .new_values import new_command_id, now
+from .plain_values import (
+    to_command_id,
+    to_count,
+    to_directory,
+    to_directory_or_none,
+    to_directory_or_unset,
+    to_directory_to_change,
+    to_instant,
+    to_label,
+    to_label_or_none,
+    to_label_or_unset,
+    to_label_to_change,
+    to_message,
+    to_option_id,
+    to_project_id,
+    to_request_id,
+    to_thread_id,
+    to_turn_id,
+)
 from .values import (
     UNSET,
     Activity,
@@ -31,30 +54,30 @@ from .values import (
 @attrs.frozen(kw_only=True)
 class ProjectCreate:
     type: ClassVar[str] = "project.create"
-    command_id: CommandId
-    project_id: ProjectId
-    title: Label
-    workspace_root: Label
-    default_model: Label | Unset = UNSET
-    created_at: Instant
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    project_id: ProjectId = attrs.field(converter=to_project_id)
+    title: Label = attrs.field(converter=to_label)
+    workspace_root: Label = attrs.field(converter=to_directory)
+    default_model: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)
 class ProjectMetaUpdate:
     type: ClassVar[str] = "project.meta.update"
-    command_id: CommandId
-    project_id: ProjectId
-    title: Label | Unset = UNSET
-    workspace_root: Label | Unset = UNSET
-    default_model: Label | Unset | None = UNSET
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    project_id: ProjectId = attrs.field(converter=to_project_id)
+    title: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    workspace_root: Label | Unset = attrs.field(converter=to_directory_or_unset, default=UNSET)
+    default_model: Label | Unset | None = attrs.field(converter=to_label_to_change, default=UNSET)
     scripts: tuple[ProjectScript, ...] | Unset = UNSET
 
 
 @attrs.frozen(kw_only=True)
 class ProjectDelete:
     type: ClassVar[str] = "project.delete"
-    command_id: CommandId
-    project_id: ProjectId
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    project_id: ProjectId = attrs.field(converter=to_project_id)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,33 +85,33 @@ class ThreadCreate:
     """Without `model` the project's is used. `provider` names the one that serves the thread."""
 
     type: ClassVar[str] = "thread.create"
-    command_id: CommandId
-    thread_id: ThreadId
-    project_id: ProjectId
-    title: Label
-    model: Label | Unset = UNSET
-    provider: Label | Unset = UNSET
-    branch: Label | None
-    worktree_path: Label | None
-    created_at: Instant
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    project_id: ProjectId = attrs.field(converter=to_project_id)
+    title: Label = attrs.field(converter=to_label)
+    model: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    provider: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    branch: Label | None = attrs.field(converter=to_label_or_none, default=None)
+    worktree_path: Label | None = attrs.field(converter=to_directory_or_none, default=None)
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)
 class ThreadMetaUpdate:
     type: ClassVar[str] = "thread.meta.update"
-    command_id: CommandId
-    thread_id: ThreadId
-    title: Label | Unset = UNSET
-    model: Label | Unset = UNSET
-    branch: Label | Unset | None = UNSET
-    worktree_path: Label | Unset | None = UNSET
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    title: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    model: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    branch: Label | Unset | None = attrs.field(converter=to_label_to_change, default=UNSET)
+    worktree_path: Label | Unset | None = attrs.field(converter=to_directory_to_change, default=UNSET)
 
 
 @attrs.frozen(kw_only=True)
 class ThreadDelete:
     type: ClassVar[str] = "thread.delete"
-    command_id: CommandId
-    thread_id: ThreadId
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
 
 
 @attrs.frozen(kw_only=True)
@@ -96,12 +119,12 @@ class ThreadTurnStart:
     """Asks for a turn. It is queued behind the thread's running turn and the turns asked for before it."""
 
     type: ClassVar[str] = "thread.turn.start"
-    command_id: CommandId
-    thread_id: ThreadId
-    message: UserMessage
-    model: Label | Unset = UNSET
-    effort: Label | Unset = UNSET
-    created_at: Instant
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    message: UserMessage = attrs.field(converter=to_message)
+    model: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    effort: Label | Unset = attrs.field(converter=to_label_or_unset, default=UNSET)
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)
@@ -109,10 +132,10 @@ class ThreadTurnInterrupt:
     """Asks to end a running or queued turn: the one named, else the running one, else the oldest queued one."""
 
     type: ClassVar[str] = "thread.turn.interrupt"
-    command_id: CommandId
-    thread_id: ThreadId
-    turn_id: TurnId | Unset = UNSET
-    created_at: Instant
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    turn_id: TurnId | Unset = attrs.field(converter=to_turn_id, default=UNSET)
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)
@@ -120,12 +143,12 @@ class ThreadApprovalRespond:
     """Answers a pending request. `option_id` names one of the options that the agent offered with it."""
 
     type: ClassVar[str] = "thread.approval.respond"
-    command_id: CommandId
-    thread_id: ThreadId
-    request_id: ApprovalRequestId
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    request_id: ApprovalRequestId = attrs.field(converter=to_request_id)
     decision: ApprovalDecision
-    option_id: ApprovalOptionId | Unset = UNSET
-    created_at: Instant
+    option_id: ApprovalOptionId | Unset = attrs.field(converter=to_option_id, default=UNSET)
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)
@@ -136,11 +159,11 @@ class ThreadCheckpointRevert:
     """
 
     type: ClassVar[str] = "thread.checkpoint.revert"
-    command_id: CommandId
-    thread_id: ThreadId
-    turn_count: Count
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    turn_count: Count = attrs.field(converter=to_count)
     revert_others: bool | Unset = UNSET
-    created_at: Instant
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)
@@ -148,10 +171,10 @@ class ThreadSessionStop:
     """Ends the thread's agent. With `forget_conversation` the next turn starts a fresh conversation."""
 
     type: ClassVar[str] = "thread.session.stop"
-    command_id: CommandId
-    thread_id: ThreadId
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
     forget_conversation: bool | Unset = UNSET
-    created_at: Instant
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)

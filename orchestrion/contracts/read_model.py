@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
@@ -135,6 +135,26 @@ class Snapshot:
     projects: tuple[ProjectView, ...]
     threads: tuple[ThreadView, ...]
     updated_at: Instant
+
+
+if TYPE_CHECKING:
+
+    @attrs.frozen(kw_only=True)
+    class FullThreadView(ThreadView):
+        """A thread of a full snapshot, for type checkers: nothing of it is absent."""
+
+        messages: tuple[MessageView, ...]
+        activities: tuple[Activity, ...]
+        checkpoints: tuple[CheckpointView, ...]
+
+    @attrs.frozen(kw_only=True)
+    class FullSnapshot(Snapshot):
+        """A snapshot that was asked for in full, for type checkers."""
+
+        threads: tuple[FullThreadView, ...]
+
+else:
+    FullThreadView, FullSnapshot = ThreadView, Snapshot
 
 
 @attrs.frozen(kw_only=True)

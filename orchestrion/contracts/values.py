@@ -114,8 +114,8 @@ FileChangeKind: TypeAlias = Literal["added", "modified", "deleted", "renamed"]
 class ProjectScript:
     """A command that a host offers in a project."""
 
-    id: Label
-    name: Label
+    id: Label = attrs.field(converter=Label)
+    name: Label = attrs.field(converter=Label)
     command: str
     icon: ScriptIcon
     run_on_worktree_create: bool
@@ -136,9 +136,9 @@ class Attachment:
 class UserMessage:
     """The user's message at the start of a turn."""
 
-    message_id: MessageId
+    message_id: MessageId = attrs.field(converter=MessageId)
     role: Literal["user"] = "user"
-    text: MessageText
+    text: MessageText = attrs.field(converter=MessageText)
     attachments: tuple[Attachment, ...] = ()
 
 

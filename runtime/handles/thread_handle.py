@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
 
 from ...contracts.commands import (
     ThreadCheckpointRevert,
@@ -12,7 +13,7 @@ from ...contracts.commands import (
 )
 from ...contracts.ids import ThreadId, TurnId
 from ...contracts.new_values import new_command_id, new_message_id, now
-from ...contracts.read_model import ThreadView
+from ...contracts.read_model import FullThreadView
 from ...contracts.values import UNSET, Attachment, Count, Label, MessageText, UserMessage
 from .runtime_calls import RuntimeCalls
 from .turn_handle import OnApproval, TurnHandle
@@ -60,9 +61,10 @@ class ThreadHandle:
         async with follow(self._calls, self.thread_id, asked.turn_id, begin=begin, on_approval=on_approval) as turn:
             yield turn
 
-    async def read(self) -> ThreadView:
+    async def read(self) -> FullThreadView:
         """The thread as the read model has it, with messages, activities and checkpoints."""
-        return (await self._calls.get_snapshot(thread_id=self.thread_id)).threads[0]
+        snapshot = await self._calls.get_snapshot(thread_id=self.thread_id, detail="full")
+        return cast("FullThreadView", snapshot.threads[0])
 
     async def revert(self, turn_count: int, *, revert_others: bool = False) -> None:
         """Ask to take workspace and conversation back to the end of turn `turn_count`; 0 is before the first.

@@ -17,7 +17,6 @@ from orchestrion import (
     ProjectCreate,
     Snapshot,
     ThreadCreate,
-    ThreadId,
     ThreadTurnStart,
     UserMessage,
     open_runtime,
@@ -65,10 +64,10 @@ def test_importing_the_package_loads_neither_database_nor_event_loop() -> None:
 async def test_a_host_writes_reads_follows_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     turn = ThreadTurnStart(
-        command_id="c3",  # type: ignore[arg-type]  # callers without a type checker pass ids as plain text
-        thread_id=ThreadId("t1"),
+        command_id="c3",
+        thread_id="t1",
         created_at=NOW,
-        message=UserMessage(message_id="m1", text="Add a greeting to the notes."),  # type: ignore[arg-type]  # likewise
+        message=UserMessage(message_id="m1", text="Add a greeting to the notes."),
     )
     async with open_runtime(path) as runtime:
         await runtime.dispatch(make.project_create(command_id="c1"))

@@ -59,8 +59,8 @@ PURE_MAY_NOT_IMPORT: Final = {
 }
 PARSES_INSTANTS: Final = "contracts.values"
 """The one pure module that may import datetime: to parse, never to ask what time it is."""
-MAKES_VALUES: Final = "contracts.system_mint"
-"""The machine's clock and random ids, for clients and for `RuntimeOptions`. Deciders are given both as data."""
+FOR_CLIENTS: Final = ("contracts.system_mint", "contracts.plain_values")
+"""They make what clients leave out, and convert what clients write. Deciders are given time and ids as data."""
 CLOCKS: Final = {"now", "utcnow", "today"}
 
 _RANKS: Final = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
@@ -111,7 +111,7 @@ def breaches(module: str, source: str, *, is_package: bool = False) -> list[str]
             found += _breaches_of_direction(module, target)
         elif _is_migration(module) and top not in MIGRATIONS_MAY_IMPORT | sys.stdlib_module_names:
             found.append(f"{module} imports {target}: migrations import Peewee alone")
-        elif module == MAKES_VALUES or (module, top) == (PARSES_INSTANTS, "datetime"):
+        elif module in FOR_CLIENTS or (module, top) == (PARSES_INSTANTS, "datetime"):
             continue
         elif _is_pure(module) and top in PURE_MAY_NOT_IMPORT:
             found.append(f"{module} imports {target}: it has to be pure")
