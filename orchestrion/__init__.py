@@ -23,9 +23,12 @@ _NAMES = {
     ".actors.providers.catalogue.reading": "read_catalogue",
     ".actors.providers.claude.provider": "ClaudeProvider",
     ".actors.providers.codex.provider": "CodexProvider",
+    ".actors.providers.in_process.provider": "in_process_provider",
+    ".actors.providers.in_process.turn": "InProcessTurn",
     ".actors.providers.process.environment": "INHERITED",
     ".actors.providers.adapter": (
-        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife TurnRequest"
+        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife ThreadHistory "
+        "TurnRequest"
     ),
     ".actors.sessions.health": "SessionHealth",
     ".actors.providers.session_limits": "SessionLimits",

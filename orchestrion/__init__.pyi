@@ -13,6 +13,7 @@ from .actors.providers.adapter import Provider as Provider
 from .actors.providers.adapter import RollsBack as RollsBack
 from .actors.providers.adapter import SessionRequest as SessionRequest
 from .actors.providers.adapter import SignsOfLife as SignsOfLife
+from .actors.providers.adapter import ThreadHistory as ThreadHistory
 from .actors.providers.adapter import TurnRequest as TurnRequest
 from .actors.providers.catalogue.entries import AgentEntry as AgentEntry
 from .actors.providers.catalogue.entries import AgentProtocol as AgentProtocol
@@ -31,6 +32,8 @@ from .actors.providers.catalogue.providers import provider_from_catalogue as pro
 from .actors.providers.catalogue.reading import read_catalogue as read_catalogue
 from .actors.providers.claude.provider import ClaudeProvider as ClaudeProvider
 from .actors.providers.codex.provider import CodexProvider as CodexProvider
+from .actors.providers.in_process.provider import in_process_provider as in_process_provider
+from .actors.providers.in_process.turn import InProcessTurn as InProcessTurn
 from .actors.providers.process.environment import INHERITED as INHERITED
 from .actors.providers.session_limits import SessionLimits as SessionLimits
 from .actors.sessions.health import SessionHealth as SessionHealth

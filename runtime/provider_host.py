@@ -31,6 +31,7 @@ from ..actors.providers.provider_calls import ProviderCalls
 from ..actors.providers.session_limits import SessionLimits
 from ..actors.sessions.health import SessionHealth
 from ..actors.sessions.parts import SessionParts
+from ..actors.sessions.projected_history import ProjectedHistory
 from ..actors.sessions.provider_choice import ProviderChoice
 from ..actors.sessions.router import ProviderRouter
 from ..actors.sessions.starter import AgentStarter
@@ -179,6 +180,9 @@ class ProviderHost:
                 lane=self._lane,
                 sender=sender,
                 mint=mint,
+                history=lambda thread_id: ProjectedHistory(
+                    thread_id=thread_id, readers=self._readers, projectors=self._projectors
+                ),
                 python=None if options.python is None else os.fspath(options.python),
                 resume_policy=options.resume_policy,
             ),

@@ -28,6 +28,7 @@ from ...contracts.ids import (
     TurnId,
 )
 from ...contracts.provider_events import ProviderRuntimeEvent
+from ...contracts.read_model import MessageView
 from ...contracts.values import ApprovalDecision, Attachment, JsonObject
 
 
@@ -58,9 +59,30 @@ class ProcessIdentity:
     started_at: int | None
 
 
+class ThreadHistory(Protocol):
+    """The messages of a thread's turns, from the read model: a memory for agents that keep none.
+
+    Each call reads what was recorded before it. Both methods raise StoreError where the database cannot be read, and
+    RuntimeStopped when the runtime stops.
+    """
+
+    async def last_turn(self) -> TurnId | None:
+        """The thread's last turn; None before the first."""
+
+    async def messages(
+        self, *, before: TurnId, after: TurnId | None = None, turns: int | None = None
+    ) -> tuple[MessageView, ...]:
+        """The messages of the turns between two turns, both exclusive, oldest first; of the last `turns` of them only.
+
+        A turn that a revert has removed has no messages; an `after` that it has removed leaves nothing out.
+        """
+
+
 @attrs.frozen(kw_only=True)
 class SessionRequest:
     """The parameters of an agent's start. `resume_cursor` comes from an earlier connection of the thread.
+
+    `history` reads the thread's earlier messages; None for hosts that use an adapter directly.
 
     `python` is the interpreter that runs the agent's guardian, None to search for one. `model` is for hosts that use an
     adapter directly: the runtime leaves it None and names the model of each turn in its `TurnRequest`.
@@ -72,6 +94,7 @@ class SessionRequest:
     resume_cursor: JsonObject | None
     model: str | None = None
     python: str | None = None
+    history: ThreadHistory | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -199,7 +222,7 @@ class Provider(Protocol):
 
     @property
     def adapter_key(self) -> str:
-        """The agent's protocol: `acp`, `codex`, `claude`."""
+        """The agent's protocol: `acp`, `codex`, `claude`, `in-process`."""
 
     def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
         """Start an agent process and open a conversation: a new one, or the one of `resume_cursor`.

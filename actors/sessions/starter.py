@@ -35,7 +35,7 @@ from ...persistence.provider_runtime import (
 )
 from ...persistence.single_write import write_alone
 from ..log.command_sender import CommandSender
-from ..providers.adapter import Provider, SessionRequest, own_process
+from ..providers.adapter import Provider, SessionRequest, ThreadHistory, own_process
 from ..shields import shield
 from .agent_run import AgentRun, TurnBegun
 from .context import ThreadContext
@@ -55,6 +55,7 @@ class AgentStarter:
     lane: WriteLane
     sender: CommandSender
     mint: Mint
+    history: Callable[[ThreadId], ThreadHistory]
     python: str | None = None
     resume_policy: ResumePolicy = "refuse"
 
@@ -130,6 +131,7 @@ class AgentStarter:
             workspace=context.workspace,
             resume_cursor=cursor,
             python=self.python,
+            history=self.history(context.thread.id),
         )
         try:
             await run.bind()

@@ -27,7 +27,7 @@ ROOMS: Final = (
     ("actors.log", "actors.providers"),
     ("actors.providers.process",),
     ("actors.providers.jsonrpc", "actors.providers.rehearsal"),
-    ("actors.providers.acp", "actors.providers.codex", "actors.providers.claude"),
+    ("actors.providers.acp", "actors.providers.codex", "actors.providers.claude", "actors.providers.in_process"),
     ("actors.providers.catalogue",),
     ("actors.projecting", "actors.checkpoints.git"),
     ("actors.checkpoints",),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -13,11 +14,12 @@ from anyio import to_thread
 
 from ...actors.providers.adapter import AgentConnection, ProcessIdentity, Provider, SessionRequest, TurnRequest
 from ...actors.providers.process.process_table import processes_of
-from ...contracts.ids import ProviderSessionId, ThreadId, TurnId
+from ...contracts.ids import MessageId, ProviderSessionId, ThreadId, TurnId
 from ...contracts.provider_events import MessageDelta, ProviderRuntimeEvent, SessionExited, TurnCompleted
-from ...contracts.values import JsonObject
+from ...contracts.read_model import MessageView
+from ...contracts.values import EPOCH, JsonObject, MessageRole
 
-__all__ = ["SAFETY_NET_SECONDS", "ReadSession", "all_have_ended", "session", "session_request"]
+__all__ = ["SAFETY_NET_SECONDS", "ReadSession", "RecordedHistory", "all_have_ended", "session", "session_request"]
 
 SAFETY_NET_SECONDS: Final = 120
 """How long one session of a scenario may take."""
@@ -28,11 +30,55 @@ _SHOWN_CHARACTERS: Final = 300
 E = TypeVar("E")
 
 
+class RecordedHistory:
+    """The messages of a scenario's turns: the `ThreadHistory` that a runtime reads from its rows.
+
+    One object for all sessions of a conversation. A turn is in it from its start on, under its id.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[TurnId, list[MessageView]] = {}
+
+    def begin(self, turn_id: TurnId, text: str) -> None:
+        self._turns[turn_id] = [_message(turn_id, "user", text)]
+
+    def add_answer(self, turn_id: TurnId, text: str) -> None:
+        self._turns[turn_id].append(_message(turn_id, "assistant", text))
+
+    def remove(self, turns: Collection[TurnId]) -> None:
+        """Remove turns, as a revert does."""
+        self._turns = {turn_id: kept for turn_id, kept in self._turns.items() if turn_id not in turns}
+
+    async def last_turn(self) -> TurnId | None:
+        return next(reversed(self._turns), None)
+
+    async def messages(
+        self, *, before: TurnId, after: TurnId | None = None, turns: int | None = None
+    ) -> tuple[MessageView, ...]:
+        order = list(self._turns)
+        first = order.index(after) + 1 if after in order else 0
+        chosen = order[first : order.index(before)]
+        return tuple(message for turn_id in chosen[-turns if turns else 0 :] for message in self._turns[turn_id])
+
+
+def _message(turn_id: TurnId, role: MessageRole, text: str) -> MessageView:
+    return MessageView(
+        id=MessageId(f"{turn_id}-{role}"),
+        role=role,
+        text=text,
+        turn_id=turn_id,
+        streaming=False,
+        created_at=EPOCH,
+        updated_at=EPOCH,
+    )
+
+
 class ReadSession:
     """One reader of one connection. `events` are all that were read, in order."""
 
-    def __init__(self, connection: AgentConnection) -> None:
+    def __init__(self, connection: AgentConnection, history: RecordedHistory | None = None) -> None:
         self.connection = connection
+        self._history = history or RecordedHistory()
         self.events: list[ProviderRuntimeEvent] = []
         self._awaited: str | None = None
 
@@ -61,11 +107,20 @@ class ReadSession:
                 self._awaited = None
                 return event
 
+    async def start_turn(self, prompt: str, *, turn_id: str | None = None) -> TurnId:
+        """Hand a turn over; its id."""
+        named = TurnId(turn_id or uuid4().hex)
+        self._history.begin(named, prompt)
+        await self.connection.start_turn(TurnRequest(text=prompt, turn_id=named))
+        return named
+
     async def turn(self, prompt: str, *, turn_id: str | None = None) -> TurnCompleted:
         """A whole turn, in which nothing is asked."""
-        named = None if turn_id is None else TurnId(turn_id)
-        await self.connection.start_turn(TurnRequest(text=prompt, turn_id=named))
-        return await self.until(TurnCompleted)
+        before = len(self.text())
+        named = await self.start_turn(prompt, turn_id=turn_id)
+        completed = await self.until(TurnCompleted)
+        self._history.add_answer(named, self.text()[before:])
+        return completed
 
     async def rest(self) -> list[ProviderRuntimeEvent]:
         """Read to the end of the events and return what came from here on."""
@@ -110,34 +165,44 @@ class ReadSession:
         return "\n".join(lines)
 
 
-def session_request(workspace: Path, cursor: JsonObject | None) -> SessionRequest:
+def session_request(
+    workspace: Path, cursor: JsonObject | None, history: RecordedHistory | None = None
+) -> SessionRequest:
     return SessionRequest(
         thread_id=ThreadId("thread"),
         provider_session_id=ProviderSessionId("session"),
         workspace=workspace,
         resume_cursor=cursor,
+        history=history,
     )
 
 
 @asynccontextmanager
 async def session(
-    provider: Provider, workspace: Path, *, cursor: JsonObject | None = None, needs: tuple[str, ...] = ()
+    provider: Provider,
+    workspace: Path,
+    *,
+    cursor: JsonObject | None = None,
+    history: RecordedHistory | None = None,
+    needs: tuple[str, ...] = (),
 ) -> AsyncIterator[ReadSession]:
     """A session of `provider` in `workspace`, under a safety net of time. It leaves no process, however it ends.
 
     `needs` names what the scenario is about: fields of `Capabilities`, or `process`. The scenario is skipped where the
-    adapter does not declare one of them. An error of the body gets a note with what was observed.
+    adapter does not declare one of them. `history` holds the messages of the conversation's turns; give the same one to
+    the session that resumes it. An error of the body gets a note with what was observed.
     """
     identity: ProcessIdentity | None = None
     read: ReadSession | None = None
     skipped: BaseException | None = None
+    history = history or RecordedHistory()
     try:
         with anyio.fail_after(SAFETY_NET_SECONDS):
-            async with provider.connect(session_request(workspace, cursor)) as connection:
+            async with provider.connect(session_request(workspace, cursor, history)) as connection:
                 identity = connection.process
                 try:
                     _skip_unless_declared(provider, connection, needs)
-                    read = ReadSession(connection)
+                    read = ReadSession(connection, history)
                     yield read
                 except pytest.skip.Exception as reason:  # an adapter's own task group would wrap it
                     skipped = reason

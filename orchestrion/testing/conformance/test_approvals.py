@@ -7,7 +7,6 @@ from pathlib import Path
 import anyio
 import pytest
 
-from ...actors.providers.adapter import TurnRequest
 from ...contracts.errors import ProviderProtocolError
 from ...contracts.provider_events import ApprovalRequested, ApprovalResolved, TurnCompleted
 from ...contracts.values import ApprovalDecision
@@ -23,7 +22,7 @@ async def test_an_accepted_request_is_carried_out(
     case: ProviderCase, workspace: Path, decision: ApprovalDecision
 ) -> None:
     async with session(case.provider, workspace, needs=("approvals",)) as read:
-        await read.connection.start_turn(TurnRequest(text=case.write("notes.txt", "hello")))
+        await read.start_turn(case.write("notes.txt", "hello"))
         asked = await read.until(ApprovalRequested)
         assert asked.kind == "fileChange"
         assert not await anyio.Path(workspace / "notes.txt").exists()
@@ -36,7 +35,7 @@ async def test_an_accepted_request_is_carried_out(
 @pytest.mark.rule("approval-decides")
 async def test_a_declined_request_is_not_carried_out(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace, needs=("approvals",)) as read:
-        await read.connection.start_turn(TurnRequest(text=case.write("notes.txt", "hello")))
+        await read.start_turn(case.write("notes.txt", "hello"))
         asked = await read.until(ApprovalRequested)
         await read.connection.respond(asked.request, "decline")
         assert (await read.until(TurnCompleted)).outcome == "completed"
@@ -48,7 +47,7 @@ async def test_a_declined_request_is_not_carried_out(case: ProviderCase, workspa
 @pytest.mark.vital
 async def test_a_cancelled_request_ends_the_turn(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace, needs=("approvals",)) as read:
-        await read.connection.start_turn(TurnRequest(text=case.write("notes.txt", "hello")))
+        await read.start_turn(case.write("notes.txt", "hello"))
         asked = await read.until(ApprovalRequested)
         await read.connection.respond(asked.request, "cancel")
         assert (await read.until(TurnCompleted)).outcome == "cancelled"
@@ -58,7 +57,7 @@ async def test_a_cancelled_request_ends_the_turn(case: ProviderCase, workspace: 
 @pytest.mark.rule("approval-awaited")
 async def test_an_answered_request_is_not_open_any_more(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace, needs=("approvals",)) as read:
-        await read.connection.start_turn(TurnRequest(text=case.write("notes.txt", "hello")))
+        await read.start_turn(case.write("notes.txt", "hello"))
         asked = await read.until(ApprovalRequested)
         await read.connection.respond(asked.request, "decline")
         with pytest.raises(ProviderProtocolError, match="not open"):

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from ...actors.providers.adapter import ProcessIdentity, TurnRequest
+from ...actors.providers.adapter import ProcessIdentity
 from ...actors.providers.process.process_table import commands_of
 from ...contracts.provider_events import ApprovalRequested, ApprovalResolved, MessageDelta, TurnCompleted
 from .case import ProviderCase
@@ -48,7 +48,7 @@ async def commands_ended(agent: ProcessIdentity) -> None:
 @pytest.mark.rule("interrupt-ends-turn")
 async def test_an_interrupt_ends_the_turn_and_the_session_goes_on(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
-        await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
+        await read.start_turn(case.talk_forever())
         await read.until(MessageDelta)
         await read.connection.interrupt()
         assert (await read.until(TurnCompleted)).outcome == "interrupted"
@@ -59,7 +59,7 @@ async def test_an_interrupt_ends_the_turn_and_the_session_goes_on(case: Provider
 @pytest.mark.vital
 async def test_an_interrupt_ends_the_command_that_runs(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace, needs=("process",)) as read:
-        await read.connection.start_turn(TurnRequest(text=case.run_for_an_hour()))
+        await read.start_turn(case.run_for_an_hour())
         agent = read.process
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(accept_all, read)
@@ -74,7 +74,7 @@ async def test_an_interrupt_ends_the_command_that_runs(case: ProviderCase, works
 @pytest.mark.rule("interrupt-ends-turn")
 async def test_an_interrupt_resolves_an_open_request(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace, needs=("approvals",)) as read:
-        await read.connection.start_turn(TurnRequest(text=case.write("notes.txt", "hello")))
+        await read.start_turn(case.write("notes.txt", "hello"))
         asked = await read.until(ApprovalRequested)
         await read.connection.interrupt()
         assert (await read.until(TurnCompleted)).outcome == "interrupted"

@@ -11,18 +11,19 @@ import pytest
 from ...contracts.errors import ResumeRefused
 from ...contracts.provider_events import SessionStarted
 from .case import ProviderCase
-from .reading import session
+from .reading import RecordedHistory, session
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.rule("conversation-resumes")
 async def test_a_conversation_goes_on_in_another_process(case: ProviderCase, workspace: Path) -> None:
-    async with session(case.provider, workspace, needs=("resume",)) as first:
+    history = RecordedHistory()
+    async with session(case.provider, workspace, history=history, needs=("resume",)) as first:
         await first.turn(case.say("pelican"))
         cursor = first.connection.resume_cursor
         thread = first.connection.provider_thread_id
-    async with session(case.provider, workspace, cursor=cursor) as second:
+    async with session(case.provider, workspace, cursor=cursor, history=history) as second:
         assert second.connection.provider_thread_id == thread
         assert second.connection.process is None or second.process != first.process
         await second.until(SessionStarted)
@@ -32,10 +33,11 @@ async def test_a_conversation_goes_on_in_another_process(case: ProviderCase, wor
 
 @pytest.mark.rule("history-dropped")
 async def test_history_is_not_reported_again(case: ProviderCase, workspace: Path) -> None:
-    async with session(case.provider, workspace, needs=("resume",)) as first:
+    history = RecordedHistory()
+    async with session(case.provider, workspace, history=history, needs=("resume",)) as first:
         await first.turn(case.say("pelican"))
         cursor = first.connection.resume_cursor
-    async with session(case.provider, workspace, cursor=cursor) as second:
+    async with session(case.provider, workspace, cursor=cursor, history=history) as second:
         await second.turn(case.say("heron"))
         assert second.text() == "heron"
         assert second.events[0] == SessionStarted(provider_thread_id=second.connection.provider_thread_id)
@@ -43,12 +45,13 @@ async def test_history_is_not_reported_again(case: ProviderCase, workspace: Path
 
 @pytest.mark.rule("conversation-resumes")
 async def test_a_conversation_survives_a_killed_agent(case: ProviderCase, workspace: Path) -> None:
-    async with session(case.provider, workspace, needs=("resume", "process")) as first:
+    history = RecordedHistory()
+    async with session(case.provider, workspace, history=history, needs=("resume", "process")) as first:
         await first.turn(case.say("pelican"))
         cursor = first.connection.resume_cursor
         os.kill(first.process.pid, signal.SIGKILL)
         await first.rest()
-    async with session(case.provider, workspace, cursor=cursor) as second:
+    async with session(case.provider, workspace, cursor=cursor, history=history) as second:
         await second.turn(case.recall())
         assert "pelican" in second.text()
 

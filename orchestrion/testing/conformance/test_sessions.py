@@ -10,7 +10,6 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from ...actors.providers.adapter import TurnRequest
 from ...actors.providers.process.process_table import start_time
 from ...contracts.errors import ProviderUnavailable, SessionLost
 from ...contracts.provider_events import MessageDelta, SessionStarted, TurnCompleted
@@ -54,13 +53,13 @@ async def test_closing_ends_the_process_and_reports_it_last(case: ProviderCase, 
         assert exited.asked
         assert await read.has_ended()
         with pytest.raises(SessionLost):
-            await read.connection.start_turn(TurnRequest(text=case.say("too late")))
+            await read.start_turn(case.say("too late"))
 
 
 @pytest.mark.rule("close-ends-agent")
 async def test_closing_in_the_middle_of_a_turn_does_not_complete_it(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
-        await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
+        await read.start_turn(case.talk_forever())
         await read.until(MessageDelta)
         assert (await read.closed()).asked
         assert read.of(TurnCompleted) == []
@@ -69,7 +68,7 @@ async def test_closing_in_the_middle_of_a_turn_does_not_complete_it(case: Provid
 @pytest.mark.rule("close-ends-agent")
 async def test_leaving_ends_the_process(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace) as read:
-        await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
+        await read.start_turn(case.talk_forever())
     assert await read.has_ended()
 
 
@@ -93,7 +92,7 @@ async def test_an_error_of_the_body_leaves_as_it_is(case: ProviderCase, workspac
 @pytest.mark.rule("exit-reported")
 async def test_an_agent_that_is_killed_exits_unasked(case: ProviderCase, workspace: Path) -> None:
     async with session(case.provider, workspace, needs=("process",)) as read:
-        await read.connection.start_turn(TurnRequest(text=case.talk_forever()))
+        await read.start_turn(case.talk_forever())
         await read.until(MessageDelta)
         os.kill(read.process.pid, signal.SIGKILL)
         exited = await read.exited()
@@ -109,7 +108,7 @@ async def test_two_connections_do_not_disturb_each_other(case: ProviderCase, wor
         session(case.provider, workspace) as one,
         session(case.provider, workspace) as two,
     ):
-        await one.connection.start_turn(TurnRequest(text=case.talk_forever()))
+        await one.start_turn(case.talk_forever())
         await one.until(MessageDelta)
         assert (await two.turn(case.say("meanwhile"))).outcome == "completed"
         assert two.text() == "meanwhile"

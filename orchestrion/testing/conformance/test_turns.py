@@ -7,7 +7,6 @@ from typing import get_args
 
 import pytest
 
-from ...actors.providers.adapter import TurnRequest
 from ...contracts.provider_events import MessageCompleted, MessageDelta, ToolCompleted, ToolStarted, TurnCompleted
 from .case import ModelFailure, ProviderCase
 from .reading import session
@@ -60,7 +59,7 @@ async def test_a_model_that_fails_fails_the_turn_and_the_session_goes_on(
     case: ProviderCase, workspace: Path, failure: ModelFailure
 ) -> None:
     async with session(case.provider, workspace) as read:
-        await read.connection.start_turn(TurnRequest(text=case.model_fails(failure)))
+        await read.start_turn(case.model_fails(failure))
         if failure in case.endless_retries:
             await read.connection.interrupt()
         ended = await read.until(TurnCompleted)

@@ -1,7 +1,7 @@
 """The agents that the conformance suite runs on here, and which scenarios on which backend.
 
 Real agents start slowly: in `make test` each has one backend, and opencode, which takes seconds and 700 MB a start,
-only the scenarios that are marked `vital`. The rehearsal agent runs everything on both.
+only the scenarios that are marked `vital`. The rehearsal agent and the agent inside the host run everything on both.
 `ORCHESTRION_SCENARIOS=all` runs every scenario on everything, as `make conformance` does.
 """
 
@@ -20,6 +20,7 @@ from orchestrion.testing.conformance.fixtures import pytest_runtest_makereport, 
 from orchestrion.testing.conformance.rehearsal import rehearsal_case
 from tests.support.claude_case import claude_case
 from tests.support.codex_case import codex_case
+from tests.support.in_process_case import in_process_case
 from tests.support.opencode_case import opencode_case
 from tests.support.sdk_case import sdk_case
 
@@ -27,12 +28,13 @@ __all__ = ["pytest_runtest_makereport", "rolling_case", "workspace"]
 
 AGENTS: Final[dict[str, Cases]] = {
     "rehearsal": rehearsal_case,
+    "in-process": in_process_case,
     "sdk": sdk_case,
     "claude": claude_case,
     "codex": codex_case,
     "opencode": opencode_case,
 }
-ROLLING: Final = ("claude", "codex")
+ROLLING: Final = ("in-process", "claude", "codex")
 """Those whose provider is a `RollsBack`."""
 
 ONE_BACKEND: Final = {"sdk": "trio", "claude": "asyncio", "codex": "trio", "opencode": "asyncio"}

@@ -37,6 +37,7 @@ async def host_killed_while_its_agent_streams(host: SessionHost, workspace: Path
     return str(ended["session"]["providerThreadId"])
 
 
+@pytest.mark.spec("E51")
 @pytest.mark.vital
 async def test_a_thread_survives_its_host(case: ProviderCase, tmp_path: Path, workspace: Path) -> None:
     async with session_host(tmp_path, provider=case.provider) as host:
