@@ -258,6 +258,13 @@ ProjectionThreadActivity.add_index(
         name="projection_thread_activities_failures",
     )
 )
+ProjectionThreadActivity.add_index(
+    ProjectionThreadActivity.index(
+        ProjectionThreadActivity.thread_id,
+        where=ProjectionThreadActivity.kind == "usage.updated",
+        name="projection_thread_activities_usage",
+    )
+)
 
 
 class ProjectionThreadSession(_Table):

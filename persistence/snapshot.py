@@ -34,6 +34,7 @@ from .approval_details import read_approval_details
 from .positions import PositionRow, read_position
 from .projections import PROJECTIONS
 from .thread_providers import read_thread_providers
+from .thread_usage import read_usage
 
 T = TypeVar("T")
 
@@ -140,6 +141,7 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
     turns = reader.turns()
     approvals = reader.pending_approvals()
     failures = reader.last_failures()
+    usage = read_usage(database, only)
     full = request.detail == "full"
     messages = reader.messages() if full else None
     activities = reader.activities() if full else None
@@ -161,6 +163,7 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
             turns=tuple(turns[row[0]]),
             pending_approvals=tuple(approvals[row[0]]),
             last_failure=failures.get(row[0]),
+            usage=usage.get(row[0]),
             messages=UNSET if messages is None else tuple(messages[row[0]]),
             activities=UNSET if activities is None else tuple(activities[row[0]]),
             checkpoints=UNSET if checkpoints is None else tuple(checkpoints[row[0]]),

@@ -191,6 +191,25 @@ class SessionNotice:
 
 
 @attrs.frozen(kw_only=True)
+class UsageUpdated:
+    """What a turn has used so far, whole: it replaces what was reported of that turn before. None where unknown.
+
+    `input_tokens` includes `cached_input_tokens`, which were read from the model's cache; `output_tokens` includes
+    `reasoning_tokens`. `context_used` of `context_window` tokens are in the model's context now. `model` is the one
+    that the turn used most.
+    """
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    context_window: int | None = None
+    context_used: int | None = None
+    cost_usd: float | None = None
+    model: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class SessionExited:
     """The agent process is gone. `asked` is True where the runtime ended it; `stderr_tail` is the end of its stderr."""
 
@@ -216,5 +235,6 @@ ProviderRuntimeEvent: TypeAlias = (
     | CheckpointCaptured
     | RuntimeErrorReported
     | SessionNotice
+    | UsageUpdated
     | SessionExited
 )

@@ -61,6 +61,23 @@ class TurnFailure:
 
 
 @attrs.frozen(kw_only=True)
+class ThreadUsage:
+    """What the turns of a thread used: sums over the turns whose agents report it, None where none does.
+
+    `context_window`, `context_used` and `model` are those of the latest turn with a report.
+    """
+
+    input_tokens: int | None
+    cached_input_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    cost_usd: float | None
+    context_window: int | None
+    context_used: int | None
+    model: str | None
+
+
+@attrs.frozen(kw_only=True)
 class PendingApprovalView:
     """A request that waits for a decision.
 
@@ -104,7 +121,8 @@ class ThreadView:
 
     `model` is None where the project's is used. `provider` is that of its session, else the one that it was created
     for; None where neither says.
-    `last_failure` is the thread's newest `turn.failed` activity; turns that end well later leave it as it is.
+    `last_failure` is the thread's newest `turn.failed` activity; turns that end well later leave it as it is. `usage`
+    is None while no turn's usage was reported.
     """
 
     id: ThreadId
@@ -122,6 +140,7 @@ class ThreadView:
     turns: tuple[TurnView, ...]
     pending_approvals: tuple[PendingApprovalView, ...]
     last_failure: TurnFailure | None = None
+    usage: ThreadUsage | None = None
     messages: tuple[MessageView, ...] | Unset = UNSET
     activities: tuple[Activity, ...] | Unset = UNSET
     checkpoints: tuple[CheckpointView, ...] | Unset = UNSET

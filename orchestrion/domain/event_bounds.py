@@ -33,6 +33,7 @@ from ..contracts.provider_events import (
     ToolStarted,
     ToolUpdated,
     TurnCompleted,
+    UsageUpdated,
 )
 from ..contracts.text_repair import bounded_text, repaired
 from ..contracts.values import MAX_ERROR_BYTES, JsonObject
@@ -43,8 +44,15 @@ MAX_APPROVAL_DETAIL_BYTES: Final = 40 * 1024
 MAX_TITLE_BYTES: Final = 2 * 1024
 MAX_OPTIONS_BYTES: Final = 52 * 1024
 """Of all options of a request as JSON. What they leave of an activity's bound is the detail's."""
+MAX_TOKENS: Final = 10**12
+MAX_COST_USD: Final = 10.0**9
+"""Beyond these a count is no report of what a turn used, and a sum over turns could overflow."""
 _DIGEST_BYTES: Final = 16
 _OPTION_KEYS_BYTES: Final = len('"id":"name":"kind":')
+_TOKEN_COUNTS: Final = (
+    *("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens"),
+    *("context_window", "context_used"),
+)
 
 
 def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
@@ -77,6 +85,8 @@ def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
         case SessionNotice():
             kind = event.kind if event.kind in get_args(NoticeKind) else "session.notice"
             return attrs.evolve(event, kind=kind, summary=_title(event.summary), detail=_detail(event.detail))
+        case UsageUpdated():
+            return _usage(event)
         case SessionExited():
             return attrs.evolve(event, stderr_tail=repaired(event.stderr_tail[-MAX_ERROR_BYTES:]))
         case _:
@@ -110,6 +120,17 @@ def _size(data: object) -> int:
 
 def _detail(detail: JsonObject, *, less: int = 0) -> JsonObject:
     return detail if not detail else fitting_payload(detail, limit=MAX_DETAIL_BYTES - less)
+
+
+def _usage(event: UsageUpdated) -> UsageUpdated:
+    """Without counts that are out of range."""
+    counts = {name: getattr(event, name) for name in _TOKEN_COUNTS}
+    cost, model = event.cost_usd, event.model
+    return UsageUpdated(
+        **{name: count if count is not None and 0 <= count <= MAX_TOKENS else None for name, count in counts.items()},
+        cost_usd=cost if cost is not None and 0 <= cost <= MAX_COST_USD else None,
+        model=None if model is None else bounded_text(model, MAX_IDENTIFIER_LENGTH),
+    )
 
 
 def _title(text: str) -> str:

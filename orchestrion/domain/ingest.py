@@ -32,6 +32,7 @@ from ..contracts.provider_events import (
     ToolUpdated,
     TurnCompleted,
     TurnStarted,
+    UsageUpdated,
 )
 from ..contracts.text_repair import bounded_text
 from ..contracts.values import (
@@ -55,6 +56,7 @@ from .session_commands import (
     numbered,
     session_set,
 )
+from .usage import usage_activity
 
 _AFTER_TURN: Final[dict[str, SessionStatus]] = {
     "completed": "ready",
@@ -126,6 +128,8 @@ def _ingest(
             return fatal, (*commands, *ending)
         case CheckpointCaptured():
             return _sent(state, *checkpoint_commands(state.thread_id, state.provider_session_id, event, now))
+        case UsageUpdated():
+            return _sent(state, usage_activity(state, event, now))
         case ApprovalResolved():
             return _sent(closed(state, event.request), _activity_of(state, event, now))
         case _:

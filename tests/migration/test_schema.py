@@ -111,7 +111,7 @@ CONTRACT = {
         columns="activity_id, thread_id, turn_id?, tone, kind, summary, payload_json, created_at",
         key="activity_id",
         index=frozenset({"thread_id,created_at"}),
-        partial=frozenset({("thread_id", "kind = 'turn.failed'")}),
+        partial=frozenset({("thread_id", "kind = 'turn.failed'"), ("thread_id", "kind = 'usage.updated'")}),
         enums={"tone": "info tool approval error"},
         json="payload_json",
     ),

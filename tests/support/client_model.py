@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.usage_oracle import usage_json
+
 Json = dict[str, Any]
 
 _DECISIONS = ("accept", "acceptForSession", "decline", "cancel")
@@ -111,6 +113,7 @@ def _with_details(thread: Json) -> Json:
     """The thread as it is shown: its provider, and pending approvals with the content of their requests."""
     return thread | {
         "provider": _provider(thread),
+        "usage": usage_json(thread["activities"]),
         "pendingApprovals": [one | _details(one, thread) for one in thread["pendingApprovals"]],
     }
 

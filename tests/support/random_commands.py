@@ -379,7 +379,7 @@ class RunWriter:
             return
         turn_id: str | Unset = UNSET if thread.running_turn_id is None else thread.running_turn_id
         self._choose.choice(
-            (self._write, self._write, self._write, self._complete_message, self._use_tool, self._ask_approval)
+            (*(self._write,) * 3, self._complete_message, self._use_tool, self._report_usage, self._ask_approval)
         )(thread, turn_id)
 
     def _streaming(self, thread: ThreadState) -> list[str]:
@@ -426,6 +426,20 @@ class RunWriter:
                 make.activity_append(line, thread_id=thread.thread_id, **self._common()),
                 metadata=_from_session(thread),
             )
+
+    def _report_usage(self, thread: ThreadState, turn_id: str | Unset) -> None:
+        counts = ("inputTokens", "outputTokens", "contextUsed", "costUsd")
+        payload: dict[str, Any] = {key: self._choose.randint(0, 999) for key in counts if not self._one_in(4)}
+        line = make.activity(
+            f"usage-{turn_id}" if turn_id is not UNSET and self._one_in(2) else self._mint("activity"),
+            kind="usage.updated",
+            payload={**payload, "model": self._choose.choice(["gpt", "opus"])},
+            turn_id=None if turn_id is UNSET else turn_id,
+            created_at=self._now(),
+        )
+        self._dispatch(
+            make.activity_append(line, thread_id=thread.thread_id, **self._common()), metadata=_from_session(thread)
+        )
 
     def _ask_approval(self, thread: ThreadState, turn_id: str | Unset) -> None:
         self._dispatch(

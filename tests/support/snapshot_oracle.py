@@ -10,6 +10,7 @@ import orjson
 from orchestrion.contracts.events import LoggedEvent, PersistedEvent
 from orchestrion.contracts.values import EPOCH
 from tests.support.projection_oracle import fold
+from tests.support.usage_oracle import usage_json
 
 _TABLES: Final = {
     "projects": "id title workspaceRoot defaultModel scripts createdAt updatedAt deletedAt",
@@ -106,6 +107,7 @@ def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
             for row in own("pending_approvals")
             if row["status"] == "pending"
         ],
+        "usage": usage_json(own("thread_activities")),
         "lastFailure": next((_failure(one) for one in reversed(own("thread_activities")) if _failed(one)), None),
     }
     if detail == "full":

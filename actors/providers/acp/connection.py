@@ -106,7 +106,9 @@ class AcpConnection(StdioConnection):
     async def start_turn(self, turn: TurnRequest) -> None:
         conversation = self._opened()
         prompt = prompt_of(turn, program=self._process.program, takes_images=self._agent.takes_images)
-        for event in self._become(conversation.begin_turn()).events:
+        model = self._options.get("model")
+        begun = conversation.begin_turn(model=turn.model or (None if model is None else model.current))
+        for event in self._become(begun).events:
             self._events.put_nowait(event)
         try:
             await self._choose_for_turn(turn)

@@ -36,7 +36,7 @@ from ....contracts.provider_events import (
 )
 from ....contracts.values import ApprovalDecision, JsonObject
 from ..ignored_frames import IgnoredFrames
-from ..jsonrpc.protocol import Notification, Reply, RequestId
+from ..jsonrpc.protocol import Notification, Reply, RequestId, Result
 from ..jsonrpc.steps import RpcAnswer, RpcStep
 from ..loose_json import list_of, object_of, text_of
 from .open_permissions import CANCELLED, AcpPermission, AcpPermissions
@@ -45,6 +45,7 @@ from .streamed_text import AcpText
 from .tool_call import clip
 from .tool_calls import ToolCalls
 from .turn_end import turn_end
+from .usage import AcpUsage
 
 __all__ = ["AcpConversation"]
 
@@ -54,7 +55,6 @@ _WRITES: Final = ("edit", "delete", "move")
 _WITHOUT_EVENTS: Final = frozenset(
     {
         "user_message_chunk",
-        "usage_update",
         "available_commands_update",
         "session_info_update",
         "current_mode_update",
@@ -91,6 +91,7 @@ class AcpConversation:
     interrupting: bool = False
     cancelling: bool = False
     text: AcpText = attrs.field(factory=AcpText)
+    usage: AcpUsage = attrs.field(factory=AcpUsage)
     tools: ToolCalls = attrs.field(factory=ToolCalls)
     permissions: AcpPermissions = attrs.field(factory=AcpPermissions)
     ignored: IgnoredFrames = attrs.field(factory=IgnoredFrames)
@@ -99,8 +100,8 @@ class AcpConversation:
         """Report updates from now on."""
         return attrs.evolve(self, replaying=False), RpcStep()
 
-    def begin_turn(self) -> tuple[AcpConversation, RpcStep]:
-        """Begin a turn. The events end the message that was streamed between turns.
+    def begin_turn(self, *, model: str | None = None) -> tuple[AcpConversation, RpcStep]:
+        """Begin a turn on this model, if it is known. The events end the message that was streamed between turns.
 
         Raises:
             ProviderProtocolError: a turn runs already, and the protocol allows one at a time.
@@ -109,7 +110,13 @@ class AcpConversation:
             raise ProviderProtocolError("a turn is running: the agent takes one turn at a time")
         text, ended = self.text.end()
         begun = attrs.evolve(
-            self, running=True, interrupting=False, cancelling=False, text=text, tools=self.tools.begin_turn()
+            self,
+            running=True,
+            interrupting=False,
+            cancelling=False,
+            text=text,
+            tools=self.tools.begin_turn(),
+            usage=self.usage.begin_turn(model=model),
         )
         return begun, RpcStep(events=ended)
 
@@ -130,6 +137,9 @@ class AcpConversation:
                 return self._take_tool_call(update)
             case "plan":
                 return self, RpcStep(events=(_plan(update),))
+            case "usage_update":
+                usage, reported = self.usage.take_update(update)
+                return attrs.evolve(self, usage=usage), RpcStep(events=reported)
             case kind if kind in _WITHOUT_EVENTS:
                 return self, RpcStep()
             case kind:
@@ -200,8 +210,10 @@ class AcpConversation:
         text, said = self.text.end()
         tools, unfinished = self.tools.end_turn(end.outcome)
         permissions, dropped = self.permissions.cancel_all()
-        after = attrs.evolve(self, running=False, text=text, tools=tools, permissions=permissions)
-        return after, attrs.evolve(dropped, events=(*said, *unfinished, *dropped.events, end))
+        used = object_of(reply.value).get("usage") if isinstance(reply, Result) else None
+        usage, reported = self.usage.take_reply(used)
+        after = attrs.evolve(self, running=False, text=text, tools=tools, permissions=permissions, usage=usage)
+        return after, attrs.evolve(dropped, events=(*said, *unfinished, *dropped.events, *reported, end))
 
     def abandon_turn(self) -> tuple[AcpConversation, RpcStep]:
         """End a turn that was not handed over, or whose agent is gone. Only an open thought is reported here."""

@@ -46,6 +46,7 @@ from .session import ClaudeSession
 from .streamed_text import StreamedText
 from .tools import ToolUse, ToolUses, approval_kind, result_text, tool_title
 from .turn_end import turn_end
+from .usage import ClaudeUsage
 
 __all__ = ["ClaudeConversation", "ClaudeStep"]
 
@@ -81,6 +82,7 @@ class ClaudeConversation:
     tools: ToolUses = attrs.field(factory=ToolUses)
     permissions: OpenPermissions = attrs.field(factory=OpenPermissions)
     plan: TaskList = attrs.field(factory=TaskList)
+    usage: ClaudeUsage = attrs.field(factory=ClaudeUsage)
     error: str = ""
     lifted_at: Instant | None = None
     ignored: IgnoredFrames = attrs.field(factory=IgnoredFrames)
@@ -214,6 +216,8 @@ class ClaudeConversation:
                 added = text_of(object_of(event.get("delta")).get("text"))
                 text, deltas = self.text.add(index, added) if added else (self.text, ())
                 return self if text is self.text else attrs.evolve(self, text=text), deltas
+            case "message_delta":
+                return attrs.evolve(self, usage=self.usage.take_message_delta(event)), ()
             case "content_block_stop" if isinstance(index, int):
                 text, events = self.text.end_block(index)
                 return attrs.evolve(self, text=text), events
@@ -223,7 +227,8 @@ class ClaudeConversation:
         content = object_of(message.get("message"))
         after = self
         if parent is None:
-            after = attrs.evolve(after, error=text_of(message.get("error")) or after.error)
+            error = text_of(message.get("error")) or after.error
+            after = attrs.evolve(after, error=error, usage=after.usage.take_assistant(content))
         identity = content.get("id")
         streamed = isinstance(identity, str) and self.text.has_streamed(identity)
         is_reported = parent is not None or streamed or message.get("error") is not None
@@ -314,8 +319,9 @@ class ClaudeConversation:
         text, completed = self.text.end_blocks()
         tools, unfinished = self.tools.end_turn(end.outcome)
         permissions, cancelled = self.permissions.cancel_all()
-        after = attrs.evolve(self, text=text, tools=tools, permissions=permissions)
-        return after, (*completed, *unfinished, *cancelled, end)
+        usage, reported = self.usage.take_result(result)
+        after = attrs.evolve(self, text=text, tools=tools, permissions=permissions, usage=usage)
+        return after, (*completed, *unfinished, *cancelled, *reported, end)
 
     def _start_tool(self, identity: str, name: str, given: JsonObject, parent: Any) -> tuple[Self, Events]:
         if name in PLANNING_TOOLS:

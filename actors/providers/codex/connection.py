@@ -82,7 +82,7 @@ class CodexConnection(StdioConnection):
 
     async def start_turn(self, turn: TurnRequest) -> None:
         thread, conversation = self._opened()
-        self._become(conversation.begin_turn())
+        self._become(conversation.begin_turn(model=turn.model or thread.model))
         try:
             params = await self._turn_params(thread, turn)
             with self._write_deadline():

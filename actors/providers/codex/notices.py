@@ -18,7 +18,13 @@ _MAX_SUMMARY_BYTES: Final = 1024
 
 _OF_TURNS: Final = (
     *("turn/started", "turn/completed", "turn/plan/updated", "error", "serverRequest/resolved", "item/started"),
-    *("item/completed", "item/agentMessage/delta", "item/commandExecution/outputDelta", "item/fileChange/outputDelta"),
+    *(
+        "item/completed",
+        "thread/tokenUsage/updated",
+        "item/agentMessage/delta",
+        "item/commandExecution/outputDelta",
+        "item/fileChange/outputDelta",
+    ),
     *("item/fileChange/patchUpdated", "item/mcpToolCall/progress", "thread/status/changed"),
 )
 _SILENT: Final = (
@@ -26,7 +32,7 @@ _SILENT: Final = (
     *("thread/deleted", "thread/reverted", "skills/changed", "thread/name/updated", "thread/attachment/updated"),
     *("thread/goal/updated", "thread/goal/cleared", "thread/prediction/updated", "thread/queue/changed"),
     *("project/changed", "thread/project/updated", "thread/environment/connected", "thread/environment/disconnected"),
-    *("thread/settings/updated", "thread/tokenUsage/updated", "hook/started", "hook/completed", "turn/diff/updated"),
+    *("thread/settings/updated", "hook/started", "hook/completed", "turn/diff/updated"),
     *(
         "item/autoApprovalReview/started",
         "item/autoApprovalReview/completed",

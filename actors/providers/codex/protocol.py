@@ -56,6 +56,7 @@ from .open_requests import OpenRequests
 from .open_tools import OpenTools
 from .streamed_text import CodexText
 from .turns import CodexTurn, turn_end
+from .usage import CodexUsage
 
 __all__ = ["CodexConversation"]
 
@@ -73,6 +74,7 @@ class CodexConversation:
     turn: CodexTurn = attrs.field(factory=CodexTurn)
     had_turn: bool = False
     text: CodexText = attrs.field(factory=CodexText)
+    usage: CodexUsage = attrs.field(factory=CodexUsage)
     tools: OpenTools = attrs.field(factory=OpenTools)
     requests: OpenRequests = attrs.field(factory=OpenRequests)
     lifted_at: Instant | None = None
@@ -88,14 +90,14 @@ class CodexConversation:
         """The agent's id of the turn that runs and was started; None while there is none."""
         return self.turn.id if self.turn.running and self.turn.started else None
 
-    def begin_turn(self) -> tuple[CodexConversation, RpcStep]:
-        """Begin a turn, before it is handed over. If the agent runs a turn of its own, this one joins it.
+    def begin_turn(self, *, model: str | None = None) -> tuple[CodexConversation, RpcStep]:
+        """Begin a turn before it is handed over. If the agent runs a turn of its own, this one joins it.
 
         Raises:
             ProviderProtocolError: a turn that was handed over runs; Codex would steer it instead.
         """
         if not self.turn.running:
-            return self._with_new_turn(None), RpcStep()
+            return self._with_new_turn(None, model=model), RpcStep()
         if not self.turn.is_agents or self.turn.joined:
             raise ProviderProtocolError("a turn is running: the agent takes one turn at a time")
         return self._with_turn(joined=True), RpcStep()
@@ -127,6 +129,8 @@ class CodexConversation:
         if method == "serverRequest/resolved":
             requests, events = self.requests.drop_resolved(message.get("requestId"))
             return attrs.evolve(self, requests=requests), RpcStep(events=events)
+        if method == "thread/tokenUsage/updated":
+            return self._take_usage(message)
         turn = object_of(message.get("turn"))
         turn_id = text_of(turn.get("id")) or text_of(message.get("turnId"))
         if method == "turn/started":
@@ -234,6 +238,12 @@ class CodexConversation:
                 return self, RpcStep(events=(RuntimeErrorReported(message=message_text, reason=failure.reason),))
         return self._with_tools(*self.tools.update(method, message))
 
+    def _take_usage(self, message: JsonObject) -> tuple[CodexConversation, RpcStep]:
+        if not self.had_turn and not self.turn.running:
+            return attrs.evolve(self, usage=self.usage.take_baseline(message)), RpcStep()
+        usage, reported = self.usage.take_update(message)
+        return attrs.evolve(self, usage=usage), RpcStep(events=reported)
+
     def _complete_item(self, item: JsonObject) -> tuple[CodexConversation, RpcStep]:
         match text_of(item.get("type")):
             case "agentMessage":
@@ -255,7 +265,8 @@ class CodexConversation:
         if not self.turn.running:
             turn = CodexTurn(running=True, id=turn_id, started=True, is_agents=True)
             begun = TurnStarted(provider_turn_id=named, origin="agent")
-            return attrs.evolve(self, turn=turn, had_turn=True), RpcStep(events=(begun,))
+            usage = self.usage.begin_turn(model=self.usage.turn.model)
+            return attrs.evolve(self, turn=turn, usage=usage, had_turn=True), RpcStep(events=(begun,))
         if self.turn.started or self.turn.id not in (None, turn_id):
             return self, RpcStep()
         after = attrs.evolve(self._with_turn(id=turn_id, started=True), had_turn=True)
@@ -267,7 +278,7 @@ class CodexConversation:
     def _separate_turns(self, turn_id: str | None) -> tuple[CodexConversation, RpcStep]:
         """End the agent's own turn: the turn that was handed over has another id, so it did not join."""
         after, ended = self._with_turn(joined=False)._end_turn(TurnCompleted(outcome="completed"))
-        return after._with_new_turn(turn_id), ended
+        return after._with_new_turn(turn_id, model=self.usage.turn.model), ended
 
     def _refuse_turn(self, error: str, reason: FailureReason | None) -> tuple[CodexConversation, RpcStep]:
         """End a turn that the agent refused. If it was to join a turn of the agent's own, that one ends here too."""
@@ -289,8 +300,9 @@ class CodexConversation:
         after = attrs.evolve(self._with_turn(running=False, joined=False), text=text, tools=tools, requests=requests)
         return after, RpcStep(events=(*messages, *abandoned, *dropped, end, *joined))
 
-    def _with_new_turn(self, turn_id: str | None) -> CodexConversation:
-        return attrs.evolve(self, turn=CodexTurn(running=True, id=turn_id), text=self.text.begin_turn())
+    def _with_new_turn(self, turn_id: str | None, *, model: str | None) -> CodexConversation:
+        turn = CodexTurn(running=True, id=turn_id)
+        return attrs.evolve(self, turn=turn, text=self.text.begin_turn(), usage=self.usage.begin_turn(model=model))
 
     def _with_turn(self, **changes: Any) -> CodexConversation:
         return attrs.evolve(self, turn=attrs.evolve(self.turn, **changes))

@@ -26,6 +26,7 @@ from orchestrion.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
     TurnStarted,
+    UsageUpdated,
 )
 from orchestrion.contracts.values import (
     Attachment,
@@ -328,3 +329,15 @@ async def test_unread_agent_is_ended(claude: ClaudeCase, workspace: Path) -> Non
         await read.until(MessageDelta)
         assert (await read.closed()).asked
         assert read.of(TurnCompleted) == []
+
+
+@pytest.mark.spec("E110")
+async def test_usage_of_each_turn_is_reported(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        await read.turn(claude.say("one"))
+        await read.turn(claude.say("two"))
+        first, second = read.of(UsageUpdated)
+        assert (first.input_tokens, first.output_tokens) == (second.input_tokens, second.output_tokens) == (10, 5)
+        assert first.cost_usd == second.cost_usd
+        assert first.context_used == 15
+        assert first.model is not None

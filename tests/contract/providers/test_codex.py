@@ -22,6 +22,7 @@ from orchestrion.contracts.provider_events import (
     ToolStarted,
     TurnCompleted,
     TurnStarted,
+    UsageUpdated,
 )
 from orchestrion.contracts.values import (
     ApprovalDecision,
@@ -289,3 +290,15 @@ def _asked(codex: CodexCase) -> list[tuple[str, str]]:
         for body in (request["body"] for request in codex.model.script.requests())
         if last_user_text(body).startswith("@@")
     ]
+
+
+@pytest.mark.spec("E110")
+async def test_usage_of_each_turn_is_reported(codex: CodexCase, workspace: Path) -> None:
+    async with session(codex.provider, workspace) as read:
+        await read.turn(codex.prompt("one", {"text": "first"}))
+        first = read.of(UsageUpdated)[-1]
+        await read.turn(codex.prompt("two", {"text": "second"}))
+        second = read.of(UsageUpdated)[-1]
+        assert first.output_tokens == second.output_tokens
+        assert first.context_window is not None
+        assert (first.context_used or 0) > 0

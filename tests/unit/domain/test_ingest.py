@@ -51,6 +51,7 @@ from orchestrion.contracts.provider_events import (
     TurnCompleted,
     TurnOutcome,
     TurnStarted,
+    UsageUpdated,
 )
 from orchestrion.contracts.values import (
     MAX_ACTIVITY_PAYLOAD_BYTES,
@@ -587,3 +588,27 @@ def test_updates_of_a_tool_call_share_one_activity() -> None:
     assert first.activity["id"] == second.activity["id"] != other.activity["id"]
     assert second.activity["payload"] == {"text": "ab", "itemId": "t"}
     assert second.activity["kind"] == "tool.updated"
+
+
+@pytest.mark.spec("E110")
+def test_usage_of_a_turn_is_one_activity_replaced_in_place() -> None:
+    first = given(RUNNING, UsageUpdated(input_tokens=10, output_tokens=2, cost_usd=0.5, model="opus"))
+    second = given(first.state, UsageUpdated(input_tokens=30, output_tokens=4, context_used=34))
+    assert first.activity["id"] == second.activity["id"]
+    assert (second.activity["kind"], second.activity["turn_id"]) == ("usage.updated", TURN)
+    assert first.activity["payload"] == {"inputTokens": 10, "outputTokens": 2, "costUsd": 0.5, "model": "opus"}
+    assert second.activity["payload"] == {"inputTokens": 30, "outputTokens": 4, "contextUsed": 34}
+
+
+@pytest.mark.spec("E110")
+def test_usage_after_a_turn_belongs_to_that_turn() -> None:
+    over = given(RUNNING, TurnCompleted(outcome="completed")).state
+    late = given(over, UsageUpdated(context_used=7)).activity
+    assert (late["turn_id"], late["payload"]) == (TURN, {"contextUsed": 7, "late": True})
+
+
+@pytest.mark.spec("E110")
+@pytest.mark.parametrize("tokens", [-1, 10**13])
+def test_counts_out_of_range_are_unknown(tokens: int) -> None:
+    usage = bounded_event(UsageUpdated(input_tokens=tokens, output_tokens=3, cost_usd=-1.0))
+    assert usage == UsageUpdated(output_tokens=3)

@@ -477,7 +477,6 @@ class TestIgnored:
     @pytest.mark.parametrize(
         "update",
         [
-            {"sessionUpdate": "usage_update", "used": 1},
             {"sessionUpdate": "available_commands_update", "availableCommands": []},
             {"sessionUpdate": "current_mode_update", "currentModeId": "ask"},
             {"sessionUpdate": "agent_message_chunk", "content": []},

@@ -22,6 +22,7 @@ from orchestrion.contracts.provider_events import (
     ToolCompleted,
     ToolStarted,
     TurnCompleted,
+    UsageUpdated,
 )
 
 RECORDED: Final[list[list[Any]]] = [
@@ -65,11 +66,11 @@ def test_the_recorded_turns_are_reported() -> None:
     conversation, steps = played(BEGINNING, RECORDED)
     events = [event for step in steps for event in step.events]
     assert [type(event) for event in events] == [
-        *(MessageDelta, MessageCompleted, TurnCompleted),
+        *(MessageDelta, MessageCompleted, UsageUpdated, TurnCompleted),
         *(MessageDelta, MessageCompleted, ToolStarted, ApprovalRequested, ApprovalResolved, ToolCompleted),
-        *(MessageDelta, MessageCompleted, TurnCompleted),
+        *(MessageDelta, MessageCompleted, UsageUpdated, TurnCompleted),
         *(MessageDelta, MessageCompleted, ToolStarted, ApprovalRequested, ApprovalResolved, ToolCompleted),
-        TurnCompleted,
+        *(UsageUpdated, TurnCompleted),
     ]
     ends = [event.outcome for event in events if isinstance(event, TurnCompleted)]
     assert ends == ["completed", "completed", "interrupted"]

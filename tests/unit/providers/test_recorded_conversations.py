@@ -29,6 +29,7 @@ from orchestrion.contracts.provider_events import (
     ToolUpdated,
     TurnCompleted,
     TurnStarted,
+    UsageUpdated,
 )
 from tests.support.conversations import through_json
 
@@ -80,26 +81,26 @@ def played(conversation: Conversation, entries: Entries) -> tuple[Conversation, 
 ACP_TURNS: Final = [
     (
         *(MessageDelta, MessageCompleted, ToolStarted, ToolUpdated, ApprovalRequested, ApprovalResolved),
-        *(ToolCompleted, MessageDelta, MessageCompleted, TurnCompleted),
+        *(ToolCompleted, MessageDelta, MessageCompleted, UsageUpdated, TurnCompleted),
     ),
     (
         *(MessageDelta, MessageCompleted, ToolStarted, ToolUpdated, ApprovalRequested, ApprovalResolved),
-        *(ToolCompleted, TurnCompleted),
+        *(ToolCompleted, UsageUpdated, TurnCompleted),
     ),
     (ToolStarted, ApprovalRequested, ApprovalResolved, ToolCompleted, TurnCompleted),
 ]
 CODEX_TURNS: Final = [
     (
         *(TurnStarted, MessageDelta, MessageCompleted, ToolStarted, ApprovalRequested, ApprovalResolved),
-        *(ToolCompleted, MessageDelta, MessageCompleted, TurnCompleted),
+        *(ToolCompleted, UsageUpdated, MessageDelta, MessageCompleted, UsageUpdated, TurnCompleted),
     ),
     (
         *(TurnStarted, MessageDelta, MessageCompleted, ToolStarted, ApprovalRequested, ApprovalResolved),
-        *(ToolCompleted, TurnCompleted),
+        *(UsageUpdated, ToolCompleted, TurnCompleted),
     ),
     (
-        *(TurnStarted, MessageDelta, MessageCompleted, ToolStarted, ToolCompleted),
-        *(MessageDelta, MessageCompleted, TurnCompleted),
+        *(TurnStarted, MessageDelta, MessageCompleted, ToolStarted, ToolCompleted, UsageUpdated),
+        *(MessageDelta, MessageCompleted, UsageUpdated, TurnCompleted),
     ),
 ]
 
