@@ -67,11 +67,11 @@ _NAMES = {
         "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted "
         "MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported "
         "SessionExited SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted ToolUpdated "
-        "TurnCompleted TurnOutcome TurnStarted"
+        "TurnCompleted TurnOutcome TurnStarted UsageUpdated"
     ),
     ".contracts.read_model": (
-        "CheckpointView DispatchResult FullSnapshot FullThreadView MessageView PendingApprovalView ProjectView "
-        "ReplayPage Snapshot SnapshotDetail ThreadView TurnDiff TurnFailure TurnView"
+        "CheckpointView DispatchResult FullSnapshot FullThreadUsage ThreadView MessageView PendingApprovalView ProjectView "
+        "ReplayPage Snapshot SnapshotDetail ThreadUsage ThreadView TurnDiff TurnFailure TurnView"
     ),
     ".contracts.revert_preview": "OthersWork RevertPreview",
     ".contracts.values": (

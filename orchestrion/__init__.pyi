@@ -155,6 +155,7 @@ from .contracts.provider_events import ToolUpdated as ToolUpdated
 from .contracts.provider_events import TurnCompleted as TurnCompleted
 from .contracts.provider_events import TurnOutcome as TurnOutcome
 from .contracts.provider_events import TurnStarted as TurnStarted
+from .contracts.provider_events import UsageUpdated as UsageUpdated
 from .contracts.read_model import CheckpointView as CheckpointView
 from .contracts.read_model import DispatchResult as DispatchResult
 from .contracts.read_model import FullSnapshot as FullSnapshot
@@ -165,6 +166,7 @@ from .contracts.read_model import ProjectView as ProjectView
 from .contracts.read_model import ReplayPage as ReplayPage
 from .contracts.read_model import Snapshot as Snapshot
 from .contracts.read_model import SnapshotDetail as SnapshotDetail
+from .contracts.read_model import ThreadUsage as ThreadUsage
 from .contracts.read_model import ThreadView as ThreadView
 from .contracts.read_model import TurnDiff as TurnDiff
 from .contracts.read_model import TurnFailure as TurnFailure
