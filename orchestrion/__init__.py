@@ -70,7 +70,7 @@ _NAMES = {
         "TurnCompleted TurnOutcome TurnStarted UsageUpdated"
     ),
     ".contracts.read_model": (
-        "CheckpointView DispatchResult FullSnapshot FullThreadUsage ThreadView MessageView PendingApprovalView ProjectView "
+        "CheckpointView DispatchResult FullSnapshot FullThreadView MessageView PendingApprovalView ProjectView "
         "ReplayPage Snapshot SnapshotDetail ThreadUsage ThreadView TurnDiff TurnFailure TurnView"
     ),
     ".contracts.revert_preview": "OthersWork RevertPreview",
