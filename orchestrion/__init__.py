@@ -61,21 +61,22 @@ _NAMES = {
     ),
     ".contracts.ids": (
         "ActivityId ApprovalOptionId ApprovalRequestId CheckpointRef CommandId EventId MessageId ProjectId "
-        "ProviderItemId ProviderSessionId ProviderThreadId ProviderTurnId ThreadId TurnId"
+        "ProviderItemId ProviderSessionId ProviderThreadId ProviderTurnId QuestionId ThreadId TurnId"
     ),
     ".contracts.provider_events": (
         "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted "
-        "MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent ReasoningCompleted RuntimeErrorReported "
-        "SessionExited SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted ToolUpdated "
-        "TurnCompleted TurnOutcome TurnStarted UsageUpdated"
+        "MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent QuestionRequested ReasoningCompleted RequestKind "
+        "RuntimeErrorReported SessionExited SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted "
+        "ToolUpdated TurnCompleted TurnOutcome TurnStarted UsageUpdated"
     ),
+    ".contracts.questions": "Question QuestionOption",
     ".contracts.read_model": (
         "CheckpointView DispatchResult FullSnapshot FullThreadView MessageView PendingApprovalView ProjectView "
         "ReplayPage Snapshot SnapshotDetail ThreadUsage ThreadView TurnDiff TurnFailure TurnView"
     ),
     ".contracts.revert_preview": "OthersWork RevertPreview",
     ".contracts.values": (
-        "Activity ActorKind AggregateKind ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
+        "Activity ActorKind AggregateKind Answers ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
         "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FailureReason "
         "FileChangeKind ImageMimeType Instant JsonObject Label MessageRole MessageText OpenedTurn "
         "ProjectScript ReceiptStatus ScriptIcon Session SessionRuntimeStatus SessionStatus Tone TurnOrigin TurnStatus "

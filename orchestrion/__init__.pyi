@@ -126,6 +126,7 @@ from .contracts.ids import ProviderItemId as ProviderItemId
 from .contracts.ids import ProviderSessionId as ProviderSessionId
 from .contracts.ids import ProviderThreadId as ProviderThreadId
 from .contracts.ids import ProviderTurnId as ProviderTurnId
+from .contracts.ids import QuestionId as QuestionId
 from .contracts.ids import ThreadId as ThreadId
 from .contracts.ids import TurnId as TurnId
 from .contracts.new_values import new_command_id as new_command_id
@@ -143,7 +144,9 @@ from .contracts.provider_events import MessageDelta as MessageDelta
 from .contracts.provider_events import NoticeKind as NoticeKind
 from .contracts.provider_events import PlanUpdated as PlanUpdated
 from .contracts.provider_events import ProviderRuntimeEvent as ProviderRuntimeEvent
+from .contracts.provider_events import QuestionRequested as QuestionRequested
 from .contracts.provider_events import ReasoningCompleted as ReasoningCompleted
+from .contracts.provider_events import RequestKind as RequestKind
 from .contracts.provider_events import RuntimeErrorReported as RuntimeErrorReported
 from .contracts.provider_events import SessionExited as SessionExited
 from .contracts.provider_events import SessionNotice as SessionNotice
@@ -156,6 +159,8 @@ from .contracts.provider_events import TurnCompleted as TurnCompleted
 from .contracts.provider_events import TurnOutcome as TurnOutcome
 from .contracts.provider_events import TurnStarted as TurnStarted
 from .contracts.provider_events import UsageUpdated as UsageUpdated
+from .contracts.questions import Question as Question
+from .contracts.questions import QuestionOption as QuestionOption
 from .contracts.read_model import CheckpointView as CheckpointView
 from .contracts.read_model import DispatchResult as DispatchResult
 from .contracts.read_model import FullSnapshot as FullSnapshot
@@ -178,6 +183,7 @@ from .contracts.values import UNSET as UNSET
 from .contracts.values import Activity as Activity
 from .contracts.values import ActorKind as ActorKind
 from .contracts.values import AggregateKind as AggregateKind
+from .contracts.values import Answers as Answers
 from .contracts.values import ApprovalDecision as ApprovalDecision
 from .contracts.values import ApprovalOptionKind as ApprovalOptionKind
 from .contracts.values import ApprovalStatus as ApprovalStatus

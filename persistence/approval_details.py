@@ -17,11 +17,11 @@ from ..domain.approvals import REQUESTED, ApprovalDetails, details_of, request_i
 def read_approval_details(
     database: peewee.SqliteDatabase, thread_id: ThreadId, request_id: ApprovalRequestId, *, asked_at: Instant
 ) -> ApprovalDetails | None:
-    """Kind, summary and options of a request; None where its activity is not there, or does not name it."""
+    """What a request is about; None where its activity is not there, or does not name it."""
     cursor = database.execute_sql(
         "SELECT activity_id, tone, kind, summary, payload_json, turn_id, created_at FROM projection_thread_activities"
-        f" WHERE thread_id = ? AND created_at = ? AND kind = '{REQUESTED}' ORDER BY rowid",
-        (thread_id, asked_at),
+        " WHERE thread_id = ? AND created_at = ? AND kind IN (?, ?) ORDER BY rowid",
+        (thread_id, asked_at, *REQUESTED),
     )
     for row in cursor.fetchall():
         activity = Activity(

@@ -31,11 +31,11 @@ from ..contracts.errors import (
     StoreError,
 )
 from ..contracts.event_codec import EventRow, encode_event
-from ..contracts.events import NO_METADATA, EventMetadata, LoggedEvent, PersistedEvent, ThreadReverted
+from ..contracts.events import EventMetadata, LoggedEvent, PersistedEvent, ThreadReverted
 from ..contracts.ids import CommandId, EventId, ProjectId, ThreadId, TurnId, is_runtime_id
 from ..contracts.mint import Mint
 from ..contracts.read_model import DispatchResult
-from ..contracts.values import Instant
+from ..contracts.values import Instant, JsonObject
 from ..domain.decide import aggregate_of, decide
 from ..domain.decide_internal import is_from_replaced_session
 from ..domain.decision import DecisionRequest, DraftEvent, Rejection
@@ -48,6 +48,7 @@ from .decision_states import DecisionStates
 from .diff_blobs import drop_diffs_above
 from .event_store import append_events, read_events_of_command, read_head
 from .failures import CommitOutcomeUnknown, translated
+from .fingerprints import fingerprinted, has_content_of
 from .open_files import OpenFiles
 from .receipts import ReceiptRow, find_receipts, insert_receipts
 
@@ -64,10 +65,14 @@ DECIDING_SECONDS: Final = 0.002
 
 @attrs.frozen(kw_only=True)
 class GroupOutcome:
-    """The answers in the order of the commands, and what was committed."""
+    """The answers in the order of the commands, and what was committed.
+
+    `withheld` has the secret answers that committed events lack, by the ids of the events.
+    """
 
     answers: tuple[CommandAnswer, ...]
     batch: Batch
+    withheld: Mapping[EventId, JsonObject] = attrs.field(factory=dict[EventId, JsonObject], repr=False)
 
 
 @attrs.define(eq=False)
@@ -79,6 +84,7 @@ class _GroupPlan:
     rows: list[EventRow] = attrs.field(factory=list)
     receipts: dict[str, ReceiptRow] = attrs.field(factory=dict)
     accepted: set[str] = attrs.field(factory=set)
+    withheld: dict[EventId, JsonObject] = attrs.field(factory=dict, repr=False)
     answers: list[CommandAnswer] = attrs.field(factory=list)
 
 
@@ -127,6 +133,7 @@ class CommandGroup:
         return GroupOutcome(
             answers=tuple(answer for outcome in outcomes for answer in outcome.answers),
             batch=joined(outcome.batch for outcome in outcomes),
+            withheld={event: secret for outcome in outcomes for event, secret in outcome.withheld.items()},
         )
 
     def _attempt(self, envelopes: Sequence[CommandEnvelope]) -> GroupOutcome:
@@ -157,7 +164,7 @@ class CommandGroup:
         self._states.adopt()
         self._head = plan.head
         batch = Batch(tuple(plan.events), sum(envelope.size for envelope in envelopes))
-        return GroupOutcome(answers=tuple(plan.answers), batch=batch)
+        return GroupOutcome(answers=tuple(plan.answers), batch=batch, withheld=plan.withheld)
 
     def check_files(self) -> None:
         """Commit nothing into a file that was removed or replaced, or whose lock was.
@@ -202,6 +209,9 @@ class CommandGroup:
         plan.head += len(events)
         plan.receipts[command_id] = _receipt(envelope, request.now, plan.head)
         plan.accepted.add(command_id)
+        plan.withheld |= {
+            event.event_id: draft.withheld for event, draft in zip(events, decision, strict=True) if draft.withheld
+        }
         return DispatchResult(sequence=plan.head, duplicate=False, events=tuple(events))
 
     def _repeated(self, envelope: CommandEnvelope, receipt: ReceiptRow, plan: _GroupPlan) -> CommandAnswer:
@@ -210,7 +220,7 @@ class CommandGroup:
             return self._rejection(envelope, receipt.error or "", duplicate=True)
         events = tuple(self._events_of(command_id, plan))
         first = events[0] if events else None
-        if not isinstance(first, PersistedEvent) or first.metadata.command_fingerprint != envelope.fingerprint:
+        if not isinstance(first, PersistedEvent) or not has_content_of(envelope, first):
             return CommandIdReused(command_id)
         return DispatchResult(sequence=receipt.result_sequence, duplicate=True, events=events)
 
@@ -251,7 +261,7 @@ class CommandGroup:
         correlation_id = envelope.correlation_id or self._root_command(envelope, drafts)
         events: list[PersistedEvent] = []
         for number, draft in enumerate(drafts, start=1):
-            metadata = envelope.metadata if events else _fingerprinted(envelope)
+            metadata = envelope.metadata if events else fingerprinted(envelope, draft)
             event = PersistedEvent(
                 sequence=head + number,
                 event_id=EventId(self._mint.new_id()),
@@ -315,12 +325,6 @@ class CommandGroup:
 def is_superseded(thread: ThreadState | None, metadata: EventMetadata) -> bool:
     """Whether what this thread's session reports has come too late."""
     return thread is not None and (thread.deleted or is_from_replaced_session(thread, metadata))
-
-
-def _fingerprinted(envelope: CommandEnvelope) -> EventMetadata:
-    if envelope.metadata == NO_METADATA:  # a client's, and in half the time
-        return EventMetadata(command_fingerprint=envelope.fingerprint)
-    return attrs.evolve(envelope.metadata, command_fingerprint=envelope.fingerprint)
 
 
 def _receipt(

@@ -168,8 +168,7 @@ def _read_approvals(database: peewee.SqliteDatabase, thread_id: ThreadId) -> dic
     for request_id, status, turn_id, created_at in cursor.fetchall():
         is_pending = status == "pending"
         asked = read_approval_details(database, thread_id, request_id, asked_at=created_at) if is_pending else None
-        options = None if asked is None else asked.options
-        approvals[request_id] = ApprovalFact(pending=is_pending, turn_id=turn_id, options=options)
+        approvals[request_id] = ApprovalFact(pending=is_pending, turn_id=turn_id, details=asked)
     return approvals
 
 

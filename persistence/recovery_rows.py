@@ -14,6 +14,7 @@ from ..contracts.events import (
     ThreadTurnStartRequested,
 )
 from ..contracts.ids import ThreadId, TurnId
+from ..domain.answers import has_secrets
 from ..domain.recover import AbandonedThread, CopiedIntent, StreamingMessage, UndeliveredIntent
 from .decision_rows import read_session
 from .event_store import read_open_intents
@@ -75,7 +76,11 @@ def read_abandoned_threads(
         if event.event_type in _DELIVERED_ONCE:
             undelivered[event.stream_id].append(
                 UndeliveredIntent(
-                    event_id=event.event_id, event_type=event.event_type, correlation_id=event.correlation_id
+                    event_id=event.event_id,
+                    event_type=event.event_type,
+                    correlation_id=event.correlation_id,
+                    had_secrets=isinstance(event.payload, ThreadApprovalResponseRequested)
+                    and has_secrets(event.payload.answers),
                 )
             )
     candidates = dict.fromkeys((*running, *streaming, *sorted(pending), *live, *undelivered, *copied))

@@ -232,7 +232,14 @@ class _ThreadReader:
         view = PendingApprovalView(request_id=row[1], turn_id=row[2], created_at=row[3])
         if asked is None:
             return view
-        return attrs.evolve(view, kind=asked.kind, summary=asked.summary, options=asked.options)
+        return attrs.evolve(
+            view,
+            kind=asked.kind,
+            summary=asked.summary,
+            options=asked.options,
+            questions=asked.questions,
+            editable=asked.editable,
+        )
 
     def last_failures(self) -> dict[str, TurnFailure]:
         """Each thread's newest failure: one look into a partial index for each thread."""

@@ -24,6 +24,7 @@ from ..actors.log.caretaker import Caretaker
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.log.file_watch import FileWatch
+from ..actors.log.secret_answers import SecretAnswers
 from ..actors.projecting.projector import Projector
 from ..actors.projecting.projectors import Projectors
 from ..actors.projecting.rebuilder import Rebuilder
@@ -166,7 +167,10 @@ class _Host:
             log,
             readers,
         )
-        dispatcher = self._dispatcher = Dispatcher(lane, prepared.group, log, projectors.positions, errors=errors)
+        secrets = SecretAnswers()
+        dispatcher = self._dispatcher = Dispatcher(
+            lane, prepared.group, log, projectors.positions, errors=errors, secrets=secrets if providers else None
+        )
         supervisor = self._supervisor = Supervisor(errors, on_failure=lambda failure: dispatcher.fail(failure.error))
         self._providers = ProviderHost(
             providers=providers,
@@ -177,6 +181,7 @@ class _Host:
             log=log,
             group=prepared.group,
             dispatcher=dispatcher,
+            secrets=secrets,
             projectors=projectors,
             errors=errors,
             reactor_position=_reactor_position(prepared.positions),

@@ -23,6 +23,7 @@ from ..actors.log.command_sender import CommandSender
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
 from ..actors.log.intent_notes import IntentNotes
+from ..actors.log.secret_answers import SecretAnswers
 from ..actors.projecting.projectors import Projectors
 from ..actors.providers.adapter import Provider
 from ..actors.providers.guarded_provider import guard_provider
@@ -88,6 +89,7 @@ class ProviderHost:
         log: EventLog,
         group: CommandGroup,
         dispatcher: Dispatcher,
+        secrets: SecretAnswers,
         projectors: Projectors,
         errors: LastErrors,
         reactor_position: int,
@@ -103,6 +105,7 @@ class ProviderHost:
         self._is_passive = not providers
         self._options = options
         self._dispatcher = dispatcher
+        self._secrets = secrets
         self._readers = readers
         self._lane = lane
         self._log = log
@@ -198,6 +201,7 @@ class ProviderHost:
                 policy=options.revert_policy,
             ),
             notes=notes,
+            secrets=self._secrets,
             limits=options.sessions,
         )
         self._router = ProviderRouter(

@@ -39,6 +39,7 @@ from ..last_errors import LastErrors
 from ..shields import shield
 from .event_log import EventLog
 from .mailbox import Mailbox, MailboxClosed
+from .secret_answers import SecretAnswers
 
 MAILBOX_COMMANDS: Final = 1024
 MAILBOX_BYTES: Final = 32 * 1024 * 1024
@@ -95,8 +96,10 @@ class Dispatcher:
         positions: Callable[[], Mapping[str, int]],
         *,
         errors: LastErrors,
+        secrets: SecretAnswers | None = None,
     ) -> None:
         self._errors = errors
+        self._secrets = secrets or SecretAnswers(limit=0)
         self._lane = lane
         self._group = group
         self._log = log
@@ -206,6 +209,7 @@ class Dispatcher:
                 submission.answer(RuntimeFailed(f"the runtime stopped: {error}"))
             raise
         crash_point("dispatch.committed")
+        self._secrets.keep(outcome.withheld)
         answered = list(zip(group, outcome.answers, strict=True))
         # Nothing else runs before the events are published. Then asyncio runs first who was answered first, so that
         # callers do not wait for eight projectors and every reader.

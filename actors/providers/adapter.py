@@ -145,17 +145,26 @@ class AgentConnection(Protocol):
         """
 
     async def respond(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        *,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> None:
-        """Answer an approval request, by one of its options where the user named one.
+        """Answer an approval request, by one of its options where the user named one, or questions.
+
+        `answers` comes with an acceptance: what the user answers to each question, by its id and as the question asks
+        for it, or `updatedInput` for a request that is `editable`. It may hold secrets: keep it out of errors and logs.
+        It is not passed to a connection that never asks questions.
 
         Without `option`, the first option whose kind fits the decision and that has the least reach is taken: once
         before session before permanent, and never one that changes the agent's mode.
 
         Raises:
             SessionLost: the agent process is gone.
-            AnswerRefused: no option of the request fits; nothing was sent, and the request stays open. The user is
-                asked again, at most three times, then the request is declined.
+            AnswerRefused: no option of the request fits, or an answer does not; nothing was sent, and the request stays
+                open. The user is asked again, at most three times, then the request is declined.
             ProviderProtocolError: the request is no longer open.
         """
 

@@ -109,12 +109,18 @@ class GuardedConnection:
         await self._call("interrupt", self._inner.interrupt)
 
     async def respond(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        *,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> None:
-        if option is None:
-            await self._call("respond", lambda: self._inner.respond(request, decision))
-        else:
-            await self._call("respond", lambda: self._inner.respond(request, decision, option=option))
+        """As `AgentConnection.respond`. A provider need not take what it is not given."""
+        given: dict[str, Any] = {} if option is None else {"option": option}
+        if answers is not None:
+            given["answers"] = answers
+        await self._call("respond", lambda: self._inner.respond(request, decision, **given))
 
     async def close(self) -> None:
         """As `AgentConnection.close`, but without errors: if it fails or hangs, the session ends without it."""

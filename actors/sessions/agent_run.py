@@ -29,6 +29,7 @@ from ...contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     ProviderRuntimeEvent,
+    QuestionRequested,
     SessionExited,
     TurnCompleted,
     TurnStarted,
@@ -47,11 +48,21 @@ from ..log.command_sender import CommandSender
 from ..providers.adapter import AgentConnection, Provider, SessionRequest, SignsOfLife
 from .agent_reports import AgentReports
 from .agent_turns import AgentTurns
+from .open_calls import AgentRequest
 
 _logger = logging.getLogger(__name__)
 
 MAX_ASKED_AGAIN: Final = 3
 """How often the user is asked again for one request: a client that always gives the same answer must not go on."""
+
+_CHANGES_CLOCKS: Final = (
+    TurnStarted,
+    TurnCompleted,
+    ApprovalRequested,
+    QuestionRequested,
+    ApprovalResolved,
+    SessionExited,
+)
 
 ClaimResult: TypeAlias = Literal["claimed", "void", "busy"]
 """`void`: the commit was refused. `busy`: the agent has begun a turn by itself since the workspace was captured."""
@@ -164,9 +175,13 @@ class AgentRun:
         """The agent's own id of a request that it waits on; None where it waits on no such request."""
         return next((own for own in self._reports.calls.approvals if asked_id(self._reports.state, own) == asked), None)
 
+    def request(self, own: ApprovalRequestId) -> AgentRequest | None:
+        """An open request of the agent, but for a long detail."""
+        return self._reports.calls.request(own)
+
     def is_open(self, own: ApprovalRequestId) -> bool:
         """Whether the agent's request is open."""
-        return self._reports.calls.request(own) is not None
+        return self.request(own) is not None
 
     def answered(self, own: ApprovalRequestId) -> None:
         """The answer to a request was delivered: the agent's silence counts from now on."""
@@ -317,7 +332,7 @@ class AgentRun:
             if begun is not None:
                 await self._report_begun(begun)
             self.heard_at = anyio.current_time()  # while an event was taken in, the agent could not be heard
-            if isinstance(event, TurnStarted | TurnCompleted | ApprovalRequested | ApprovalResolved | SessionExited):
+            if isinstance(event, _CHANGES_CLOCKS):
                 self._changed()
             if isinstance(event, SessionExited):
                 self._turns.report_over()

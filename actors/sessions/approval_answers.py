@@ -1,7 +1,7 @@
 """Delivers a user's answer to the agent, and handles requests whose answers cannot be delivered.
 
 - An answer that fits no option of the request is refused before anything is sent: the user is asked again, under a
-  fresh id. After too many such answers the request is declined.
+  fresh id. After too many such answers the request is declined. The same holds for an answer whose secrets were lost.
 - An answer that the adapter refuses otherwise cancels the request, since its user cannot answer it again. Where that
   is refused too, the adapter has no such request: it is closed, and the turn goes on under the clock of silence.
 - If a call hangs or raises anything else, it is unknown whether the agent has the answer: the agent is not usable any
@@ -16,8 +16,10 @@ from typing import Final
 from ...contracts.errors import AnswerRefused, ProviderError, SessionLost
 from ...contracts.events import PersistedEvent, ThreadApprovalResponseRequested
 from ...contracts.ids import ApprovalRequestId, EventId
-from ...contracts.values import UNSET, ApprovalDecision
+from ...contracts.provider_events import QuestionRequested
+from ...contracts.values import UNSET, ApprovalDecision, JsonObject
 from ...persistence.crash_points import crash_point
+from ..log.secret_answers import SecretAnswers
 from ..providers.provider_calls import ProviderDefect
 from ..served_time import served_scope
 from .agent_run import AgentRun
@@ -31,7 +33,8 @@ _logger = logging.getLogger(__name__)
 class ApprovalAnswers:
     """Delivers the answers of one thread's user. Belongs to the task of its worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: SecretAnswers) -> None:
+        self._secrets = secrets
         self._refused: dict[EventId, tuple[ApprovalRequestId, ProviderError]] = {}
 
     async def deliver(
@@ -39,16 +42,14 @@ class ApprovalAnswers:
     ) -> ProviderError | None:
         """Deliver an answer. Returns the error if that failed and the intent has no outcome yet."""
         asked = response.request_id
+        secret = self._secrets.take(intent.event_id)
         own = run.open_approval(asked)
         if own is None:
             return None if run.has_settled(intent) else ProviderError("the agent no longer waits for it")
         if not run.expect_answer(asked, intent):
             return None  # delivered before
         try:
-            if response.option_id is UNSET:
-                await run.connection.respond(own, response.decision)
-            else:
-                await run.connection.respond(own, response.decision, option=response.option_id)
+            await _respond(run, own, response, secret)
             crash_point("approval.answered")
         except ProviderError as error:
             if not run.forget_answer(asked):
@@ -85,6 +86,38 @@ class ApprovalAnswers:
             await run.close_unanswered(own)
             return None
         return None if run.is_over else failure
+
+
+async def _respond(
+    run: AgentRun, own: ApprovalRequestId, response: ThreadApprovalResponseRequested, secret: JsonObject
+) -> None:
+    answers = _with_secrets(run, own, response, secret)
+    option = None if response.option_id is UNSET else response.option_id
+    try:
+        await run.connection.respond(own, response.decision, option=option, answers=answers)
+    except ProviderError as error:
+        if secret:  # errors are stored, and this one may quote what was given
+            error.args = (f"{type(error).__name__}; its text is left out, because secret answers were given",)
+        raise
+
+
+def _with_secrets(
+    run: AgentRun, own: ApprovalRequestId, response: ThreadApprovalResponseRequested, secret: JsonObject
+) -> JsonObject | None:
+    """The answers to deliver: those of the event, and in their place the secret ones.
+
+    Raises:
+        AnswerRefused: a secret answer was lost.
+    """
+    if response.answers is UNSET:
+        return None
+    answers = {**response.answers, **secret}
+    request = run.request(own)
+    questions = request.questions if isinstance(request, QuestionRequested) else ()
+    lost = [one.id for one in questions if one.secret and one.id in answers and one.id not in secret]
+    if lost:
+        raise AnswerRefused(f"secret answers are not stored, and these were lost: {', '.join(lost)}")
+    return answers
 
 
 async def _answer(run: AgentRun, own: ApprovalRequestId, decision: ApprovalDecision) -> ProviderError | None:

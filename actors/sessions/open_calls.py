@@ -11,7 +11,7 @@ Belongs to the task that reads the agent. How often the updates of a call are pa
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 import orjson
@@ -21,6 +21,7 @@ from ...contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     ProviderRuntimeEvent,
+    QuestionRequested,
     SessionExited,
     ToolCompleted,
     ToolStarted,
@@ -35,13 +36,17 @@ _MAX_KEPT_DETAIL_BYTES: Final = 16 * 1024
 _REMEMBERED_LOST: Final = 256
 
 
+AgentRequest: TypeAlias = ApprovalRequested | QuestionRequested
+"""What an agent waits for its user to answer."""
+
+
 class OpenCalls:
     """Takes an agent's events in order and returns those to pass on in their place."""
 
     def __init__(self) -> None:
         self._tools: dict[ProviderItemId, str] = {}
         """The title of each open call."""
-        self._approvals: dict[ApprovalRequestId, ApprovalRequested] = {}
+        self._approvals: dict[ApprovalRequestId, AgentRequest] = {}
         self._answered: set[ApprovalRequestId] = set()
         self._lost: list[ApprovalRequestId] = []
         self._forgotten: deque[ApprovalRequestId] = deque(maxlen=_REMEMBERED_LOST)
@@ -53,7 +58,7 @@ class OpenCalls:
     def approvals(self) -> tuple[ApprovalRequestId, ...]:
         return tuple(self._approvals)
 
-    def request(self, own: ApprovalRequestId) -> ApprovalRequested | None:
+    def request(self, own: ApprovalRequestId) -> AgentRequest | None:
         """An open request as the agent made it, but for a long detail."""
         return self._approvals.get(own)
 
@@ -77,7 +82,7 @@ class OpenCalls:
             case ToolCompleted():
                 self._tools.pop(event.item, None)
                 return (event,)
-            case ApprovalRequested():
+            case ApprovalRequested() | QuestionRequested():
                 lost = self._make_room_for_approval() if event.request not in self._approvals else ()
                 self._approvals[event.request] = _kept(event)
                 self._answered.discard(event.request)
@@ -124,6 +129,6 @@ class OpenCalls:
         return (ApprovalResolved(request=request, decision="cancel", lost=True),)
 
 
-def _kept(event: ApprovalRequested) -> ApprovalRequested:
+def _kept(event: AgentRequest) -> AgentRequest:
     size = len(orjson.dumps(event.detail, default=str))
     return event if size <= _MAX_KEPT_DETAIL_BYTES else attrs.evolve(event, detail={})

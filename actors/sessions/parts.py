@@ -8,6 +8,7 @@ from ...persistence.readers import ReaderPool
 from ..checkpoints.checkpointer import Checkpointer
 from ..checkpoints.reverter import Reverter
 from ..log.intent_notes import IntentNotes
+from ..log.secret_answers import SecretAnswers
 from ..projecting.projectors import Projectors
 from ..providers.session_limits import SessionLimits
 from .starter import AgentStarter
@@ -23,4 +24,5 @@ class SessionParts:
     checkpointer: Checkpointer
     reverter: Reverter
     notes: IntentNotes
+    secrets: SecretAnswers
     limits: SessionLimits

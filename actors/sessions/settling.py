@@ -23,6 +23,7 @@ from ...domain.session.effects import (
 )
 from ...domain.session.inputs import Failure
 from ..log.intent_notes import IntentNotes
+from ..log.secret_answers import SecretAnswers
 from .context import ThreadContext
 from .starter import AgentStarter
 
@@ -34,10 +35,12 @@ class Settling:
         self,
         notes: IntentNotes,
         starter: AgentStarter,
+        secrets: SecretAnswers,
         read_context: Callable[[], Awaitable[ThreadContext | None]],
     ) -> None:
         self._notes = notes
         self._starter = starter
+        self._secrets = secrets
         self._read_context = read_context
 
     async def settle(self, intent: PersistedEvent, outcome: Outcome) -> None:
@@ -60,6 +63,7 @@ class Settling:
             case InterruptRefused(failure=failure):
                 await self._notes.interrupt_failed(intent, _turn_of(intent), failure.message)
             case ResponseUndelivered(failure=failure):
+                self._secrets.take(intent.event_id)
                 await self._notes.response_undelivered(intent, failure.message)
             case SessionStopped(forgets=forgets):
                 await self._stopped(intent, forgets=forgets)

@@ -86,8 +86,8 @@ class ThreadWorker:
             post=self._post,
             failed=self._fail,
         )
-        self._answers = ApprovalAnswers()
-        self._settling = Settling(parts.notes, parts.starter, self._context)
+        self._answers = ApprovalAnswers(parts.secrets)
+        self._settling = Settling(parts.notes, parts.starter, parts.secrets, self._context)
 
     @property
     def is_awake(self) -> bool:

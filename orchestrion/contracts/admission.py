@@ -108,6 +108,18 @@ def admit_own(command: InternalCommand, actor: ActorKind) -> AdmittedCommand:
     return _admit(command, actor)
 
 
+def fingerprint_of(command: Command) -> Label:
+    """The fingerprint of a normalised command: that of its content without its id and its instant."""
+    return _fingerprint(command_json(command))
+
+
+def _fingerprint(content: dict[str, Any]) -> Label:
+    compared = {name: value for name, value in content.items() if name not in ("commandId", "createdAt")}
+    text = orjson.dumps(compared, option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.blake2b(text, digest_size=_FINGERPRINT_BYTES).digest()
+    return Label(base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
+
+
 def _admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     if not isinstance(command, _CLASSES):
         raise InvalidCommand("$", f"{type(command).__name__} is no command")
@@ -136,15 +148,7 @@ def _admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     size = len(orjson.dumps(content))
     if size > MAX_COMMAND_BYTES:
         raise InvalidCommand("$", f"the command has {size} bytes, at most {MAX_COMMAND_BYTES}", command_id=command_id)
-    content.pop("commandId")
-    content.pop("createdAt", None)
-    text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    digest = hashlib.blake2b(text, digest_size=_FINGERPRINT_BYTES).digest()
-    return AdmittedCommand(
-        command=normalised,
-        fingerprint=Label(base64.urlsafe_b64encode(digest).rstrip(b"=").decode()),
-        size=size,
-    )
+    return AdmittedCommand(command=normalised, fingerprint=_fingerprint(content), size=size)
 
 
 def _wire_form(command: Command) -> dict[str, Any]:

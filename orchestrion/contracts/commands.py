@@ -16,6 +16,7 @@ import attrs
 from .ids import ApprovalOptionId, ApprovalRequestId, CheckpointRef, CommandId, MessageId, ProjectId, ThreadId, TurnId
 from .new_values import new_command_id, now
 from .plain_values import (
+    to_answers,
     to_command_id,
     to_count,
     to_directory,
@@ -37,6 +38,7 @@ from .plain_values import (
 from .values import (
     UNSET,
     Activity,
+    Answers,
     ApprovalDecision,
     ChangedFile,
     CheckpointStatus,
@@ -140,7 +142,11 @@ class ThreadTurnInterrupt:
 
 @attrs.frozen(kw_only=True)
 class ThreadApprovalRespond:
-    """Answers a pending request. `option_id` names one of the options that the agent offered with it."""
+    """Answers a pending request. `option_id` names one of the options that the agent offered with it.
+
+    `answers` goes with an acceptance: the answers to its questions by their ids, or, for a request that is `editable`,
+    `updatedInput`, the changed input of its tool. The answers to secret questions reach the agent and are not stored.
+    """
 
     type: ClassVar[str] = "thread.approval.respond"
     command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
@@ -148,6 +154,7 @@ class ThreadApprovalRespond:
     request_id: ApprovalRequestId = attrs.field(converter=to_request_id)
     decision: ApprovalDecision
     option_id: ApprovalOptionId | Unset = attrs.field(converter=to_option_id, default=UNSET)
+    answers: Answers | Unset = attrs.field(converter=to_answers, default=UNSET, repr=False)
     created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 

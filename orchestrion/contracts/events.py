@@ -31,6 +31,7 @@ from .values import (
     Activity,
     ActorKind,
     AggregateKind,
+    Answers,
     ApprovalDecision,
     Attachment,
     ChangedFile,
@@ -148,11 +149,14 @@ class ThreadTurnInterruptRequested:
 
 @attrs.frozen(kw_only=True)
 class ThreadApprovalResponseRequested:
+    """The user's answer to a request. In `answers`, `[secret]` replaces each answer to a secret question."""
+
     event_type: ClassVar[str] = "thread.approval-response-requested"
     thread_id: ThreadId
     request_id: ApprovalRequestId
     decision: ApprovalDecision
     option_id: ApprovalOptionId | Unset = UNSET
+    answers: Answers | Unset = UNSET
     created_at: Instant
 
 

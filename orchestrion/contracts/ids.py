@@ -26,6 +26,8 @@ ProviderItemId = NewType("ProviderItemId", str)
 ApprovalRequestId = NewType("ApprovalRequestId", str)
 ApprovalOptionId = NewType("ApprovalOptionId", str)
 """One of the answers that an agent offers to an approval request; unique within the request."""
+QuestionId = NewType("QuestionId", str)
+"""One of the questions of a request; unique within the request."""
 CheckpointRef = NewType("CheckpointRef", str)
 ActivityId = NewType("ActivityId", str)
 
@@ -42,6 +44,7 @@ IDENTIFIERS: Final = (
     ProviderItemId,
     ApprovalRequestId,
     ApprovalOptionId,
+    QuestionId,
     CheckpointRef,
     ActivityId,
 )

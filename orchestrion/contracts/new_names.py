@@ -52,7 +52,7 @@ def new_names(command: Command) -> Iterator[NamedField]:
             yield "messageId", command.message_id
         case ThreadActivityAppend():
             yield "activity.id", command.activity.id
-            if command.activity.kind == "approval.requested":
+            if command.activity.kind in ("approval.requested", "question.requested"):
                 requested = command.activity.payload.get("requestId")
                 if isinstance(requested, str):
                     yield "activity.payload.requestId", requested

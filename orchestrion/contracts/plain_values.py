@@ -6,6 +6,7 @@ error names the field; so a value of any other type is left as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from os import PathLike, fspath
 from typing import Any
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from .ids import ApprovalOptionId, ApprovalRequestId, CommandId, ProjectId, ThreadId, TurnId
 from .new_values import new_message_id
-from .values import Count, Instant, Label, MessageText, Unset, UserMessage, instant
+from .values import Answers, Count, Instant, Label, MessageText, Unset, UserMessage, instant
 
 
 def to_command_id(value: str | UUID) -> CommandId:
@@ -38,6 +39,10 @@ def to_turn_id(value: str | UUID | Unset) -> TurnId | Unset:
 
 def to_option_id(value: str | Unset) -> ApprovalOptionId | Unset:
     return ApprovalOptionId(_text(value))
+
+
+def to_answers(value: Mapping[str, Any] | Unset) -> Answers | Unset:
+    return Answers(dict(value)) if isinstance(value, Mapping) else value
 
 
 def to_label(value: str) -> Label:

@@ -19,6 +19,7 @@ from .ids import (
     ProviderTurnId,
     TurnId,
 )
+from .questions import Question
 from .values import (
     ApprovalDecision,
     ApprovalOptionKind,
@@ -32,6 +33,8 @@ from .values import (
 )
 
 ApprovalKind: TypeAlias = Literal["command", "fileChange", "permission"]
+RequestKind: TypeAlias = Literal["command", "fileChange", "permission", "question"]
+"""What a pending request is about: an approval of one of the first three kinds, or questions."""
 TurnOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "interrupted"]
 NoticeKind: TypeAlias = Literal["session.info", "session.notice", "frames.ignored"]
 
@@ -126,7 +129,8 @@ class ApprovalOption:
 class ApprovalRequested:
     """The agent waits for a decision. `request` is the adapter's key, unique within its session's process.
 
-    `options` are the agent's own, in its order; empty where its protocol knows decisions only.
+    `options` are the agent's own, in its order; empty where its protocol knows decisions only. `editable`: the agent
+    takes a changed input of the tool with an acceptance.
     """
 
     request: ApprovalRequestId
@@ -134,12 +138,28 @@ class ApprovalRequested:
     summary: str
     item: ProviderItemId | None = None
     options: tuple[ApprovalOption, ...] = ()
+    editable: bool = False
+    detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class QuestionRequested:
+    """The agent waits for answers of its user. `request` is a key as that of an approval request.
+
+    The user accepts with answers, declines (the turn goes on without them) or cancels (the turn ends). Without
+    questions, accepting is a confirmation.
+    """
+
+    request: ApprovalRequestId
+    summary: str
+    questions: tuple[Question, ...]
+    item: ProviderItemId | None = None
     detail: JsonObject = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
 class ApprovalResolved:
-    """`lost`: the runtime closed the request, because the agent has too many open ones."""
+    """A request is not open any more. `lost`: the runtime closed it, because the agent has too many open ones."""
 
     request: ApprovalRequestId
     decision: ApprovalDecision
@@ -230,6 +250,7 @@ ProviderRuntimeEvent: TypeAlias = (
     | PlanUpdated
     | ReasoningCompleted
     | ApprovalRequested
+    | QuestionRequested
     | ApprovalResolved
     | TurnCompleted
     | CheckpointCaptured

@@ -9,6 +9,7 @@ import attrs
 from .events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
 from .ids import ApprovalRequestId, CheckpointRef, MessageId, ProjectId, ThreadId, TurnId
 from .provider_events import ApprovalOption
+from .questions import Question
 from .values import (
     UNSET,
     Activity,
@@ -81,8 +82,10 @@ class ThreadUsage:
 class PendingApprovalView:
     """A request that waits for a decision.
 
-    `kind`, `summary` and `options` are those of its `approval.requested` activity: `options` are the agent's own, in
-    its order, and `thread.approval.respond` may name one of them. Null and empty where that activity has none.
+    The other fields are those of the `approval.requested` or `question.requested` activity that opened it, null, empty
+    or false where that activity has none. `options` are the agent's own, in its order; `thread.approval.respond` may
+    name one of them. `questions` are to be answered with an acceptance. `editable`: an acceptance may bring a changed
+    input of the tool.
     """
 
     request_id: ApprovalRequestId
@@ -91,6 +94,8 @@ class PendingApprovalView:
     kind: str | None = None
     summary: str | None = None
     options: tuple[ApprovalOption, ...] = ()
+    questions: tuple[Question, ...] = ()
+    editable: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -10,13 +10,16 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import orjson
 from cattrs import Converter
 
 from .ids import IDENTIFIERS, MAX_IDENTIFIER_LENGTH, identifier_fault
 from .values import (
+    MAX_ANSWERS_BYTES,
     MAX_ATTACHMENT_BYTES,
     MAX_ATTACHMENT_NAME,
     MAX_MESSAGE_TEXT,
+    Answers,
     AttachmentName,
     AttachmentSize,
     Count,
@@ -51,6 +54,7 @@ def register_scalars(converter: Converter) -> None:
     register(DataUrl, lambda data, _: _prefixed(data, "data:"))
     register(AttachmentSize, lambda data, _: _whole(data, MAX_ATTACHMENT_BYTES))
     register(Count, lambda data, _: _whole(data, MAX_JSON_INTEGER))
+    register(Answers, _answers)
     for kind in IDENTIFIERS:
         register(kind, _identifier)
     converter.register_structure_hook_func(lambda cls: cls == JsonObject, _json_object)
@@ -142,6 +146,14 @@ def _json_object(data: Any, _: Any = None) -> JsonObject:
         raise ValueError(f"expected an object, found {kind_of(data)}")
     _check_json(data, 0)
     return data
+
+
+def _answers(data: Any, _: Any = None) -> Answers:
+    answers = _json_object(data)
+    size = len(orjson.dumps(answers))
+    if size > MAX_ANSWERS_BYTES:
+        raise ValueError(f"at most {MAX_ANSWERS_BYTES} bytes as JSON are allowed, found {size}")
+    return Answers(answers)
 
 
 def _check_json(data: Any, depth: int) -> None:

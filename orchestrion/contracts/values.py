@@ -52,12 +52,16 @@ AttachmentSize = NewType("AttachmentSize", int)
 Count = NewType("Count", int)
 """A whole number that is not negative."""
 
+Answers = NewType("Answers", dict[str, Any])
+"""What a user answers to the questions of a request, by their ids: a JSON object of at most 64 KiB."""
+
 MAX_MESSAGE_TEXT: Final = 120_000
 MAX_ATTACHMENTS: Final = 8
 MAX_ATTACHMENT_BYTES: Final = 10 * 1024 * 1024
 MAX_ATTACHMENT_NAME: Final = 255
 MAX_COMMAND_BYTES: Final = 20 * 1024 * 1024
 MAX_ACTIVITY_PAYLOAD_BYTES: Final = 64 * 1024
+MAX_ANSWERS_BYTES: Final = 64 * 1024
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """The bound on one message of an agent, in UTF-8."""
 MAX_ERROR_BYTES: Final = 8 * 1024

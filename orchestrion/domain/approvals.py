@@ -1,27 +1,45 @@
-"""How an activity names the approval it is about: one rule for deciders, projections and recovery."""
+"""How an activity names the request it is about: one rule for deciders, projections and recovery.
+
+A request is an approval or a form of questions. Both are pending approvals, and one kind of activity resolves them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, cast, get_args
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar, cast, get_args
 
 import attrs
 
+from ..contracts.codec import read_leniently
 from ..contracts.events import EventMetadata
 from ..contracts.ids import ApprovalOptionId, ApprovalRequestId, identifier_fault
-from ..contracts.provider_events import ApprovalOption
+from ..contracts.provider_events import ApprovalOption, RequestKind
+from ..contracts.questions import Question
 from ..contracts.values import Activity, ApprovalDecision, ApprovalOptionKind
+
+T = TypeVar("T")
+
+APPROVAL_REQUESTED: Final = "approval.requested"
+QUESTION_REQUESTED: Final = "question.requested"
+REQUESTED: Final = (APPROVAL_REQUESTED, QUESTION_REQUESTED)
+"""The kinds of activities that open a request."""
+RESOLVED: Final = "approval.resolved"
+QUESTION: Final[RequestKind] = "question"
 
 
 @attrs.frozen(kw_only=True)
 class ApprovalDetails:
+    """What a request is about. `editable`: an acceptance may bring a changed input of the tool."""
+
     kind: str | None
     summary: str | None
     options: tuple[ApprovalOption, ...]
+    questions: tuple[Question, ...] = ()
+    editable: bool = False
 
-
-REQUESTED: Final = "approval.requested"
-RESOLVED: Final = "approval.resolved"
+    @property
+    def asks_questions(self) -> bool:
+        return self.kind == QUESTION or bool(self.questions)
 
 
 def request_id_of(activity: Activity, metadata: EventMetadata) -> ApprovalRequestId | None:
@@ -35,11 +53,18 @@ def request_id_of(activity: Activity, metadata: EventMetadata) -> ApprovalReques
 def details_of(activity: Activity) -> ApprovalDetails:
     """What a request is about. What an activity of another version leaves out, or has in another form, is absent."""
     kind = activity.payload.get("requestKind")
-    offered = activity.payload.get("options")
-    options = tuple(filter(None, map(_option, offered))) if isinstance(offered, list | tuple) else ()
     return ApprovalDetails(
-        kind=kind if isinstance(kind, str) else None, summary=activity.summary or None, options=options
+        kind=kind if isinstance(kind, str) else None,
+        summary=activity.summary or None,
+        options=_each(activity.payload.get("options"), _option),
+        questions=_each(activity.payload.get("questions"), _question),
+        editable=activity.payload.get("editable") is True,
     )
+
+
+def _each(items: object, read: Callable[[object], T | None]) -> tuple[T, ...]:
+    found = map(read, items) if isinstance(items, list | tuple) else ()
+    return tuple(item for item in found if item is not None)
 
 
 def _option(offered: object) -> ApprovalOption | None:
@@ -55,14 +80,24 @@ def _option(offered: object) -> ApprovalOption | None:
     )
 
 
+def _question(asked: object) -> Question | None:
+    try:
+        return read_leniently(asked, Question)
+    except ValueError:
+        return None
+
+
 def contradiction(option: ApprovalOption, decision: ApprovalDecision) -> str | None:
     """Why an option cannot be the answer of this decision; None where it can."""
     allows = option.kind in ("allow_once", "allow_always")
     rejects = option.kind in ("reject_once", "reject_always")
-    accepted = decision in ("accept", "acceptForSession")
-    if (allows and not accepted) or (rejects and accepted):
+    if (allows and not accepts(decision)) or (rejects and accepts(decision)):
         return f"option {option.id!r} is {option.kind}, the decision is {decision}"
     return None
+
+
+def accepts(decision: ApprovalDecision) -> bool:
+    return decision in ("accept", "acceptForSession")
 
 
 def decision_of(activity: Activity) -> ApprovalDecision:

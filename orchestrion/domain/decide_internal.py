@@ -108,7 +108,7 @@ def _append_activity(
     state: DecisionState, thread: ThreadState, command: ThreadActivityAppend, request: DecisionRequest
 ) -> Decision:
     activity = command.activity
-    if activity.kind == REQUESTED and (asked := request_id_of(activity, request.metadata)) is not None:
+    if activity.kind in REQUESTED and (asked := request_id_of(activity, request.metadata)) is not None:
         owner = state.owner_of_approval(asked)
         if owner is not None and owner != thread.thread_id:
             return Rejection(reason=f"approval request {asked!r} belongs to thread {owner!r}")

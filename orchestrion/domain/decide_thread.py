@@ -24,6 +24,7 @@ from ..contracts.events import (
     ThreadTurnStartRequested,
 )
 from ..contracts.values import UNSET
+from .answers import answers_breach, withheld_answers, without
 from .approvals import contradiction
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
 from .state import ApprovalFact, DecisionState, ThreadState
@@ -139,27 +140,34 @@ def _respond_to_approval(thread: ThreadState, command: ThreadApprovalRespond, re
     breach = _option_breach(approval, command)
     if breach is not None:
         return Rejection(reason=breach)
-    return one(
-        ThreadApprovalResponseRequested(
-            thread_id=thread.thread_id,
-            request_id=command.request_id,
-            decision=command.decision,
-            option_id=command.option_id,
-            created_at=command.created_at,
-        ),
-        command.created_at,
-        request,
+    breach = answers_breach(approval.details, command)
+    if breach is not None:
+        return Rejection(
+            reason=f"approval request {command.request_id!r} of thread {thread.thread_id!r} is not answered: {breach}"
+        )
+    withheld = {} if command.answers is UNSET else withheld_answers(approval.details, command.answers)
+    requested = ThreadApprovalResponseRequested(
+        thread_id=thread.thread_id,
+        request_id=command.request_id,
+        decision=command.decision,
+        option_id=command.option_id,
+        answers=UNSET if command.answers is UNSET else without(command.answers, withheld),
+        created_at=command.created_at,
+    )
+    return (
+        DraftEvent(payload=requested, occurred_at=command.created_at, caused_by=request.caused_by, withheld=withheld),
     )
 
 
 def _option_breach(approval: ApprovalFact, command: ThreadApprovalRespond) -> str | None:
     """What keeps the named option from being the answer. Where the options are not known, its session finds out."""
-    if command.option_id is UNSET or approval.options is None:
+    if command.option_id is UNSET or approval.details is None:
         return None
-    option = next((one for one in approval.options if one.id == command.option_id), None)
+    options = approval.details.options
+    option = next((one for one in options if one.id == command.option_id), None)
     if option is not None:
         return contradiction(option, command.decision)
-    offered = ", ".join(repr(one.id) for one in approval.options) or "none"
+    offered = ", ".join(repr(one.id) for one in options) or "none"
     return (
         f"option {command.option_id!r} is not one that approval request {command.request_id!r} of thread "
         f"{command.thread_id!r} offers: {offered}"

@@ -9,7 +9,7 @@ import attrs
 from ..contracts.commands import Command
 from ..contracts.events import EventMetadata, EventPayload
 from ..contracts.ids import EventId, TurnId
-from ..contracts.values import Instant
+from ..contracts.values import Instant, JsonObject
 
 
 @attrs.frozen(kw_only=True)
@@ -28,12 +28,16 @@ class DecisionRequest:
 
 @attrs.frozen(kw_only=True)
 class DraftEvent:
-    """An event that is decided and not yet numbered. `caused_by_first`: its cause is the command's first event."""
+    """An event that is decided and not yet numbered. `caused_by_first`: its cause is the command's first event.
+
+    `withheld` are the secret answers of the command, which the payload does not have: they stay in memory.
+    """
 
     payload: EventPayload
     occurred_at: Instant
     caused_by: EventId | None = None
     caused_by_first: bool = False
+    withheld: JsonObject = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -25,6 +25,7 @@ from ..contracts.provider_events import (
     NoticeKind,
     PlanUpdated,
     ProviderRuntimeEvent,
+    QuestionRequested,
     ReasoningCompleted,
     RuntimeErrorReported,
     SessionExited,
@@ -37,6 +38,7 @@ from ..contracts.provider_events import (
 )
 from ..contracts.text_repair import bounded_text, repaired
 from ..contracts.values import MAX_ERROR_BYTES, JsonObject
+from .question_bounds import bounded_questions, size_of
 
 MAX_DETAIL_BYTES: Final = 56 * 1024
 """Of an event's detail as JSON, so that an activity has room for what the runtime adds."""
@@ -76,6 +78,16 @@ def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
                 options=options,
                 detail=fitting_payload(event.detail, limit=min(MAX_APPROVAL_DETAIL_BYTES, room)),
             )
+        case QuestionRequested():
+            questions = bounded_questions(event.questions)
+            room = MAX_DETAIL_BYTES - sum(map(size_of, questions))
+            return attrs.evolve(
+                event,
+                summary=_title(event.summary),
+                item=None if event.item is None else _item(event.item),
+                questions=questions,
+                detail=fitting_payload(event.detail, limit=min(MAX_APPROVAL_DETAIL_BYTES, room)),
+            )
         case TurnCompleted():
             error = event.error
             return event if error is None else attrs.evolve(event, error=bounded_text(error, MAX_ERROR_BYTES))
@@ -100,6 +112,8 @@ def event_size(event: ProviderRuntimeEvent) -> int:
             return len(event.text)
         case ToolStarted() | ToolUpdated() | ToolCompleted() | PlanUpdated() | ApprovalRequested() | SessionNotice():
             return _size(event.detail)
+        case QuestionRequested():
+            return _size(event.detail) + sum(map(size_of, event.questions))
         case ReasoningCompleted():
             return len(event.text)
         case _:

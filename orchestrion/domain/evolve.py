@@ -104,7 +104,7 @@ def turn_opened_by(event: PersistedEvent) -> TurnId | None:
 def approval_asked_by(event: PersistedEvent) -> ApprovalRequestId | None:
     """The approval request that an event opens."""
     match event.payload:
-        case ThreadActivityAppended(activity=activity) if activity.kind == REQUESTED:
+        case ThreadActivityAppended(activity=activity) if activity.kind in REQUESTED:
             return request_id_of(activity, event.metadata)
         case _:
             return None
@@ -203,7 +203,7 @@ def _with_session(state: ThreadState, payload: ThreadSessionSetEvent) -> ThreadS
 
 def _with_activity(state: ThreadState, payload: ThreadActivityAppended, event: PersistedEvent) -> ThreadState:
     activity = payload.activity
-    if activity.kind not in (REQUESTED, RESOLVED):
+    if activity.kind not in (*REQUESTED, RESOLVED):
         return state
     request_id = request_id_of(activity, event.metadata)
     if request_id is None:
@@ -212,14 +212,14 @@ def _with_activity(state: ThreadState, payload: ThreadActivityAppended, event: P
         return attrs.evolve(state, approvals=_resolved(state.approvals, request_id))
     if request_id in state.approvals:
         return state
-    fact = ApprovalFact(pending=True, turn_id=activity.turn_id, options=details_of(activity).options)
+    fact = ApprovalFact(pending=True, turn_id=activity.turn_id, details=details_of(activity))
     return attrs.evolve(state, approvals={**state.approvals, request_id: fact})
 
 
 def _reverted(state: ThreadState, payload: ThreadReverted) -> ThreadState:
     removed_turns = frozenset(payload.removed_turn_ids)
     approvals = {
-        request_id: attrs.evolve(fact, pending=False) if fact.turn_id in removed_turns else fact
+        request_id: fact.resolved() if fact.turn_id in removed_turns else fact
         for request_id, fact in state.approvals.items()
     }
     return attrs.evolve(
@@ -237,13 +237,13 @@ def _resolved(
     fact = approvals.get(request_id)
     if fact is None or not fact.pending:
         return approvals
-    return {**approvals, request_id: attrs.evolve(fact, pending=False)}
+    return {**approvals, request_id: fact.resolved()}
 
 
 def _all_resolved(approvals: Mapping[ApprovalRequestId, ApprovalFact]) -> Mapping[ApprovalRequestId, ApprovalFact]:
     if not any(fact.pending for fact in approvals.values()):
         return approvals
-    return {request_id: attrs.evolve(fact, pending=False) for request_id, fact in approvals.items()}
+    return {request_id: fact.resolved() for request_id, fact in approvals.items()}
 
 
 def _without(mapping: Mapping[K, V], keys: Iterable[K]) -> Mapping[K, V]:

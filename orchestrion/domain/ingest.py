@@ -6,7 +6,7 @@ open or end one; an event's detail never replaces the ids that the runtime gives
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Final
 
 import attrs
 
@@ -14,22 +14,15 @@ from ..contracts.commands import ThreadTurnDiffComplete
 from ..contracts.events import EventMetadata
 from ..contracts.ids import CommandId, ThreadId, TurnId, runtime_id
 from ..contracts.provider_events import (
-    ApprovalRequested,
     ApprovalResolved,
     CheckpointCaptured,
     MessageCompleted,
     MessageDelta,
-    PlanUpdated,
     ProviderRuntimeEvent,
-    ReasoningCompleted,
     RuntimeErrorReported,
     SessionExited,
-    SessionNotice,
     SessionStarted,
     ThreadStarted,
-    ToolCompleted,
-    ToolStarted,
-    ToolUpdated,
     TurnCompleted,
     TurnStarted,
     UsageUpdated,
@@ -43,14 +36,13 @@ from ..contracts.values import (
     SessionStatus,
 )
 from .activities import append_activity
+from .agent_activities import activity_of
 from .agent_messages import complete_message, complete_messages, continue_message
-from .approvals import REQUESTED, RESOLVED
 from .failures import NO_REASON_GIVEN, TURN_FAILED, WAY_TO_START_AFRESH, failure_payload
 from .session_commands import (
     IngestedCommand,
     IngestState,
     activity,
-    asked_id,
     closed,
     identifier_or_none,
     numbered,
@@ -131,9 +123,9 @@ def _ingest(
         case UsageUpdated():
             return _sent(state, usage_activity(state, event, now))
         case ApprovalResolved():
-            return _sent(closed(state, event.request), _activity_of(state, event, now))
+            return _sent(closed(state, event.request), activity_of(state, event, now))
         case _:
-            return _sent(state, _activity_of(state, event, now))
+            return _sent(state, activity_of(state, event, now))
 
 
 def checkpoint_commands(
@@ -243,98 +235,3 @@ def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[Inges
 
 def _reason(reason: FailureReason | None) -> JsonObject:
     return {} if reason is None else {"reason": reason}
-
-
-def _activity_of(
-    state: IngestState,
-    event: ToolStarted
-    | ToolUpdated
-    | ToolCompleted
-    | PlanUpdated
-    | ReasoningCompleted
-    | ApprovalRequested
-    | ApprovalResolved
-    | SessionNotice,
-    now: Instant,
-) -> IngestedCommand:
-    match event:
-        case ToolStarted():
-            return activity(
-                state,
-                now,
-                tone="tool",
-                kind="tool.started",
-                summary=event.title,
-                payload={**event.detail, "itemId": event.item},
-                item=event.item,
-            )
-        case ToolUpdated():
-            return activity(
-                state,
-                now,
-                tone="tool",
-                kind="tool.updated",
-                summary=event.title,
-                payload={**event.detail, "itemId": event.item},
-                item=event.item,
-                replaces=f"updated/{event.item}",
-            )
-        case ToolCompleted():
-            return activity(
-                state,
-                now,
-                tone="tool",
-                kind="tool.completed",
-                summary=event.title,
-                payload={**event.detail, "itemId": event.item, "failed": event.failed},
-                item=event.item,
-            )
-        case PlanUpdated():
-            return activity(
-                state, now, tone="info", kind="plan.updated", summary=event.summary, payload=dict(event.detail)
-            )
-        case ReasoningCompleted():
-            return activity(
-                state, now, tone="info", kind="reasoning.completed", summary=event.text, payload={"text": event.text}
-            )
-        case SessionNotice():
-            return activity(
-                state,
-                now,
-                tone="info",
-                kind=event.kind,
-                summary=event.summary,
-                payload=dict(event.detail),
-                outside_turn=True,
-            )
-        case ApprovalRequested():
-            request = asked_id(state, event.request)
-            offered = [{"id": one.id, "name": one.name, "kind": one.kind} for one in event.options]
-            return activity(
-                state,
-                now,
-                tone="approval",
-                kind=REQUESTED,
-                summary=event.summary,
-                payload={
-                    **event.detail,
-                    "requestId": request,
-                    "requestKind": event.kind,
-                    **({"options": offered} if offered else {}),
-                },
-                item=event.item,
-                request=request,
-            )
-        case ApprovalResolved():
-            request = asked_id(state, event.request)
-            return activity(
-                state,
-                now,
-                tone="approval",
-                kind=RESOLVED,
-                summary=event.decision,
-                payload={"requestId": request, "decision": event.decision, **({"lost": True} if event.lost else {})},
-                request=request,
-            )
-        case _:
-            assert_never(event)

@@ -36,11 +36,15 @@ class StreamingMessage:
 
 @attrs.frozen(kw_only=True)
 class UndeliveredIntent:
-    """An interrupt or an approval response that no event settles."""
+    """An interrupt or an approval response that no event settles.
+
+    `had_secrets`: some of its answers were not stored.
+    """
 
     event_id: EventId
     event_type: str
     correlation_id: CommandId | None
+    had_secrets: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -153,11 +157,12 @@ def _stop(thread: AbandonedThread, now: Instant) -> _Build:
 
 def _undelivered(thread: AbandonedThread, intent: UndeliveredIntent, now: Instant) -> _Build:
     what = "interrupt" if "interrupt" in intent.event_type else "approval response"
+    lost = "; its secret answers were not stored and are lost" if intent.had_secrets else ""
     return _note(
         thread,
         now,
         kind=f"{what.replace(' ', '.')}.undelivered",
-        summary=f"The host stopped before the {what} reached the agent",
+        summary=f"The host stopped before the {what} reached the agent{lost}",
     )
 
 

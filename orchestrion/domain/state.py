@@ -12,8 +12,8 @@ from typing import Literal, Protocol, TypeAlias
 import attrs
 
 from ..contracts.ids import ApprovalRequestId, CommandId, EventId, MessageId, ProjectId, ThreadId, TurnId
-from ..contracts.provider_events import ApprovalOption
 from ..contracts.values import MessageRole, Session
+from .approvals import ApprovalDetails
 
 IntentKind: TypeAlias = Literal[
     "turn-start", "turn-interrupt", "approval-response", "checkpoint-revert", "session-stop"
@@ -62,11 +62,14 @@ class OpenIntent:
 
 @attrs.frozen(kw_only=True)
 class ApprovalFact:
-    """`options` are those that the agent offered; None where they are not known any more, and no part of equality."""
+    """`details` is what a pending request is about; None where it is not known any more, and no part of equality."""
 
     pending: bool
     turn_id: TurnId | None
-    options: tuple[ApprovalOption, ...] | None = attrs.field(default=None, eq=False)
+    details: ApprovalDetails | None = attrs.field(default=None, eq=False)
+
+    def resolved(self) -> ApprovalFact:
+        return ApprovalFact(pending=False, turn_id=self.turn_id)
 
 
 @attrs.frozen(kw_only=True)

@@ -64,7 +64,7 @@ class PendingApprovalsProjection:
         for event in events:
             match event.payload:
                 case ThreadActivityAppended(activity=activity):
-                    if activity.kind in (REQUESTED, RESOLVED):
+                    if activity.kind in (*REQUESTED, RESOLVED):
                         _apply_activity(database, event, activity)
                 case ThreadApprovalResponseRequested(request_id=request_id, decision=decision):
                     _resolve(database, RESOLVE, event, decision, request_id=request_id)

@@ -45,6 +45,7 @@ from orchestrion.contracts.ids import (
 from orchestrion.contracts.values import (
     UNSET,
     Activity,
+    Answers,
     ApprovalDecision,
     Attachment,
     AttachmentName,
@@ -266,6 +267,7 @@ def approval_respond(
     decision: ApprovalDecision = "accept",
     *,
     option_id: str | Unset = UNSET,
+    answers: JsonObject | Unset = UNSET,
     created_at: Instant | None = None,
     command_id: str | None = None,
 ) -> ThreadApprovalRespond:
@@ -275,6 +277,7 @@ def approval_respond(
         request_id=ApprovalRequestId(request_id),
         decision=decision,
         option_id=UNSET if option_id is UNSET else ApprovalOptionId(option_id),
+        answers=UNSET if answers is UNSET else Answers(answers),
         created_at=created_at or at(0),
     )
 
@@ -428,6 +431,7 @@ def approval_requested(
     turn_id: str | None = None,
     options: Sequence[JsonObject] = (),
     command_id: str | None = None,
+    **payload: Any,
 ) -> ThreadActivityAppend:
     """The activity that opens an approval."""
     return activity_append(
@@ -435,12 +439,50 @@ def approval_requested(
             f"asked-{request_id}",
             kind="approval.requested",
             tone="approval",
-            payload={"requestId": request_id, "requestKind": "command"} | ({"options": options} if options else {}),
+            payload={"requestId": request_id, "requestKind": "command"}
+            | ({"options": options} if options else {})
+            | payload,
             turn_id=turn_id,
         ),
         thread_id=thread_id,
         command_id=command_id,
     )
+
+
+def question_requested(
+    *questions: JsonObject,
+    request_id: str = "r1",
+    thread_id: str = "t1",
+    turn_id: str | None = None,
+    command_id: str | None = None,
+) -> ThreadActivityAppend:
+    """The activity that opens a form."""
+    return activity_append(
+        activity(
+            f"asked-{request_id}",
+            kind="question.requested",
+            tone="approval",
+            payload={"requestId": request_id, "requestKind": "question", "questions": list(questions)},
+            turn_id=turn_id,
+        ),
+        thread_id=thread_id,
+        command_id=command_id,
+    )
+
+
+def question(id: str = "q1", **fields: Any) -> JsonObject:
+    """A question in wire form, by default one with the options red and blue."""
+    return {
+        "id": id,
+        "header": "Colour",
+        "text": "Which colour?",
+        "options": [{"label": "red", "description": ""}, {"label": "blue", "description": ""}],
+        "multiple": False,
+        "freeText": False,
+        "required": True,
+        "secret": False,
+        **fields,
+    }
 
 
 def approval_resolved(

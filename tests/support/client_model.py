@@ -5,7 +5,7 @@ Written from SPEC 4, 6 and 7 alone. It shares no code with the projections: list
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tests.support.usage_oracle import usage_json
 
@@ -13,6 +13,9 @@ Json = dict[str, Any]
 
 _DECISIONS = ("accept", "acceptForSession", "decline", "cancel")
 _ENDS = {"ready": "completed", "idle": "completed", "error": "error"}
+
+
+REQUESTS: Final = ("approval.requested", "question.requested")
 
 
 class ClientModel:
@@ -28,7 +31,7 @@ class ClientModel:
         }
         for thread in self._threads.values():
             for activity in thread["activities"]:
-                if activity["kind"] == "approval.requested" and activity["payload"].get("requestId"):
+                if activity["kind"] in REQUESTS and activity["payload"].get("requestId"):
                     self._seen_requests.add(activity["payload"]["requestId"])
 
     def snapshot(self) -> Json:
@@ -101,7 +104,7 @@ class ClientModel:
             _put(thread["activities"], "id", activity)
             _note_last_failure(thread)
         request = activity["payload"].get("requestId") or metadata.get("requestId")
-        if activity["kind"] == "approval.requested" and request and request not in self._seen_requests:
+        if activity["kind"] in REQUESTS and request and request not in self._seen_requests:
             self._seen_requests.add(request)
             pending = {"requestId": request, "turnId": activity["turnId"], "createdAt": activity["createdAt"]}
             thread["pendingApprovals"].append(pending)
@@ -128,17 +131,19 @@ def _details(pending: Json, thread: Json) -> Json:
     asked = [
         activity
         for activity in thread["activities"]
-        if activity["kind"] == "approval.requested"
+        if activity["kind"] in REQUESTS
         and activity["payload"].get("requestId") == pending["requestId"]
         and activity["createdAt"] == pending["createdAt"]
     ]
     if not asked:
-        return {"kind": None, "summary": None, "options": []}
+        return {"kind": None, "summary": None, "options": [], "questions": [], "editable": False}
     payload = asked[0]["payload"]
     return {
         "kind": payload.get("requestKind"),
         "summary": asked[0]["summary"] or None,
         "options": payload.get("options", []),
+        "questions": payload.get("questions", []),
+        "editable": payload.get("editable", False),
     }
 
 

@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from orchestrion.actors.last_errors import LastErrors
 from orchestrion.actors.log.dispatcher import Dispatcher
 from orchestrion.actors.log.event_log import EventLog
+from orchestrion.actors.log.secret_answers import SecretAnswers
 from orchestrion.actors.projecting.projector import Projector
 from orchestrion.actors.projecting.projectors import Projectors
 from orchestrion.actors.projecting.rounds import Rounds
@@ -116,6 +117,7 @@ class Core:
     group: CommandGroup
     states: DecisionStates
     dispatcher: Dispatcher
+    secrets: SecretAnswers
     rounds: Rounds
     projectors: Projectors
     tasks: TaskGroup
@@ -171,7 +173,10 @@ async def open_core(
     made = [Projector(one, log, rounds, positions[one.name], errors=errors) for one in projections]
     projectors = Projectors(made, log, readers)
     everywhere = dict.fromkeys((one.name for one in PROJECTIONS), 0)
-    dispatcher = Dispatcher(lane, group, log, lambda: {**everywhere, **projectors.positions()}, errors=errors)
+    secrets = SecretAnswers()
+    dispatcher = Dispatcher(
+        lane, group, log, lambda: {**everywhere, **projectors.positions()}, errors=errors, secrets=secrets
+    )
     try:
         async with anyio.create_task_group() as below:
             below.start_soon(rounds.run)
@@ -185,6 +190,7 @@ async def open_core(
                         group=group,
                         states=states,
                         dispatcher=dispatcher,
+                        secrets=secrets,
                         rounds=rounds,
                         projectors=projectors,
                         tasks=tasks,

@@ -80,7 +80,7 @@ appended_activities = st.builds(
     Activity,
     id=activities,
     tone=_one_of(Tone),
-    kind=st.sampled_from(["approval.requested", "approval.requested", "approval.resolved", "tool.started"]),
+    kind=st.sampled_from(["approval.requested", "question.requested", "approval.resolved", "tool.started"]),
     summary=texts,
     payload=request_payloads,
     turn_id=_maybe(turns),

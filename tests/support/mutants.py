@@ -79,9 +79,23 @@ _CORE_MUTANTS: Final = (
     Mutant(
         guard="an id that is used for other content is refused",
         file="persistence/command_group.py",
-        old="if not isinstance(first, PersistedEvent) or first.metadata.command_fingerprint != envelope.fingerprint:",
+        old="if not isinstance(first, PersistedEvent) or not has_content_of(envelope, first):",
         new="if False:",
         test=f"{_DISPATCHER}::test_id_reused_within_one_group_is_compared_by_content",
+    ),
+    Mutant(
+        guard="the fingerprint of a command has nothing of its secret answers",
+        file="persistence/fingerprints.py",
+        old="if first.withheld:",
+        new="if False:",
+        test=f"{_DISPATCHER}::test_a_secret_answer_is_in_no_file_and_is_kept_for_its_agent",
+    ),
+    Mutant(
+        guard="a secret answer is not stored",
+        file="orchestrion/domain/decide_thread.py",
+        old="without(command.answers, withheld)",
+        new="command.answers",
+        test=f"{_DISPATCHER}::test_a_secret_answer_is_in_no_file_and_is_kept_for_its_agent",
     ),
     Mutant(
         guard="after a failed group the commands are decided one by one",

@@ -328,7 +328,7 @@ def _approvals(rows: list[Row], event: PersistedEvent) -> None:
         request_id = stated if isinstance(stated, str) and stated else event.metadata.request_id
         if request_id is None:
             return
-        if appended.kind == "approval.requested" and _find(rows, request_id=request_id) is None:
+        if appended.kind in ("approval.requested", "question.requested") and _find(rows, request_id=request_id) is None:
             rows.append(
                 {
                     "request_id": request_id,

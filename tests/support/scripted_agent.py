@@ -22,7 +22,7 @@ from orchestrion.actors.providers.adapter import (
 )
 from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.contracts.commands import INTERNAL_COMMANDS
-from orchestrion.contracts.errors import CommandRejected
+from orchestrion.contracts.errors import CommandRejected, ProviderError
 from orchestrion.contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
@@ -90,6 +90,10 @@ class ScriptedAgent:
         self.turns: list[TurnRequest] = []
         self.interrupted = anyio.Event()
         self.answers: list[tuple[ApprovalRequestId, ApprovalDecision]] = []
+        self.forms: list[JsonObject | None] = []
+        """The answers to questions that came with each of `answers`."""
+        self.refusal: ProviderError | None = None
+        """What every answer is refused with, while there is one."""
 
     process = ProcessIdentity(pid=1, started_at=None)
     capabilities = Capabilities(resume=True)
@@ -111,9 +115,17 @@ class ScriptedAgent:
         self.interrupted.set()
 
     async def respond(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        *,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> None:
+        if self.refusal is not None:
+            raise self.refusal
         self.answers.append((request, decision))
+        self.forms.append(answers)
 
     async def close(self) -> None:
         try:

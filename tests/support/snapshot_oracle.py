@@ -65,14 +65,17 @@ def _asked(approval: Json, activities: list[Json]) -> Json:
     """The content of the activity that opened a request, if both have one instant and the payload names it."""
     for one in activities:
         asked = one["payload"]
-        opened = one["kind"] == "approval.requested" and one["createdAt"] == approval["createdAt"]
+        opened = one["kind"] in ("approval.requested", "question.requested")
+        opened = opened and one["createdAt"] == approval["createdAt"]
         if opened and asked.get("requestId") == approval["requestId"]:
             return {
                 "kind": asked.get("requestKind"),
                 "summary": one["summary"] or None,
                 "options": asked.get("options", []),
+                "questions": asked.get("questions", []),
+                "editable": asked.get("editable", False),
             }
-    return {"kind": None, "summary": None, "options": []}
+    return {"kind": None, "summary": None, "options": [], "questions": [], "editable": False}
 
 
 def _provider(thread: Json, session: Json | None, activities: list[Json]) -> Any:

@@ -17,6 +17,7 @@ from orchestrion.contracts.values import (
     MAX_ATTACHMENT_BYTES,
     MAX_ATTACHMENT_NAME,
     UNSET,
+    Answers,
     AttachmentName,
     AttachmentSize,
     Count,
@@ -66,6 +67,7 @@ _SCALARS: Final[dict[Any, st.SearchStrategy[Any]]] = {
     DataUrl: texts.map(lambda text: f"data:image/png;base64,{text}"),
     AttachmentSize: st.integers(0, MAX_ATTACHMENT_BYTES),
     Count: st.integers(0, _MAX_JSON_INTEGER),
+    Answers: json_objects,
     **dict.fromkeys(IDENTIFIERS, identifiers),
 }
 

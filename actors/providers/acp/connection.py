@@ -129,7 +129,12 @@ class AcpConnection(StdioConnection):
         await self._carry_out(self._become(conversation.interrupt_turn()))
 
     async def respond(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        *,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> None:
         await self._carry_out(self._become(self._opened().answer_permission(request, decision, option)))
 

@@ -154,7 +154,12 @@ class ClaudeConnection(ProcessConnection):
         self._perform_nowait(step)
 
     async def respond(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        *,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> None:
         self._raise_if_over()
         self._conversation, step = self._conversation.answer_permission(request, decision, option)

@@ -119,7 +119,12 @@ class CodexConnection(StdioConnection):
         await self._carry_out(self._become(conversation.interrupt_turn()))
 
     async def respond(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        *,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> None:
         _, conversation = self._opened()
         await self._carry_out(self._become(conversation.answer_request(request, decision, option)))

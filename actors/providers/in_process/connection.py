@@ -57,7 +57,12 @@ class InProcessConnection:
             self._turn.end_as("interrupted")
 
     async def respond(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, *, option: ApprovalOptionId | None = None
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        *,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> None:
         self._check_open()
         if self._turn is None:

@@ -26,7 +26,12 @@ from orchestrion.contracts.errors import (
     StoreError,
     StoreFull,
 )
-from orchestrion.contracts.events import EventMetadata, LoggedEvent, PersistedEvent
+from orchestrion.contracts.events import (
+    EventMetadata,
+    LoggedEvent,
+    PersistedEvent,
+    ThreadApprovalResponseRequested,
+)
 from orchestrion.contracts.ids import CommandId, EventId, ProviderSessionId
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import Label
@@ -36,6 +41,7 @@ from orchestrion.persistence import command_group
 from tests.support import builders as make
 from tests.support.core import Core, ScriptedMint, envelope, envelopes_of, open_core
 from tests.support.random_commands import random_run
+from tests.support.raw_files import files_with
 
 pytestmark = pytest.mark.anyio
 
@@ -459,6 +465,53 @@ async def test_fingerprint_is_in_the_first_event_of_a_command_only(path: Path) -
         sent, requested = persisted(await core.events())[-2:]
         assert sent.metadata.command_fingerprint == envelope(command).fingerprint
         assert requested.metadata == EventMetadata()
+
+
+SECRET = "correct horse battery staple"
+
+
+async def prepare_form(core: Core) -> None:
+    await prepare_thread(core)
+    form = make.question_requested(make.question(), make.question("pin", options=[], secret=True))
+    await core.dispatch(form)
+
+
+@pytest.mark.spec("E122")
+async def test_a_secret_answer_is_in_no_file_and_is_kept_for_its_agent(path: Path) -> None:
+    answers = {"q1": "red", "pin": SECRET}
+    async with open_core(path) as core:
+        await prepare_form(core)
+        with pytest.raises(CommandRejected):
+            await core.dispatch(make.approval_respond(answers={"pin": SECRET, "q1": SECRET}))
+        await core.dispatch(make.approval_respond(answers=answers))
+        (stored,) = persisted(await core.events())[-1:]
+        assert isinstance(stored.payload, ThreadApprovalResponseRequested)
+        assert stored.payload.answers == {"q1": "red", "pin": "[secret]"}
+        plain = make.approval_respond(answers={"q1": "red", "pin": "[secret]"})
+        assert stored.metadata.command_fingerprint == envelope(plain).fingerprint
+        assert core.secrets.take(stored.event_id) == {"pin": SECRET}
+        assert core.secrets.take(stored.event_id) == {}
+        assert files_with(path.parent, SECRET) == []
+    assert files_with(path.parent, SECRET) == []
+
+
+@pytest.mark.spec("E122")
+async def test_a_repeat_is_compared_without_its_secret_answers(path: Path) -> None:
+    def respond(colour: str, pin: str) -> Command:
+        return make.approval_respond(answers={"q1": colour, "pin": pin}, command_id="once")
+
+    async with open_core(path) as core:
+        await prepare_form(core)
+    async with open_core(path, starts=["projectors"]) as core:
+        first, same, other = await as_group(
+            core, [respond("red", SECRET), respond("red", "another"), respond("blue", SECRET)]
+        )
+        assert (first, same) == (accepted(core.log.head), repeated(core.log.head))
+        assert isinstance(other, CommandIdReused)
+    async with open_core(path) as core:
+        assert await core.dispatch(respond("red", "a third")) == repeated(core.log.head)
+        with pytest.raises(CommandIdReused):
+            await core.dispatch(respond("blue", SECRET))
 
 
 @pytest.mark.spec("E8", "E19", "E40")

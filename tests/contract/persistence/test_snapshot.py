@@ -236,6 +236,26 @@ async def test_pending_approval_shows_the_request_and_its_options(path: Path) ->
         assert offered["summary"] == make.approval_requested().activity.summary
 
 
+@pytest.mark.spec("E120", "R3")
+async def test_a_pending_form_has_its_questions(path: Path) -> None:
+    questions = (make.question(), make.question("q2", secret=True, options=[], schema={"type": "string"}))
+    async with open_core(path) as core:
+        await core.dispatch(make.project_create())
+        await core.dispatch(make.thread_create())
+        await core.dispatch(make.session_set("running", active_turn_id="turn-1"))
+        await core.dispatch(make.question_requested(*questions, request_id="r1", turn_id="turn-1"))
+        await core.dispatch(make.approval_requested("r2", turn_id="turn-1", editable=True))
+        (thread,) = (await snapshot_of(path))["threads"]
+        form, approval = thread["pendingApprovals"]
+        assert (form["requestId"], form["kind"], form["turnId"]) == ("r1", "question", "turn-1")
+        assert (form["questions"], form["options"], form["editable"]) == (list(questions), [], False)
+        assert (approval["questions"], approval["editable"]) == ([], True)
+    async with open_core(path) as core:
+        with pytest.raises(CommandRejected, match="'q1'"):
+            await core.dispatch(make.approval_respond(answers={"q1": "green", "q2": "x"}))
+        await core.dispatch(make.approval_respond(answers={"q1": "red", "q2": "x"}))
+
+
 @pytest.mark.lesson("L48")
 async def test_options_are_checked_for_a_thread_that_was_loaded_again(path: Path) -> None:
     options = ({"id": "once", "name": "Allow", "kind": "allow_once"},)

@@ -71,7 +71,7 @@ EVERY_FIELD: dict[str, dict[str, Any]] = {
         thread_delete(),
         turn_start(attachments=(image(),), model="m", effort="high"),
         turn_interrupt(turn_id="turn-1"),
-        approval_respond(option_id="once"),
+        approval_respond(option_id="once", answers={}),
         checkpoint_revert(revert_others=True),
         session_stop(forget_conversation=True),
         session_set(
@@ -93,7 +93,7 @@ ABSENT_ALLOWED = {
     "thread.meta.update": {"title", "model", "branch", "worktreePath"},
     "thread.turn.start": {"model", "effort"},
     "thread.turn.interrupt": {"turnId"},
-    "thread.approval.respond": {"optionId"},
+    "thread.approval.respond": {"optionId", "answers"},
     "thread.checkpoint.revert": {"revertOthers"},
     "thread.session.stop": {"forgetConversation"},
     "thread.session.set": {"turnOrigin"},

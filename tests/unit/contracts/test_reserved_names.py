@@ -26,6 +26,7 @@ from tests.support.builders import (
     assistant_delta,
     project_create,
     project_meta_update,
+    question_requested,
     session_set,
     thread_create,
     thread_delete,
@@ -64,6 +65,12 @@ def test_a_name_of_the_runtimes_own_is_refused_by_its_field(field: str) -> None:
     with pytest.raises(InvalidCommand, match="runtime's own") as caught:
         admit(command, actor)
     assert (caught.value.field, caught.value.command_id) == (field, command.command_id)
+
+
+def test_a_form_of_questions_is_a_new_name_too() -> None:
+    with pytest.raises(InvalidCommand, match="runtime's own") as caught:
+        admit(question_requested(request_id=OWN), "server")
+    assert caught.value.field == "activity.payload.requestId"
 
 
 @pytest.mark.parametrize("actor", ["client", "server", "provider"])

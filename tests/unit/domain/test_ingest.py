@@ -27,6 +27,7 @@ from orchestrion.contracts.ids import (
     ProviderSessionId,
     ProviderThreadId,
     ProviderTurnId,
+    QuestionId,
     ThreadId,
     TurnId,
 )
@@ -39,6 +40,7 @@ from orchestrion.contracts.provider_events import (
     MessageDelta,
     PlanUpdated,
     ProviderRuntimeEvent,
+    QuestionRequested,
     ReasoningCompleted,
     RuntimeErrorReported,
     SessionExited,
@@ -53,6 +55,7 @@ from orchestrion.contracts.provider_events import (
     TurnStarted,
     UsageUpdated,
 )
+from orchestrion.contracts.questions import Question, QuestionOption
 from orchestrion.contracts.values import (
     MAX_ACTIVITY_PAYLOAD_BYTES,
     MAX_ERROR_BYTES,
@@ -66,7 +69,7 @@ from orchestrion.domain.agent_messages import MAX_OPEN_MESSAGES
 from orchestrion.domain.event_bounds import bounded_event
 from orchestrion.domain.ingest import ingest
 from orchestrion.domain.session_commands import IngestedCommand, IngestState, message_id, request_id
-from tests.support.builders import at, changed_file
+from tests.support.builders import at, changed_file, question
 
 SESSION = ProviderSessionId("s1")
 TURN = TurnId("turn-1")
@@ -204,6 +207,34 @@ ACTIVITIES: list[tuple[ProviderRuntimeEvent, str, str, JsonObject]] = [
         {"requestId": "~s1/r1", "requestKind": "command", "a": 1},
     ),
     (
+        ApprovalRequested(request=ApprovalRequestId("r1"), kind="permission", summary="Use it?", editable=True),
+        "approval",
+        "approval.requested",
+        {"requestId": "~s1/r1", "requestKind": "permission", "editable": True},
+    ),
+    (
+        QuestionRequested(
+            request=ApprovalRequestId("r1"),
+            summary="Which?",
+            questions=(
+                Question(id=QuestionId("q1"), header="H", text="T", options=(QuestionOption(label="red"),)),
+                Question(id=QuestionId("q2"), header="", text="", secret=True, schema={"type": "string"}),
+            ),
+            detail={"a": 1},
+        ),
+        "approval",
+        "question.requested",
+        {
+            "requestId": "~s1/r1",
+            "requestKind": "question",
+            "questions": [
+                question("q1", header="H", text="T", options=[{"label": "red", "description": ""}]),
+                question("q2", header="", text="", options=[], secret=True, schema={"type": "string"}),
+            ],
+            "a": 1,
+        },
+    ),
+    (
         ApprovalResolved(request=ApprovalRequestId("r1"), decision="decline"),
         "approval",
         "approval.resolved",
@@ -233,7 +264,9 @@ def test_agents_detail_never_replaces_the_runtimes_fields() -> None:
     assert given(RUNNING, RuntimeErrorReported(message="odd", detail=false)).activity["payload"]["message"] == "odd"
 
 
-@pytest.mark.parametrize("event", [row[0] for row in ACTIVITIES[4:6]], ids=["requested", "resolved"])
+@pytest.mark.parametrize(
+    "event", [row[0] for row in ACTIVITIES[4:8]], ids=["approval", "editable", "question", "resolved"]
+)
 def test_approvals_request_is_in_the_metadata_too(event: ProviderRuntimeEvent) -> None:
     assert given(RUNNING, event).metadata.request_id == request_id(SESSION, ApprovalRequestId("r1")) == "~s1/r1"
 
@@ -564,6 +597,31 @@ def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
                 for number in range(1000)
             ),
             detail={"v": '"' * 10**6},
+        ),
+        QuestionRequested(
+            request=ApprovalRequestId("r3"),
+            summary='"' * 10**6,
+            item=item("t" * 10**6),
+            questions=tuple(
+                Question(
+                    id=QuestionId(f"{number}" + '"\U0001f600' * 60),
+                    header='"' * 10**4,
+                    text="\U0001f600" * 10**4,
+                    options=tuple(
+                        QuestionOption(label=f"{one}" + '"' * 300, description="d" * 10**4) for one in range(99)
+                    ),
+                    schema={"pattern": "p" * 10**5},
+                )
+                for number in range(1000)
+            ),
+            detail={"v": '"' * 10**6},
+        ),
+        QuestionRequested(
+            request=ApprovalRequestId("r4"),
+            summary="s",
+            questions=tuple(
+                Question(id=QuestionId(f"q{number}"), header="h", text="t" * 10**4) for number in range(1000)
+            ),
         ),
     ],
     ids=lambda event: type(event).__name__,

@@ -154,6 +154,20 @@ def test_ids_are_counted_over_all_threads_of_one_recovery() -> None:
     assert [one.command.command_id for one in then(*both)] == [f"~recovery/r1/{number}" for number in range(1, 5)]
 
 
+@pytest.mark.spec("E122")
+def test_a_response_with_secret_answers_is_settled_as_lost() -> None:
+    intent = UndeliveredIntent(
+        event_id=EventId("e1"),
+        event_type=ThreadApprovalResponseRequested.event_type,
+        correlation_id=None,
+        had_secrets=True,
+    )
+    (closed,) = then(AbandonedThread(thread_id=T1, session=None, undelivered=(intent,)))
+    assert isinstance(closed.command, ThreadActivityAppend)
+    assert closed.command.activity.kind == "approval.response.undelivered"
+    assert closed.command.activity.summary.endswith("its secret answers were not stored and are lost")
+
+
 @pytest.mark.lesson("L2")
 def test_l02_recovery_ends_all_that_ran_and_keeps_the_queue() -> None:
     host = given_log(

@@ -9,6 +9,7 @@ from typing import cast
 import anyio
 import pytest
 
+from orchestrion.actors.log.secret_answers import SecretAnswers
 from orchestrion.actors.providers.hand_over import HandOverFailure
 from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.actors.sessions.approval_answers import ApprovalAnswers
@@ -21,7 +22,14 @@ from orchestrion.contracts.events import (
     ThreadMessageSent,
     ThreadTurnStartRequested,
 )
-from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ThreadId, TurnId
+from orchestrion.contracts.ids import (
+    ApprovalRequestId,
+    EventId,
+    ProviderItemId,
+    QuestionId,
+    ThreadId,
+    TurnId,
+)
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -29,12 +37,14 @@ from orchestrion.contracts.provider_events import (
     MessageDelta,
     PlanUpdated,
     ProviderRuntimeEvent,
+    QuestionRequested,
     RuntimeErrorReported,
     SessionStarted,
     TurnCompleted,
     TurnStarted,
 )
-from orchestrion.contracts.values import EPOCH
+from orchestrion.contracts.questions import Question
+from orchestrion.contracts.values import EPOCH, Answers
 from orchestrion.domain.session.inputs import AgentOver, AgentReport, OwnTurnBegan, TurnEnded
 from orchestrion.domain.session_commands import asked_id
 from tests.support.builders import project_create, thread_create, turn_start
@@ -287,7 +297,7 @@ async def test_interrupt_of_a_turn_whose_end_is_known_settles_no_other_end(
 
 
 async def test_answer_that_the_agent_has_is_not_given_twice(dispatcher: ModelDispatcher) -> None:
-    agent, own, answers = ScriptedAgent(), ApprovalRequestId("r"), ApprovalAnswers()
+    agent, own, answers = ScriptedAgent(), ApprovalRequestId("r"), ApprovalAnswers(SecretAnswers())
     async with running(dispatcher, agent) as run:
         await agent.report(ApprovalRequested(request=own, kind="command", summary="may I"))
         while not run.is_open(own):
@@ -303,6 +313,87 @@ async def test_answer_that_the_agent_has_is_not_given_twice(dispatcher: ModelDis
         assert await answers.deliver(run, _intent(dispatcher), response) is None
         await run.end()
     assert agent.answers == [(own, "accept")]
+
+
+SECRET = "correct horse battery staple"
+FORM = (
+    Question(id=QuestionId("q1"), header="Colour", text="Which?"),
+    Question(id=QuestionId("pin"), header="Pin", text="Your pin?", secret=True),
+)
+
+
+def _response(run: AgentRun, own: ApprovalRequestId, **answers: str) -> ThreadApprovalResponseRequested:
+    return ThreadApprovalResponseRequested(
+        thread_id=ThreadId("t1"),
+        request_id=asked_id(run.state, own),
+        decision="accept",
+        answers=Answers(answers),
+        created_at=EPOCH,
+    )
+
+
+async def _ask_form(run: AgentRun, agent: ScriptedAgent, own: ApprovalRequestId) -> None:
+    await agent.report(QuestionRequested(request=own, summary="Which?", questions=FORM))
+    while not run.is_open(own):
+        await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.spec("E122")
+async def test_secret_answers_reach_the_agent_from_memory(dispatcher: ModelDispatcher) -> None:
+    agent, own, secrets = ScriptedAgent(), ApprovalRequestId("f"), SecretAnswers()
+    async with running(dispatcher, agent) as run:
+        await _ask_form(run, agent, own)
+        intent = _intent(dispatcher)
+        secrets.keep({intent.event_id: {"pin": SECRET}})
+        response = _response(run, own, q1="red", pin="[secret]")
+        assert await ApprovalAnswers(secrets).deliver(run, intent, response) is None
+        await run.end()
+    assert agent.forms == [{"q1": "red", "pin": SECRET}]
+    assert secrets.take(intent.event_id) == {}
+
+
+@pytest.mark.spec("E122")
+async def test_a_form_whose_secret_answers_were_lost_is_asked_again(dispatcher: ModelDispatcher) -> None:
+    agent, own = ScriptedAgent(), ApprovalRequestId("f")
+    answers = ApprovalAnswers(SecretAnswers())
+    async with running(dispatcher, agent) as run:
+        await _ask_form(run, agent, own)
+        before, intent = asked_id(run.state, own), _intent(dispatcher)
+        error = await answers.deliver(run, intent, _response(run, own, q1="red", pin="[secret]"))
+        assert error is not None
+        assert str(error) == "secret answers are not stored, and these were lost: pin"
+        assert answers.leaves_open(intent)
+        assert await answers.close(run, intent.event_id) is None
+        assert asked_id(run.state, own) != before
+        await run.end()
+    assert agent.answers == []
+    asked = [
+        event.payload.activity
+        for event in dispatcher.host.log
+        if isinstance(event.payload, ThreadActivityAppended) and event.payload.activity.kind == "question.requested"
+    ]
+    assert [one.payload["questions"][1]["id"] for one in asked] == ["pin", "pin"]
+
+
+@pytest.mark.spec("E122")
+async def test_an_error_beside_secret_answers_does_not_repeat_them(dispatcher: ModelDispatcher) -> None:
+    agent, own, secrets = ScriptedAgent(), ApprovalRequestId("f"), SecretAnswers()
+    agent.refusal = ProviderProtocolError(f"what is {SECRET}?")
+    async with running(dispatcher, agent) as run:
+        await _ask_form(run, agent, own)
+        intent = _intent(dispatcher)
+        secrets.keep({intent.event_id: {"pin": SECRET}})
+        error = await ApprovalAnswers(secrets).deliver(run, intent, _response(run, own, q1="red", pin="[secret]"))
+        await run.end()
+    assert isinstance(error, ProviderProtocolError)
+    assert SECRET not in repr(error) + str(error)
+
+
+def test_only_so_many_secret_answers_are_kept() -> None:
+    secrets = SecretAnswers(limit=2)
+    for number in range(3):
+        secrets.keep({EventId(f"e{number}"): {"pin": str(number)}})
+    assert [secrets.take(EventId(f"e{number}")) for number in range(3)] == [{}, {"pin": "1"}, {"pin": "2"}]
 
 
 @pytest.mark.lesson("L41")

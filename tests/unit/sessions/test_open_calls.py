@@ -14,6 +14,7 @@ from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
+    QuestionRequested,
     ToolCompleted,
     ToolStarted,
     ToolUpdated,
@@ -58,6 +59,14 @@ def test_the_oldest_of_too_many_requests_is_cancelled_as_lost() -> None:
     assert calls.take_lost() == ()
     assert len(calls.approvals) == MAX_OPEN_APPROVALS
     assert calls.take(ApprovalResolved(request=oldest, decision="decline")) == ()
+
+
+def test_a_form_of_questions_is_an_open_request() -> None:
+    calls, form = OpenCalls(), QuestionRequested(request=ApprovalRequestId("f"), summary="Which?", questions=())
+    calls.take(form)
+    assert (bool(calls), calls.request(form.request), calls.approvals) == (True, form, (form.request,))
+    calls.take(ApprovalResolved(request=form.request, decision="accept"))
+    assert (bool(calls), calls.approvals) == (False, ())
 
 
 @pytest.mark.lesson("L44")

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrion.contracts.events import EventMetadata, EventPayload
 from orchestrion.contracts.ids import ApprovalRequestId
-from orchestrion.contracts.values import ApprovalDecision
+from orchestrion.contracts.values import ApprovalDecision, Label
 from orchestrion.persistence.models import ProjectionPendingApproval
 from tests.support.payloads import (
     OTHER_THREAD,
@@ -26,6 +26,15 @@ PENDING = {"status": "pending", "decision": None, "resolved_at": None}
 @pytest.mark.spec("P26")
 def test_a_request_opens_a_pending_row() -> None:
     given(approval_requested("r", turn="turn-2", time=7)).expect_rows(
+        ProjectionPendingApproval,
+        {"request_id": "r", "thread_id": THREAD, "turn_id": "turn-2", "created_at": at(7), **PENDING},
+    )
+
+
+@pytest.mark.spec("E120", "P26")
+def test_a_form_of_questions_opens_a_pending_row() -> None:
+    form = approval_requested("r", kind=Label("question.requested"), turn="turn-2", time=7)
+    given(form).expect_rows(
         ProjectionPendingApproval,
         {"request_id": "r", "thread_id": THREAD, "turn_id": "turn-2", "created_at": at(7), **PENDING},
     )

@@ -1,0 +1,136 @@
+"""What an agent reports beside its messages, as activities of its thread: tools, plans, thoughts, requests, notices."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+from ..contracts.codec import to_json
+from ..contracts.provider_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    PlanUpdated,
+    QuestionRequested,
+    ReasoningCompleted,
+    SessionNotice,
+    ToolCompleted,
+    ToolStarted,
+    ToolUpdated,
+)
+from ..contracts.values import Instant
+from .approvals import APPROVAL_REQUESTED, QUESTION, QUESTION_REQUESTED, RESOLVED
+from .session_commands import IngestedCommand, IngestState, activity, asked_id
+
+ActivityEvent: TypeAlias = (
+    ToolStarted
+    | ToolUpdated
+    | ToolCompleted
+    | PlanUpdated
+    | ReasoningCompleted
+    | ApprovalRequested
+    | QuestionRequested
+    | ApprovalResolved
+    | SessionNotice
+)
+
+
+def activity_of(state: IngestState, event: ActivityEvent, now: Instant) -> IngestedCommand:
+    """The command that appends the activity of an event. The event's detail never replaces the ids of the runtime."""
+    match event:
+        case ToolStarted():
+            return activity(
+                state,
+                now,
+                tone="tool",
+                kind="tool.started",
+                summary=event.title,
+                payload={**event.detail, "itemId": event.item},
+                item=event.item,
+            )
+        case ToolUpdated():
+            return activity(
+                state,
+                now,
+                tone="tool",
+                kind="tool.updated",
+                summary=event.title,
+                payload={**event.detail, "itemId": event.item},
+                item=event.item,
+                replaces=f"updated/{event.item}",
+            )
+        case ToolCompleted():
+            return activity(
+                state,
+                now,
+                tone="tool",
+                kind="tool.completed",
+                summary=event.title,
+                payload={**event.detail, "itemId": event.item, "failed": event.failed},
+                item=event.item,
+            )
+        case PlanUpdated():
+            return activity(
+                state, now, tone="info", kind="plan.updated", summary=event.summary, payload=dict(event.detail)
+            )
+        case ReasoningCompleted():
+            return activity(
+                state, now, tone="info", kind="reasoning.completed", summary=event.text, payload={"text": event.text}
+            )
+        case SessionNotice():
+            return activity(
+                state,
+                now,
+                tone="info",
+                kind=event.kind,
+                summary=event.summary,
+                payload=dict(event.detail),
+                outside_turn=True,
+            )
+        case ApprovalRequested():
+            request = asked_id(state, event.request)
+            offered = [{"id": one.id, "name": one.name, "kind": one.kind} for one in event.options]
+            return activity(
+                state,
+                now,
+                tone="approval",
+                kind=APPROVAL_REQUESTED,
+                summary=event.summary,
+                payload={
+                    **event.detail,
+                    "requestId": request,
+                    "requestKind": event.kind,
+                    **({"options": offered} if offered else {}),
+                    **({"editable": True} if event.editable else {}),
+                },
+                item=event.item,
+                request=request,
+            )
+        case QuestionRequested():
+            request = asked_id(state, event.request)
+            return activity(
+                state,
+                now,
+                tone="approval",
+                kind=QUESTION_REQUESTED,
+                summary=event.summary,
+                payload={
+                    **event.detail,
+                    "requestId": request,
+                    "requestKind": QUESTION,
+                    "questions": to_json(event.questions),
+                },
+                item=event.item,
+                request=request,
+            )
+        case ApprovalResolved():
+            request = asked_id(state, event.request)
+            return activity(
+                state,
+                now,
+                tone="approval",
+                kind=RESOLVED,
+                summary=event.decision,
+                payload={"requestId": request, "decision": event.decision, **({"lost": True} if event.lost else {})},
+                request=request,
+            )
+        case _:
+            assert_never(event)
