@@ -9,57 +9,61 @@ from __future__ import annotations
 import io
 import os
 import sys
+from importlib import import_module
 from typing import Final
 
 import click
 
 from ...contracts.errors import OrchestrionError
-from .agents import agents
-from .backup import backup
-from .checkpoints import checkpoints
-from .demo import demo
-from .dispatch import dispatch
-from .events import events
-from .health import health
-from .output import bounded
-from .rebuild import rebuild
-from .repair import repair
-from .run import run as run_turn
-from .sessions import sessions
+from .messages import bounded
 from .signals import handle_signals
-from .snapshot import snapshot
-from .stats import stats
-from .turn_diff import turn_diff
-from .verify import verify
 
 _NAME: Final = "orchestrion"
 _STANDARD_ERROR: Final = 2
 
+_COMMANDS: Final = {
+    "agents": "List the agents that can be named, their versions and logins.",
+    "backup": "Write a consistent copy of a database.",
+    "checkpoints": "List, preview, restore or prune the captures of workspaces.",
+    "demo": "Show a turn, a killed host, recovery and a resumed agent.",
+    "dispatch": "Dispatch commands from standard input, JSON Lines in and out.",
+    "events": "Print the log as JSON Lines.",
+    "health": "Show the owner, positions, sessions and open requests.",
+    "rebuild": "Rebuild projections from the log.",
+    "repair": "Rebuild the projections that are wrong, then verify.",
+    "run": "Run one turn of an agent and stream its text.",
+    "sessions": "List provider sessions and the owner of the database.",
+    "snapshot": "Show the read model.",
+    "stats": "Show what takes space in a database.",
+    "turn-diff": "Print what turns changed in the workspace.",
+    "verify": "Check a database and report its faults.",
+}
+"""Each command with its line in the list of commands. Its module and function have its name, with `_` for `-`."""
 
-@click.group(name=_NAME, context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """Imports a command's module when the command is named: every command starts without the modules of the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f".{name}", __package__), name)
+        assert isinstance(command, click.Command), f"{name}.{name} is not a command"
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(name=_NAME, cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="orchestrion", prog_name=_NAME)
 def app() -> None:
     """Run agents and inspect an Orchestrion database: its log, read model and sessions."""
-
-
-for _command in (
-    demo,
-    run_turn,
-    agents,
-    dispatch,
-    snapshot,
-    stats,
-    events,
-    turn_diff,
-    checkpoints,
-    sessions,
-    health,
-    rebuild,
-    verify,
-    repair,
-    backup,
-):
-    app.add_command(_command)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -32,7 +32,8 @@ from ...persistence.threads import in_thread
 from ..host import open_runtime
 from ..runtime import Runtime
 from .command_lines import CommandLines
-from .output import MOST_REPEATED, bounded, write_json
+from .messages import MOST_REPEATED, bounded
+from .output import write_json
 from .parameters import database_argument
 from .signals import run_until_signal
 

@@ -6,7 +6,6 @@ and nothing is cut to a width where the output is no terminal.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -20,12 +19,6 @@ from ...persistence.identity import DatabaseCopy
 
 _UNBOUNDED_WIDTH: Final = 10_000
 _EXCERPT: Final = 100
-
-MOST_REPEATED: Final = 200
-"""How many characters of what a user gave an error repeats."""
-
-_MESSAGE: Final = 2000
-_LONG_WORD: Final = re.compile(rf"\S{{{MOST_REPEATED + 1},}}")
 
 
 def write_json(value: Any) -> None:
@@ -88,14 +81,8 @@ def cell(value: object) -> Text:
     return Text("".join(shown if shown.isprintable() else " " for shown in str(value)))
 
 
-def bounded(message: str) -> str:
-    """An error message with what it repeats of its cause cut: a word at 200 characters, the whole at 2,000."""
-    short = _LONG_WORD.sub(lambda word: f"{word[0][:MOST_REPEATED]}…", message)
-    return short if len(short) <= _MESSAGE else f"{short[:_MESSAGE]}…"
-
-
 def excerpt(text: str) -> str:
-    """The beginning of a text, on one line, with what is missing said."""
+    """The beginning of a text on one line, with its full length if it is cut."""
     line = " ".join(text.split())
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}… ({len(text)} characters)"
 

@@ -7,6 +7,8 @@
 
 A script's background job is started with SIGINT ignored. The command line handles SIGINT all the same, because it is
 the documented way to interrupt a turn. SIGHUP stays ignored where it was ignored at the start, as `nohup` asks for.
+
+Every command imports this module, and few run an event loop: anyio is imported where it is used.
 """
 
 from __future__ import annotations
@@ -16,8 +18,6 @@ import signal
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Final, TypeVar
-
-import anyio
 
 T = TypeVar("T")
 
@@ -40,6 +40,8 @@ def run_until_signal(main: Callable[[], Awaitable[T]], *, on_signal: Callable[[i
     Raises:
         SystemExit: a signal ended `main`; the status is 128 plus the signal's number.
     """
+    import anyio
+
     try:
         return anyio.run(_run, main, on_signal)
     finally:
@@ -47,6 +49,8 @@ def run_until_signal(main: Callable[[], Awaitable[T]], *, on_signal: Callable[[i
 
 
 async def _run(main: Callable[[], Awaitable[T]], on_signal: Callable[[int], bool] | None) -> T:
+    import anyio
+
     results: list[T] = []
     ended_by: int | None = None
     failure: Exception | None = None

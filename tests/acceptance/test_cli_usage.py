@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from orchestrion.runtime.cli.app import app
 from tests.support.command_line import dispatch_script, done, orchestrion
 
 
@@ -44,9 +46,33 @@ def test_wrong_usage_exits_with_2_and_prints_the_usage(arguments: list[str]) -> 
 
 
 def test_help_lists_the_commands_and_version_prints() -> None:
-    for command in ("dispatch", "snapshot", "events", "turn-diff", "sessions", "rebuild", "verify", "backup"):
-        assert command in done("--help")
+    context = click.Context(app)
+    listed = dict(line.strip().split(maxsplit=1) for line in done("--help").partition("Commands:\n")[2].splitlines())
+    assert {"demo", "dispatch", "run", "turn-diff", "verify"} < listed.keys()
+    for name in listed:
+        command = app.get_command(context, name)
+        assert command is not None
+        assert command.name == name
     assert done("--version").startswith("orchestrion, version ")
+
+
+@pytest.mark.lesson("L190")
+@pytest.mark.parametrize(
+    ("arguments", "left_out"),
+    [
+        (["--help"], {"anyio", "cattrs", "peewee", "rich", "orchestrion.persistence"}),
+        (["sessions", "DB"], {"orchestrion.actors", "orchestrion.runtime.host"}),
+        (["health", "DB"], {"orchestrion.actors", "orchestrion.runtime.host"}),
+    ],
+    ids=["help", "sessions", "health"],
+)
+def test_command_imports_only_what_it_needs(database: Path, arguments: list[str], left_out: set[str]) -> None:
+    code = "import sys; from orchestrion.runtime.cli.app import run; run(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-c", code, *(str(database) if one == "DB" else one for one in arguments)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    imported = set(ran.stdout.splitlines()[-1].split())
+    assert "click" in imported
+    assert imported & left_out == set()
 
 
 @pytest.mark.parametrize("turns", [["-1", "1"], ["0", "-12"]])

@@ -26,6 +26,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+import click
+
+from orchestrion.runtime.cli.app import app
 from orchestrion.testing.processes import MARK, TEST
 
 __all__ = ["run_prepared"]
@@ -145,11 +148,18 @@ def _become_command(descriptors: Sequence[int]) -> list[str]:
     return arguments
 
 
+def import_every_command() -> None:
+    """Import what the command line itself imports only for the command that is named."""
+    context = click.Context(app)
+    for name in app.list_commands(context):
+        app.get_command(context, name)
+
+
 if __name__ == "__main__":
     from orchestrion.__main__ import main
 
-    for module in ("anyio._backends._asyncio", "orchestrion.runtime.cli.app", "orchestrion.runtime.host"):
-        import_module(module)
+    import_module("anyio._backends._asyncio")
+    import_every_command()
     gc.collect()
     gc.freeze()
     sys.argv = ["orchestrion", *_serve(socket.socket(fileno=int(sys.argv[1])))]
