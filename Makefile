@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python 3.11 or later, make and git; everything else is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := orchestrion runtime actors persistence migrations tests benchmarks
+SOURCES := orchestrion runtime actors persistence migrations tests benchmarks examples
 
 OPENCODE := opencode-ai@1.18.33
 
