@@ -33,8 +33,11 @@ _COMMANDS: Final = {
     "repair": "Rebuild the projections that are wrong, then verify.",
     "run": "Run one turn of an agent and stream its text.",
     "sessions": "List provider sessions and the owner of the database.",
+    "show": "Print a thread as a conversation.",
     "snapshot": "Show the read model.",
     "stats": "Show what takes space in a database.",
+    "threads": "List the threads.",
+    "timeline": "Show what a thread did and how long each thing took.",
     "turn-diff": "Print what turns changed in the workspace.",
     "verify": "Check a database and report its faults.",
 }
