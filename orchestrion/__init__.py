@@ -83,9 +83,9 @@ _NAMES = {
         "UNSET Unset UserMessage instant"
     ),
     ".contracts.new_values": "new_command_id new_message_id new_project_id new_thread_id now",
-    ".runtime.handles.items": "Approval Ended Notice Plan Resolved Text Thought ToolCall TurnItem",
+    ".runtime.handles.items": "Approval Ended Notice Plan QuestionForm Resolved Text Thought ToolCall TurnItem Usage",
     ".runtime.handles.thread_handle": "ThreadHandle",
-    ".runtime.handles.turn_handle": "ApprovalAnswer OnApproval TurnHandle TurnResult",
+    ".runtime.handles.turn_handle": "ApprovalAnswer FormAnswer OnApproval OnQuestion TurnHandle TurnResult",
     ".runtime.health": "Health",
     ".runtime.host": "open_runtime",
     ".runtime.options": "CopyPolicy RuntimeOptions",

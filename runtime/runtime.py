@@ -21,7 +21,7 @@ from ..contracts.values import ActorKind
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.command_envelope import CommandEnvelope
 from ..persistence.readers import ReaderPool
-from .handles import OnApproval, ThreadHandle, ThreadOpener, TurnHandle, follow_found
+from .handles import OnApproval, OnQuestion, ThreadHandle, ThreadOpener, TurnHandle, follow_found
 from .health import Health, HealthSource
 from .reads import Reads
 from .rpc import Method, handle
@@ -156,14 +156,19 @@ class Runtime(Reads):
         return await self._opener.open(workspace, named, title=title, model=model, provider=provider)
 
     def turn(
-        self, turn_id: str, *, after: int = 0, on_approval: OnApproval | None = None
+        self,
+        turn_id: str,
+        *,
+        after: int = 0,
+        on_approval: OnApproval | None = None,
+        on_question: OnQuestion | None = None,
     ) -> AbstractAsyncContextManager[TurnHandle]:
         """Follow a turn that was asked for before, also by another runtime. `after` is the position to go on from.
 
         Raises:
             NotFound: there is no such turn; when the block is entered.
         """
-        return follow_found(self, TurnId(turn_id), after=after, on_approval=on_approval)
+        return follow_found(self, TurnId(turn_id), after=after, on_approval=on_approval, on_question=on_question)
 
     def health(self) -> Health:
         """The runtime now: positions, lag, queue depths, sessions, captures, quarantined events, restarts."""

@@ -5,22 +5,26 @@ from .items import (
     Ended,
     Notice,
     Plan,
+    QuestionForm,
     Resolved,
     Text,
     Thought,
     ToolCall,
     TurnItem,
+    Usage,
 )
 from .thread_handle import ThreadHandle, follow_found
 from .thread_opener import ThreadOpener
-from .turn_handle import OnApproval, TurnHandle, TurnResult
+from .turn_handle import OnApproval, OnQuestion, TurnHandle, TurnResult
 
 __all__ = [
     "Approval",
     "Ended",
     "Notice",
     "OnApproval",
+    "OnQuestion",
     "Plan",
+    "QuestionForm",
     "Resolved",
     "Text",
     "Thought",
@@ -30,5 +34,6 @@ __all__ = [
     "TurnHandle",
     "TurnItem",
     "TurnResult",
+    "Usage",
     "follow_found",
 ]

@@ -8,6 +8,7 @@ import attrs
 
 from ...contracts.ids import ApprovalRequestId, MessageId
 from ...contracts.provider_events import ApprovalOption
+from ...contracts.questions import Question
 from ...contracts.values import ApprovalDecision, FailureReason, JsonObject
 
 ToolStatus: TypeAlias = Literal["started", "updated", "completed", "failed"]
@@ -53,14 +54,38 @@ class Approval:
     """The agent waits for a decision on this request.
 
     `kind` is `command`, `fileChange` or `permission`. `options` are the agent's own answers, in its order; empty where
-    its protocol knows decisions only.
+    its protocol knows decisions only. `editable`: an acceptance may bring a changed input of the tool.
     """
 
     request_id: ApprovalRequestId
     kind: str
     summary: str
     options: tuple[ApprovalOption, ...] = ()
+    editable: bool = False
     detail: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class QuestionForm:
+    """The agent waits for answers to these questions. Without questions, accepting is a confirmation."""
+
+    request_id: ApprovalRequestId
+    summary: str
+    questions: tuple[Question, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What the turn used so far, whole: it replaces the one before. None where the agent does not report it."""
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    context_window: int | None = None
+    context_used: int | None = None
+    cost_usd: float | None = None
+    model: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -93,4 +118,4 @@ class Ended:
     reason: FailureReason | None = None
 
 
-TurnItem: TypeAlias = Text | Thought | ToolCall | Plan | Approval | Resolved | Notice | Ended
+TurnItem: TypeAlias = Text | Thought | ToolCall | Plan | Approval | QuestionForm | Resolved | Usage | Notice | Ended

@@ -16,7 +16,7 @@ from ...contracts.new_values import new_command_id, new_message_id, now
 from ...contracts.read_model import FullThreadView
 from ...contracts.values import UNSET, Attachment, Count, Label, MessageText, UserMessage
 from .runtime_calls import RuntimeCalls
-from .turn_handle import OnApproval, TurnHandle
+from .turn_handle import OnApproval, OnQuestion, TurnHandle
 from .turn_reader import TurnReader
 
 
@@ -33,19 +33,20 @@ class ThreadHandle:
         text: str,
         *,
         on_approval: OnApproval | None = None,
+        on_question: OnQuestion | None = None,
         attachments: Sequence[Attachment] = (),
         model: str | None = None,
         effort: str | None = None,
     ) -> AsyncIterator[TurnHandle]:
         """Ask for a turn and follow it. It waits behind the turns of the thread that were asked for before.
 
-        `on_approval` answers the agent's requests while the block iterates the turn or awaits its result; without it
-        answer them by `TurnHandle.respond`. Leaving the block leaves the turn running.
+        `on_approval` and `on_question` answer the agent's requests while the block iterates the turn or awaits its
+        result; without them answer by `TurnHandle.respond` and `answer`. Leaving the block leaves the turn running.
 
         Raises:
             InvalidCommand: the text or an option is at fault.
             CommandRejected: the thread was deleted.
-            Exception: what `on_approval` raised, when the block is left.
+            Exception: what `on_approval` or `on_question` raised, when the block is left.
         """
         start = ThreadTurnStart(
             command_id=new_command_id(),
@@ -58,7 +59,10 @@ class ThreadHandle:
         asked = await self._calls.dispatch(start)
         assert asked.turn_id is not None, "a turn start names its turn"
         begin = asked.events[0].sequence - 1
-        async with follow(self._calls, self.thread_id, asked.turn_id, begin=begin, on_approval=on_approval) as turn:
+        following = follow(
+            self._calls, self.thread_id, asked.turn_id, begin=begin, on_approval=on_approval, on_question=on_question
+        )
+        async with following as turn:
             yield turn
 
     async def read(self) -> FullThreadView:
@@ -103,16 +107,17 @@ async def follow(
     begin: int,
     after: int = 0,
     on_approval: OnApproval | None = None,
+    on_question: OnQuestion | None = None,
 ) -> AsyncIterator[TurnHandle]:
     """Read a turn from the event `begin` (exclusive) on, and give the items that come after `after`."""
     async with calls.subscribe(begin, thread_id) as events:
         turn = TurnHandle(calls, events, TurnReader(turn_id), thread_id, after=max(begin, after))
-        async with turn.answering(on_approval):
+        async with turn.answering(on_approval, on_question):
             yield turn
 
 
 def follow_found(
-    calls: RuntimeCalls, turn_id: TurnId, *, after: int, on_approval: OnApproval | None
+    calls: RuntimeCalls, turn_id: TurnId, *, after: int, on_approval: OnApproval | None, on_question: OnQuestion | None
 ) -> AbstractAsyncContextManager[TurnHandle]:
     """Find a turn by its id and follow it."""
 
@@ -120,7 +125,16 @@ def follow_found(
     async def followed() -> AsyncIterator[TurnHandle]:
         place = await calls.find_turn(turn_id)
         begin = place.sequence - 1
-        async with follow(calls, place.thread_id, turn_id, begin=begin, after=after, on_approval=on_approval) as turn:
+        following = follow(
+            calls,
+            place.thread_id,
+            turn_id,
+            begin=begin,
+            after=after,
+            on_approval=on_approval,
+            on_question=on_question,
+        )
+        async with following as turn:
             yield turn
 
     return followed()

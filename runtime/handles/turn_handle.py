@@ -5,9 +5,10 @@ It has no state that the log does not have: a reader of the thread's subscriptio
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias
 
 import anyio
 import attrs
@@ -22,7 +23,7 @@ from ...contracts.new_values import new_command_id, now
 from ...contracts.provider_events import ApprovalOption
 from ...contracts.read_model import ThreadView
 from ...contracts.values import UNSET, ApprovalDecision, ApprovalOptionKind
-from .items import Approval, Ended, Resolved, Text, TurnItem
+from .items import Approval, Ended, QuestionForm, Resolved, Text, TurnItem
 from .runtime_calls import RuntimeCalls
 from .turn_reader import TurnReader
 
@@ -31,6 +32,12 @@ ApprovalAnswer: TypeAlias = ApprovalDecision | ApprovalOption
 
 OnApproval: TypeAlias = Callable[[Approval], Awaitable[ApprovalAnswer]]
 """Called for each request in a task of its own. It is cancelled when the request is settled in another way."""
+
+FormAnswer: TypeAlias = Mapping[str, Any] | Literal["decline", "cancel"]
+"""The answers by the ids of the questions, or: the turn goes on without them, or ends."""
+
+OnQuestion: TypeAlias = Callable[[QuestionForm], Awaitable[FormAnswer]]
+"""Called for each form, as `OnApproval` for each request."""
 
 _DECISIONS: Final[dict[ApprovalOptionKind, ApprovalDecision]] = {
     "allow_once": "accept",
@@ -126,6 +133,22 @@ class TurnHandle:
         )
         await self._calls.dispatch(response)
 
+    async def answer(self, request_id: ApprovalRequestId, answer: FormAnswer) -> None:
+        """Answer the agent's questions, decline them, or cancel the turn.
+
+        Raises:
+            CommandRejected: the form is not open any more, or an answer does not fit its question.
+        """
+        response = ThreadApprovalRespond(
+            command_id=new_command_id(),
+            thread_id=self.thread_id,
+            request_id=request_id,
+            decision=answer if isinstance(answer, str) else "accept",
+            answers=UNSET if isinstance(answer, str) else answer,
+            created_at=now(),
+        )
+        await self._calls.dispatch(response)
+
     async def diff(self) -> str:
         """The unified diff of what the turn changed, once its end was captured; "" for a turn that did not begin.
 
@@ -173,17 +196,17 @@ class TurnHandle:
         return any(one.request_id == request_id for one in (await self._read_thread()).pending_approvals)
 
     @asynccontextmanager
-    async def answering(self, on_approval: OnApproval | None) -> AsyncIterator[None]:
-        """Call `on_approval` for the open requests that are read within the block.
+    async def answering(self, on_approval: OnApproval | None, on_question: OnQuestion | None) -> AsyncIterator[None]:
+        """Call the functions for the open requests that are read within the block.
 
         What it raises ends the block and is raised from it, as it is, and so is what the block raises.
         """
-        if on_approval is None:
+        if on_approval is None and on_question is None:
             yield
             return
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
-            requests = self._requests = _Answering(self, on_approval, tasks)
+            requests = self._requests = _Answering(self, on_approval, on_question, tasks)
             try:
                 yield
             except Exception as error:
@@ -196,19 +219,21 @@ class TurnHandle:
 
 @attrs.define(eq=False)
 class _Answering:
-    """The requests of a turn that `on_approval` was called for."""
+    """The requests of a turn that the functions of its host were called for."""
 
     turn: TurnHandle
-    on_approval: OnApproval
+    on_approval: OnApproval | None
+    on_question: OnQuestion | None
     tasks: TaskGroup
     failure: Exception | None = None
     _scopes: dict[ApprovalRequestId, anyio.CancelScope] = attrs.field(factory=dict)
 
     def note(self, item: TurnItem | None) -> None:
         match item:
-            case Approval():
-                self._scopes[item.request_id] = anyio.CancelScope()
-                self.tasks.start_soon(self._answer, item, self._scopes[item.request_id])
+            case Approval() if self.on_approval is not None:
+                self._begin(item.request_id, partial(self._decide, self.on_approval, item))
+            case QuestionForm() if self.on_question is not None:
+                self._begin(item.request_id, partial(self._fill_in, self.on_question, item))
             case Resolved(request_id=request_id) if request_id in self._scopes:
                 self._scopes.pop(request_id).cancel()
             case Ended():
@@ -217,17 +242,28 @@ class _Answering:
             case _:
                 pass
 
-    async def _answer(self, approval: Approval, scope: anyio.CancelScope) -> None:
+    def _begin(self, request_id: ApprovalRequestId, respond: Callable[[], Awaitable[None]]) -> None:
+        self._scopes[request_id] = anyio.CancelScope()
+        self.tasks.start_soon(self._respond, request_id, respond, self._scopes[request_id])
+
+    async def _respond(
+        self, request_id: ApprovalRequestId, respond: Callable[[], Awaitable[None]], scope: anyio.CancelScope
+    ) -> None:
         try:
             with scope:
-                if not await self.turn.is_open(approval.request_id):
+                if not await self.turn.is_open(request_id):
                     return  # it is read again, and was settled since
-                answer = await self.on_approval(approval)
                 try:
-                    await self.turn.respond(approval.request_id, answer)
+                    await respond()
                 except CommandRejected:  # another client may have been first
-                    if await self.turn.is_open(approval.request_id):
+                    if await self.turn.is_open(request_id):
                         raise
         except Exception as error:
             self.failure = self.failure or error
             self.tasks.cancel_scope.cancel()
+
+    async def _decide(self, on_approval: OnApproval, approval: Approval) -> None:
+        await self.turn.respond(approval.request_id, await on_approval(approval))
+
+    async def _fill_in(self, on_question: OnQuestion, form: QuestionForm) -> None:
+        await self.turn.answer(form.request_id, await on_question(form))

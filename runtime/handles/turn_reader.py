@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 import attrs
 
+from ...contracts.codec import read_leniently
 from ...contracts.events import (
     LoggedEvent,
     PersistedEvent,
@@ -17,14 +18,28 @@ from ...contracts.events import (
     ThreadTurnDiffCompleted,
     ThreadTurnStartRequested,
 )
-from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, EventId, TurnId
-from ...contracts.provider_events import ApprovalOption
-from ...contracts.values import Activity, ApprovalOptionKind, FailureReason, JsonObject, Unset
-from .items import Approval, Ended, Notice, Plan, Resolved, Text, Thought, ToolCall, ToolStatus, TurnEnding, TurnItem
+from ...contracts.ids import ApprovalRequestId, EventId, TurnId
+from ...contracts.values import Activity, FailureReason, JsonObject, Unset
+from ...domain.approvals import decision_of, details_of
+from .items import (
+    Approval,
+    Ended,
+    Notice,
+    Plan,
+    QuestionForm,
+    Resolved,
+    Text,
+    Thought,
+    ToolCall,
+    ToolStatus,
+    TurnEnding,
+    TurnItem,
+    Usage,
+)
 
 _TOOL_STEPS: Final[dict[str, ToolStatus]] = {"tool.started": "started", "tool.updated": "updated"}
 _ENDINGS: Final[dict[str, TurnEnding]] = {"idle": "completed", "ready": "completed", "error": "error"}
-_OWN_FIELDS: Final = frozenset({"itemId", "failed", "requestId", "requestKind", "options"})
+_OWN_FIELDS: Final = frozenset({"itemId", "failed", "requestId", "requestKind", "options", "questions", "editable"})
 """Fields of payloads that items have as attributes."""
 
 
@@ -119,15 +134,22 @@ def _item(activity: Activity) -> TurnItem | None:
         case "reasoning.completed":
             return Thought(text=str(payload.get("text", activity.summary)))
         case "approval.requested":
+            details = details_of(activity)
             return Approval(
-                request_id=ApprovalRequestId(str(payload["requestId"])),
-                kind=str(payload.get("requestKind", "permission")),
+                request_id=_request_id(activity),
+                kind=details.kind or "permission",
                 summary=activity.summary,
-                options=_options(payload.get("options", ())),
+                options=details.options,
+                editable=details.editable,
                 detail=_detail(payload),
             )
+        case "question.requested":
+            questions = details_of(activity).questions
+            return QuestionForm(request_id=_request_id(activity), summary=activity.summary, questions=questions)
         case "approval.resolved":
-            return Resolved(request_id=ApprovalRequestId(str(payload["requestId"])), decision=payload["decision"])
+            return Resolved(request_id=_request_id(activity), decision=decision_of(activity))
+        case "usage.updated":
+            return read_leniently(payload, Usage)
         case _:
             return _notice(activity)
 
@@ -140,14 +162,8 @@ def _detail(payload: JsonObject) -> JsonObject:
     return {name: value for name, value in payload.items() if name not in _OWN_FIELDS}
 
 
-def _options(offered: Any) -> tuple[ApprovalOption, ...]:
-    kinds = get_args(ApprovalOptionKind)
-    return tuple(
-        ApprovalOption(
-            id=ApprovalOptionId(one["id"]), name=one["name"], kind=one["kind"] if one["kind"] in kinds else "other"
-        )
-        for one in offered
-    )
+def _request_id(activity: Activity) -> ApprovalRequestId:
+    return ApprovalRequestId(str(activity.payload["requestId"]))
 
 
 def _reason(payload: JsonObject) -> FailureReason | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -11,14 +12,19 @@ from orchestrion import (
     Approval,
     ApprovalAnswer,
     Ended,
+    InProcessTurn,
     InvalidRequest,
     NotFound,
+    ProviderRuntimeEvent,
     Resolved,
     Text,
     Thought,
     ToolCall,
     TurnItem,
     TurnResult,
+    Usage,
+    UsageUpdated,
+    in_process_provider,
     open_runtime,
 )
 from tests.support.stage import rehearsal
@@ -217,3 +223,18 @@ async def test_settled_requests_are_not_asked_again(tmp_path: Path) -> None:
         async with runtime.turn(turn.turn_id, on_approval=fail) as again:
             items = [item async for item in again]
     assert [type(item) for item in items].count(Approval) == 1
+
+
+async def test_usage_of_a_turn_is_an_item(tmp_path: Path) -> None:
+    async def run(turn: InProcessTurn) -> AsyncIterator[ProviderRuntimeEvent | str]:
+        yield "done"
+        yield UsageUpdated(input_tokens=12, output_tokens=3, model="small")
+
+    provider = in_process_provider("counting", run)
+    async with open_runtime(tmp_path / "state.db", providers=[provider]) as runtime:
+        thread = await runtime.open_thread(workspace=workspace(tmp_path), provider="counting")
+        async with thread.turn("count") as turn:
+            items = [item async for item in turn]
+        view = await thread.read()
+    assert Usage(input_tokens=12, output_tokens=3, model="small") in items
+    assert view.provider == "counting"
