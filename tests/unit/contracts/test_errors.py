@@ -21,6 +21,7 @@ SAMPLES: Final[tuple[OrchestrionError, ...]] = (
     OrchestrionError("a fault"),
     errors.CommandRejected(CommandId("c1"), "a reason", duplicate=True),
     errors.CommandIdReused(CommandId("c1")),
+    errors.InvalidCatalogue("agents.toml", ("agents.mine: title is missing",)),
     errors.InvalidCommand("message.text", "a fault", command_id="c1"),
     errors.InvalidRequest("limit", "a fault"),
     errors.NotFound("thread", "t1", "was deleted"),
