@@ -64,9 +64,10 @@ _NAMES = {
         "ProviderItemId ProviderSessionId ProviderThreadId ProviderTurnId QuestionId ThreadId TurnId"
     ),
     ".contracts.provider_events": (
-        "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured MessageCompleted "
-        "MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent QuestionRequested ReasoningCompleted RequestKind "
-        "RuntimeErrorReported SessionExited SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted "
+        "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured "
+        "MessageCompleted MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent QuestionRequested "
+        "ReasoningCompleted RequestKind RuntimeErrorReported SessionChoice SessionExited "
+        "SessionInfoUpdated SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted "
         "ToolUpdated TurnCompleted TurnOutcome TurnStarted UsageUpdated"
     ),
     ".contracts.questions": "Question QuestionOption",

@@ -148,7 +148,9 @@ from .contracts.provider_events import QuestionRequested as QuestionRequested
 from .contracts.provider_events import ReasoningCompleted as ReasoningCompleted
 from .contracts.provider_events import RequestKind as RequestKind
 from .contracts.provider_events import RuntimeErrorReported as RuntimeErrorReported
+from .contracts.provider_events import SessionChoice as SessionChoice
 from .contracts.provider_events import SessionExited as SessionExited
+from .contracts.provider_events import SessionInfoUpdated as SessionInfoUpdated
 from .contracts.provider_events import SessionNotice as SessionNotice
 from .contracts.provider_events import SessionStarted as SessionStarted
 from .contracts.provider_events import ThreadStarted as ThreadStarted

@@ -36,7 +36,7 @@ ApprovalKind: TypeAlias = Literal["command", "fileChange", "permission"]
 RequestKind: TypeAlias = Literal["command", "fileChange", "permission", "question"]
 """What a pending request is about: an approval of one of the first three kinds, or questions."""
 TurnOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "interrupted"]
-NoticeKind: TypeAlias = Literal["session.info", "session.notice", "frames.ignored"]
+NoticeKind: TypeAlias = Literal["session.notice", "frames.ignored"]
 
 
 @attrs.frozen(kw_only=True)
@@ -210,6 +210,36 @@ class SessionNotice:
     detail: JsonObject = attrs.field(factory=dict)
 
 
+MAX_CHOICES: Final = 256
+"""Of one kind in a `SessionInfoUpdated`; the others are left out."""
+
+
+@attrs.frozen(kw_only=True)
+class SessionChoice:
+    """Something that an agent offers by an id: a mode, a model, a command, a way to log in."""
+
+    id: str
+    name: str
+    description: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SessionInfoUpdated:
+    """What is known of the agent's session, whole: it replaces what was reported before. None and empty: unknown.
+
+    `current_mode` and `current_model` are ids, which need not be among those that the agent lists.
+    """
+
+    title: str | None = None
+    modes: tuple[SessionChoice, ...] = ()
+    current_mode: str | None = None
+    models: tuple[SessionChoice, ...] = ()
+    current_model: str | None = None
+    commands: tuple[SessionChoice, ...] = ()
+    logins: tuple[SessionChoice, ...] = ()
+    login_needed: bool | None = None
+
+
 @attrs.frozen(kw_only=True)
 class UsageUpdated:
     """What a turn has used so far, whole: it replaces what was reported of that turn before. None where unknown.
@@ -256,6 +286,7 @@ ProviderRuntimeEvent: TypeAlias = (
     | CheckpointCaptured
     | RuntimeErrorReported
     | SessionNotice
+    | SessionInfoUpdated
     | UsageUpdated
     | SessionExited
 )

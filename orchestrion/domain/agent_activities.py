@@ -11,14 +11,18 @@ from ..contracts.provider_events import (
     PlanUpdated,
     QuestionRequested,
     ReasoningCompleted,
+    SessionInfoUpdated,
     SessionNotice,
     ToolCompleted,
     ToolStarted,
     ToolUpdated,
+    UsageUpdated,
 )
 from ..contracts.values import Instant
 from .approvals import APPROVAL_REQUESTED, QUESTION, QUESTION_REQUESTED, RESOLVED
 from .session_commands import IngestedCommand, IngestState, activity, asked_id
+from .session_info import session_info_activity
+from .usage import usage_activity
 
 ActivityEvent: TypeAlias = (
     ToolStarted
@@ -30,6 +34,8 @@ ActivityEvent: TypeAlias = (
     | QuestionRequested
     | ApprovalResolved
     | SessionNotice
+    | SessionInfoUpdated
+    | UsageUpdated
 )
 
 
@@ -132,5 +138,9 @@ def activity_of(state: IngestState, event: ActivityEvent, now: Instant) -> Inges
                 payload={"requestId": request, "decision": event.decision, **({"lost": True} if event.lost else {})},
                 request=request,
             )
+        case SessionInfoUpdated():
+            return session_info_activity(state, event, now)
+        case UsageUpdated():
+            return usage_activity(state, event, now)
         case _:
             assert_never(event)

@@ -17,6 +17,7 @@ import orjson
 from ..contracts.ids import MAX_IDENTIFIER_LENGTH, ProviderItemId, identifier_fault
 from ..contracts.payload_bounds import fitting_payload
 from ..contracts.provider_events import (
+    MAX_CHOICES,
     MAX_OPTIONS,
     ApprovalOption,
     ApprovalRequested,
@@ -28,7 +29,9 @@ from ..contracts.provider_events import (
     QuestionRequested,
     ReasoningCompleted,
     RuntimeErrorReported,
+    SessionChoice,
     SessionExited,
+    SessionInfoUpdated,
     SessionNotice,
     ToolCompleted,
     ToolStarted,
@@ -46,6 +49,8 @@ MAX_APPROVAL_DETAIL_BYTES: Final = 40 * 1024
 MAX_TITLE_BYTES: Final = 2 * 1024
 MAX_OPTIONS_BYTES: Final = 52 * 1024
 """Of all options of a request as JSON. What they leave of an activity's bound is the detail's."""
+MAX_DESCRIPTION_BYTES: Final = 1024
+"""Of a mode, a model, a command or a way to log in."""
 MAX_TOKENS: Final = 10**12
 MAX_COST_USD: Final = 10.0**9
 """Beyond these a count is no report of what a turn used, and a sum over turns could overflow."""
@@ -99,6 +104,8 @@ def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
             return attrs.evolve(event, kind=kind, summary=_title(event.summary), detail=_detail(event.detail))
         case UsageUpdated():
             return _usage(event)
+        case SessionInfoUpdated():
+            return _info(event)
         case SessionExited():
             return attrs.evolve(event, stderr_tail=repaired(event.stderr_tail[-MAX_ERROR_BYTES:]))
         case _:
@@ -116,6 +123,9 @@ def event_size(event: ProviderRuntimeEvent) -> int:
             return _size(event.detail) + sum(map(size_of, event.questions))
         case ReasoningCompleted():
             return len(event.text)
+        case SessionInfoUpdated():
+            choices = (*event.modes, *event.models, *event.commands, *event.logins)
+            return sum(len(one.id) + len(one.name) + len(one.description or "") for one in choices)
         case _:
             return 0
 
@@ -145,6 +155,36 @@ def _usage(event: UsageUpdated) -> UsageUpdated:
         cost_usd=cost if cost is not None and 0 <= cost <= MAX_COST_USD else None,
         model=None if model is None else bounded_text(model, MAX_IDENTIFIER_LENGTH),
     )
+
+
+def _info(event: SessionInfoUpdated) -> SessionInfoUpdated:
+    return SessionInfoUpdated(
+        title=None if event.title is None else _title(event.title),
+        modes=_choices(event.modes),
+        current_mode=_choice_id(event.current_mode),
+        models=_choices(event.models),
+        current_model=_choice_id(event.current_model),
+        commands=_choices(event.commands),
+        logins=_choices(event.logins),
+        login_needed=event.login_needed,
+    )
+
+
+def _choices(choices: tuple[SessionChoice, ...]) -> tuple[SessionChoice, ...]:
+    """The first choices whose ids a client can name."""
+    named = (one for one in choices if _choice_id(one.id) is not None)
+    return tuple(
+        SessionChoice(
+            id=one.id,
+            name=bounded_text(one.name, MAX_IDENTIFIER_LENGTH),
+            description=None if one.description is None else bounded_text(one.description, MAX_DESCRIPTION_BYTES),
+        )
+        for one in islice(named, MAX_CHOICES)
+    )
+
+
+def _choice_id(identity: str | None) -> str | None:
+    return identity if identity is not None and identifier_fault(identity) is None else None
 
 
 def _title(text: str) -> str:

@@ -25,7 +25,6 @@ from ..contracts.provider_events import (
     ThreadStarted,
     TurnCompleted,
     TurnStarted,
-    UsageUpdated,
 )
 from ..contracts.text_repair import bounded_text
 from ..contracts.values import (
@@ -48,7 +47,6 @@ from .session_commands import (
     numbered,
     session_set,
 )
-from .usage import usage_activity
 
 _AFTER_TURN: Final[dict[str, SessionStatus]] = {
     "completed": "ready",
@@ -120,8 +118,6 @@ def _ingest(
             return fatal, (*commands, *ending)
         case CheckpointCaptured():
             return _sent(state, *checkpoint_commands(state.thread_id, state.provider_session_id, event, now))
-        case UsageUpdated():
-            return _sent(state, usage_activity(state, event, now))
         case ApprovalResolved():
             return _sent(closed(state, event.request), activity_of(state, event, now))
         case _:

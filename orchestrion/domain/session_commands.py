@@ -159,11 +159,13 @@ def activity(
     request: ApprovalRequestId | None = None,
     outside_turn: bool = False,
     replaces: str | None = None,
+    activity_id: ActivityId | None = None,
 ) -> IngestedCommand:
     """The command that appends an activity to the thread's history, in the turn that it belongs to.
 
     After the end of that turn its payload has `late`. With `outside_turn` it belongs to the session alone. `replaces`
-    is the session's name of an activity that gets new content in place; without it the activity is a new one.
+    is the session's name of an activity that gets new content in place, `activity_id` its whole id; without either the
+    activity is a new one.
     """
     turn = None if outside_turn else state.belongs_to
     late = {"late": True} if turn is not None and state.is_late else {}
@@ -178,7 +180,7 @@ def activity(
             payload={**payload, **late},
             turn_id=turn,
             now=now,
-            activity_id=None if replaces is None else ActivityId(_below(state.provider_session_id, replaces)),
+            activity_id=activity_id if replaces is None else ActivityId(_below(state.provider_session_id, replaces)),
         ),
         item=item,
         request=request,
@@ -208,6 +210,11 @@ def command(
 def numbered(state: IngestState, *commands: IngestedCommand) -> IngestState:
     """The state after these commands took their numbers."""
     return attrs.evolve(state, count=state.count + len(commands))
+
+
+def thread_activity_id(state: IngestState, name: str) -> ActivityId:
+    """The id of an activity of which a thread has one, whatever session reports it."""
+    return ActivityId(_below(ProviderSessionId(state.thread_id), name))
 
 
 def message_id(session: ProviderSessionId, item: ProviderItemId) -> MessageId:

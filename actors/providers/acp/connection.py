@@ -21,7 +21,7 @@ import attrs
 
 from ....contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
-from ....contracts.provider_events import ProviderRuntimeEvent, SessionNotice, SessionStarted
+from ....contracts.provider_events import ProviderRuntimeEvent, SessionInfoUpdated, SessionNotice, SessionStarted
 from ....contracts.values import ApprovalDecision, JsonObject
 from ...served_time import served_clock, served_deadline
 from ..adapter import Capabilities, SessionRequest, TurnRequest
@@ -32,7 +32,7 @@ from ..jsonrpc.steps import RpcStep
 from ..loose_json import object_of, text_of
 from ..process.agent_process import AgentProcess
 from .handshake import AgentFeatures, initialize, open_session
-from .modes import choose_mode, mode_cursor, mode_ids, mode_notice
+from .modes import choose_mode, mode_cursor, mode_ids
 from .options import NOUNS, TURN_CATEGORIES, Category, Options, read_mode_change, read_options, setting_request
 from .prompts import prompt_of
 from .protocol import AcpConversation
@@ -91,6 +91,7 @@ class AcpConnection(StdioConnection):
             self._conversation = AcpConversation(
                 session_id=opened.session_id,
                 login=self._agent.login,
+                info=SessionInfoUpdated(logins=self._agent.logins),
                 modes=mode_ids(self._options),
                 replaying=True,
                 writes_reported=cursor is not None and cursor.get(_WRITES_REPORTED) is True,
@@ -100,8 +101,11 @@ class AcpConnection(StdioConnection):
             self._session_id = opened.session_id
             self._keep_defaults()
             await self._choose_mode()
-            self._become(self._conversation.end_replay())
+            self._become(self._conversation.set_options(self._options))
+            info = self._become(self._conversation.end_replay())
         self._report_started(SessionStarted(provider_thread_id=opened.session_id))
+        for event in info.events:
+            self._events.put_nowait(event)
 
     async def start_turn(self, turn: TurnRequest) -> None:
         conversation = self._opened()
@@ -142,6 +146,7 @@ class AcpConnection(StdioConnection):
         conversation, params = self._conversation, message.params
         if isinstance(message, Notification) and message.method == "session/update":
             self._note_session_update(object_of(params))
+            conversation = self._conversation
         match message:
             case Request() if conversation is None or message.method != "session/request_permission":
                 await self._refuse(message)
@@ -158,17 +163,19 @@ class AcpConnection(StdioConnection):
             return
         update = object_of(message.get("update"))
         kind = text_of(update.get("sessionUpdate"))
-        before = self._options.get("mode")
+        before = self._options
         if kind == "config_option_update":
             self._options = read_options(update)
         elif kind == "current_mode_update":
             self._options = read_mode_change(update, self._options)
         elif self._replay is not None:
             self._replay = self._replay.note_update(kind, served_clock().now())
-        mode = self._options.get("mode")
-        is_open = not self._conversation.replaying
-        if is_open and mode is not None and (before is None or before.current != mode.current):
-            self._events.put_nowait(mode_notice(mode, chosen_by_agent=False))
+        if self._options != before:
+            self._report_options()
+
+    def _report_options(self) -> None:
+        for event in self._become(self._opened().set_options(self._options)).events:
+            self._events.put_nowait(event)
 
     async def _wait_for_quiet(self) -> None:
         """Wait until no history has arrived for a while.
@@ -214,9 +221,6 @@ class AcpConnection(StdioConnection):
                         detail={"mode": wanted},
                     )
                 )
-        mode = self._options.get("mode")
-        if is_new and mode is not None:
-            self._notices.append(mode_notice(mode, chosen_by_agent=self._mode is None))
 
     def _abandon_turn(self) -> Iterable[ProviderRuntimeEvent]:
         return () if self._conversation is None else self._become(self._conversation.abandon_turn()).events
@@ -275,3 +279,4 @@ class AcpConnection(StdioConnection):
             changed = read_options(reply)
             chosen = attrs.evolve(changed.get(category, option), current=value)
             self._options = {**self._options, **changed, category: chosen}
+            self._report_options()

@@ -19,6 +19,7 @@ import attrs
 
 from ....contracts.errors import ProviderError, ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ....contracts.ids import ProviderThreadId, identifier_fault
+from ....contracts.provider_events import SessionChoice
 from ....contracts.values import JsonObject
 from ..adapter import SessionRequest
 from ..jsonrpc.peer import JsonRpcPeer, RequestRefused
@@ -26,6 +27,7 @@ from ..jsonrpc.protocol import METHOD_NOT_FOUND
 from ..loose_json import list_of, object_of, text_of
 from ..redaction import readable
 from .options import Options, read_options
+from .session_info import read_logins
 
 __all__ = ["AgentFeatures", "OpenSession", "initialize", "open_session"]
 
@@ -52,6 +54,7 @@ class AgentFeatures:
     can_resume: bool = False
     takes_images: bool = False
     login: str = ""
+    logins: tuple[SessionChoice, ...] = ()
 
 
 async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeatures:
@@ -80,6 +83,7 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
         can_resume=_is_advertised(object_of(capabilities.get("sessionCapabilities")).get("resume")),
         takes_images=_is_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
         login=_describe_logins(reply.get("authMethods")),
+        logins=read_logins(reply.get("authMethods")),
     )
 
 

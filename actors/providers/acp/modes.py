@@ -8,12 +8,11 @@ continues in the mode it was in.
 
 from __future__ import annotations
 
-from ....contracts.provider_events import SessionNotice
 from ....contracts.values import JsonObject
 from ..loose_json import text_of
-from .options import Option, Options
+from .options import Options
 
-__all__ = ["choose_mode", "mode_cursor", "mode_ids", "mode_notice"]
+__all__ = ["choose_mode", "mode_cursor", "mode_ids"]
 
 
 def choose_mode(asked: str | None, cursor: JsonObject | None) -> str | None:
@@ -35,14 +34,3 @@ def mode_ids(options: Options) -> tuple[str, ...]:
     """The ids of the modes that the agent offers."""
     mode = options.get("mode")
     return () if mode is None else tuple(mode.names)
-
-
-def mode_notice(mode: Option, *, chosen_by_agent: bool) -> SessionNotice:
-    """The report of the mode in force, which decides what the agent asks permission for."""
-    summary = f"The agent works in its mode {mode.name!r}"
-    if chosen_by_agent:
-        summary += ", its own choice, which decides what it asks permission for"
-    detail: JsonObject = {"mode": {"id": mode.current, "name": mode.name}}
-    if mode.names:
-        detail["modes"] = [{"id": identity, "name": name or identity} for identity, name in mode.names.items()]
-    return SessionNotice(kind="session.info", summary=summary, detail=detail)

@@ -29,6 +29,7 @@ from ....contracts.provider_events import (
     ApprovalResolved,
     PlanUpdated,
     ProviderRuntimeEvent,
+    SessionInfoUpdated,
     SessionNotice,
     ToolCompleted,
     ToolUpdated,
@@ -40,7 +41,9 @@ from ..jsonrpc.protocol import Notification, Reply, RequestId, Result
 from ..jsonrpc.steps import RpcAnswer, RpcStep
 from ..loose_json import list_of, object_of, text_of
 from .open_permissions import CANCELLED, AcpPermission, AcpPermissions
+from .options import Options
 from .permissions import choose, left_out_detail, offers_of
+from .session_info import with_options, with_update
 from .streamed_text import AcpText
 from .tool_call import clip
 from .tool_calls import ToolCalls
@@ -55,8 +58,6 @@ _WRITES: Final = ("edit", "delete", "move")
 _WITHOUT_EVENTS: Final = frozenset(
     {
         "user_message_chunk",
-        "available_commands_update",
-        "session_info_update",
         "current_mode_update",
         "config_option_update",
     }
@@ -92,13 +93,19 @@ class AcpConversation:
     cancelling: bool = False
     text: AcpText = attrs.field(factory=AcpText)
     usage: AcpUsage = attrs.field(factory=AcpUsage)
+    info: SessionInfoUpdated = attrs.field(factory=SessionInfoUpdated)
     tools: ToolCalls = attrs.field(factory=ToolCalls)
     permissions: AcpPermissions = attrs.field(factory=AcpPermissions)
     ignored: IgnoredFrames = attrs.field(factory=IgnoredFrames)
 
     def end_replay(self) -> tuple[AcpConversation, RpcStep]:
-        """Report updates from now on."""
-        return attrs.evolve(self, replaying=False), RpcStep()
+        """Report updates from now on, and first what is known of the session."""
+        events = () if self.info == SessionInfoUpdated() else (self.info,)
+        return attrs.evolve(self, replaying=False), RpcStep(events=events)
+
+    def set_options(self, options: Options) -> tuple[AcpConversation, RpcStep]:
+        """Take the session's options, which may have changed."""
+        return self._with_info(with_options(self.info, options))
 
     def begin_turn(self, *, model: str | None = None) -> tuple[AcpConversation, RpcStep]:
         """Begin a turn on this model, if it is known. The events end the message that was streamed between turns.
@@ -122,12 +129,15 @@ class AcpConversation:
 
     def take_update(self, params: Any) -> tuple[AcpConversation, RpcStep]:
         """Take a `session/update` notification. An unknown kind is counted and reported (`IgnoredFrames`)."""
+        message = object_of(params)
+        update = object_of(message.get("update"))
+        is_own = message.get("sessionId") == self.session_id
+        if is_own and update.get("sessionUpdate") in ("session_info_update", "available_commands_update"):
+            return self._with_info(with_update(self.info, update))
         if self.replaying:
             return self, RpcStep()
-        message = object_of(params)
-        if message.get("sessionId") != self.session_id:
+        if not is_own:
             return self._count_ignored("updates of another session")
-        update = object_of(message.get("update"))
         match text_of(update.get("sessionUpdate")):
             case "agent_message_chunk":
                 return self._with_text(*self.text.add_text(update))
@@ -237,6 +247,12 @@ class AcpConversation:
         """The conversation with this text. Most chunks continue a message and do not change it."""
         after = self if text is self.text else attrs.evolve(self, text=text)
         return after, RpcStep(events=events)
+
+    def _with_info(self, info: SessionInfoUpdated) -> tuple[AcpConversation, RpcStep]:
+        """Report the information if it has changed; while the session opens it is only kept."""
+        if info == self.info:
+            return self, RpcStep()
+        return attrs.evolve(self, info=info), RpcStep(events=() if self.replaying else (info,))
 
     def _take_tool_call(self, update: JsonObject) -> tuple[AcpConversation, RpcStep]:
         """Take an announcement or an update of a tool call. Its start and its end complete the open message."""

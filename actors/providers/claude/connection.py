@@ -55,6 +55,7 @@ from .permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room
 from .prompts import prompt_of, single_message
 from .protocol import ClaudeConversation, ClaudeStep
 from .session import ClaudeSession
+from .session_info import read_server_info
 from .transport import ProcessTransport
 
 __all__ = ["ClaudeConnection"]
@@ -71,10 +72,12 @@ class ClaudeConnection(ProcessConnection):
         session: ClaudeSession,
         resumes: bool,
         model: str | None,
+        mode: str,
         deadline_seconds: float,
     ) -> None:
         super().__init__(process, deadline_seconds=deadline_seconds)
         self._resumes = resumes
+        self._mode = mode
         self._default_model = self._model = model
         self._effort: str | None = None
         self._transport = ProcessTransport(process, deadline_seconds=deadline_seconds)
@@ -136,6 +139,10 @@ class ClaudeConnection(ProcessConnection):
             ) from error
         self._opened = True
         self._events.put_nowait(SessionStarted(provider_thread_id=self.provider_thread_id))
+        info = read_server_info(await self._client.get_server_info(), mode=self._mode)
+        self._conversation, events = self._conversation.set_info(info)
+        for event in events:
+            self._events.put_nowait(event)
 
     async def start_turn(self, turn: TurnRequest) -> None:
         self._raise_if_over()

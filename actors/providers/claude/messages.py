@@ -22,7 +22,7 @@ SILENT_SYSTEM: Final = frozenset(
     {
         *("status", "hook_started", "hook_response", "hook_progress", "task_started", "task_progress", "task_updated"),
         *("task_notification", "files_persisted", "mirror_error", "session_state_changed", "turn_duration"),
-        *("post_turn_summary", "local_command_output", "commands_changed", "background_tasks_changed"),
+        *("post_turn_summary", "local_command_output", "background_tasks_changed"),
     }
 )
 

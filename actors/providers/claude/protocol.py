@@ -26,16 +26,15 @@ from ....contracts.errors import ProviderProtocolError
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderItemId
 from ....contracts.provider_events import (
     ApprovalOption,
-    ApprovalRequested,
     MessageCompleted,
     MessageDelta,
     ProviderRuntimeEvent,
     ReasoningCompleted,
+    SessionInfoUpdated,
     ThreadStarted,
     TurnStarted,
 )
 from ....contracts.values import ApprovalDecision, Instant, JsonObject
-from ..agent_ids import bounded_id
 from ..ignored_frames import IgnoredFrames
 from ..loose_json import list_of, object_of, text_of
 from .failures import lifted_at
@@ -43,9 +42,10 @@ from .messages import SILENT, SILENT_SYSTEM, begins_turn, compaction_notice, mov
 from .open_permissions import OpenPermissions
 from .plans import PLANNING_TOOLS, TaskList
 from .session import ClaudeSession
+from .session_info import read_commands, with_init
 from .streamed_text import StreamedText
-from .tools import ToolUse, ToolUses, approval_kind, result_text, tool_title
-from .turn_end import turn_end
+from .tools import ToolUse, ToolUses, permission_event, result_text
+from .turn_end import answers_prompt, turn_end
 from .usage import ClaudeUsage
 
 __all__ = ["ClaudeConversation", "ClaudeStep"]
@@ -83,6 +83,7 @@ class ClaudeConversation:
     permissions: OpenPermissions = attrs.field(factory=OpenPermissions)
     plan: TaskList = attrs.field(factory=TaskList)
     usage: ClaudeUsage = attrs.field(factory=ClaudeUsage)
+    info: SessionInfoUpdated = attrs.field(factory=SessionInfoUpdated)
     error: str = ""
     lifted_at: Instant | None = None
     ignored: IgnoredFrames = attrs.field(factory=IgnoredFrames)
@@ -109,6 +110,10 @@ class ClaudeConversation:
         after, step = attrs.evolve(self._without_turn(), is_agents=True)._take(message)
         return after, attrs.evolve(step, events=(TurnStarted(origin="agent"), *step.events))
 
+    def set_info(self, info: SessionInfoUpdated) -> tuple[Self, Events]:
+        """Take what is known of the session; it is reported if it has changed."""
+        return (self, ()) if info == self.info else (attrs.evolve(self, info=info), (info,))
+
     def take_permission_request(
         self,
         tool_name: str,
@@ -126,17 +131,7 @@ class ClaudeConversation:
         if tool_use_id is not None:
             after, started = after._start_tool(tool_use_id, tool_name, given, None)
             events += started
-        detail: JsonObject = {"toolName": tool_name, "input": given}
-        if reason is not None:
-            detail["reason"] = reason
-        asked = ApprovalRequested(
-            request=request,
-            kind=approval_kind(tool_name),
-            summary=tool_title(tool_name, given),
-            item=None if tool_use_id is None else ProviderItemId(bounded_id(tool_use_id)),
-            options=options,
-            detail=detail,
-        )
+        asked = permission_event(request, tool_name, given, tool_use_id=tool_use_id, reason=reason, options=options)
         return after, request, ClaudeStep(events=(*events, asked))
 
     def answer_permission(
@@ -268,7 +263,12 @@ class ClaudeConversation:
         match kind:
             case "init":
                 late = self.is_interrupting and not self.is_taken_up
-                return attrs.evolve(self, is_taken_up=True), ClaudeStep(interrupt=late)
+                after, events = attrs.evolve(self, is_taken_up=True).set_info(with_init(self.info, message))
+                return after, ClaudeStep(events=events, interrupt=late)
+            case "commands_changed":
+                commands = read_commands(message.get("commands"))
+                after, events = self.set_info(attrs.evolve(self.info, commands=commands))
+                return after, ClaudeStep(events=events)
             case "api_retry":
                 return self, ClaudeStep(events=(retry_report(message),))
             case "compact_boundary":
@@ -280,7 +280,7 @@ class ClaudeConversation:
 
     def _take_result(self, result: JsonObject) -> tuple[Self, Events]:
         """End the turn that was handed over, the agent's own turn, or both."""
-        is_ours = self.prompt is not None and self._is_ours(result)
+        is_ours = self.prompt is not None and answers_prompt(result, self.prompt, is_agents=self.is_agents)
         if not self.is_agents and not is_ours:
             return self, ()
         after, moved = self._follow_session(text_of(result.get("session_id")))
@@ -291,13 +291,6 @@ class ClaudeConversation:
         if is_ours:
             return attrs.evolve(after, prompt=None), (*moved, *ended, TurnStarted(), ended[-1])
         return after._without_turn(), (*moved, *ended)
-
-    def _is_ours(self, result: JsonObject) -> bool:
-        """Whether a result ends the turn that was handed over: by the prompts that it names, else by its origin."""
-        prompts = list_of(result.get("user_message_uuids"))
-        if prompts or self.is_agents:
-            return self.prompt in prompts
-        return result.get("origin") is None
 
     def _follow_session(self, session_id: str) -> tuple[Self, Events]:
         """Continue in the session that the result of a turn names: the agent wrote the turn there."""

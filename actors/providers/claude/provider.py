@@ -161,6 +161,7 @@ class ClaudeProvider:
                 session=session,
                 resumes=resumes,
                 model=request.model or self._model,
+                mode=self._permission_mode,
                 deadline_seconds=self._request_deadline_seconds,
             ),
         ) as connection:

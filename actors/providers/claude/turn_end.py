@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ....contracts.provider_events import TurnCompleted, TurnOutcome
 from ....contracts.values import Instant, JsonObject
-from ..loose_json import text_of
+from ..loose_json import list_of, text_of
 from .failures import claude_failure
 
-__all__ = ["turn_end"]
+__all__ = ["answers_prompt", "turn_end"]
 
 
 def turn_end(
@@ -32,3 +32,14 @@ def _outcome(result: JsonObject, *, is_interrupting: bool, is_cancelling: bool) 
     if is_cancelling or text_of(result.get("terminal_reason")).startswith("aborted"):
         return "cancelled"
     return "failed"
+
+
+def answers_prompt(result: JsonObject, prompt: str, *, is_agents: bool) -> bool:
+    """Whether a result ends the turn of this prompt: by the prompts that it names, else by its origin.
+
+    `is_agents`: a turn of the agent's own runs, which the result may end.
+    """
+    prompts = list_of(result.get("user_message_uuids"))
+    if prompts or is_agents:
+        return prompt in prompts
+    return result.get("origin") is None

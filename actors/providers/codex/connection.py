@@ -25,6 +25,7 @@ from ..process.agent_process import AgentProcess
 from .handshake import ApprovalPolicy, OpenThread, SandboxMode, initialize, open_thread, read_default_effort
 from .history import FoundTurn, find_first_turn, revert_before
 from .protocol import CodexConversation
+from .session_info import first_info, with_lists
 from .watch import TurnWatch, read_ended_turn
 
 __all__ = ["CodexConnection", "CodexSettings"]
@@ -52,6 +53,7 @@ class CodexConnection(StdioConnection):
         self._thread: OpenThread | None = None
         self._conversation: CodexConversation | None = None
         self._watch = TurnWatch()
+        self._is_open = anyio.Event()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -79,6 +81,10 @@ class CodexConnection(StdioConnection):
         self._thread = thread
         self._conversation = CodexConversation(thread_id=thread.thread_id)
         self._report_started(SessionStarted(provider_thread_id=thread.thread_id))
+        info = first_info(model=thread.model, policy=self._settings.approval_policy)
+        for event in self._become(self._conversation.set_info(info)).events:
+            self._events.put_nowait(event)
+        self._is_open.set()
 
     async def start_turn(self, turn: TurnRequest) -> None:
         thread, conversation = self._opened()
@@ -132,6 +138,7 @@ class CodexConnection(StdioConnection):
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._settle_missing_ends)
+            tasks.start_soon(self._read_info)
             await super().run()
             tasks.cancel_scope.cancel()
 
@@ -150,6 +157,15 @@ class CodexConnection(StdioConnection):
                 )
                 if turn is not None:
                     await self._perform(self._become(self._opened()[1].settle_turn(turn_id, turn)))
+
+    async def _read_info(self) -> None:
+        """Read the models and the account, once the thread is open: a turn does not wait for them."""
+        await self._is_open.wait()
+        with suppress(ProviderError):
+            models = await self._peer.request("model/list", {}, deadline_seconds=self._deadline_seconds)
+            account = await self._peer.request("account/read", {}, deadline_seconds=self._deadline_seconds)
+            _, conversation = self._opened()
+            await self._perform(self._become(conversation.set_info(with_lists(conversation.info, models, account))))
 
     async def _handle_message(self, message: Request | Notification) -> None:
         self._watch.note_message(message)

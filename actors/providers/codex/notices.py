@@ -11,6 +11,7 @@ from ....contracts.provider_events import SessionNotice
 from ....contracts.values import JsonObject
 from ..loose_json import object_of, text_of
 from ..redaction import plain
+from .session_info import INFO_NOTIFICATIONS
 
 __all__ = ["KNOWN", "notice_of"]
 
@@ -29,10 +30,10 @@ _OF_TURNS: Final = (
 )
 _SILENT: Final = (
     *("thread/started", "thread/readState/changed", "thread/archived", "thread/unarchived", "thread/closed"),
-    *("thread/deleted", "thread/reverted", "skills/changed", "thread/name/updated", "thread/attachment/updated"),
+    *("thread/deleted", "thread/reverted", "skills/changed", "thread/attachment/updated"),
     *("thread/goal/updated", "thread/goal/cleared", "thread/prediction/updated", "thread/queue/changed"),
     *("project/changed", "thread/project/updated", "thread/environment/connected", "thread/environment/disconnected"),
-    *("thread/settings/updated", "hook/started", "hook/completed", "turn/diff/updated"),
+    *("hook/started", "hook/completed", "turn/diff/updated"),
     *(
         "item/autoApprovalReview/started",
         "item/autoApprovalReview/completed",
@@ -40,7 +41,7 @@ _SILENT: Final = (
     ),
     *("item/plan/delta", "command/exec/outputDelta", "process/outputDelta", "process/exited"),
     *("item/commandExecution/terminalInteraction", "mcpServer/oauthLogin/completed", "mcpServer/startupStatus/updated"),
-    *("mcpServer/event/stream/notification", "account/updated", "account/gatewayOAuth/changed"),
+    *("mcpServer/event/stream/notification", "account/gatewayOAuth/changed"),
     *("account/rateLimits/updated", "app/list/updated", "remoteControl/status/changed", "fs/changed"),
     *("externalAgentConfig/import/progress", "externalAgentConfig/import/completed", "account/login/completed"),
     *("item/reasoning/summaryTextDelta", "item/reasoning/summaryPartAdded", "item/reasoning/textDelta"),
@@ -49,7 +50,7 @@ _SILENT: Final = (
     *("fuzzyFileSearch/sessionUpdated", "fuzzyFileSearch/sessionCompleted", "deprecationNotice"),
     *("windows/worldWritableWarning", "windowsSandbox/setupCompleted"),
 )
-KNOWN: Final = frozenset((*_OF_TURNS, *_SILENT, "thread/compacted", "model/rerouted"))
+KNOWN: Final = frozenset((*_OF_TURNS, *_SILENT, *INFO_NOTIFICATIONS, "thread/compacted", "model/rerouted"))
 """The known methods; a notification with any other method is counted."""
 
 

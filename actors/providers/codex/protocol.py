@@ -38,6 +38,7 @@ from ....contracts.provider_events import (
     ProviderRuntimeEvent,
     ReasoningCompleted,
     RuntimeErrorReported,
+    SessionInfoUpdated,
     TurnCompleted,
     TurnStarted,
 )
@@ -54,6 +55,7 @@ from .items import SILENT_TYPES, TOOL_TYPES, plan_of, reasoning_text
 from .notices import KNOWN, notice_of
 from .open_requests import OpenRequests
 from .open_tools import OpenTools
+from .session_info import INFO_NOTIFICATIONS, with_notification
 from .streamed_text import CodexText
 from .turns import CodexTurn, turn_end
 from .usage import CodexUsage
@@ -75,6 +77,7 @@ class CodexConversation:
     had_turn: bool = False
     text: CodexText = attrs.field(factory=CodexText)
     usage: CodexUsage = attrs.field(factory=CodexUsage)
+    info: SessionInfoUpdated = attrs.field(factory=SessionInfoUpdated)
     tools: OpenTools = attrs.field(factory=OpenTools)
     requests: OpenRequests = attrs.field(factory=OpenRequests)
     lifted_at: Instant | None = None
@@ -89,6 +92,10 @@ class CodexConversation:
     def running_turn(self) -> str | None:
         """The agent's id of the turn that runs and was started; None while there is none."""
         return self.turn.id if self.turn.running and self.turn.started else None
+
+    def set_info(self, info: SessionInfoUpdated) -> tuple[CodexConversation, RpcStep]:
+        """Take what is known of the thread; it is reported if it has changed."""
+        return (self, RpcStep()) if info == self.info else (attrs.evolve(self, info=info), RpcStep(events=(info,)))
 
     def begin_turn(self, *, model: str | None = None) -> tuple[CodexConversation, RpcStep]:
         """Begin a turn before it is handed over. If the agent runs a turn of its own, this one joins it.
@@ -119,6 +126,8 @@ class CodexConversation:
         message = object_of(params)
         if method == "account/rateLimits/updated":
             return attrs.evolve(self, lifted_at=resets_at(object_of(message.get("rateLimits")))), RpcStep()
+        if method in INFO_NOTIFICATIONS and message.get("threadId") in (None, self.thread_id):
+            return self.set_info(with_notification(self.info, method, message))
         notice = notice_of(method, message)
         if notice is not None and message.get("threadId") in (None, self.thread_id):
             return self, RpcStep(events=(notice,))

@@ -23,6 +23,8 @@ from orchestrion.contracts.ids import ApprovalOptionId
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     MessageDelta,
+    SessionChoice,
+    SessionInfoUpdated,
     SessionNotice,
     ToolCompleted,
     TurnCompleted,
@@ -234,8 +236,9 @@ async def test_mode_that_is_refused_on_resume_is_a_notice(state: Path, workspace
         (state / file).write_text("reply({'result': {'sessionId': SESSION, 'configOptions': MODES}})")
     provider = provided(state, mode="plan")
     async with session(provider, workspace) as first:
-        (info,) = await notices(first)
-        assert (info.kind, info.detail["mode"]) == ("session.info", {"id": "plan", "name": "Plan"})
+        info = await first.until(SessionInfoUpdated)
+        assert info.current_mode == "plan"
+        assert SessionChoice(id="plan", name="Plan") in info.modes
         cursor = first.connection.resume_cursor
     (state / "set-mode").write_text("reply({'error': {'code': 1, 'message': 'no', 'data': 'Already in plan mode'}})")
     async with session(provider, workspace, cursor=cursor) as second:
@@ -261,7 +264,7 @@ async def test_mode_that_was_left_is_not_forced_back(state: Path, workspace: Pat
     provider = provided(state, mode="plan")
     async with session(provider, workspace) as first:
         await first.turn(left)
-        assert [notice.detail["mode"]["id"] for notice in first.of(SessionNotice)] == ["plan", "default"]
+        assert [info.current_mode for info in first.of(SessionInfoUpdated)] == ["plan", "default"]
         cursor = first.connection.resume_cursor
     async with session(provider, workspace, cursor=cursor) as second:
         await second.turn("say('x')")
@@ -279,7 +282,8 @@ async def test_mode_of_another_session_is_not_the_sessions_mode(state: Path, wor
         before = read.connection.resume_cursor
         await read.turn(f"send({{'method': 'session/update', 'params': {other}}})")
         assert read.connection.resume_cursor == before
-        assert [notice.kind for notice in read.of(SessionNotice)] == ["session.info", "frames.ignored"]
+        assert [info.current_mode for info in read.of(SessionInfoUpdated)] == ["plan"]
+        assert [notice.kind for notice in read.of(SessionNotice)] == ["frames.ignored"]
 
 
 @pytest.mark.lesson("L55")

@@ -21,6 +21,7 @@ from orchestrion.contracts.provider_events import (
     MessageDelta,
     ReasoningCompleted,
     RuntimeErrorReported,
+    SessionInfoUpdated,
     SessionNotice,
     ToolCompleted,
     ToolStarted,
@@ -341,3 +342,14 @@ async def test_usage_of_each_turn_is_reported(claude: ClaudeCase, workspace: Pat
         assert first.cost_usd == second.cost_usd
         assert first.context_used == 15
         assert first.model is not None
+
+
+@pytest.mark.spec("E111")
+async def test_modes_and_models_of_the_session_are_reported(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        await read.turn(claude.say("one"))
+        info = read.of(SessionInfoUpdated)[-1]
+        while not info.models:
+            info = await read.until(SessionInfoUpdated)
+        assert info.current_mode in [mode.id for mode in info.modes]
+        assert info.current_model is not None

@@ -18,6 +18,7 @@ from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavaila
 from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ReasoningCompleted,
+    SessionInfoUpdated,
     ToolCompleted,
     ToolStarted,
     TurnCompleted,
@@ -302,3 +303,14 @@ async def test_usage_of_each_turn_is_reported(codex: CodexCase, workspace: Path)
         assert first.output_tokens == second.output_tokens
         assert first.context_window is not None
         assert (first.context_used or 0) > 0
+
+
+@pytest.mark.spec("E111")
+async def test_modes_and_models_of_the_session_are_reported(codex: CodexCase, workspace: Path) -> None:
+    async with session(codex.provider, workspace) as read:
+        await read.turn(codex.prompt("one", {"text": "first"}))
+        info = read.of(SessionInfoUpdated)[-1]
+        while not info.models:
+            info = await read.until(SessionInfoUpdated)
+        assert info.current_mode in [mode.id for mode in info.modes]
+        assert info.current_model is not None

@@ -43,7 +43,9 @@ from orchestrion.contracts.provider_events import (
     QuestionRequested,
     ReasoningCompleted,
     RuntimeErrorReported,
+    SessionChoice,
     SessionExited,
+    SessionInfoUpdated,
     SessionNotice,
     SessionStarted,
     ThreadStarted,
@@ -575,7 +577,7 @@ def test_the_text_of_an_error_is_cut_at_8_kib() -> None:
         PlanUpdated(summary="p" * 10**6, detail={"entries": ["x" * 10**6] * 4}),
         ReasoningCompleted(text="r" * 10**6),
         RuntimeErrorReported(message="e" * 10**6, detail={"excerpt": "x" * 10**6}),
-        SessionNotice(kind="session.info", summary="s" * 10**6, detail={"commands": ["x" * 1000] * 1000}),
+        SessionNotice(kind="session.notice", summary="s" * 10**6, detail={"commands": ["x" * 1000] * 1000}),
         ApprovalRequested(
             request=ApprovalRequestId("r1"),
             kind="command",
@@ -670,3 +672,29 @@ def test_usage_after_a_turn_belongs_to_that_turn() -> None:
 def test_counts_out_of_range_are_unknown(tokens: int) -> None:
     usage = bounded_event(UsageUpdated(input_tokens=tokens, output_tokens=3, cost_usd=-1.0))
     assert usage == UsageUpdated(output_tokens=3)
+
+
+@pytest.mark.spec("E111")
+def test_session_info_is_one_activity_of_the_thread() -> None:
+    modes = (SessionChoice(id="ask", name="Ask"), SessionChoice(id="code", name="Code", description="Writes"))
+    first = given(RUNNING, SessionInfoUpdated(modes=modes, current_mode="ask", title="Fix"))
+    other_run = attrs.evolve(IDLE, provider_session_id=ProviderSessionId("s2"))
+    second = given(other_run, SessionInfoUpdated(current_model="opus", login_needed=False))
+    assert first.activity["id"] == second.activity["id"]
+    assert (first.activity["kind"], first.activity["turn_id"]) == ("session.info", None)
+    assert first.activity["summary"] == "Fix: mode Ask"
+    assert first.activity["payload"] == {
+        "title": "Fix",
+        "currentMode": "ask",
+        "modes": [{"id": "ask", "name": "Ask"}, {"id": "code", "name": "Code", "description": "Writes"}],
+    }
+    assert second.activity["payload"] == {"currentModel": "opus", "loginNeeded": False}
+
+
+@pytest.mark.spec("E111")
+def test_session_info_is_bounded() -> None:
+    commands = tuple(SessionChoice(id=f"c{n}", name="n" * 10**4, description="d" * 10**4) for n in range(300))
+    info = bounded_event(SessionInfoUpdated(commands=(SessionChoice(id="\n", name="bad"), *commands)))
+    assert isinstance(info, SessionInfoUpdated)
+    assert (len(info.commands), info.commands[0].id) == (256, "c0")
+    assert len(orjson.dumps(given(IDLE, info).activity["payload"])) <= MAX_ACTIVITY_PAYLOAD_BYTES

@@ -10,7 +10,7 @@ import pytest
 from orchestrion.actors.providers.claude.protocol import ClaudeConversation
 from orchestrion.actors.providers.claude.protocol import ClaudeStep as Step
 from orchestrion.actors.providers.claude.session import ClaudeSession
-from orchestrion.actors.providers.claude.tools import approval_kind, tool_title
+from orchestrion.actors.providers.claude.tools import permission_event, tool_title
 from orchestrion.actors.providers.conversation_state import dump_state, load_state
 from orchestrion.contracts.errors import ProviderProtocolError
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
@@ -272,7 +272,9 @@ class TestTools:
         ],
     )
     def test_an_approval_is_of_its_tools_kind(self, name: str, kind: str) -> None:
-        assert approval_kind(name) == kind
+        request = ApprovalRequestId("permission-1")
+        asked = permission_event(request, name, {}, tool_use_id=None, reason=None, options=())
+        assert asked.kind == kind
 
 
 class TestPermissions:

@@ -23,6 +23,7 @@ from orchestrion.contracts.provider_events import (
     ApprovalResolved,
     MessageCompleted,
     MessageDelta,
+    SessionInfoUpdated,
     SessionNotice,
     ToolCompleted,
     ToolStarted,
@@ -80,12 +81,12 @@ def played(conversation: Conversation, entries: Entries) -> tuple[Conversation, 
 
 ACP_TURNS: Final = [
     (
-        *(MessageDelta, MessageCompleted, ToolStarted, ToolUpdated, ApprovalRequested, ApprovalResolved),
-        *(ToolCompleted, MessageDelta, MessageCompleted, UsageUpdated, TurnCompleted),
+        *(SessionInfoUpdated, MessageDelta, MessageCompleted, ToolStarted, ToolUpdated, ApprovalRequested),
+        *(ApprovalResolved, ToolCompleted, MessageDelta, MessageCompleted, UsageUpdated, TurnCompleted),
     ),
     (
-        *(MessageDelta, MessageCompleted, ToolStarted, ToolUpdated, ApprovalRequested, ApprovalResolved),
-        *(ToolCompleted, UsageUpdated, TurnCompleted),
+        *(SessionInfoUpdated, MessageDelta, MessageCompleted, ToolStarted, ToolUpdated, ApprovalRequested),
+        *(ApprovalResolved, ToolCompleted, UsageUpdated, TurnCompleted),
     ),
     (ToolStarted, ApprovalRequested, ApprovalResolved, ToolCompleted, TurnCompleted),
 ]
