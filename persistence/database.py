@@ -81,6 +81,8 @@ def database_path(named: str | Path) -> Path:
         StoreError: the name cannot be that of a database file.
     """
     text = os.fspath(named)
+    if not text:
+        raise StoreError("the path of the database is empty: name a file", path=text)
     if text == ":memory:" or text.startswith("file:"):
         raise StoreError(
             f"{text!r} would be a file of that name: name a file in a temporary directory for a database that does not"

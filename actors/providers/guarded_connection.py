@@ -52,6 +52,7 @@ class GuardedConnection:
         self._end_seconds = end_seconds
         self._under_way: set[DetachedTask[None]] = set()
         self._is_closed = False
+        self._close_error: str | None = None
         self._cursor: JsonObject | None = None
         self._bad_cursor: object = None
         self._faults: set[str] = set()
@@ -132,11 +133,16 @@ class GuardedConnection:
             await self._calls.call(f"{self._provider}.close", self._inner.close, seconds=self._end_seconds)
         except ProviderError as error:
             _logger.error("a session ends without its agent: %s", error, extra={"actor": self._provider})
+            self._close_error = describe_error(error.__cause__ or error)
             self.events.cut()
         finally:
             self.events.note_closed()
             for call in self._under_way:
                 call.cancel()
+
+    def is_close_error(self, error: ProviderError) -> bool:
+        """Whether `close` failed with this error, and logged it, before."""
+        return self._close_error == describe_error(error.__cause__ or error)
 
     async def _call(self, method: str, run: Callable[[], Awaitable[None]]) -> None:
         if self._is_closed:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import anyio
 import attrs
 
-from ...contracts.errors import InvalidRequest, ProviderProtocolError, ProviderUnavailable
+from ...contracts.errors import InvalidRequest, ProviderError, ProviderProtocolError, ProviderUnavailable
 from ...contracts.ids import TurnId
 from ...contracts.values import JsonObject
 from ..detached_task import DetachedTask, interruption_in
@@ -101,7 +101,11 @@ class _Guarded:
             finally:
                 if not holding.ended.is_set():
                     await self._calls.cut(holding)
-        self._calls.outcome(holding)
+        try:
+            self._calls.outcome(holding)
+        except ProviderError as error:  # the context of many providers closes its connection, which has failed before
+            if not connection.is_close_error(error):
+                raise
 
     async def _raise_not_started(self, holding: DetachedTask[None]) -> None:
         if not holding.ended.is_set():

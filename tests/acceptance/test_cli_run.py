@@ -49,6 +49,13 @@ def test_failed_turn_exits_with_1_and_prints_the_reason(desk: Desk) -> None:
     assert "The model is away" in finished.stderr
 
 
+@pytest.mark.lesson("L194")
+def test_unknown_mode_of_the_rehearsal_agent_is_named_without_a_path(desk: Desk) -> None:
+    finished = desk.run("--mode", "xx", "say hi")
+    assert finished.returncode == 1
+    assert "The turn ended: the agent cannot switch to mode 'xx'" in finished.stderr
+
+
 def test_interrupt_ends_the_turn_and_keeps_the_thread(desk: Desk) -> None:
     with desk.started("--thread", "t1", "say Working\nrun Step\nwait-for never.txt") as process:
         assert process.stdout is not None

@@ -27,6 +27,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["sing"],
         ["--loud"],
         ["snapshot"],
+        ["snapshot", ""],
         ["snapshot", "state.db", "extra"],
         ["dispatch", "state.db", "--concurrency", "0"],
         ["dispatch", "state.db", "--concurrency", "many"],

@@ -109,7 +109,7 @@ class AcpConnection(StdioConnection):
 
     async def start_turn(self, turn: TurnRequest) -> None:
         conversation = self._opened()
-        prompt = prompt_of(turn, program=self._process.program, takes_images=self._agent.takes_images)
+        prompt = prompt_of(turn, takes_images=self._agent.takes_images)
         model = self._options.get("model")
         begun = conversation.begin_turn(model=turn.model or (None if model is None else model.current))
         for event in self._become(begun).events:
@@ -269,9 +269,7 @@ class AcpConnection(StdioConnection):
         """Raises: ProviderProtocolError: the agent does not offer the choice, or refuses the value."""
         option = self._options.get(category)
         if option is None:
-            raise ProviderProtocolError(
-                f"{self._process.program} cannot switch to {NOUNS[category]} {value!r}: configure the agent"
-            )
+            raise ProviderProtocolError(f"the agent cannot switch to {NOUNS[category]} {value!r}: configure the agent")
         if option.current != value:
             assert self._session_id is not None, "options come with a session"
             request = setting_request(self._session_id, option, value)

@@ -9,10 +9,10 @@ from ..adapter import TurnRequest
 __all__ = ["prompt_of"]
 
 
-def prompt_of(turn: TurnRequest, *, program: str, takes_images: bool) -> list[JsonObject]:
+def prompt_of(turn: TurnRequest, *, takes_images: bool) -> list[JsonObject]:
     """Raises: ProviderProtocolError: the turn has images, and the agent does not accept images."""
     if turn.attachments and not takes_images:
-        raise ProviderProtocolError(f"{program} does not accept images: leave the attachments out")
+        raise ProviderProtocolError("the agent does not accept images: leave the attachments out")
     images = [
         {"type": "image", "mimeType": image.mime_type, "data": image.data_url.partition(",")[2]}
         for image in turn.attachments

@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeGuard
 
@@ -98,17 +100,27 @@ def _is_interpreter(path: str | None) -> TypeGuard[str]:
 
 
 def _can_import(path: str, module: str) -> bool:
+    """Run the program once. A wrapper may start others and end before them: its process group is killed in any case."""
     arguments = ["-P", "-c", f"import {module}"] if module else ["-I", "-S", "-c", _TRIAL]
+    nowhere = subprocess.DEVNULL
     try:
-        done = subprocess.run(
-            [path, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_TRIAL_SECONDS,
-            start_new_session=True,
-            check=False,
+        trial = subprocess.Popen(
+            [path, *arguments], stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
         )
-    except (OSError, ValueError, subprocess.SubprocessError):
+    except (OSError, ValueError):
         return False
-    return done.returncode == 0
+    try:
+        return trial.wait(_TRIAL_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        _kill_group(trial)
+
+
+def _kill_group(trial: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a process that leads a group of its own, and reap it."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(trial.pid, signal.SIGKILL)
+    trial.kill()
+    trial.wait()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from orchestrion.actors.providers.adapter import Provider
+from orchestrion.actors.providers.adapter import Provider, SessionRequest
 from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.actors.sessions import approval_answers
 from orchestrion.actors.sessions.open_calls import MAX_OPEN_APPROVALS
@@ -22,7 +23,7 @@ from orchestrion.contracts.values import EPOCH
 from orchestrion.persistence.ownership import DatabaseLock
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
-from tests.support.builders import approval_respond, turn_interrupt
+from tests.support.builders import approval_respond, session_stop, turn_interrupt
 from tests.support.hanging_provider import METHODS, Behaviour, HangingProvider, Method
 from tests.support.stage import Stage, activity, rehearsal, request_of, session_of, stage
 
@@ -65,6 +66,27 @@ async def test_a_method_that_raises_leaves_the_thread_able_to_go_on(tmp_path: Pa
         provider.does = {}
         assert session_of(await it.perform("again")).status == "ready"
         assert it.runtime.health().status == "running"
+
+
+class _ClosesOnLeaving(HangingProvider):
+    """Closes the connection when its context is left too, as providers often do."""
+
+    @asynccontextmanager
+    async def connect(self, request: SessionRequest) -> AsyncIterator[Any]:
+        async with super().connect(request) as connection:
+            try:
+                yield connection
+            finally:
+                await connection.close()
+
+
+@pytest.mark.lesson("L193")
+async def test_error_of_close_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with stage(tmp_path, providers=[_ClosesOnLeaving(close=ValueError("boom"))]) as it:
+        await it.perform("hello")
+        await it.outcome((await it.send(session_stop())).event_id)
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert "hanging.close failed: ValueError: boom" in record.getMessage()
 
 
 @pytest.mark.parametrize("behaviour", ["hangs", "is stubborn"])

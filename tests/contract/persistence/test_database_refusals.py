@@ -20,7 +20,14 @@ from orchestrion.contracts.errors import (
 from orchestrion.contracts.values import Instant
 from orchestrion.migrations import migrate
 from orchestrion.migrations.runner import Migration, load
-from orchestrion.persistence.database import open_for_inspection, open_reader, open_writer, prepare, write_transaction
+from orchestrion.persistence.database import (
+    database_path,
+    open_for_inspection,
+    open_reader,
+    open_writer,
+    prepare,
+    write_transaction,
+)
 from orchestrion.persistence.failures import translate_errors, translated
 
 NOW = Instant("2026-01-02T03:04:05.678Z")
@@ -109,6 +116,12 @@ def test_directory_is_refused(path: Path) -> None:
     for attempt in (opened, open_writer, open_reader, open_for_inspection):
         with pytest.raises(StoreError, match="is a directory"):
             attempt(path.parent)
+
+
+@pytest.mark.lesson("L191")
+def test_empty_path_is_refused_as_empty() -> None:
+    with pytest.raises(StoreError, match="the path of the database is empty"):
+        database_path("")
 
 
 def test_full_disk(writer: peewee.SqliteDatabase, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -199,6 +200,24 @@ class TestInterpreter:
                 find_python()
         finally:
             interpreter.forget_found()
+
+    @pytest.mark.lesson("L192")
+    @pytest.mark.parametrize("seconds", [20.0, 0.5], ids=["it ends", "it hangs"])
+    def test_probe_of_an_interpreter_leaves_no_process(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+    ) -> None:
+        monkeypatch.setattr(interpreter, "_TRIAL_SECONDS", seconds)
+        wrapper = tmp_path / "python3"
+        hangs = "wait" if seconds < 1 else "exit 1"
+        wrapper.write_text(f"#!/bin/sh\nsleep 3600 &\necho $! > {tmp_path}/child\n{hangs}\n")
+        wrapper.chmod(0o755)
+        with pytest.raises(ProviderUnavailable):
+            find_python(wrapper)
+        child = int((tmp_path / "child").read_text())
+        with contextlib.suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(child)
+            assert select.select([pidfd], [], [], SAFETY_NET_SECONDS)[0], "the child was killed"
+            os.close(pidfd)
 
     @pytest.mark.anyio
     async def test_l59_the_named_interpreter_runs_the_guardian(self, tmp_path: Path) -> None:
