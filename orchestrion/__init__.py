@@ -14,6 +14,7 @@ _NAMES = {
     ".actors.last_errors": "LastError",
     ".actors.projecting.condition": "ProjectorHealth",
     ".actors.providers.acp.provider": "AcpProvider",
+    ".actors.providers.acp.rehearsal": "RehearsalProvider",
     ".actors.providers.catalogue.entries": (
         "AgentEntry AgentProtocol AsksInMode Catalogue Installation LoginHint Quirk ScenarioFails SharedDaemon "
         "SlowStart"

@@ -6,6 +6,7 @@ from .actors.log.subscriptions import Subscription as Subscription
 from .actors.projecting.condition import ProjectorHealth as ProjectorHealth
 from .actors.projecting.snapshot_stream import SnapshotStream as SnapshotStream
 from .actors.providers.acp.provider import AcpProvider as AcpProvider
+from .actors.providers.acp.rehearsal import RehearsalProvider as RehearsalProvider
 from .actors.providers.adapter import AgentConnection as AgentConnection
 from .actors.providers.adapter import Capabilities as Capabilities
 from .actors.providers.adapter import ProcessIdentity as ProcessIdentity

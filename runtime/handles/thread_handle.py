@@ -112,8 +112,11 @@ async def follow(
     """Read a turn from the event `begin` (exclusive) on, and give the items that come after `after`."""
     async with calls.subscribe(begin, thread_id) as events:
         turn = TurnHandle(calls, events, TurnReader(turn_id), thread_id, after=max(begin, after))
-        async with turn.answering(on_approval, on_question):
-            yield turn
+        try:
+            async with turn.answering(on_approval, on_question):
+                yield turn
+        finally:
+            turn.leave()
 
 
 def follow_found(

@@ -60,7 +60,8 @@ class TurnHandle:
     """One turn. Iterating it gives its items in order, each once, to the task that follows it; `Ended` is the last.
 
     `position` is the sequence of the last event read: `runtime.turn(turn_id, after=position)` goes on there, also after
-    a restart. Leaving the block stops following; the turn itself goes on.
+    a restart. Leaving the block stops following; the turn itself goes on, and `result`, `diff` and the commands still
+    work.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class TurnHandle:
         self._events = events
         self._reader = reader
         self._after = after
+        self._read_up_to = events.position
+        self._is_left = False
         self._messages: dict[str, str] = {}
         self._ended: Ended | None = None
         self._requests: _Answering | None = None
@@ -84,6 +87,8 @@ class TurnHandle:
         return self
 
     async def __anext__(self) -> TurnItem:
+        if self._is_left and self._ended is None:
+            raise RuntimeError("a turn is iterated within its block")
         while self._ended is None:
             item = await self._next_item()
             if item is not None:
@@ -96,9 +101,10 @@ class TurnHandle:
         Raises:
             RuntimeStopped: the runtime stopped before.
         """
-        async for _ in self:
-            pass
-        assert self._ended is not None, "the iteration ends with the turn"
+        async with self._following():
+            while self._ended is None:
+                await self._next_item()
+        assert self._ended is not None, "the turn was read to its end"
         return TurnResult(ended=self._ended, text="\n\n".join(filter(None, map(str.strip, self._messages.values()))))
 
     async def interrupt(self) -> None:
@@ -162,12 +168,26 @@ class TurnHandle:
         await self.result()
         if not self._reader.is_captured:
             await find_git()
-        while not self._reader.is_captured:
-            await self._next_item()
+        async with self._following():
+            while not self._reader.is_captured:
+                await self._next_item()
         count = self._reader.turn_count
         if count is None:
             return ""
         return (await self._calls.get_turn_diff(self.thread_id, count - 1, count)).diff
+
+    def leave(self) -> None:
+        """The block is left: its subscription is closed."""
+        self._is_left = True
+
+    @asynccontextmanager
+    async def _following(self) -> AsyncIterator[None]:
+        """Within it events are read: those of the block, or of a subscription that goes on after it."""
+        if not self._is_left:
+            yield
+            return
+        async with self._calls.subscribe(self._read_up_to, self.thread_id) as self._events:
+            yield
 
     async def _next_item(self) -> TurnItem | None:
         try:
@@ -175,6 +195,7 @@ class TurnHandle:
         except StopAsyncIteration:
             raise RuntimeStopped("the runtime stopped before the turn was over") from None
         item = self._reader.read(event)
+        self._read_up_to = event.sequence
         self.position = max(self.position, event.sequence)
         if isinstance(item, Text):
             self._messages[item.message_id] = self._messages.get(item.message_id, "") + item.text

@@ -59,6 +59,19 @@ async def test_turn_shows_its_items_and_its_diff(tmp_path: Path) -> None:
     assert "+hi" in diff
 
 
+async def test_result_and_diff_are_there_after_the_block(tmp_path: Path) -> None:
+    notes = workspace(tmp_path)
+    async with open_runtime(tmp_path / "state.db", providers=[rehearsal(tmp_path)]) as runtime:
+        thread = await runtime.open_thread(workspace=notes)
+        async with thread.turn("say hello\ntouch a.txt\nsay there") as turn:
+            assert isinstance(await anext(turn), Text)
+        with pytest.raises(RuntimeError, match="within its block"):
+            await anext(turn)
+        assert (await turn.result()).text == "hello\nthere"
+        assert "a.txt" in await turn.diff()
+        assert await turn.result() == await turn.result()
+
+
 async def test_threads_of_one_directory_share_a_project(tmp_path: Path) -> None:
     notes = workspace(tmp_path)
     (tmp_path / "link").symlink_to(notes)

@@ -35,11 +35,19 @@ def _run_example(directory: Path) -> list[str]:
     return ran.stdout.splitlines()
 
 
-def test_example_runs_one_turn_and_run_again_shows_the_same(tmp_path: Path) -> None:
+def test_example_tells_a_story_and_shows_its_diff(tmp_path: Path) -> None:
     printed = _run_example(tmp_path)
-    assert printed[0] == "1 project.created"
-    assert printed[-1].endswith(" thread.turn-diff-completed")
-    assert _run_example(tmp_path) == printed
+    assert printed[0] == "(The notes have no greeting yet.)"
+    assert printed.index("- Write notes.txt: started") < printed.index("? Write notes.txt: accepted")
+    assert printed.index("- Write notes.txt: completed") < printed.index("completed")
+    assert "The notes begin with a greeting now." in printed
+    assert "+Good morning!" in printed
+    assert (tmp_path / "workspace" / "notes.txt").read_text() == "Good morning!"
+
+
+def test_example_is_the_one_that_is_type_checked() -> None:
+    example = Path(__file__).resolve().parents[2] / "examples" / "first_turn.py"
+    assert _block("python") == example.read_text(encoding="utf-8")
 
 
 def test_example_comes_first() -> None:
