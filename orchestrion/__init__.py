@@ -35,9 +35,11 @@ _NAMES = {
     ".actors.providers.session_limits": "SessionLimits",
     ".actors.projecting.snapshot_stream": "SnapshotStream",
     ".actors.log.subscriptions": "Subscription",
+    ".persistence.blobs": "RetentionPolicy",
     ".persistence.bootstrap": "ReplayProgress",
     ".persistence.identity": "DatabaseCopy",
     ".contracts.admission": "command_json parse_command",
+    ".contracts.attachments": "attachment_of",
     ".contracts.codec": "to_json",
     ".contracts.commands": (
         "ClientCommand Command InternalCommand ProjectCommand ProjectCreate ProjectDelete ProjectMetaUpdate "
@@ -46,8 +48,8 @@ _NAMES = {
         "ThreadSessionSet ThreadSessionStop ThreadTurnDiffComplete ThreadTurnInterrupt ThreadTurnStart"
     ),
     ".contracts.errors": (
-        "AnswerRefused CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt DatabaseInUse "
-        "DatabaseTooNew EventDecodeError ForeignDatabase InvalidCatalogue InvalidCommand "
+        "AnswerRefused AttachmentUnreadable CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt "
+        "DatabaseInUse DatabaseTooNew EventDecodeError ForeignDatabase InvalidCatalogue InvalidCommand "
         "InvalidRequest NotFound OrchestrionError Overloaded ProjectionStalled ProviderError ProviderProtocolError "
         "ProviderUnavailable ResumeRefused RuntimeFailed RuntimeStopped SequenceAheadOfLog SessionLost StoreError "
         "StoreFull TurnDiffNotFound WorkspaceUnusable"
@@ -73,16 +75,17 @@ _NAMES = {
     ),
     ".contracts.questions": "Question QuestionOption",
     ".contracts.read_model": (
-        "CheckpointView DispatchResult FullSnapshot FullThreadView MessageView PendingApprovalView ProjectView "
-        "ReplayPage Snapshot SnapshotDetail ThreadUsage ThreadView TurnDiff TurnFailure TurnView"
+        "AttachmentContent AttachmentView CheckpointView DispatchResult FullSnapshot FullThreadView MessageView "
+        "PendingApprovalView ProjectView ReplayPage Snapshot SnapshotDetail ThreadUsage ThreadView TurnDiff "
+        "TurnFailure TurnView"
     ),
     ".contracts.revert_preview": "OthersWork RevertPreview",
     ".contracts.values": (
         "Activity ActorKind AggregateKind Answers ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
-        "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl EPOCH FailureReason "
-        "FileChangeKind ImageMimeType Instant JsonObject Label MessageRole MessageText OpenedTurn "
-        "ProjectScript ReceiptStatus ScriptIcon Session SessionRuntimeStatus SessionStatus Tone TurnOrigin TurnStatus "
-        "UNSET Unset UserMessage instant"
+        "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl Digest EPOCH FailureReason "
+        "FileChangeKind ImageMimeType Instant JsonObject Label MessageAttachment MessageRole MessageText OpenedTurn "
+        "ProjectScript ReceiptStatus ScriptIcon Session SessionRuntimeStatus SessionStatus StoredAttachment Tone "
+        "TurnOrigin TurnStatus UNSET Unset UserMessage instant"
     ),
     ".contracts.new_values": "new_command_id new_message_id new_project_id new_thread_id now",
     ".runtime.handles.items": "Approval Ended Notice Plan QuestionForm Resolved Text Thought ToolCall TurnItem Usage",

@@ -40,6 +40,7 @@ from .actors.providers.session_limits import SessionLimits as SessionLimits
 from .actors.sessions.health import SessionHealth as SessionHealth
 from .contracts.admission import command_json as command_json
 from .contracts.admission import parse_command as parse_command
+from .contracts.attachments import attachment_of as attachment_of
 from .contracts.codec import to_json as to_json
 from .contracts.commands import ClientCommand as ClientCommand
 from .contracts.commands import Command as Command
@@ -63,6 +64,7 @@ from .contracts.commands import ThreadTurnDiffComplete as ThreadTurnDiffComplete
 from .contracts.commands import ThreadTurnInterrupt as ThreadTurnInterrupt
 from .contracts.commands import ThreadTurnStart as ThreadTurnStart
 from .contracts.errors import AnswerRefused as AnswerRefused
+from .contracts.errors import AttachmentUnreadable as AttachmentUnreadable
 from .contracts.errors import CommandIdReused as CommandIdReused
 from .contracts.errors import CommandRejected as CommandRejected
 from .contracts.errors import ConcurrencyConflict as ConcurrencyConflict
@@ -164,6 +166,8 @@ from .contracts.provider_events import TurnStarted as TurnStarted
 from .contracts.provider_events import UsageUpdated as UsageUpdated
 from .contracts.questions import Question as Question
 from .contracts.questions import QuestionOption as QuestionOption
+from .contracts.read_model import AttachmentContent as AttachmentContent
+from .contracts.read_model import AttachmentView as AttachmentView
 from .contracts.read_model import CheckpointView as CheckpointView
 from .contracts.read_model import DispatchResult as DispatchResult
 from .contracts.read_model import FullSnapshot as FullSnapshot
@@ -197,12 +201,14 @@ from .contracts.values import ChangedFile as ChangedFile
 from .contracts.values import CheckpointStatus as CheckpointStatus
 from .contracts.values import Count as Count
 from .contracts.values import DataUrl as DataUrl
+from .contracts.values import Digest as Digest
 from .contracts.values import FailureReason as FailureReason
 from .contracts.values import FileChangeKind as FileChangeKind
 from .contracts.values import ImageMimeType as ImageMimeType
 from .contracts.values import Instant as Instant
 from .contracts.values import JsonObject as JsonObject
 from .contracts.values import Label as Label
+from .contracts.values import MessageAttachment as MessageAttachment
 from .contracts.values import MessageRole as MessageRole
 from .contracts.values import MessageText as MessageText
 from .contracts.values import OpenedTurn as OpenedTurn
@@ -212,12 +218,14 @@ from .contracts.values import ScriptIcon as ScriptIcon
 from .contracts.values import Session as Session
 from .contracts.values import SessionRuntimeStatus as SessionRuntimeStatus
 from .contracts.values import SessionStatus as SessionStatus
+from .contracts.values import StoredAttachment as StoredAttachment
 from .contracts.values import Tone as Tone
 from .contracts.values import TurnOrigin as TurnOrigin
 from .contracts.values import TurnStatus as TurnStatus
 from .contracts.values import Unset as Unset
 from .contracts.values import UserMessage as UserMessage
 from .contracts.values import instant as instant
+from .persistence.blobs import RetentionPolicy as RetentionPolicy
 from .persistence.bootstrap import ReplayProgress as ReplayProgress
 from .persistence.identity import DatabaseCopy as DatabaseCopy
 from .runtime.handles.items import Approval as Approval

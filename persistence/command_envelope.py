@@ -7,6 +7,7 @@ from typing import Self
 import attrs
 
 from ..contracts.admission import AdmittedCommand
+from ..contracts.blobs import Blob
 from ..contracts.commands import Command
 from ..contracts.events import NO_METADATA, EventMetadata
 from ..contracts.ids import CommandId, EventId
@@ -15,7 +16,10 @@ from ..contracts.values import ActorKind, Label
 
 @attrs.frozen(kw_only=True)
 class CommandEnvelope:
-    """An admitted command with what its sender knows beside it. `size` is in bytes, as JSON."""
+    """An admitted command with what its sender knows beside it. `size` is in bytes, as JSON.
+
+    `blobs` are stored before the events of the command, which refer to them.
+    """
 
     command: Command
     fingerprint: Label
@@ -25,6 +29,12 @@ class CommandEnvelope:
     caused_by: EventId | None = None
     correlation_id: CommandId | None = None
     metadata: EventMetadata = NO_METADATA
+    blobs: tuple[Blob, ...] = ()
+
+    @property
+    def held_size(self) -> int:
+        """How many bytes it takes while it waits."""
+        return self.size + sum(len(blob.content) for blob in self.blobs)
 
     @classmethod
     def of(
@@ -47,4 +57,5 @@ class CommandEnvelope:
             caused_by=caused_by,
             correlation_id=correlation_id,
             metadata=metadata,
+            blobs=admitted.blobs,
         )

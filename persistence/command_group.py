@@ -3,7 +3,8 @@
 1. The receipts of the whole group are looked up in one query.
 2. Each command is decided in order, on the states its neighbours before it staged. One that has a receipt, or is
    rejected, costs its neighbours nothing.
-3. All events and all receipts are written in one transaction, durable before anybody is answered. With a
+3. The attachments of accepted commands are stored, durable before any event refers to them.
+4. All events and all receipts are written in one transaction, durable before anybody is answered. With a
    `thread.reverted`, the diffs of the turns that it removes go.
 
 If a statement fails, the transaction is rolled back, what was staged is dropped, and the commands are decided and
@@ -22,6 +23,7 @@ from typing import Final, TypeAlias
 import attrs
 import peewee
 
+from ..contracts.blobs import Blob
 from ..contracts.commands import INTERNAL_COMMANDS, ThreadTurnStart
 from ..contracts.errors import (
     CommandIdReused,
@@ -41,6 +43,7 @@ from ..domain.decide_internal import is_from_replaced_session
 from ..domain.decision import DecisionRequest, DraftEvent, Rejection
 from ..domain.state import ThreadState
 from .batches import NOTHING, Batch, joined
+from .blobs import BlobStore
 from .command_envelope import CommandEnvelope
 from .crash_points import crash_point
 from .database import Durability, reopen, write_transaction
@@ -86,6 +89,7 @@ class _GroupPlan:
     accepted: set[str] = attrs.field(factory=set)
     withheld: dict[EventId, JsonObject] = attrs.field(factory=dict, repr=False)
     answers: list[CommandAnswer] = attrs.field(factory=list)
+    blobs: list[Blob] = attrs.field(factory=list)
 
 
 class CommandGroup:
@@ -105,6 +109,7 @@ class CommandGroup:
         self._durability: Durability = durability
         self._path = Path(database.database)
         self._files = OpenFiles(self._path)
+        self._blobs = BlobStore.beside(self._path)
         self._head = read_head(database).sequence
 
     @property
@@ -147,6 +152,9 @@ class CommandGroup:
                     time.sleep(0)
                     last_pause = time.monotonic()
             crash_point("command.decided")
+            for blob in plan.blobs:
+                self._blobs.put(blob)
+                crash_point("blob.stored")
             if plan.receipts:
                 with write_transaction(self._database, durability=self._durability):
                     append_events(self._database, plan.rows)
@@ -208,6 +216,7 @@ class CommandGroup:
         plan.rows += map(encode_event, events)
         plan.head += len(events)
         plan.receipts[command_id] = _receipt(envelope, request.now, plan.head)
+        plan.blobs += envelope.blobs
         plan.accepted.add(command_id)
         plan.withheld |= {
             event.event_id: draft.withheld for event, draft in zip(events, decision, strict=True) if draft.withheld

@@ -54,12 +54,15 @@ CrashPoint: TypeAlias = Literal[
     "revert.files-restored",
     "revert.agent-followed",
     "revert.completed",
+    "blob.written",
+    "blob.stored",
     "backup.copied",
     "backup.linked",
 ]
 
 CRASH_POINTS: Final[tuple[CrashPoint, ...]] = get_args(CrashPoint)
-"""Every name, in the order in which a host reaches them; those of a backup, which is no host's, at the end."""
+"""Every name, in the order in which a host reaches them; at the end those of attachments, and those of a backup, which
+is no host's."""
 
 
 def crash_point(name: CrashPoint) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final, get_args
 
 import peewee
-from peewee import IntegerField, TextField
+from peewee import IntegerField, TextField, fn
 
 from ..contracts.events import INTENT_TYPES
 from ..contracts.values import (
@@ -102,6 +102,15 @@ OrchestrationEvent.add_index(
         OrchestrationEvent.causation_event_id,
         where=OrchestrationEvent.causation_event_id.is_null(False),
         name="orchestration_events_caused",
+    )
+)
+OrchestrationEvent.add_index(
+    OrchestrationEvent.index(
+        OrchestrationEvent.stream_id,
+        OrchestrationEvent.sequence,
+        where=(OrchestrationEvent.event_type == "thread.activity-appended")
+        & (fn.instr(OrchestrationEvent.payload_json, '"digest":"sha256:') > 0),
+        name="orchestration_events_attachments",
     )
 )
 

@@ -12,10 +12,10 @@ _ENDINGS: Final = (
     *("-wal", "-shm", "-journal"),
     *(".lock", ".owner", ".owner.new"),
     *(".rebuild", ".rebuild-wal", ".rebuild-shm", ".rebuild-journal"),
-    *(".checkpoints", ".identity", ".blobs", ".frames"),
+    *(".checkpoints", ".identity", "-blobs", ".frames"),
 )
 
-_OPENINGS: Final = ("-mj", ".unfinished-", ".owner.", ".rebuild.", ".checkpoints.", ".identity.", ".blobs.", ".frames.")
+_OPENINGS: Final = ("-mj", ".unfinished-", ".owner.", ".rebuild.", ".checkpoints.", ".identity.", ".frames.")
 """What opens the endings of names that are made up: SQLite's super-journals, a backup that is being written."""
 
 

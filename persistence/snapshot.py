@@ -7,7 +7,7 @@ runtime, a replayed copy in an inspection.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -29,6 +29,7 @@ from ..contracts.read_model import (
     TurnView,
 )
 from ..contracts.values import UNSET, Activity, ChangedFile, Instant, ProjectScript, Session, Unset
+from ..domain.attachments import attachments_by_message
 from ..domain.failures import TURN_FAILED, failure_of
 from .approval_details import read_approval_details
 from .positions import PositionRow, read_position
@@ -164,12 +165,21 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
             pending_approvals=tuple(approvals[row[0]]),
             last_failure=failures.get(row[0]),
             usage=usage.get(row[0]),
-            messages=UNSET if messages is None else tuple(messages[row[0]]),
+            messages=UNSET
+            if messages is None or activities is None
+            else _with_attachments(messages[row[0]], activities[row[0]]),
             activities=UNSET if activities is None else tuple(activities[row[0]]),
             checkpoints=UNSET if checkpoints is None else tuple(checkpoints[row[0]]),
         )
         for row in rows
     )
+
+
+def _with_attachments(messages: Sequence[MessageView], activities: Sequence[Activity]) -> tuple[MessageView, ...]:
+    named = attachments_by_message(activities)
+    if not named:
+        return tuple(messages)
+    return tuple(attrs.evolve(one, attachments=named[one.id]) if one.id in named else one for one in messages)
 
 
 class _ThreadReader:

@@ -15,6 +15,7 @@ import peewee
 
 from ..contracts.errors import StoreError
 from ..contracts.ids import ThreadId
+from .blobs import BlobStore
 
 _CONTENTS: Final = (
     (
@@ -67,11 +68,16 @@ class ThreadStats:
 
 @attrs.frozen(kw_only=True)
 class DatabaseStats:
-    """A database, largest tables and threads first. `free_bytes` of the file are unused, `wal_bytes` lie beside it."""
+    """A database, largest tables and threads first. `free_bytes` of the file are unused, `wal_bytes` lie beside it.
+
+    `blobs` are the stored attachments, which lie beside it too.
+    """
 
     file_bytes: int
     free_bytes: int
     wal_bytes: int
+    blobs: int
+    blob_bytes: int
     tables: tuple[TableStats, ...]
     threads: tuple[ThreadStats, ...]
     threads_left_out: int
@@ -86,11 +92,15 @@ def read_stats(database: peewee.SqliteDatabase, *, most_threads: int) -> Databas
     page_bytes = _pragma(database, "page_size")
     threads = _read_threads(database)
     name: bytes = database.execute_sql("SELECT CAST(file AS BLOB) FROM pragma_database_list").fetchone()[0]
-    log = Path(f"{os.fsdecode(name)}-wal")
+    path = os.fsdecode(name)
+    log = Path(f"{path}-wal")
+    blob_sizes = [blob.size for blob in BlobStore.beside(Path(path)).walk()]
     return DatabaseStats(
         file_bytes=_pragma(database, "page_count") * page_bytes,
         free_bytes=_pragma(database, "freelist_count") * page_bytes,
         wal_bytes=log.stat().st_size if log.exists() else 0,
+        blobs=len(blob_sizes),
+        blob_bytes=sum(blob_sizes),
         tables=_read_tables(database),
         threads=tuple(threads[:most_threads]),
         threads_left_out=max(0, len(threads) - most_threads),

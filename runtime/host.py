@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup
 
 from ..actors.detached_task import wait_to_end
 from ..actors.last_errors import LastErrors
+from ..actors.log.blob_collector import BlobCollector
 from ..actors.log.caretaker import Caretaker
 from ..actors.log.dispatcher import Dispatcher
 from ..actors.log.event_log import EventLog
@@ -187,7 +188,8 @@ class _Host:
             reactor_position=_reactor_position(prepared.positions),
             database=Path(prepared.writer.database),
         )
-        self._caretaker = Caretaker(lane, log, errors)
+        blobs = BlobCollector(lane, readers, options.retention, options.mint)
+        self._caretaker = Caretaker(lane, log, errors, blobs)
         self._file_watch = FileWatch(lane, prepared.group.check_files)
         self._stopping = False
         self._dispatcher_ended: anyio.Event | None = None

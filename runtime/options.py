@@ -14,6 +14,7 @@ from ..actors.sessions.conversation_loss import ResumePolicy
 from ..actors.sessions.provider_choice import ChooseProvider
 from ..contracts.mint import Mint
 from ..contracts.system_mint import SystemMint
+from ..persistence.blobs import RetentionPolicy
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.database import Durability
 
@@ -44,6 +45,8 @@ class RuntimeOptions:
     """The treatment of the queued turns and open reverts of a copy of a database, or of a restored backup, when it is
     first opened with providers. The original may have performed them since: they are cancelled, with the reason in
     their threads' histories, or performed."""
+    retention: RetentionPolicy = attrs.field(factory=RetentionPolicy)
+    """When stored attachments are removed that nothing refers to any more."""
     progress: ProgressListener | None = None
     """Called on a worker thread while projections are brought to the head, with events applied and the head."""
     durability: Durability = "full"

@@ -19,6 +19,7 @@ from ..contracts.events import LoggedEvent
 from ..contracts.ids import ThreadId, TurnId
 from ..contracts.read_model import (
     MAX_REPLAYED_EVENTS,
+    AttachmentContent,
     FullSnapshot,
     ReplayPage,
     Snapshot,
@@ -37,6 +38,7 @@ from ..persistence.readers import ReaderPool
 from ..persistence.revert_rows import read_revert_facts
 from ..persistence.snapshot import read_cut, read_outline, read_snapshot
 from ..persistence.turn_places import TurnPlace, find_turn
+from .attachments import read_attachment
 
 
 class Reads:
@@ -147,6 +149,23 @@ class Reads:
             to_turn_count=Count(to_turn_count),
             diff=diff,
         )
+
+    async def get_attachment(self, digest: str, thread_id: str | None = None) -> AttachmentContent:
+        """The bytes of a stored attachment, by the digest that messages and activities name.
+
+        With `thread_id`, only if an event of that thread refers to it. Where several refer to it, under other names,
+        the name and the type are those of one of them; of one thread's, those of the first.
+
+        Raises:
+            InvalidRequest: the digest is none.
+            NotFound: the thread never existed, or no event refers to the attachment.
+            AttachmentUnreadable: its file is missing or damaged.
+            StoreError: the database or the file cannot be read.
+        """
+        thread = None if thread_id is None else ThreadId(thread_id)
+        if thread is not None:
+            await self._log.check_thread(thread)
+        return await read_attachment(self._readers, digest, thread)
 
     async def replay_events(
         self, from_sequence_exclusive: int, thread_id: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
@@ -14,7 +15,7 @@ from ..contracts.commands import Command
 from ..contracts.errors import InvalidCommand, InvalidRequest, OrchestrionError
 from ..contracts.event_codec import event_json
 from ..contracts.ids import ThreadId
-from ..contracts.read_model import DispatchResult, ReplayPage, Snapshot, SnapshotDetail, TurnDiff
+from ..contracts.read_model import AttachmentContent, DispatchResult, ReplayPage, Snapshot, SnapshotDetail, TurnDiff
 from ..contracts.revert_preview import RevertPreview
 from ..contracts.values import UNSET, Count, Unset
 
@@ -24,6 +25,7 @@ Method: TypeAlias = Literal[
     "orchestration.getSnapshot",
     "orchestration.dispatchCommand",
     "orchestration.getTurnDiff",
+    "orchestration.getAttachment",
     "orchestration.previewRevert",
     "orchestration.replayEvents",
 ]
@@ -38,6 +40,8 @@ class RequestTarget(Protocol):
     async def get_snapshot(self, *, thread_id: ThreadId | Unset = UNSET, detail: SnapshotDetail) -> Snapshot: ...
 
     async def get_turn_diff(self, thread_id: ThreadId, from_turn_count: int, to_turn_count: int) -> TurnDiff: ...
+
+    async def get_attachment(self, digest: str, thread_id: ThreadId | None = None) -> AttachmentContent: ...
 
     async def preview_revert(self, thread_id: ThreadId, turn_count: int) -> RevertPreview: ...
 
@@ -57,6 +61,12 @@ class _TurnDiffParams:
     thread_id: ThreadId
     from_turn_count: int
     to_turn_count: int
+
+
+@attrs.frozen(kw_only=True)
+class _AttachmentParams:
+    digest: str
+    thread_id: ThreadId | Unset = UNSET
 
 
 @attrs.frozen(kw_only=True)
@@ -97,6 +107,10 @@ async def _answer(runtime: RequestTarget, method: str, params: Mapping[str, Any]
         case "orchestration.getTurnDiff":
             range_ = _read(params, _TurnDiffParams)
             return to_json(await runtime.get_turn_diff(range_.thread_id, range_.from_turn_count, range_.to_turn_count))
+        case "orchestration.getAttachment":
+            named = _read(params, _AttachmentParams)
+            thread_id = None if isinstance(named.thread_id, Unset) else named.thread_id
+            return _attachment_json(await runtime.get_attachment(named.digest, thread_id))
         case "orchestration.previewRevert":
             revert = _read(params, _RevertParams)
             preview = await runtime.preview_revert(revert.thread_id, revert.turn_count)
@@ -111,6 +125,16 @@ async def _answer(runtime: RequestTarget, method: str, params: Mapping[str, Any]
             return {"events": [event_json(event) for event in page.events], "hasMore": page.has_more}
         case _:
             raise InvalidRequest("method", f"no such method: {method!r}; there are: {', '.join(METHODS)}")
+
+
+def _attachment_json(found: AttachmentContent) -> dict[str, Any]:
+    return {
+        "digest": found.digest,
+        "name": found.name,
+        "mediaType": found.media_type,
+        "size": len(found.content),
+        "data": base64.b64encode(found.content).decode(),
+    }
 
 
 def _plain(value: object) -> Any:

@@ -1,4 +1,4 @@
-"""The caretaker: tidies the file once nothing has been committed for a while.
+"""The caretaker: tidies the file, and removes unreferenced attachments, once nothing has been committed for a while.
 
 It sleeps while the log does not grow, and checks the head at intervals while it does, so a busy
 runtime pays nothing for it. What fails is tried again after the next event.
@@ -17,6 +17,7 @@ from ...contracts.errors import RuntimeStopped, StoreError
 from ...persistence.lane import WriteLane
 from ...persistence.maintenance import tidy
 from ..last_errors import LastErrors
+from .blob_collector import BlobCollector
 from .event_log import EventLog
 
 QUIET_SECONDS: Final = 2.0
@@ -25,11 +26,18 @@ _logger = logging.getLogger(__name__)
 
 
 class Caretaker:
-    """Runs `tidy` on the write lane when the log has been quiet."""
+    """Runs `tidy` on the write lane, and the collection of blobs, when the log has been quiet."""
 
     def __init__(
-        self, lane: WriteLane, log: EventLog, errors: LastErrors, *, quiet_seconds: float = QUIET_SECONDS
+        self,
+        lane: WriteLane,
+        log: EventLog,
+        errors: LastErrors,
+        blobs: BlobCollector,
+        *,
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
+        self._blobs = blobs
         self._errors = errors
         self._lane = lane
         self._log = log
@@ -44,6 +52,7 @@ class Caretaker:
                 while more and head == self._log.head:
                     await anyio.sleep(self._quiet)
                     more = await self._tidied()
+                await self._collect()
                 await self._wait_for_event(head)
         except (anyio.EndOfStream, RuntimeStopped):
             return
@@ -61,6 +70,13 @@ class Caretaker:
             _logger.warning("tidying the database failed: %s", error, extra={"actor": "caretaker"})
             return False
         return done.freed > 0 and done.left > 0
+
+    async def _collect(self) -> None:
+        try:
+            await self._blobs.collect()
+        except StoreError as error:
+            self._errors.note("caretaker", error)
+            _logger.warning("removing unreferenced attachments failed: %s", error, extra={"actor": "caretaker"})
 
     async def _wait_for_quiet(self) -> int:
         head = -1

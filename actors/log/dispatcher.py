@@ -135,7 +135,7 @@ class Dispatcher:
         """
         submission = self._submission(envelope)
         try:
-            await self._mailbox.send(submission, envelope.size)
+            await self._mailbox.send(submission, envelope.held_size)
         except MailboxClosed:
             raise self._closing_error() from None
         return submission
@@ -150,7 +150,7 @@ class Dispatcher:
         """
         submission = self._submission(envelope)
         try:
-            self._mailbox.send_nowait(submission, envelope.size)
+            self._mailbox.send_nowait(submission, envelope.held_size)
         except MailboxClosed:
             raise self._closing_error() from None
         except Overloaded as full:

@@ -1,14 +1,17 @@
-"""The request that a turn hands to its agent, read from the log."""
+"""The request that a turn hands to its agent, read from the log and the stored attachments."""
 
 from __future__ import annotations
 
 import attrs
 
-from ...contracts.errors import ProviderError
+from ...contracts.attachments import inline_content
+from ...contracts.errors import AttachmentUnreadable, ProviderError
 from ...contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
-from ...contracts.values import Unset
+from ...contracts.values import Attachment, MessageAttachment, StoredAttachment, Unset
+from ...persistence.blobs import BlobStore
 from ...persistence.event_store import read_event
 from ...persistence.readers import ReaderPool
+from ...persistence.threads import in_thread
 from ..providers.adapter import TurnRequest
 from .context import AGENTS_OWN_MODEL, ThreadContext
 
@@ -19,8 +22,8 @@ async def read_turn_request(
     """The message that caused the request, with the request's model and effort.
 
     Raises:
-        ProviderError: the message cannot be read.
-        StoreError: the log cannot be read.
+        ProviderError: the message cannot be read, or an attachment of it is missing or damaged.
+        StoreError: the log or a file cannot be read.
     """
     cause = intent.causation_event_id
     event = None if cause is None else await readers.run(lambda database: read_event(database, cause))
@@ -30,9 +33,32 @@ async def read_turn_request(
     return TurnRequest(
         text=event.payload.text,
         turn_id=start.turn_id,
-        attachments=() if isinstance(attachments, Unset) else attachments,
+        attachments=() if isinstance(attachments, Unset) else await _with_contents(readers, attachments),
         model=None if isinstance(start.model, Unset) else start.model,
         effort=None if isinstance(start.effort, Unset) else start.effort,
+    )
+
+
+async def _with_contents(readers: ReaderPool, attachments: tuple[MessageAttachment, ...]) -> tuple[Attachment, ...]:
+    if not attachments:
+        return ()
+    store = BlobStore.beside(readers.path)
+    try:
+        return await in_thread(lambda: tuple(_with_content(store, one) for one in attachments))
+    except AttachmentUnreadable as error:
+        raise ProviderError(str(error), reason="storage") from error
+
+
+def _with_content(store: BlobStore, attachment: MessageAttachment) -> Attachment:
+    """An attachment with its bytes. Those of older logs have them in the event."""
+    if not isinstance(attachment, StoredAttachment):
+        return attachment
+    return Attachment(
+        type=attachment.type,
+        name=attachment.name,
+        mime_type=attachment.mime_type,
+        size_bytes=attachment.size_bytes,
+        data_url=inline_content(attachment.mime_type, store.read(attachment.digest)),
     )
 
 

@@ -5,6 +5,8 @@ wire, and fingerprints it. Both refuse with `InvalidCommand`, before anything is
 
 The runtime's own actors use `admit_own`. The ids of their commands begin with `~`; `admit` refuses such an id wherever
 a command names something new, whoever sends it. So no receipt, message or activity of the one can be the other's.
+
+The bytes of attachments leave the command here: it goes on with their digests, and the bytes beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from typing import Any, Final, get_args
 import attrs
 import orjson
 
+from .attachments import AttachmentInvalid, take_contents_out
+from .blobs import Blob
 from .client_checks import client_faults
 from .codec import read_strictly, to_json
 from .commands import (
@@ -26,6 +30,7 @@ from .commands import (
     InternalCommand,
     ThreadActivityAppend,
     ThreadSessionSet,
+    ThreadTurnStart,
 )
 from .errors import InvalidCommand
 from .ids import RUNTIME_MARK, is_runtime_id
@@ -43,11 +48,16 @@ _FINGERPRINT_BYTES: Final = 16
 
 @attrs.frozen(kw_only=True)
 class AdmittedCommand:
-    """A normalised command, the fingerprint of its content, and its size in bytes as JSON."""
+    """A normalised command, the fingerprint of its content, and its size in bytes as JSON.
+
+    `blobs` are the contents of its attachments, which the command itself names by their digests. The fingerprint is
+    that of the command as it was sent.
+    """
 
     command: Command
     fingerprint: Label
     size: int
+    blobs: tuple[Blob, ...] = ()
 
 
 def parse_command(mapping: Mapping[str, Any]) -> Command:
@@ -92,7 +102,24 @@ def admit(command: Command, actor: ActorKind) -> AdmittedCommand:
     if actor == "client":
         for path, fault in client_faults(admitted.command):
             raise InvalidCommand(path, fault, command_id=command.command_id)
-    return admitted
+    return _without_contents(admitted)
+
+
+def _without_contents(admitted: AdmittedCommand) -> AdmittedCommand:
+    """A command whose attachments are named by their digests, with their contents beside it.
+
+    Raises:
+        InvalidCommand: an attachment does not fit its type or size, or has no content.
+    """
+    command = admitted.command
+    if not isinstance(command, ThreadTurnStart) or not command.message.attachments:
+        return admitted
+    try:
+        message, blobs = take_contents_out(command.message)
+    except AttachmentInvalid as error:
+        raise InvalidCommand(error.field, str(error), command_id=command.command_id) from None
+    stored = attrs.evolve(command, message=message)
+    return attrs.evolve(admitted, command=stored, size=len(orjson.dumps(to_json(stored))), blobs=blobs)
 
 
 def admit_own(command: InternalCommand, actor: ActorKind) -> AdmittedCommand:

@@ -5,7 +5,6 @@
   names: they have no control characters. Titles are only shown: the code that shows one escapes it.
 - Names and titles have at most 2 KiB, directories 4,096 bytes, as UTF-8: they are repeated in events, rows, errors and
   arguments.
-- An attachment matches its stated type and size.
 
 What older logs hold is read without these checks.
 """
@@ -16,7 +15,6 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from .attachments import attachment_fault
 from .commands import Command, ProjectCreate, ProjectMetaUpdate, ThreadCreate, ThreadMetaUpdate, ThreadTurnStart
 from .values import Unset
 
@@ -60,18 +58,10 @@ def client_faults(command: Command) -> Iterator[Fault]:
         case ThreadTurnStart():
             yield from _name("model", command.model)
             yield from _name("effort", command.effort)
-            yield from _attachments(command)
+            for number, attachment in enumerate(command.message.attachments):
+                yield from _name(f"message.attachments[{number}].name", attachment.name)
         case _:
             pass
-
-
-def _attachments(command: ThreadTurnStart) -> Iterator[Fault]:
-    for number, attachment in enumerate(command.message.attachments):
-        path = f"message.attachments[{number}]"
-        yield from _name(f"{path}.name", attachment.name)
-        fault = attachment_fault(attachment)
-        if fault is not None:
-            yield f"{path}.{fault[0]}", fault[1]
 
 
 def _directory(path: str, directory: str | Unset | None) -> Iterator[Fault]:

@@ -20,7 +20,7 @@ from cattrs.preconf.orjson import OrjsonConverter
 
 from .errors import InvalidCommand
 from .scalars import kind_of, register_scalars
-from .values import MAX_ATTACHMENTS, UNSET, Attachment, Unset
+from .values import MAX_ATTACHMENTS, UNSET, Attachment, MessageAttachment, StoredAttachment, Unset
 
 T = TypeVar("T")
 
@@ -103,6 +103,9 @@ def _make_converter(*, strict: bool, detailed: bool) -> Converter:
     register_scalars(converter)
     converter.register_structure_hook_factory(_is_optional, lambda cls: _optional_hook(converter, cls))
     converter.register_structure_hook_factory(_is_literal, _literal_hook)
+    converter.register_structure_hook_factory(
+        lambda cls: cls == MessageAttachment, lambda _: _attachment_hook(converter)
+    )
     converter.register_structure_hook_factory(_is_tuple, lambda cls: _tuple_hook(converter, cls))
     converter.register_structure_hook_factory(attrs.has, lambda cls: _class_hook(converter, cls, strict=strict))
     converter.register_unstructure_hook_factory(attrs.has, lambda cls: _class_writer(converter, cls))
@@ -183,6 +186,19 @@ def _optional_hook(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
     return lambda data, _: None if data is None else structure(data, inner)
 
 
+def _attachment_hook(converter: Converter) -> Callable[[Any, Any], Any]:
+    """An attachment with a digest is a stored one, any other has its bytes."""
+    stored = converter.get_structure_hook(StoredAttachment)
+    inline = converter.get_structure_hook(Attachment)
+
+    def read(data: Any, _: Any) -> Any:
+        if isinstance(data, Mapping) and "digest" in data:
+            return stored(data, StoredAttachment)
+        return inline(data, Attachment)
+
+    return read
+
+
 def _is_tuple(cls: Any) -> bool:
     return get_origin(cls) is tuple
 
@@ -191,7 +207,7 @@ def _tuple_hook(converter: Converter, cls: Any) -> Callable[[Any, Any], Any]:
     member = get_args(cls)[0]
     members: Any = list[member]  # type: ignore[valid-type]  # the member is known at run time only
     structure = converter.get_structure_hook(members)
-    limit = MAX_ATTACHMENTS if member is Attachment else None
+    limit = MAX_ATTACHMENTS if member == MessageAttachment else None
 
     def read(data: Any, _: Any) -> Any:
         if not isinstance(data, list | tuple):

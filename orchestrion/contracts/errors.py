@@ -6,10 +6,11 @@ from typing import Literal, TypeAlias
 
 from .ids import CommandId, ThreadId
 from .text_repair import bounded_text
-from .values import MAX_ERROR_BYTES, FailureReason
+from .values import MAX_ERROR_BYTES, Digest, FailureReason
 
 __all__ = [
     "AnswerRefused",
+    "AttachmentUnreadable",
     "CommandIdReused",
     "CommandRejected",
     "ConcurrencyConflict",
@@ -39,7 +40,7 @@ __all__ = [
     "WorkspaceUnusable",
 ]
 
-NamedKind: TypeAlias = Literal["thread", "turn", "checkpoint"]
+NamedKind: TypeAlias = Literal["thread", "turn", "checkpoint", "attachment"]
 """The kinds of things that `NotFound` may name."""
 
 
@@ -149,6 +150,18 @@ class DatabaseCorrupt(StoreError):
 
 class StoreFull(StoreError):
     """The disk is full. Make room and send the command again under the same id."""
+
+
+class AttachmentUnreadable(StoreError):
+    """The stored bytes of an attachment are missing or damaged. Restore the file from a backup, or send it again."""
+
+    def __init__(self, digest: Digest, fault: str, *, path: str) -> None:
+        super().__init__(
+            f"the attachment {digest} cannot be read: {path} {fault}: restore it from a backup, or send it again",
+            path=path,
+        )
+        self.digest = digest
+        self.fault = fault
 
 
 class EventDecodeError(StoreError):

@@ -33,12 +33,12 @@ from .values import (
     AggregateKind,
     Answers,
     ApprovalDecision,
-    Attachment,
     ChangedFile,
     CheckpointStatus,
     Count,
     Instant,
     Label,
+    MessageAttachment,
     MessageRole,
     OpenedTurn,
     ProjectScript,
@@ -121,7 +121,7 @@ class ThreadMessageSent:
     message_id: MessageId
     role: MessageRole
     text: str
-    attachments: tuple[Attachment, ...] | Unset = UNSET
+    attachments: tuple[MessageAttachment, ...] | Unset = UNSET
     turn_id: TurnId | None
     streaming: bool
     created_at: Instant

@@ -16,6 +16,7 @@ from .values import (
     ChangedFile,
     CheckpointStatus,
     Count,
+    Digest,
     FailureReason,
     Instant,
     MessageRole,
@@ -99,7 +100,29 @@ class PendingApprovalView:
 
 
 @attrs.frozen(kw_only=True)
+class AttachmentView:
+    """A stored attachment: `size` in bytes. `digest` is what `Runtime.get_attachment` takes."""
+
+    name: str
+    media_type: str
+    size: int
+    digest: Digest
+
+
+@attrs.frozen(kw_only=True)
+class AttachmentContent:
+    """The bytes of a stored attachment, with the name and type under which it was stored."""
+
+    digest: Digest
+    name: str
+    media_type: str
+    content: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class MessageView:
+    """A message. `attachments` are those whose bytes are stored; messages of older logs name none."""
+
     id: MessageId
     role: MessageRole
     text: str
@@ -107,6 +130,7 @@ class MessageView:
     streaming: bool
     created_at: Instant
     updated_at: Instant
+    attachments: tuple[AttachmentView, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from cattrs import Converter
 
+from .blobs import is_digest
 from .ids import IDENTIFIERS, MAX_IDENTIFIER_LENGTH, identifier_fault
 from .values import (
     MAX_ANSWERS_BYTES,
@@ -24,6 +25,7 @@ from .values import (
     AttachmentSize,
     Count,
     DataUrl,
+    Digest,
     ImageMimeType,
     Instant,
     JsonObject,
@@ -52,6 +54,7 @@ def register_scalars(converter: Converter) -> None:
     register(AttachmentName, lambda data, _: _sized_text(data, 1, MAX_ATTACHMENT_NAME))
     register(ImageMimeType, lambda data, _: _prefixed(data, "image/"))
     register(DataUrl, lambda data, _: _prefixed(data, "data:"))
+    register(Digest, _digest)
     register(AttachmentSize, lambda data, _: _whole(data, MAX_ATTACHMENT_BYTES))
     register(Count, lambda data, _: _whole(data, MAX_JSON_INTEGER))
     register(Answers, _answers)
@@ -103,6 +106,13 @@ def _prefixed(data: Any, prefix: str) -> str:
     text = _text(data)
     if not text.startswith(prefix) or text == prefix:
         raise ValueError(f"expected {prefix}…, found {text[:40]!r}")
+    return text
+
+
+def _digest(data: Any, _: Any = None) -> str:
+    text = _text(data)
+    if not is_digest(text):
+        raise ValueError(f"expected sha256: and 64 hexadecimal digits, found {text[:80]!r}")
     return text
 
 

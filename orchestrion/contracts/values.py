@@ -46,6 +46,9 @@ ImageMimeType = NewType("ImageMimeType", str)
 DataUrl = NewType("DataUrl", str)
 """A `data:` URL with the attachment's bytes."""
 
+Digest = NewType("Digest", str)
+"""`sha256:` and 64 hexadecimal digits: names stored bytes by their content."""
+
 AttachmentSize = NewType("AttachmentSize", int)
 """Bytes, at most 10 MiB."""
 
@@ -127,7 +130,7 @@ class ProjectScript:
 
 @attrs.frozen(kw_only=True)
 class Attachment:
-    """An image that goes with a message."""
+    """An image that goes with a message, with its bytes."""
 
     type: Literal["image"]
     name: AttachmentName
@@ -137,13 +140,28 @@ class Attachment:
 
 
 @attrs.frozen(kw_only=True)
+class StoredAttachment:
+    """An attachment of a message as events have it: its bytes are stored beside the database."""
+
+    type: Literal["image"]
+    name: AttachmentName
+    mime_type: ImageMimeType
+    size_bytes: AttachmentSize
+    digest: Digest
+
+
+MessageAttachment: TypeAlias = Attachment | StoredAttachment
+"""As commands bring it, and older logs have it; or as events have it."""
+
+
+@attrs.frozen(kw_only=True)
 class UserMessage:
-    """The user's message at the start of a turn."""
+    """The user's message at the start of a turn. A client sends every attachment with its bytes."""
 
     message_id: MessageId = attrs.field(converter=MessageId)
     role: Literal["user"] = "user"
     text: MessageText = attrs.field(converter=MessageText)
-    attachments: tuple[Attachment, ...] = ()
+    attachments: tuple[MessageAttachment, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -14,6 +14,7 @@ from ..contracts.commands import (
     ThreadTurnStart,
 )
 from ..contracts.events import (
+    ThreadActivityAppended,
     ThreadApprovalResponseRequested,
     ThreadCheckpointRevertRequested,
     ThreadDeleted,
@@ -23,9 +24,11 @@ from ..contracts.events import (
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
 )
-from ..contracts.values import UNSET
+from ..contracts.ids import TurnId
+from ..contracts.values import UNSET, StoredAttachment
 from .answers import answers_breach, withheld_answers, without
 from .approvals import contradiction
+from .attachments import message_attachments_activity
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
 from .state import ApprovalFact, DecisionState, ThreadState
 
@@ -110,8 +113,20 @@ def _start_turn(
     )
     return (
         DraftEvent(payload=sent, occurred_at=command.created_at, caused_by=request.caused_by),
+        *_attachments_named(thread, command, request.turn_id),
         DraftEvent(payload=requested, occurred_at=command.created_at, caused_by_first=True),
     )
+
+
+def _attachments_named(thread: ThreadState, command: ThreadTurnStart, turn_id: TurnId) -> tuple[DraftEvent, ...]:
+    """The event that names the stored attachments of the message, where it has some."""
+    stored = [one for one in command.message.attachments if isinstance(one, StoredAttachment)]
+    if not stored:
+        return ()
+    now = command.created_at
+    activity = message_attachments_activity(command.message.message_id, stored, turn_id=turn_id, now=now)
+    appended = ThreadActivityAppended(thread_id=thread.thread_id, activity=activity, created_at=now)
+    return (DraftEvent(payload=appended, occurred_at=now, caused_by_first=True),)
 
 
 def _interrupt_turn(thread: ThreadState, command: ThreadTurnInterrupt, request: DecisionRequest) -> Decision:

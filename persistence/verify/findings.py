@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 Check: TypeAlias = Literal[
-    "integrity", "schema", "sequences", "streams", "receipts", "orphans", "positions", "payloads", "rows"
+    "integrity", "schema", "sequences", "streams", "receipts", "orphans", "positions", "attachments", "payloads", "rows"
 ]
 
 LISTED_PER_CHECK: Final = 20

@@ -18,11 +18,13 @@ import peewee
 from ... import migrations
 from ...contracts.errors import DatabaseCorrupt
 from ...contracts.values import EPOCH
+from ..blobs import BlobStore
 from ..bootstrap import ProgressListener
-from ..database import open_writer
+from ..database import database_path, open_writer
 from ..event_store import LogHead, read_head, read_open_intents
 from ..failures import translate_errors
 from ..inspection import copy_database, open_read_only
+from .attachment_checks import check_attachments
 from .file_checks import check_integrity, check_schema, is_readable
 from .findings import Check, Finding, VerifyReport, listed
 from .log_checks import check_orphans, check_positions, check_receipts, check_sequences, check_streams
@@ -34,6 +36,7 @@ _CONTENT_CHECKS: Final[tuple[Check, ...]] = (
     "receipts",
     "orphans",
     "positions",
+    "attachments",
     "payloads",
     "rows",
 )
@@ -70,11 +73,14 @@ def _verify_copy(path: Path, progress: ProgressListener | None) -> VerifyReport:
             closing(open_writer(copy)) as database,  # a read-only connection leaves CHECKs out of its integrity check
             _scratch(Path(directory) / "replay.db") as scratch,
         ):
-            return _verify(database, scratch, progress)
+            return _verify(database, scratch, BlobStore.beside(database_path(path)), progress)
 
 
 def _verify(
-    database: peewee.SqliteDatabase, scratch: peewee.SqliteDatabase, progress: ProgressListener | None
+    database: peewee.SqliteDatabase,
+    scratch: peewee.SqliteDatabase,
+    blobs: BlobStore,
+    progress: ProgressListener | None,
 ) -> VerifyReport:
     integrity = tuple(listed(check_integrity(database)))
     if not all(is_readable(finding) for finding in integrity):
@@ -88,7 +94,7 @@ def _verify(
     if any(finding.where.startswith("table ") for finding in schema):
         return VerifyReport(head=0, findings=integrity + schema, left_out=_CONTENT_CHECKS)
     head = read_head(database)
-    content = tuple(_check_content(database, scratch, head, progress))
+    content = tuple(_check_content(database, scratch, head, blobs, progress))
     return VerifyReport(
         head=head.sequence,
         findings=integrity + schema + content,
@@ -101,6 +107,7 @@ def _check_content(
     database: peewee.SqliteDatabase,
     scratch: peewee.SqliteDatabase,
     head: LogHead,
+    blobs: BlobStore,
     progress: ProgressListener | None,
 ) -> Iterator[Finding]:
     yield from listed(check_sequences(database))
@@ -108,6 +115,7 @@ def _check_content(
     yield from listed(check_receipts(database, head))
     yield from listed(check_orphans(database))
     yield from listed(check_positions(database, head))
+    yield from listed(check_attachments(database, blobs))
     replay = list(check_replay(database, scratch, progress))
     yield from listed(finding for finding in replay if finding.check == "payloads")
     yield from (finding for finding in replay if finding.check == "rows")

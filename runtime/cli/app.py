@@ -23,6 +23,7 @@ _STANDARD_ERROR: Final = 2
 
 _COMMANDS: Final = {
     "agents": "List the agents that can be named, their versions and logins.",
+    "attachment": "Write the bytes of a stored attachment to a file.",
     "backup": "Write a consistent copy of a database.",
     "checkpoints": "List, preview, restore or prune the captures of workspaces.",
     "demo": "Show a turn, a killed host, recovery and a resumed agent.",

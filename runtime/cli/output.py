@@ -19,6 +19,7 @@ from ...persistence.identity import DatabaseCopy
 
 _UNBOUNDED_WIDTH: Final = 10_000
 _EXCERPT: Final = 100
+_UNIT: Final = 1024
 
 
 def write_json(value: Any) -> None:
@@ -85,6 +86,15 @@ def excerpt(text: str) -> str:
     """The beginning of a text on one line, with its full length if it is cut."""
     line = " ".join(text.split())
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}… ({len(text)} characters)"
+
+
+def shown_size(size: float) -> str:
+    """A number of bytes with a unit."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < _UNIT:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= _UNIT
+    return f"{size:.1f} GiB"
 
 
 def counted(number: int, noun: str) -> str:

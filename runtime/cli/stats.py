@@ -13,7 +13,7 @@ from ...contracts.codec import to_json
 from ...persistence.identity import DatabaseCopy, copy_of, read_identity
 from ...persistence.inspection import open_read_only
 from ...persistence.stats import DatabaseStats, ThreadStats, read_stats
-from .output import print_copy, print_line, print_table, stdout_console, write_json
+from .output import counted, print_copy, print_line, print_table, shown_size, stdout_console, write_json
 from .parameters import database_argument, json_option
 
 _THREADS = 20
@@ -65,13 +65,15 @@ def _print(found: DatabaseStats, copy: DatabaseCopy | None) -> None:
     print_copy(console, copy)
     print_line(
         console,
-        f"{_size(found.file_bytes)}, {_size(found.free_bytes)} of it free; {_size(found.wal_bytes)} of WAL beside it",
+        f"{shown_size(found.file_bytes)}, {shown_size(found.free_bytes)} of it free;"
+        f" {shown_size(found.wal_bytes)} of WAL beside it",
     )
+    print_line(console, f"{counted(found.blobs, 'stored attachment')} beside it: {shown_size(found.blob_bytes)}")
     print_table(
         console,
         "Tables",
         ("table", "rows", "rows take", "indexes take"),
-        ((one.name, one.rows, _size(one.table_bytes), _size(one.index_bytes)) for one in found.tables),
+        ((one.name, one.rows, shown_size(one.table_bytes), shown_size(one.index_bytes)) for one in found.tables),
     )
     print_table(
         console,
@@ -81,7 +83,7 @@ def _print(found: DatabaseStats, copy: DatabaseCopy | None) -> None:
             (
                 one.thread_id,
                 one.events,
-                *(_size(size) for size in (one.log_bytes, one.message_bytes, one.activity_bytes, one.diff_bytes)),
+                *(shown_size(size) for size in (one.log_bytes, one.message_bytes, one.activity_bytes, one.diff_bytes)),
             )
             for one in found.threads
         ),
@@ -97,17 +99,9 @@ def _print_shadows(found: Sequence[ShadowStats]) -> None:
         "Captures of workspaces without a repository",
         ("workspace", "repository", "takes"),
         (
-            (one.workspace if one.workspace_exists else f"{one.workspace} (gone)", one.name, _size(one.bytes))
+            (one.workspace if one.workspace_exists else f"{one.workspace} (gone)", one.name, shown_size(one.bytes))
             for one in found
         ),
     )
     if found:
-        print_line(console, f"{_size(sum(one.bytes for one in found))} in all")
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
+        print_line(console, f"{shown_size(sum(one.bytes for one in found))} in all")

@@ -59,6 +59,7 @@ BY_NAME = {
     "dispatch": "orchestration.dispatchCommand",
     "get_snapshot": "orchestration.getSnapshot",
     "get_turn_diff": "orchestration.getTurnDiff",
+    "get_attachment": "orchestration.getAttachment",
     "preview_revert": "orchestration.previewRevert",
     "read_events": "orchestration.replayEvents",
 }
@@ -93,6 +94,9 @@ async def test_every_method_of_the_runtime_has_a_name_or_is_in_process_only(path
         ("getSnapshot", {"detail": "everything"}, "detail"),
         ("getTurnDiff", {"threadId": "t1", "fromTurnCount": 0}, "toTurnCount"),
         ("getTurnDiff", {"threadId": "t1", "fromTurnCount": "0", "toTurnCount": 1}, "fromTurnCount"),
+        ("getAttachment", {}, "digest"),
+        ("getAttachment", {"digest": 7}, "digest"),
+        ("getAttachment", {"digest": "sha256:../x"}, "digest"),
         ("previewRevert", {"threadId": "t1"}, "turnCount"),
         ("previewRevert", {"threadId": "t1", "turnCount": -1}, "turnCount"),
         ("replayEvents", {}, "fromSequenceExclusive"),

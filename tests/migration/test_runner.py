@@ -34,6 +34,7 @@ LANDED = {
     "005_projections": "2b51ee11b5f991774cafbfed8aee8992c42030cf90f73b62c86d36d688209a01",
     "006_turn_failures": "72829437ed4823d07656bc7284b481cbd7425a584a8fd81ba073cf7cc3a51ca9",
     "007_turn_usage": "cb85d1a59be33cf3fae1674cd2d53b91326729c87284d8bcf14d44c10b239759",
+    "008_attachments": "a542d6fa31d5abe86ecae4d2c76a07d859503e32d22c71da6bffd315f6815ba7",
 }
 NAMES = list(LANDED)
 LATER = f"{len(NAMES) + 1:03}_later"

@@ -23,6 +23,7 @@ from orchestrion.persistence.models import ALL_MODELS
 
 NOW = Instant("2026-01-02T03:04:05.678Z")
 BOOKKEEPING = {"orchestrion_migrations", "orchestrion_projector_versions"}
+ATTACHMENTS = "(event_type = 'thread.activity-appended') AND (instr(payload_json, '\"digest\":\"sha256:') > 0)"
 INTENTS = (
     "event_type IN ('thread.turn-start-requested', 'thread.turn-interrupt-requested', "
     "'thread.approval-response-requested', 'thread.checkpoint-revert-requested', "
@@ -59,6 +60,7 @@ CONTRACT = {
                 ("sequence", INTENTS),
                 ("stream_id,sequence", INTENTS),
                 ("causation_event_id", "causation_event_id IS NOT NULL"),
+                ("stream_id,sequence", ATTACHMENTS),
             }
         ),
         enums={"aggregate_kind": "project thread", "actor_kind": "client server provider"},

@@ -5,11 +5,13 @@ One long module: one builder for each of the seventeen commands.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
+from orchestrion.contracts.blobs import digest_of
 from orchestrion.contracts.commands import (
     ProjectCreate,
     ProjectDelete,
@@ -62,6 +64,7 @@ from orchestrion.contracts.values import (
     ProjectScript,
     Session,
     SessionStatus,
+    StoredAttachment,
     Tone,
     TurnOrigin,
     Unset,
@@ -112,6 +115,18 @@ def image(name: str = "shot.png", *, size_bytes: int = 70) -> Attachment:
         mime_type=ImageMimeType("image/png"),
         size_bytes=AttachmentSize(size_bytes),
         data_url=DataUrl(f"data:image/png;base64,{PIXEL}"),
+    )
+
+
+def stored_image(name: str = "shot.png") -> StoredAttachment:
+    """`image` as an event has it."""
+    sent = image(name)
+    return StoredAttachment(
+        type=sent.type,
+        name=sent.name,
+        mime_type=sent.mime_type,
+        size_bytes=sent.size_bytes,
+        digest=digest_of(b64decode(PIXEL)),
     )
 
 

@@ -211,6 +211,7 @@ def _write(thread: Json, sent: Json) -> None:
             "text": "",
             "turnId": sent["turnId"],
             "createdAt": sent["createdAt"],
+            "attachments": [_attachment(one) for one in sent.get("attachments", [])],
         }
         thread["messages"].append(message)
     if sent["streaming"]:
@@ -226,6 +227,15 @@ def _write(thread: Json, sent: Json) -> None:
         for turn in thread["turns"]:
             if turn["turnId"] == sent["turnId"]:
                 turn["assistantMessageId"] = sent["messageId"]
+
+
+def _attachment(sent: Json) -> Json:
+    return {
+        "name": sent["name"],
+        "mediaType": sent["mimeType"],
+        "size": sent["sizeBytes"],
+        "digest": sent["digest"],
+    }
 
 
 def _set_session(thread: Json, payload: Json, now: str) -> None:

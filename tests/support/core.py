@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -21,15 +22,17 @@ from orchestrion.actors.log.secret_answers import SecretAnswers
 from orchestrion.actors.projecting.projector import Projector
 from orchestrion.actors.projecting.projectors import Projectors
 from orchestrion.actors.projecting.rounds import Rounds
+from orchestrion.contracts.blobs import blob_of
 from orchestrion.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
 from orchestrion.contracts.event_codec import encode_event
-from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
+from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
 from orchestrion.contracts.ids import EventId
 from orchestrion.contracts.mint import Mint
 from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.system_mint import SystemMint
 from orchestrion.contracts.values import ActorKind, Instant
 from orchestrion.domain.decision import Rejection
+from orchestrion.persistence.blobs import BlobStore
 from orchestrion.persistence.command_envelope import CommandEnvelope
 from orchestrion.persistence.command_group import CommandGroup
 from orchestrion.persistence.database import prepare, write_transaction
@@ -40,7 +43,7 @@ from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
 from tests.support.admitted import admitted
-from tests.support.builders import at
+from tests.support.builders import PIXEL, at
 from tests.support.model_host import actor_of
 from tests.support.random_commands import RandomRun
 
@@ -88,6 +91,7 @@ def envelopes_of(run: RandomRun) -> list[CommandEnvelope]:
                 command=entered.command,
                 fingerprint=entered.fingerprint,
                 size=entered.size,
+                blobs=entered.blobs,
                 actor=actor,
                 caused_by=cause,
                 correlation_id=None if cause is None or actor == "client" else by_id[cause].correlation_id,
@@ -102,7 +106,12 @@ def envelope(command: Command, *, actor: ActorKind | None = None, **beside: Any)
     actor = actor or ("client" if isinstance(command, CLIENT_COMMANDS) else "server")
     entered = admitted(command, actor)
     return CommandEnvelope(
-        command=entered.command, fingerprint=entered.fingerprint, size=entered.size, actor=actor, **beside
+        command=entered.command,
+        fingerprint=entered.fingerprint,
+        size=entered.size,
+        blobs=entered.blobs,
+        actor=actor,
+        **beside,
     )
 
 
@@ -212,10 +221,12 @@ async def open_core(
 
 
 async def write_log(path: Path, events: Sequence[PersistedEvent]) -> None:
-    """Make a file with these events and with projections that have applied none of them."""
+    """Make a file with these events, the images they name, and projections that have applied none of them."""
 
     def write() -> None:
         writer = prepare(path, at(0))
+        if any(isinstance(event.payload, ThreadMessageSent) and event.payload.attachments for event in events):
+            BlobStore.beside(path).put(blob_of(b64decode(PIXEL)))
         try:
             with write_transaction(writer, durability="normal"):
                 append_events(writer, [encode_event(event) for event in events])

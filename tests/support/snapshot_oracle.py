@@ -89,6 +89,12 @@ def _provider(thread: Json, session: Json | None, activities: list[Json]) -> Any
     return named[-1] if named else None
 
 
+def _attached(message_id: str, activities: list[Json]) -> list[Json]:
+    """The attachments that the activities of a message name."""
+    named = [one["payload"] for one in activities if one["kind"] == "message.attachments"]
+    return [one for payload in named if payload.get("messageId") == message_id for one in payload["attachments"]]
+
+
 def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
     def own(table: str, *, without: str = "threadId") -> list[Json]:
         dropped = without.split()
@@ -114,7 +120,8 @@ def _thread(thread: Json, tables: dict[str, list[Json]], detail: str) -> Json:
         "lastFailure": next((_failure(one) for one in reversed(own("thread_activities")) if _failed(one)), None),
     }
     if detail == "full":
-        view["messages"] = own("thread_messages")
+        named = own("thread_activities")
+        view["messages"] = [{**one, "attachments": _attached(one["id"], named)} for one in own("thread_messages")]
         view["activities"] = own("thread_activities")
         view["checkpoints"] = sorted(own("checkpoints"), key=lambda one: one["checkpointTurnCount"])
     return view

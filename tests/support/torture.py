@@ -113,7 +113,7 @@ class Run:
     def _planned(self, kills: int) -> Iterator[Kill]:
         """Every point equally often, the migrations' on new databases, random instants in between."""
         first = [point for point in CRASH_POINTS if point.startswith("migration.")]
-        later = [point for point in CRASH_POINTS if point not in first and not point.startswith("backup.")]
+        later = [point for point in CRASH_POINTS if point not in first and not point.startswith(("backup.", "blob."))]
         self._random.shuffle(later)
         for number in range(kills):
             if number % KILLS_PER_DATABASE == 0:

@@ -17,6 +17,7 @@ import click
 
 from ....actors.providers.adapter import Provider
 from ....contracts.admission import admit
+from ....contracts.attachments import attachment_of
 from ....contracts.commands import (
     ProjectCreate,
     ThreadApprovalRespond,
@@ -28,7 +29,7 @@ from ....contracts.errors import CommandRejected, InvalidRequest, NotFound
 from ....contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
 from ....contracts.new_values import now
 from ....contracts.read_model import Snapshot, ThreadView
-from ....contracts.values import UNSET, Label, MessageText, UserMessage
+from ....contracts.values import MAX_ATTACHMENT_BYTES, UNSET, Attachment, Label, MessageText, UserMessage
 from ...host import open_runtime
 from ...runtime import Runtime
 from ..agent_parameter import AgentChoice, AgentParameter
@@ -65,6 +66,14 @@ class _RunRequest:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where the agent works. Default: the thread's workspace; for a new thread, the current directory.",
 )
+@click.option(
+    "--attach",
+    "attached",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Send this image with the prompt. May be given 8 times.",
+)
 @click.option("--thread", "thread_id", metavar="ID", help="Continue this thread, or create it with this id.")
 @click.option(
     "--approve",
@@ -86,6 +95,7 @@ def run(
     prompt: str,
     agent: AgentChoice,
     workspace: Path | None,
+    attached: tuple[Path, ...],
     thread_id: str | None,
     approve: str,
     mode: str | None,
@@ -99,7 +109,9 @@ def run(
     """
     if not prompt.strip():
         raise click.BadParameter("the prompt is empty", param_hint="PROMPT")
-    start = _turn_start(ThreadId(str(uuid4()) if thread_id is None else thread_id), prompt, model=model, effort=effort)
+    thread = ThreadId(str(uuid4()) if thread_id is None else thread_id)
+    attachments = tuple(map(_attachment, attached))
+    start = _turn_start(thread, prompt, attachments=attachments, model=model, effort=effort)
     order = _RunRequest(
         database=database,
         agent=agent.provider(mode),
@@ -118,7 +130,22 @@ def run(
     context.exit(status)
 
 
-def _turn_start(thread_id: ThreadId, prompt: str, *, model: str | None, effort: str | None) -> ThreadTurnStart:
+def _attachment(path: Path) -> Attachment:
+    """A file to send with the prompt.
+
+    Raises:
+        BadParameter: it is no image of a known type, empty or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            return attachment_of(file.read(MAX_ATTACHMENT_BYTES + 1), name=path.name)
+    except InvalidRequest as error:
+        raise click.BadParameter(f"{path}: {error.fault}", param_hint="--attach") from None
+
+
+def _turn_start(
+    thread_id: ThreadId, prompt: str, *, attachments: tuple[Attachment, ...], model: str | None, effort: str | None
+) -> ThreadTurnStart:
     """The turn that is asked for, checked before anything is opened or written.
 
     Raises:
@@ -127,7 +154,7 @@ def _turn_start(thread_id: ThreadId, prompt: str, *, model: str | None, effort: 
     start = ThreadTurnStart(
         command_id=_command_id(),
         thread_id=thread_id,
-        message=UserMessage(message_id=MessageId(str(uuid4())), text=MessageText(prompt)),
+        message=UserMessage(message_id=MessageId(str(uuid4())), text=MessageText(prompt), attachments=attachments),
         model=UNSET if model is None else Label(model),
         effort=UNSET if effort is None else Label(effort),
         created_at=now(),

@@ -10,8 +10,9 @@ import peewee
 import pytest
 from anyio.to_thread import run_sync
 
-from orchestrion import EPOCH, open_runtime
+from orchestrion import EPOCH, RetentionPolicy, open_runtime
 from orchestrion.actors.last_errors import LastErrors
+from orchestrion.actors.log.blob_collector import BlobCollector
 from orchestrion.actors.log.caretaker import Caretaker
 from orchestrion.contracts.system_mint import SystemMint
 from orchestrion.persistence.database import prepare, write_transaction
@@ -97,7 +98,8 @@ def test_a_file_laid_out_before_is_left_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_the_caretaker_tidies_once_the_log_is_quiet(tmp_path: Path) -> None:
     async with open_core(tmp_path / "state.db") as core:
-        caretaker = Caretaker(core.lane, core.log, LastErrors(SystemMint().now), quiet_seconds=0.001)
+        blobs = BlobCollector(core.lane, core.readers, RetentionPolicy(), SystemMint())
+        caretaker = Caretaker(core.lane, core.log, LastErrors(SystemMint().now), blobs, quiet_seconds=0.001)
         await core.lane.run(fill)
         await core.lane.run(empty)
         assert await free_pages(core) > 0

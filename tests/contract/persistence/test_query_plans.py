@@ -36,6 +36,7 @@ from orchestrion.persistence import (
     recovery_rows,
     snapshot,
 )
+from orchestrion.persistence.blobs import references
 from orchestrion.persistence.database import prepare
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.event_store import EventPage, StreamRequest
@@ -51,8 +52,11 @@ OPEN_ONLY = {
 }
 """The partial indexes. They hold open items only: a handful of rows in a log of any length."""
 
-FEW_ROWS = {"projection_state", "orchestrion_projector_versions", "orchestrion_migrations"}
-"""Tables with one row per projector or migration."""
+FEW_ROWS = {"sqlite_master", "projection_state", "orchestrion_projector_versions", "orchestrion_migrations"}
+"""Tables with one row per projector, migration or index."""
+
+ATTACHMENTS = "orchestration_events_attachments"
+"""The partial index of what refers to attachments, which may be walked for all of them."""
 
 Query = Callable[[peewee.SqliteDatabase], object]
 
@@ -91,6 +95,8 @@ QUERIES: dict[str, Query] = {
     ),
     "abandoned threads": lambda database: recovery_rows.read_abandoned_threads(database, intents_after=3),
     "live runtimes": provider_runtime.read_live_runtimes,
+    "references to blobs": lambda database: list(references.read_references(database)),
+    "references of a thread to blobs": lambda database: list(references.read_references(database, thread_id=THREAD)),
     "cut": snapshot.read_cut,
     "snapshot of a thread": lambda database: snapshot.read_snapshot(
         database, SnapshotRequest(thread_id=THREAD, detail="full")
@@ -139,7 +145,11 @@ def walks(database: peewee.SqliteDatabase, statement: str) -> list[str]:
 def _is_bounded(step: str) -> bool:
     index = re.search(r"USING (?:COVERING )?INDEX (\w+)", step)
     table = step.split()[1]
-    return (index is not None and index[1] in OPEN_ONLY) or table in FEW_ROWS or table in ("json_each", "CONSTANT")
+    return (
+        (index is not None and index[1] in {*OPEN_ONLY, ATTACHMENTS})
+        or table in FEW_ROWS
+        or table in ("json_each", "CONSTANT")
+    )
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -14,15 +14,23 @@ import pytest
 from hypothesis import given
 
 from orchestrion.contracts.admission import admit, command_json, parse_command
-from orchestrion.contracts.commands import CLIENT_COMMANDS, INTERNAL_COMMANDS, Command, ThreadActivityAppend
+from orchestrion.contracts.codec import to_json
+from orchestrion.contracts.commands import (
+    CLIENT_COMMANDS,
+    INTERNAL_COMMANDS,
+    Command,
+    ThreadActivityAppend,
+    ThreadTurnStart,
+)
 from orchestrion.contracts.errors import InvalidCommand
-from orchestrion.contracts.ids import CommandId, ThreadId, is_runtime_id
+from orchestrion.contracts.ids import CommandId, MessageId, ThreadId, is_runtime_id
 from orchestrion.contracts.new_names import new_names
 from orchestrion.contracts.values import (
     MAX_ATTACHMENT_BYTES,
     MAX_COMMAND_BYTES,
     MAX_MESSAGE_TEXT,
     UNSET,
+    ActorKind,
     Attachment,
     AttachmentName,
     AttachmentSize,
@@ -30,6 +38,8 @@ from orchestrion.contracts.values import (
     ImageMimeType,
     Instant,
     Label,
+    MessageText,
+    UserMessage,
 )
 from tests.support.builders import (
     activity,
@@ -50,6 +60,7 @@ from tests.support.builders import (
     session,
     session_set,
     session_stop,
+    stored_image,
     thread_create,
     thread_delete,
     thread_meta_update,
@@ -503,9 +514,38 @@ def test_an_activity_payload_that_cannot_be_cut_is_refused() -> None:
     assert caught.value.field == "activity.payload"
 
 
+def _without_attachments(command: Command) -> Command:
+    """Admission takes their contents out, so that they are not sent twice."""
+    if not isinstance(command, ThreadTurnStart):
+        return command
+    return attrs.evolve(command, message=attrs.evolve(command.message, attachments=()))
+
+
+@pytest.mark.spec("E81")
+def test_admission_takes_the_contents_of_attachments_out() -> None:
+    sent = turn_start(attachments=(image(), image("b.png")))
+    admitted = admit(sent, "client")
+    assert isinstance(admitted.command, ThreadTurnStart)
+    assert admitted.command.message.attachments == (stored_image(), stored_image("b.png"))
+    assert [blob.digest for blob in admitted.blobs] == [stored_image().digest] * 2
+    assert admitted.size == len(orjson.dumps(to_json(admitted.command)))
+    bare = admit(_without_attachments(sent), "client")
+    assert bare.blobs == ()
+    assert bare.fingerprint != admitted.fingerprint
+
+
+@pytest.mark.spec("E81")
+@pytest.mark.parametrize("actor", ["client", "server"])
+def test_stored_attachment_in_a_command_is_refused(actor: ActorKind) -> None:
+    message = UserMessage(message_id=MessageId("m1"), text=MessageText(""), attachments=(stored_image(),))
+    with pytest.raises(InvalidCommand) as caught:
+        admit(attrs.evolve(turn_start(), message=message), actor)
+    assert caught.value.field == "message.attachments[0].digest"
+
+
 @given(commands().filter(lambda command: not any(is_runtime_id(name) for _, name in new_names(command))))
 def test_admission_is_stable(command: Command) -> None:
-    once = admit(command, "server")
+    once = admit(_without_attachments(command), "server")
     again = admit(attrs.evolve(once.command, command_id=CommandId("another")), "server")
     assert again.fingerprint == once.fingerprint
     assert attrs.evolve(again.command, command_id=command.command_id) == once.command

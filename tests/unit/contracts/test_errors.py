@@ -11,6 +11,7 @@ import pytest
 
 import orchestrion
 from orchestrion.contracts import errors
+from orchestrion.contracts.blobs import digest_of
 from orchestrion.contracts.codec import camel_case
 from orchestrion.contracts.errors import OrchestrionError
 from orchestrion.contracts.ids import CommandId, ThreadId
@@ -32,6 +33,7 @@ SAMPLES: Final[tuple[OrchestrionError, ...]] = (
     errors.ForeignDatabase("a fault", path="/state.db"),
     errors.DatabaseCorrupt("a fault", path="/state.db"),
     errors.StoreFull("a fault", path="/state.db"),
+    errors.AttachmentUnreadable(digest_of(b""), "is missing", path="/state.db-blobs/e3/b0/e3b0"),
     errors.EventDecodeError(1, "thread.created", "a fault"),
     errors.ProjectionStalled("projection.threads", 1, "a fault"),
     errors.SequenceAheadOfLog(2, 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrion.contracts.events import (
+    ThreadActivityAppended,
     ThreadMessageSent,
     ThreadSessionSetEvent,
     ThreadTurnInterruptRequested,
@@ -12,6 +13,7 @@ from orchestrion.contracts.events import (
 )
 from orchestrion.contracts.ids import MessageId, ThreadId, TurnId
 from orchestrion.contracts.values import UNSET, Count, Label, OpenedTurn, SessionStatus, Unset
+from orchestrion.domain.attachments import message_attachments_activity
 from tests.support.builders import (
     activity,
     activity_append,
@@ -22,6 +24,7 @@ from tests.support.builders import (
     project_create,
     revert_complete,
     session_set,
+    stored_image,
     thread_create,
     turn_interrupt,
     turn_start,
@@ -44,7 +47,7 @@ def _interrupted(turn_id: str) -> ThreadTurnInterruptRequested:
 
 
 @pytest.mark.spec("E9", "E15", "E16", "E18", "E32")
-def test_turn_start_sends_the_message_and_then_asks_for_the_turn() -> None:
+def test_turn_start_sends_the_message_names_its_attachments_and_asks() -> None:
     outcome = given(*THREAD).when(
         turn_start(
             "t1",
@@ -57,17 +60,24 @@ def test_turn_start_sends_the_message_and_then_asks_for_the_turn() -> None:
             command_id="c9",
         )
     )
-    sent, requested = outcome.then(
+    sent, named, requested = outcome.then(
         ThreadMessageSent(
             thread_id=ThreadId("t1"),
             message_id=MessageId("m1"),
             role="user",
             text="please",
-            attachments=(image(),),
+            attachments=(stored_image(),),
             turn_id=None,
             streaming=False,
             created_at=at(7),
             updated_at=at(7),
+        ),
+        ThreadActivityAppended(
+            thread_id=ThreadId("t1"),
+            activity=message_attachments_activity(
+                MessageId("m1"), (stored_image(),), turn_id=TurnId("turn-1"), now=at(7)
+            ),
+            created_at=at(7),
         ),
         ThreadTurnStartRequested(
             thread_id=ThreadId("t1"),
@@ -78,10 +88,18 @@ def test_turn_start_sends_the_message_and_then_asks_for_the_turn() -> None:
             created_at=at(7),
         ),
     )
-    assert (sent.causation_event_id, requested.causation_event_id) == (None, sent.event_id)
-    assert (sent.stream_version, requested.stream_version) == (2, 3)
-    assert {sent.occurred_at, requested.occurred_at} == {at(7)}
-    assert {sent.correlation_id, requested.correlation_id, sent.command_id, requested.command_id} == {"c9"}
+    assert sent.causation_event_id is None
+    assert {named.causation_event_id, requested.causation_event_id} == {sent.event_id}
+    assert [event.stream_version for event in (sent, named, requested)] == [2, 3, 4]
+    assert {event.occurred_at for event in (sent, named, requested)} == {at(7)}
+    assert {event.correlation_id for event in (sent, named, requested)} == {"c9"}
+    assert {event.command_id for event in (sent, named, requested)} == {"c9"}
+
+
+@pytest.mark.spec("E18", "E82")
+def test_turn_start_without_attachments_names_none() -> None:
+    sent, requested = given(*THREAD).when(turn_start("t1", "m1")).then_accepted()
+    assert (sent.event_type, requested.event_type) == ("thread.message-sent", "thread.turn-start-requested")
 
 
 @pytest.mark.spec("E32")
