@@ -70,6 +70,7 @@ def author(tmp_path_factory: pytest.TempPathFactory) -> Author:
     return Author(tmp_path)
 
 
+@pytest.mark.spec("E54")
 def test_installed_suite_runs_on_the_case_that_is_named(author: Author) -> None:
     ran = author.run_suite("--agent", "mine:cases", "-v", "-k", "streams_text")
     told = [line.split()[0].rpartition("::")[2] for line in ran.stdout.splitlines() if line.endswith("%]")]
@@ -78,6 +79,7 @@ def test_installed_suite_runs_on_the_case_that_is_named(author: Author) -> None:
     assert ran.returncode == 0
 
 
+@pytest.mark.spec("E54")
 def test_failure_shows_the_rule_and_what_was_observed(author: Author) -> None:
     ran = author.run_suite("--agent", "mine:cases", "-k", "failing_turn and asyncio")
     assert ran.returncode == 1
@@ -86,18 +88,21 @@ def test_failure_shows_the_rule_and_what_was_observed(author: Author) -> None:
     assert "TurnCompleted(outcome='completed'" in ran.stdout.partition("Observed: ")[2]
 
 
+@pytest.mark.spec("E54")
 def test_undeclared_capability_skips_with_the_reason(author: Author) -> None:
     ran = author.run_suite("--agent", "mine:cases", "-rs", "-k", "another_process and asyncio")
     assert "rehearsal declares Capabilities(resume=False)" in ran.stdout
     assert ran.returncode == 0
 
 
+@pytest.mark.spec("E54")
 def test_suite_without_an_agent_says_how_to_name_one(author: Author) -> None:
     ran = author.run_suite("-k", "streams_text")
     assert ran.returncode != 0
     assert "--agent package.module:name" in ran.stdout + ran.stderr
 
 
+@pytest.mark.spec("E54")
 def test_case_that_cannot_be_imported_is_named(author: Author) -> None:
     ran = author.run_suite("--agent", "absent:cases", "-k", "streams_text")
     assert ran.returncode != 0

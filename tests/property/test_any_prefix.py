@@ -23,10 +23,10 @@ from orchestrion.domain.state import ProjectState, ThreadState
 from orchestrion.persistence.database import open_reader
 from orchestrion.persistence.decision_states import DecisionStates
 from orchestrion.persistence.verify import verify_database
+from orchestrion.testing.model_host import ModelHost
 from tests.support import builders as make
 from tests.support.examples import DATABASES, examples
 from tests.support.interleaving.surroundings import NoAgent, check_owned, wait_until_settled
-from tests.support.model_host import ModelHost
 from tests.support.projection_oracle import fold
 from tests.support.random_commands import RandomRun, random_run
 from tests.support.served_log import TABLES, copy_prefix, serve, tables_of

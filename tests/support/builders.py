@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
@@ -69,15 +68,11 @@ from orchestrion.contracts.values import (
     TurnOrigin,
     Unset,
     UserMessage,
-    instant,
 )
+from orchestrion.testing import counting_mint
 
-_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def at(index: int) -> Instant:
-    """The instant `index` seconds after the first instant of the tests."""
-    return instant(_START + timedelta(seconds=index))
+at: Final = counting_mint.at
+"""The instant so many seconds after the first instant of the tests."""
 
 
 class CommandIds:

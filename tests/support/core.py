@@ -42,9 +42,9 @@ from orchestrion.persistence.lane import WriteLane
 from orchestrion.persistence.positions import PositionRow, read_positions
 from orchestrion.persistence.projections import PROJECTIONS, Projection
 from orchestrion.persistence.readers import ReaderPool
-from tests.support.admitted import admitted
+from orchestrion.testing.admitted import admitted
+from orchestrion.testing.model_host import actor_of
 from tests.support.builders import PIXEL, at
-from tests.support.model_host import actor_of
 from tests.support.random_commands import RandomRun
 
 ALL_EVENTS = EventPage(after=0, limit=1_000_000)

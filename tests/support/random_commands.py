@@ -32,8 +32,8 @@ from orchestrion.contracts.values import (
 )
 from orchestrion.domain.decision import Rejection
 from orchestrion.domain.state import ThreadState
+from orchestrion.testing.model_host import NO_METADATA, ModelHost
 from tests.support import builders as make
-from tests.support.model_host import NO_METADATA, ModelHost
 
 T = TypeVar("T")
 

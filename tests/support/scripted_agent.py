@@ -39,7 +39,7 @@ from orchestrion.domain.decision import Rejection
 from orchestrion.domain.session_commands import IngestState
 from orchestrion.persistence.command_envelope import CommandEnvelope
 from orchestrion.persistence.command_group import CommandSuperseded, is_superseded
-from tests.support.model_host import ModelHost
+from orchestrion.testing.model_host import ModelHost
 
 
 class ModelDispatcher:

@@ -12,7 +12,6 @@ import attrs
 
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
-from orchestrion.actors.providers.rehearsal import rehearsal_command
 from orchestrion.actors.providers.session_limits import SessionLimits
 from orchestrion.contracts.commands import ClientCommand
 from orchestrion.contracts.events import (
@@ -30,6 +29,7 @@ from orchestrion.persistence.provider_runtime import ProviderRuntimeRow, read_ru
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime
+from orchestrion.testing import rehearsal_provider
 from tests.support.builders import project_create, thread_create, turn_start
 
 SAFETY_NET_SECONDS: Final = 120.0
@@ -39,8 +39,7 @@ Condition = Callable[[PersistedEvent], bool]
 
 def rehearsal(directory: Path, *, name: str = "rehearsal", resume: str = "load") -> AcpProvider:
     """The rehearsal agent, with its conversations in `directory` and a short grace period."""
-    command = rehearsal_command(state=directory / f"{name}-state", resume=resume)
-    return AcpProvider(command, name=name, end_grace_seconds=0.2)
+    return rehearsal_provider(directory / f"{name}-state", name=name, resume=resume)
 
 
 def activity(kind: str) -> Condition:

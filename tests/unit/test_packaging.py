@@ -71,6 +71,12 @@ def test_import_is_light_and_names_are_loaded_at_their_first_use() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "tests")
 
 
+@pytest.mark.spec("E53")
+def test_helpers_for_tests_of_hosts_do_not_need_pytest() -> None:
+    code = "import sys, orchestrion.testing; assert 'pytest' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "tests")
+
+
 def test_stub_declares_exactly_the_exported_names() -> None:
     stub = (ROOT / "orchestrion" / "__init__.pyi").read_text(encoding="utf-8")
     declared = {line.rsplit(" as ", 1)[1] for line in stub.splitlines() if " as " in line}

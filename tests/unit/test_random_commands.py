@@ -14,7 +14,7 @@ from orchestrion.contracts.event_codec import decode_event, encode_event
 from orchestrion.contracts.events import EVENT_PAYLOADS, PersistedEvent, ThreadSessionSetEvent
 from orchestrion.contracts.values import SessionStatus
 from orchestrion.domain.decision import Rejection
-from tests.support.model_host import ModelHost
+from orchestrion.testing.model_host import ModelHost
 from tests.support.random_commands import KINDS, RandomRun, RunWriter, random_log, random_run, runs
 
 LENGTH = 1_500

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...actors.providers.acp.provider import AcpProvider
 from ...actors.providers.rehearsal import rehearsal_command
+from ..rehearsal import rehearsal_provider
 from .case import ModelFailure, ProviderCase, late_program
 
 __all__ = ["RehearsalCase", "rehearsal_case"]
@@ -24,7 +25,7 @@ class RehearsalCase(ProviderCase):
     def __init__(self, directory: Path, *, resume: str = "load") -> None:
         self._directory = directory
         self._command = rehearsal_command(state=directory / "state", resume=resume)
-        self.provider = AcpProvider(self._command, name="rehearsal", end_grace_seconds=_END_GRACE_SECONDS)
+        self.provider = rehearsal_provider(directory / "state", resume=resume)
 
     def late(self, seconds: float, *, start_deadline_seconds: float) -> AcpProvider:
         return AcpProvider(

@@ -14,7 +14,7 @@ RULES: Final = {
         "The first event is SessionStarted with the agent's own name of the conversation; `process` is the agent's"
         " process with its start time, or None."
     ),
-    "text-streams": "Text arrives as MessageDelta while it is said; each message ends with one MessageCompleted.",
+    "text-streams": "Text arrives as MessageDelta while it is generated; each message ends with one MessageCompleted.",
     "turn-ends-once": "A turn ends with one TurnCompleted. The session then takes the next turn.",
     "tools-reported": "A tool call has one ToolStarted and one ToolCompleted with the same item.",
     "approval-awaited": (

@@ -30,12 +30,12 @@ from orchestrion.contracts.read_model import DispatchResult
 from orchestrion.contracts.values import UNSET, Label
 from orchestrion.domain.decide import aggregate_of
 from orchestrion.runtime.runtime import Runtime
+from orchestrion.testing.model_host import ModelHost
 from tests.support import builders as make
 from tests.support.interleaving.at_rest import LogRead
 from tests.support.interleaving.faults import NAMES, Faults
 from tests.support.interleaving.journal import Answer, Entry, Journal, Outcome
 from tests.support.interleaving.program import Abandon, Dispatch, Form, ReadLog, Rebuild, SendAgain, TakeSnapshot
-from tests.support.model_host import ModelHost
 from tests.support.random_commands import RunWriter
 from tests.support.snapshot_oracle import snapshot_json
 

@@ -18,9 +18,9 @@ from orchestrion.contracts.values import ActorKind, Instant
 from orchestrion.domain.decide import aggregate_of, decide
 from orchestrion.domain.decision import DecisionRequest, DraftEvent, Rejection
 from orchestrion.persistence.receipts import ReceiptRow
-from tests.support.admitted import admitted
+from orchestrion.testing.admitted import admitted
+from orchestrion.testing.model_host import ModelHost
 from tests.support.builders import at
-from tests.support.model_host import ModelHost
 
 Outcome: TypeAlias = Literal["sent", "refused"]
 

@@ -6,15 +6,13 @@ Also the state that such a host must reach: nothing without an owner, no request
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import Any
 
 from orchestrion.actors.providers.adapter import AgentConnection, SessionRequest
 from orchestrion.contracts.errors import ProviderUnavailable
-from orchestrion.contracts.values import Instant, Unset
+from orchestrion.contracts.values import Unset
 from orchestrion.runtime.runtime import Runtime
-from tests.support.builders import at
-from tests.support.model_host import ModelHost
+from orchestrion.testing.model_host import ModelHost
 
 
 class NoAgent:
@@ -26,21 +24,6 @@ class NoAgent:
     async def connect(self, request: SessionRequest) -> Any:
         raise ProviderUnavailable(f"no agent for {request.thread_id}")
         yield AgentConnection  # a context manager has a yield
-
-
-class CountingMint:
-    """Ids and instants in the order of the requests, over all lives."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._ids = count(1)
-        self._instants = count(1)
-
-    def now(self) -> Instant:
-        return at(next(self._instants))
-
-    def new_id(self) -> str:
-        return f"{self._prefix}id-{next(self._ids):06}"
 
 
 async def check_owned(runtime: Runtime) -> None:

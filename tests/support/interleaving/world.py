@@ -26,6 +26,8 @@ from orchestrion.persistence.decision_states import DECISION_PROJECTORS
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime
+from orchestrion.testing.counting_mint import CountingMint
+from orchestrion.testing.model_host import ModelHost
 from tests.support.interleaving.at_rest import check_at_rest, check_numbers, check_verified, write_alien
 from tests.support.interleaving.client import Client
 from tests.support.interleaving.faults import NAMES, Faults
@@ -55,8 +57,7 @@ from tests.support.interleaving.program import (
     Together,
 )
 from tests.support.interleaving.reader import Reader
-from tests.support.interleaving.surroundings import CountingMint, NoAgent, check_owned, wait_until_settled
-from tests.support.model_host import ModelHost
+from tests.support.interleaving.surroundings import NoAgent, check_owned, wait_until_settled
 from tests.support.snapshot_oracle import snapshot_json
 from tests.support.stage import SAFETY_NET_SECONDS
 
@@ -81,7 +82,7 @@ class World:
         self.journal = journal or Journal()
         prefix = "later-" if journal is not None else ""
         self._client = Client(self.journal, self._faults, prefix=prefix, is_dead=lambda: self._is_dead)
-        self._mint = CountingMint(prefix)
+        self._mint = CountingMint(prefix, step_seconds=1)
         self._readers: list[Reader] = []
         self._die = die
         self._program = program

@@ -19,8 +19,8 @@ from orchestrion.contracts.events import (
 )
 from orchestrion.contracts.ids import EventId, ProjectId, ProviderSessionId
 from orchestrion.contracts.values import Instant, Label
+from orchestrion.testing.given import given as given_steps
 from tests.support.builders import at, project_create, session_set, thread_create, turn_start
-from tests.support.scenario import given as given_steps
 from tests.support.strategies import persisted_events
 
 

@@ -10,6 +10,7 @@ from orchestrion.contracts.events import ThreadApprovalResponseRequested
 from orchestrion.contracts.values import ApprovalDecision, JsonObject
 from orchestrion.domain.decide import decide
 from orchestrion.domain.decision import DecisionRequest, DraftEvent, Rejection
+from orchestrion.testing.given import Given, given
 from tests.support.builders import (
     approval_requested,
     approval_resolved,
@@ -20,7 +21,6 @@ from tests.support.builders import (
     question_requested,
     thread_create,
 )
-from tests.support.scenario import Given, given
 
 SECRET = "correct horse battery staple"
 

@@ -8,6 +8,7 @@ from orchestrion.contracts.commands import Command
 from orchestrion.contracts.events import ProjectCreated, ProjectDeleted, ProjectMetaUpdated
 from orchestrion.contracts.ids import ProjectId
 from orchestrion.contracts.values import Label
+from orchestrion.testing.given import given
 from tests.support.builders import (
     at,
     project_create,
@@ -17,7 +18,6 @@ from tests.support.builders import (
     thread_create,
     thread_delete,
 )
-from tests.support.scenario import given
 
 
 def _created(default_model: str | None) -> ProjectCreated:

@@ -12,6 +12,7 @@ from orchestrion.contracts.events import (
 )
 from orchestrion.contracts.ids import CheckpointRef, MessageId, ThreadId, TurnId
 from orchestrion.contracts.values import Count
+from orchestrion.testing.given import given
 from tests.support.builders import (
     approval_requested,
     approval_respond,
@@ -27,7 +28,6 @@ from tests.support.builders import (
     thread_create,
     turn_start,
 )
-from tests.support.scenario import given
 
 THREAD = (project_create("p1"), thread_create("t1"))
 

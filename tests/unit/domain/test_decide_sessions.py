@@ -15,6 +15,7 @@ from orchestrion.contracts.events import (
 )
 from orchestrion.contracts.ids import ApprovalRequestId, MessageId, ThreadId, TurnId
 from orchestrion.contracts.values import ApprovalDecision, SessionStatus
+from orchestrion.testing.given import Sent, from_session, given
 from tests.support.builders import (
     activity,
     activity_append,
@@ -32,7 +33,6 @@ from tests.support.builders import (
     thread_delete,
     turn_start,
 )
-from tests.support.scenario import Sent, from_session, given
 
 THREAD = (project_create("p1"), thread_create("t1"))
 BOUND = (*THREAD, session_set("starting", provider_session_id="s1"))

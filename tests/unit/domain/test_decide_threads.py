@@ -14,6 +14,7 @@ from orchestrion.contracts.events import (
 )
 from orchestrion.contracts.ids import ProjectId, ThreadId
 from orchestrion.contracts.values import UNSET, ApprovalDecision, Label, SessionStatus
+from orchestrion.testing.given import given
 from tests.support.builders import (
     activity_append,
     approval_requested,
@@ -34,7 +35,6 @@ from tests.support.builders import (
     turn_interrupt,
     turn_start,
 )
-from tests.support.scenario import given
 
 THREAD = (project_create("p1"), thread_create("t1"))
 

@@ -14,6 +14,7 @@ from orchestrion.contracts.events import (
 from orchestrion.contracts.ids import MessageId, ThreadId, TurnId
 from orchestrion.contracts.values import UNSET, Count, Label, OpenedTurn, SessionStatus, Unset
 from orchestrion.domain.attachments import message_attachments_activity
+from orchestrion.testing.given import Outcome, Sent, given
 from tests.support.builders import (
     activity,
     activity_append,
@@ -29,7 +30,6 @@ from tests.support.builders import (
     turn_interrupt,
     turn_start,
 )
-from tests.support.scenario import Outcome, Sent, given
 
 THREAD = (project_create("p1"), thread_create("t1"))
 RUNNING = (*THREAD, turn_start(message_id="m1"), session_set("running", active_turn_id="turn-1"))

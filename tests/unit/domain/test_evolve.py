@@ -12,6 +12,8 @@ from orchestrion.contracts.ids import MessageId, ProjectId, ThreadId
 from orchestrion.contracts.values import SessionStatus
 from orchestrion.domain.evolve import evolve_project, evolve_thread
 from orchestrion.domain.state import ThreadState
+from orchestrion.testing.given import Sent, Step, given
+from orchestrion.testing.model_host import ModelHost
 from tests.support.builders import (
     activity,
     activity_append,
@@ -32,8 +34,6 @@ from tests.support.builders import (
     turn_interrupt,
     turn_start,
 )
-from tests.support.model_host import ModelHost
-from tests.support.scenario import Sent, Step, given
 
 THREAD = (project_create("p1"), thread_create("t1"))
 RUNNING = (*THREAD, turn_start(message_id="m1"), session_set("running", active_turn_id="turn-1"))

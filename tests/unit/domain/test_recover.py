@@ -21,6 +21,7 @@ from orchestrion.domain.recover import (
     UndeliveredIntent,
     recover,
 )
+from orchestrion.testing.given import given as given_log
 from tests.support.builders import (
     approval_requested,
     assistant_delta,
@@ -31,7 +32,6 @@ from tests.support.builders import (
     thread_create,
     turn_start,
 )
-from tests.support.scenario import given as given_log
 
 T1 = ThreadId("t1")
 TURN = TurnId("turn-1")

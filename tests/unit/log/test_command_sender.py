@@ -13,6 +13,7 @@ from orchestrion.contracts.errors import CommandIdReused, RuntimeStopped, StoreE
 from orchestrion.contracts.events import EventMetadata, ThreadActivityAppended
 from orchestrion.contracts.ids import CommandId, ProviderSessionId, runtime_id
 from orchestrion.domain.session_commands import IngestedCommand
+from orchestrion.testing.given import given
 from tests.support.builders import (
     activity,
     activity_append,
@@ -23,7 +24,6 @@ from tests.support.builders import (
     thread_create,
     thread_delete,
 )
-from tests.support.scenario import given
 from tests.support.scripted_agent import ModelDispatcher
 
 pytestmark = pytest.mark.anyio

@@ -47,8 +47,8 @@ from orchestrion.contracts.questions import Question
 from orchestrion.contracts.values import EPOCH, Answers
 from orchestrion.domain.session.inputs import AgentOver, AgentReport, OwnTurnBegan, TurnEnded
 from orchestrion.domain.session_commands import asked_id
+from orchestrion.testing.given import given
 from tests.support.builders import project_create, thread_create, turn_start
-from tests.support.scenario import given
 from tests.support.scripted_agent import ModelDispatcher, ScriptedAgent, run_of, start
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,8 @@ import pytest
 from orchestrion.actors.sessions.agent_run import AgentRun
 from orchestrion.actors.sessions.kept_agent import KeptAgent
 from orchestrion.contracts.events import ThreadActivityAppended
+from orchestrion.testing.given import given
 from tests.support.builders import project_create, thread_create
-from tests.support.scenario import given
 from tests.support.scripted_agent import ModelDispatcher, ScriptedAgent, run_of, start
 
 pytestmark = pytest.mark.anyio

@@ -15,8 +15,8 @@ from orchestrion.contracts.events import PersistedEvent, ThreadTurnStartRequeste
 from orchestrion.contracts.ids import ThreadId
 from orchestrion.domain.session import inputs as on
 from orchestrion.domain.session.effects import CaptureBaseline
+from orchestrion.testing.given import given
 from tests.support.builders import project_create, thread_create, turn_start
-from tests.support.scenario import given
 
 pytestmark = pytest.mark.anyio
 

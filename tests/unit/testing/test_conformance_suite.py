@@ -18,6 +18,7 @@ def rules_of(scenario: Callable[..., Any]) -> list[str]:
     return [rule for mark in marks if mark.name == "rule" for rule in mark.args]
 
 
+@pytest.mark.spec("E54")
 def test_every_scenario_proves_one_rule_that_is_known() -> None:
     rules = {name: rules_of(scenario) for name, scenario in scenarios().items()}
     assert {name: found for name, found in rules.items() if len(found) != 1 or found[0] not in RULES} == {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from orchestrion.contracts.admission import AdmittedCommand, admit, admit_own
-from orchestrion.contracts.commands import Command, InternalCommand
-from orchestrion.contracts.ids import is_runtime_id
-from orchestrion.contracts.values import ActorKind
+from ..contracts.admission import AdmittedCommand, admit, admit_own
+from ..contracts.commands import Command, InternalCommand
+from ..contracts.ids import is_runtime_id
+from ..contracts.values import ActorKind
 
 
 def admitted(command: Command, actor: ActorKind) -> AdmittedCommand:

@@ -11,18 +11,20 @@ from collections.abc import Iterable
 
 import attrs
 
-from orchestrion.contracts.commands import CLIENT_COMMANDS, Command
-from orchestrion.contracts.events import (
+from ..contracts.commands import CLIENT_COMMANDS, Command
+from ..contracts.events import (
     EventMetadata,
+    EventPayload,
     LoggedEvent,
     PersistedEvent,
+    ProjectPayload,
     ThreadCreated,
     ThreadDeleted,
     ThreadMessageSent,
     ThreadReverted,
     ThreadTurnStartRequested,
 )
-from orchestrion.contracts.ids import (
+from ..contracts.ids import (
     ApprovalRequestId,
     CommandId,
     EventId,
@@ -31,13 +33,13 @@ from orchestrion.contracts.ids import (
     ThreadId,
     TurnId,
 )
-from orchestrion.contracts.values import ActorKind, AggregateKind, Label
-from orchestrion.domain.decide import aggregate_of, decide
-from orchestrion.domain.decision import DecisionRequest, DraftEvent, Rejection
-from orchestrion.domain.evolve import evolve_message, evolve_project, evolve_thread
-from orchestrion.domain.state import MessageFact, ProjectState, ThreadState
-from tests.support.admitted import admitted
-from tests.support.builders import at
+from ..contracts.values import ActorKind, AggregateKind, Label
+from ..domain.decide import aggregate_of, decide
+from ..domain.decision import DecisionRequest, DraftEvent, Rejection
+from ..domain.evolve import evolve_message, evolve_project, evolve_thread
+from ..domain.state import MessageFact, ProjectState, ThreadState
+from .admitted import admitted
+from .counting_mint import at
 
 NO_METADATA = EventMetadata()
 
@@ -118,6 +120,28 @@ class ModelHost:
         for event in events:
             self.append(event)
         return events
+
+    def append_payload(self, payload: EventPayload) -> None:
+        """Append an event that no command led to."""
+        kind: AggregateKind = "project" if isinstance(payload, ProjectPayload) else "thread"
+        stream_id = payload.project_id if isinstance(payload, ProjectPayload) else payload.thread_id
+        self.append(
+            PersistedEvent(
+                sequence=self.head + 1,
+                event_id=EventId(f"event-{self.head + 1}"),
+                aggregate_kind=kind,
+                stream_id=stream_id,
+                stream_version=self._version(kind, stream_id) + 1,
+                event_type=payload.event_type,
+                occurred_at=at(self._dispatched),
+                command_id=None,
+                causation_event_id=None,
+                correlation_id=None,
+                actor_kind="server",
+                payload=payload,
+                metadata=NO_METADATA,
+            )
+        )
 
     def append(self, event: PersistedEvent) -> None:
         """Fold an event that continues the log."""

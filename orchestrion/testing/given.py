@@ -1,4 +1,8 @@
-"""given(…).when(command).then(…): the shape of a decider's test."""
+"""given(…).when(command).then(…): what a command leads to after commands and events, without a runtime.
+
+Commands are admitted and decided as a runtime does it, in memory. Ids and instants are counted, so that the same steps
+give equal events.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ from typing import TypeAlias
 
 import attrs
 
-from orchestrion.contracts.commands import Command
-from orchestrion.contracts.events import EventMetadata, EventPayload, PersistedEvent
-from orchestrion.contracts.ids import ProviderSessionId
-from orchestrion.domain.decision import Rejection
-from tests.support.model_host import NO_METADATA, ModelHost
+from ..contracts.commands import Command
+from ..contracts.events import EventMetadata, EventPayload, PersistedEvent
+from ..contracts.ids import ProviderSessionId
+from ..domain.decision import Rejection
+from .model_host import NO_METADATA, ModelHost
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +26,7 @@ class Sent:
     metadata: EventMetadata = NO_METADATA
 
 
-Step: TypeAlias = Command | Sent | PersistedEvent
+Step: TypeAlias = Command | Sent | PersistedEvent | EventPayload
 
 
 def from_session(provider_session_id: str) -> EventMetadata:
@@ -32,6 +36,8 @@ def from_session(provider_session_id: str) -> EventMetadata:
 
 @attrs.frozen
 class Outcome:
+    """What a command led to: events, or a rejection. `host` is the log after it."""
+
     host: ModelHost
     result: list[PersistedEvent] | Rejection
 
@@ -63,19 +69,28 @@ class Outcome:
 
 @attrs.frozen
 class Given:
+    """A log in memory, and the states that it leads to."""
+
     host: ModelHost
 
     def when(self, command: Command, *, caused_by: str | None = None, metadata: EventMetadata = NO_METADATA) -> Outcome:
+        """Dispatch a command. What it leads to is part of the log from now on.
+
+        Raises:
+            InvalidCommand: it is not well formed.
+        """
         return Outcome(self.host, self.host.dispatch(command, caused_by=caused_by, metadata=metadata))
 
 
 def given(*steps: Step) -> Given:
-    """A host after these commands (each of them accepted) and events."""
+    """A log after these commands, each of them accepted, and these events, whole or as payloads."""
     host = ModelHost()
     for step in steps:
         match step:
             case PersistedEvent():
                 host.append(step)
+            case _ if isinstance(step, EventPayload):
+                host.append_payload(step)
             case Sent():
                 _accepted(host, step)
             case _:
