@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "agents": "List the agents that can be named, their versions and logins.",
     "attachment": "Write the bytes of a stored attachment to a file.",
     "backup": "Write a consistent copy of a database.",
+    "chat": "Talk with an agent.",
     "checkpoints": "List, preview, restore or prune the captures of workspaces.",
     "demo": "Show a turn, a killed host, recovery and a resumed agent.",
     "dispatch": "Dispatch commands from standard input, JSON Lines in and out.",

@@ -1,4 +1,4 @@
-"""A directory with a workspace and a database, in which `orchestrion run` runs turns as processes."""
+"""A directory with a workspace and a database, in which `orchestrion run` and `chat` run turns as processes."""
 
 from __future__ import annotations
 
@@ -41,9 +41,21 @@ class Desk:
     @contextmanager
     def started(self, *arguments: str, under: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
         """A running turn, started by the command `under`; it is killed at the end of the block."""
-        command = [*under, sys.executable, "-m", "orchestrion", "run", str(self.database), "--agent", "rehearsal"]
+        with self.process("run", str(self.database), *arguments, under=under) as process:
+            yield process
+
+    @contextmanager
+    def chat(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A running `orchestrion chat`; it is killed at the end of the block."""
+        with self.process("chat", "--db", str(self.database), *arguments) as process:
+            yield process
+
+    @contextmanager
+    def process(self, *arguments: str, under: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+        """A command with the rehearsal agent in the workspace."""
+        command = [*under, sys.executable, "-m", "orchestrion", *arguments]
         process = subprocess.Popen(
-            [*command, "--workspace", str(self.workspace), *arguments],
+            [*command, "--agent", "rehearsal", "--workspace", str(self.workspace)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

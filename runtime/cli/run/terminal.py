@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 import anyio
 
 from ....contracts.values import ApprovalDecision
+from ...handles import Approval as RequestedApproval
 from ..command_lines import CommandLines
 from ..output import print_line, stderr_console
 
@@ -62,6 +63,18 @@ class Terminal:
             return "decline"
         async with self._asking:
             return await self._ask(question)
+
+    async def decide_request(self, approval: RequestedApproval) -> ApprovalDecision:
+        return await self.decide(approval.summary)
+
+    async def read_prompt(self) -> str | None:
+        """The next line that the user types, None at the end of the input. Where nobody types, no mark is printed."""
+        if sys.stdin.isatty():
+            self.end_line()
+            sys.stderr.write("> ")
+            sys.stderr.flush()
+        line = await self._lines.next_line()
+        return None if line is None else line.decode(errors="replace")
 
     async def _ask(self, question: str) -> ApprovalDecision:
         while True:
