@@ -14,6 +14,7 @@ from hypothesis import Phase, settings
 
 from tests.support.environment import clean_environment
 from tests.support.examples import VARIABLE
+from tests.support.frames import check_frames, forget_connections
 from tests.support.orphans import pytest_configure, pytest_sessionfinish, pytest_terminal_summary
 from tests.support.signals import restore_signals
 
@@ -63,6 +64,14 @@ def blockbuster() -> Iterator[None]:
     """Assert that nothing in the test uses SQLite on the event loop."""
     with sqlite_off_the_loop():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _frames_are_counted() -> Iterator[None]:
+    """Each message of an agent leads to an event or is counted, in every test with an agent."""
+    forget_connections()
+    yield
+    check_frames()
 
 
 @pytest.fixture(autouse=True)

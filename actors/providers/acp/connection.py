@@ -58,6 +58,8 @@ class AcpConnection(StdioConnection):
         self._session_id: ProviderThreadId | None = None
         self._agent = AgentFeatures()
         self._replay: Replay | None = None
+        self._early_messages = 0
+        """Notifications before the session was open: they are of no conversation."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -156,6 +158,8 @@ class AcpConnection(StdioConnection):
                 await self._perform(self._become(conversation.take_update(params)), of=params)
             case Notification(method=method) if conversation is not None:
                 await self._perform(self._become(conversation.count_unknown_method(method)))
+            case Notification():
+                self._early_messages += 1
 
     def _note_session_update(self, message: JsonObject) -> None:
         """Keep what an update reports about the session: its options, its mode, that history is still replayed."""
@@ -175,6 +179,7 @@ class AcpConnection(StdioConnection):
 
     def _report_options(self) -> None:
         for event in self._become(self._opened().set_options(self._options)).events:
+            self.ledger.note_effect()
             self._events.put_nowait(event)
 
     async def _wait_for_quiet(self) -> None:
@@ -221,6 +226,10 @@ class AcpConnection(StdioConnection):
                         detail={"mode": wanted},
                     )
                 )
+
+    @property
+    def _ignored_total(self) -> int:
+        return self._early_messages + (0 if self._conversation is None else self._conversation.ignored.total)
 
     def _abandon_turn(self) -> Iterable[ProviderRuntimeEvent]:
         return () if self._conversation is None else self._become(self._conversation.abandon_turn()).events

@@ -128,7 +128,14 @@ class AcpConversation:
         return begun, RpcStep(events=ended)
 
     def take_update(self, params: Any) -> tuple[AcpConversation, RpcStep]:
-        """Take a `session/update` notification. An unknown kind is counted and reported (`IgnoredFrames`)."""
+        """Take a `session/update` notification. One without an event is counted (`IgnoredFrames`)."""
+        after, step = self._take_update(params)
+        if step.events or after.ignored is not self.ignored:
+            return after, step
+        kind = text_of(object_of(object_of(params).get("update")).get("sessionUpdate"))
+        return attrs.evolve(after, ignored=after.ignored.skip(f"replayed {kind}" if self.replaying else kind)), step
+
+    def _take_update(self, params: Any) -> tuple[AcpConversation, RpcStep]:
         message = object_of(params)
         update = object_of(message.get("update"))
         is_own = message.get("sessionId") == self.session_id

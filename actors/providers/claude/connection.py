@@ -203,17 +203,27 @@ class ClaudeConnection(ProcessConnection):
     async def _handle(self, message: JsonObject | Malformed) -> None:
         if isinstance(message, Malformed):
             await self._report_malformed(message)
-        elif message.get("type") == REFUSED:
+            return
+        with self.ledger.count(lambda: self._conversation.ignored.total):
+            await self._handle_message(message)
+
+    async def _handle_message(self, message: JsonObject) -> None:
+        if message.get("type") == REFUSED:
             assert self._tasks is not None, "a connection reads in its own tasks"
+            self.ledger.note_effect()
             self._tasks.start_soon(self._send_refusal, object_of(message.get("answer")))
         elif message.get("type") in _CONTROL:
             response = object_of(message.get("response"))
+            self.ledger.note_effect()
             if not self._own_requests.settle(response):
                 await self._transport.forward(message)
         elif not self._opened and message.get("type") == "result" and message.get("is_error") is True:
+            self.ledger.note_effect()
             self._refusal = claude_failure(message)
         else:
             self._conversation, step = self._conversation.take_message(message)
+            if step.events or step.interrupt:
+                self.ledger.note_effect()
             for event in step.events:
                 await self._events.put(event)
             if step.interrupt:

@@ -10,7 +10,7 @@ from ..loose_json import object_of, text_of
 from ..redaction import plain
 from .session import ClaudeSession
 
-__all__ = ["SILENT", "SILENT_SYSTEM", "begins_turn", "compaction_notice", "move_notice", "retry_report"]
+__all__ = ["SILENT", "SILENT_SYSTEM", "begins_turn", "compaction_notice", "kind_of", "move_notice", "retry_report"]
 
 SILENT: Final = frozenset(
     {
@@ -25,6 +25,14 @@ SILENT_SYSTEM: Final = frozenset(
         *("post_turn_summary", "local_command_output", "background_tasks_changed"),
     }
 )
+
+
+def kind_of(message: JsonObject) -> str:
+    """The kind of a message, as messages without events are counted by it."""
+    kind = text_of(message.get("type"))
+    inner = message.get("subtype") if kind == "system" else object_of(message.get("event")).get("type")
+    of_subagent = " of a sub-agent" if message.get("parent_tool_use_id") is not None else ""
+    return "/".join(part for part in (kind, text_of(inner)) if part) + of_subagent
 
 
 def begins_turn(message: JsonObject) -> bool:

@@ -38,7 +38,7 @@ from ....contracts.values import ApprovalDecision, Instant, JsonObject
 from ..ignored_frames import IgnoredFrames
 from ..loose_json import list_of, object_of, text_of
 from .failures import lifted_at
-from .messages import SILENT, SILENT_SYSTEM, begins_turn, compaction_notice, move_notice, retry_report
+from .messages import SILENT, SILENT_SYSTEM, begins_turn, compaction_notice, kind_of, move_notice, retry_report
 from .open_permissions import OpenPermissions
 from .plans import PLANNING_TOOLS, TaskList
 from .session import ClaudeSession
@@ -104,7 +104,13 @@ class ClaudeConversation:
         return attrs.evolve(self if self.is_agents else self._without_turn(), prompt=prompt_uuid)
 
     def take_message(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
-        """Take a message other than a control message. A message of an unknown kind is counted."""
+        """Take a message other than a control message. One without an event is counted (`IgnoredFrames`)."""
+        after, step = self._begin_or_take(message)
+        if step.events or step.interrupt or after.ignored is not self.ignored:
+            return after, step
+        return attrs.evolve(after, ignored=after.ignored.skip(kind_of(message))), step
+
+    def _begin_or_take(self, message: JsonObject) -> tuple[Self, ClaudeStep]:
         if self.running or not begins_turn(message):
             return self._take(message)
         after, step = attrs.evolve(self._without_turn(), is_agents=True)._take(message)

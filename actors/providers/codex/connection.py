@@ -54,6 +54,8 @@ class CodexConnection(StdioConnection):
         self._conversation: CodexConversation | None = None
         self._watch = TurnWatch()
         self._is_open = anyio.Event()
+        self._early_messages = 0
+        """Notifications before the thread was open: they are of no conversation."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -172,7 +174,9 @@ class CodexConnection(StdioConnection):
         conversation = self._conversation
         match message:
             case Notification(method=method, params=params):
-                if conversation is not None:
+                if conversation is None:
+                    self._early_messages += 1
+                else:
                     await self._perform(self._become(conversation.take_notification(method, params)), of=params)
             case Request(id=request_id, method=method, params=params):
                 step = None
@@ -182,6 +186,10 @@ class CodexConnection(StdioConnection):
                     await self._refuse(message)
                 else:
                     await self._perform(step)
+
+    @property
+    def _ignored_total(self) -> int:
+        return self._early_messages + (0 if self._conversation is None else self._conversation.ignored.total)
 
     def _abandon_turn(self) -> Iterable[ProviderRuntimeEvent]:
         return () if self._conversation is None else self._become(self._conversation.abandon_turn()).events

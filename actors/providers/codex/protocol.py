@@ -122,7 +122,16 @@ class CodexConversation:
         return (self._with_turn(id=turn_id) if self.turn.id is None else self), RpcStep()
 
     def take_notification(self, method: str, params: Any) -> tuple[CodexConversation, RpcStep]:
-        """Take a notification. One with an unknown method is counted, one about another thread is ignored."""
+        """Take a notification. One without an event is counted (`IgnoredFrames`)."""
+        after, step = self._take_notification(method, params)
+        if step.events or step.calls or after.ignored is not self.ignored:
+            return after, step
+        is_other = object_of(params).get("threadId") not in (None, self.thread_id)
+        return attrs.evolve(
+            after, ignored=after.ignored.skip(f"{method} of another thread" if is_other else method)
+        ), step
+
+    def _take_notification(self, method: str, params: Any) -> tuple[CodexConversation, RpcStep]:
         message = object_of(params)
         if method == "account/rateLimits/updated":
             return attrs.evolve(self, lifted_at=resets_at(object_of(message.get("rateLimits")))), RpcStep()

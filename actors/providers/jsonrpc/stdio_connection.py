@@ -62,6 +62,11 @@ class StdioConnection(ProcessConnection):
     async def _handle_message(self, message: Request | Notification) -> None:
         """Handle a message of the agent."""
 
+    @property
+    @abstractmethod
+    def _ignored_total(self) -> int:
+        """How many messages the conversation has counted by kind, because they led to no event."""
+
     @abstractmethod
     def _abandon_turn(self) -> Iterable[ProviderRuntimeEvent]:
         """End the turn of an agent that is gone; returns the last events of it."""
@@ -74,6 +79,8 @@ class StdioConnection(ProcessConnection):
 
         Only bounded events are held meanwhile. `of` is the message's content, which is emptied.
         """
+        if step.events or step.notifications or step.answers or step.calls:
+            self.ledger.note_effect()
         events = [bounded_event(event) for event in step.events]
         step = attrs.evolve(step, events=())
         if isinstance(of, dict):
@@ -115,9 +122,11 @@ class StdioConnection(ProcessConnection):
         elif isinstance(message, Malformed):
             await self._report_malformed(message)
         else:
-            await self._handle_message(message)
+            with self.ledger.count(lambda: self._ignored_total):
+                await self._handle_message(message)
 
     async def _refuse(self, request: Request) -> None:
+        self.ledger.note_effect()
         with self._write_deadline():
             await self._peer.refuse(request.id, METHOD_NOT_FOUND, f"this client does not offer {request.method}")
 

@@ -17,6 +17,7 @@ from anyio.abc import ObjectReceiveStream
 from ....contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
 from ..adapter import ProcessIdentity, SessionRequest
 from ..event_queue import EventQueue
+from ..frame_ledger import FrameLedger
 from ..json_lines import Malformed
 from .agent_process import AgentProcess, agent_process
 from .launch import Launch
@@ -65,6 +66,7 @@ class ProcessConnection(ABC):
         self._deadline_seconds = deadline_seconds
         self._events = EventQueue(_EVENT_CAPACITY)
         self._malformed_reports = 0
+        self.ledger = FrameLedger()
         self._end_requested = False
         self._over = False
 
@@ -118,6 +120,8 @@ class ProcessConnection(ABC):
             self._end_requested = True
 
     async def _report_malformed(self, line: Malformed) -> None:
+        self.ledger.received += 1
+        self.ledger.malformed += 1
         self._malformed_reports += 1
         if self._malformed_reports <= _MALFORMED_REPORTS:
             await self._events.put(

@@ -509,6 +509,6 @@ class TestBetweenTurns:
             {"type": "system", "subtype": "compact_boundary", "compact_metadata": {"trigger": "auto"}},
         )
         assert isinstance(ignored, SessionNotice)
-        assert (ignored.kind, ignored.detail) == ("frames.ignored", {"kinds": {"of tomorrow": 1}})
+        assert (ignored.kind, ignored.detail["kinds"]) == ("frames.ignored", {"of tomorrow": 1})
         assert isinstance(compacted, SessionNotice)
         assert compacted.detail == {"trigger": "auto"}
