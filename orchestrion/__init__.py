@@ -67,7 +67,7 @@ _NAMES = {
         "ProviderItemId ProviderSessionId ProviderThreadId ProviderTurnId QuestionId ThreadId TurnId"
     ),
     ".contracts.provider_events": (
-        "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved CheckpointCaptured "
+        "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved AttachmentProduced CheckpointCaptured "
         "MessageCompleted MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent QuestionRequested "
         "ReasoningCompleted RequestKind RuntimeErrorReported SessionChoice SessionExited "
         "SessionInfoUpdated SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted "

@@ -141,6 +141,7 @@ from .contracts.provider_events import ApprovalKind as ApprovalKind
 from .contracts.provider_events import ApprovalOption as ApprovalOption
 from .contracts.provider_events import ApprovalRequested as ApprovalRequested
 from .contracts.provider_events import ApprovalResolved as ApprovalResolved
+from .contracts.provider_events import AttachmentProduced as AttachmentProduced
 from .contracts.provider_events import CheckpointCaptured as CheckpointCaptured
 from .contracts.provider_events import MessageCompleted as MessageCompleted
 from .contracts.provider_events import MessageDelta as MessageDelta

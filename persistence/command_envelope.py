@@ -46,8 +46,9 @@ class CommandEnvelope:
         caused_by: EventId | None = None,
         correlation_id: CommandId | None = None,
         metadata: EventMetadata = NO_METADATA,
+        blobs: tuple[Blob, ...] = (),
     ) -> Self:
-        """The envelope of a command that was admitted from `actor`."""
+        """The envelope of a command that was admitted from `actor`, with `blobs` beside those of its own."""
         return cls(
             command=admitted.command,
             fingerprint=admitted.fingerprint,
@@ -57,5 +58,5 @@ class CommandEnvelope:
             caused_by=caused_by,
             correlation_id=correlation_id,
             metadata=metadata,
-            blobs=admitted.blobs,
+            blobs=(*admitted.blobs, *blobs),
         )

@@ -64,7 +64,12 @@ class CommandSender:
             self._note_void(ingested, error)
             return None
         envelope = CommandEnvelope.of(
-            admitted, "provider", caused_by=caused_by, correlation_id=correlation_id, metadata=ingested.metadata
+            admitted,
+            "provider",
+            caused_by=caused_by,
+            correlation_id=correlation_id,
+            metadata=ingested.metadata,
+            blobs=ingested.blobs,
         )
         give_up_at = anyio.current_time() + self._storage_deadline
         failures = 0

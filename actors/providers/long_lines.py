@@ -16,6 +16,13 @@ from typing import Any, Final
 __all__ = ["HEAD_BYTES", "MAX_KEPT_ENTRIES", "LongLine", "shed_entries"]
 
 _MAX_TEXT: Final = 1024 * 1024
+_BESIDE_IMAGES: Final = 256 * 1024
+"""What is left of a line's room for all but its images."""
+_IMAGE: Final = re.compile(
+    rb"(?:data:image\\?/[a-z0-9.+-]{1,20};base64,)?(?:iVBORw0KGgo|\\?/9j\\?/|R0lGOD|UklGR)", re.IGNORECASE
+)
+"""How the base64 of a PNG, JPEG, GIF or WebP file begins: it is of no use in part."""
+_LONGEST_BEGINNING: Final = 64
 _MAX_ENTRIES: Final = 512 * 1024
 """Entries of lists and objects; each takes about a hundred bytes after it is parsed."""
 MAX_KEPT_ENTRIES: Final = 32 * 1024
@@ -85,8 +92,13 @@ class LongLine:
         end = found.end() if found else at
         self._entries += sum(data.count(separator, at, end) for separator in _SEPARATORS)
         if end < len(data):
+            if len(data) - end < _LONGEST_BEGINNING:  # a text that has hardly begun: what it is shows with more of it
+                self._keep(data[at:end])
+                self._rest = data[end:]
+                return len(data)
             self._is_within_text, end = True, end + 1
-            self._text_left, self._cut = min(_MAX_TEXT, self._left // 2), 0
+            room = self._left - _BESIDE_IMAGES if _IMAGE.match(data, end) else min(_MAX_TEXT, self._left // 2)
+            self._text_left, self._cut = room, 0
         self._keep(data[at:end])
         return end
 

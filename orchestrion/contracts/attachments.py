@@ -30,7 +30,6 @@ from .values import (
 _DATA_URL: Final = re.compile(r"data:(?P<type>[^;,]*)(?:;(?!base64,)[^;,]+)*;base64,")
 _MIME_TYPE: Final = re.compile(r"image/[A-Za-z0-9!#$&^_.+-]+")
 _ALIASES: Final = {"image/jpg": "image/jpeg"}
-_LONGEST_SIGNATURE: Final = 12
 
 
 class AttachmentInvalid(ValueError):
@@ -49,7 +48,7 @@ def attachment_of(content: bytes, *, name: str, mime_type: str | None = None) ->
     """
     if not 0 < len(content) <= MAX_ATTACHMENT_BYTES:
         raise InvalidRequest("content", f"expected 1 to {MAX_ATTACHMENT_BYTES} bytes, found {len(content)}")
-    media_type = mime_type or _signature(content[:_LONGEST_SIGNATURE])
+    media_type = mime_type or image_type(content)
     if media_type is None:
         raise InvalidRequest("mimeType", f"the type of {name!r} cannot be told from its content: give the media type")
     return Attachment(
@@ -122,7 +121,7 @@ def _content_of(attachment: Attachment) -> bytes:
         raise AttachmentInvalid("dataUrl", "it has no data")
     if len(content) != attachment.size_bytes:
         raise AttachmentInvalid("sizeBytes", f"is {attachment.size_bytes}, the data has {len(content)} bytes")
-    found, expected = _signature(content[:_LONGEST_SIGNATURE]), _ALIASES.get(stated, stated)
+    found, expected = image_type(content), _ALIASES.get(stated, stated)
     if found != expected and (found is not None or expected in _SIGNED):
         raise AttachmentInvalid(
             "dataUrl", f"mimeType is {attachment.mime_type!r}, the data is {found or 'something else'}"
@@ -133,16 +132,16 @@ def _content_of(attachment: Attachment) -> bytes:
 _SIGNED: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
-def _signature(beginning: bytes) -> str | None:
-    """The type of image that begins with these bytes, where it is one of the four."""
-    match beginning:
-        case _ if beginning.startswith(b"\x89PNG\r\n\x1a\n"):
+def image_type(content: bytes) -> str | None:
+    """The type of an image, where it begins as a PNG, JPEG, GIF or WebP file does."""
+    match content:
+        case _ if content.startswith(b"\x89PNG\r\n\x1a\n"):
             return "image/png"
-        case _ if beginning.startswith(b"\xff\xd8\xff"):
+        case _ if content.startswith(b"\xff\xd8\xff"):
             return "image/jpeg"
-        case _ if beginning.startswith((b"GIF87a", b"GIF89a")):
+        case _ if content.startswith((b"GIF87a", b"GIF89a")):
             return "image/gif"
-        case _ if beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP":
+        case _ if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
             return "image/webp"
         case _:
             return None

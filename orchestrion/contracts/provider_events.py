@@ -102,6 +102,16 @@ class ToolCompleted:
 
 
 @attrs.frozen(kw_only=True)
+class AttachmentProduced:
+    """An image that the agent made or showed, at most 10 MiB. `item` is the message or tool call that it belongs to."""
+
+    item: ProviderItemId | None = None
+    name: str = ""
+    media_type: str
+    content: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class PlanUpdated:
     summary: str
     detail: JsonObject = attrs.field(factory=dict)
@@ -277,6 +287,7 @@ ProviderRuntimeEvent: TypeAlias = (
     | ToolStarted
     | ToolUpdated
     | ToolCompleted
+    | AttachmentProduced
     | PlanUpdated
     | ReasoningCompleted
     | ApprovalRequested

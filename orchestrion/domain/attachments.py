@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ..contracts.blobs import is_digest
+from ..contracts.blobs import Blob, is_digest
 from ..contracts.ids import ActivityId, MessageId, TurnId, runtime_id
 from ..contracts.read_model import AttachmentView
 from ..contracts.values import Activity, Digest, Instant, JsonObject, Label, StoredAttachment
@@ -42,6 +42,11 @@ def message_attachments_activity(
         turn_id=turn_id,
         created_at=now,
     )
+
+
+def stored_payload(name: str, media_type: str, blob: Blob) -> JsonObject:
+    """The payload of an activity `attachment.stored`, without what the attachment belongs to."""
+    return _attachment_json(name, media_type, len(blob.content), blob.digest)
 
 
 def attachments_in(activity: object) -> tuple[AttachmentView, ...]:

@@ -21,6 +21,7 @@ from ..contracts.provider_events import (
     MAX_OPTIONS,
     ApprovalOption,
     ApprovalRequested,
+    AttachmentProduced,
     MessageCompleted,
     MessageDelta,
     NoticeKind,
@@ -40,7 +41,7 @@ from ..contracts.provider_events import (
     UsageUpdated,
 )
 from ..contracts.text_repair import bounded_text, repaired
-from ..contracts.values import MAX_ERROR_BYTES, JsonObject
+from ..contracts.values import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENT_NAME, MAX_ERROR_BYTES, JsonObject
 from .question_bounds import bounded_questions, size_of
 
 MAX_DETAIL_BYTES: Final = 56 * 1024
@@ -55,6 +56,7 @@ MAX_TOKENS: Final = 10**12
 MAX_COST_USD: Final = 10.0**9
 """Beyond these a count is no report of what a turn used, and a sum over turns could overflow."""
 _DIGEST_BYTES: Final = 16
+_MEDIA_TYPE_CHARACTERS: Final = 120
 _OPTION_KEYS_BYTES: Final = len('"id":"name":"kind":')
 _TOKEN_COUNTS: Final = (
     *("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens"),
@@ -69,6 +71,8 @@ def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
             return event if _is_short(event.item) else attrs.evolve(event, item=_item(event.item))
         case ToolStarted() | ToolUpdated() | ToolCompleted():
             return attrs.evolve(event, item=_item(event.item), title=_title(event.title), detail=_detail(event.detail))
+        case AttachmentProduced():
+            return _attachment(event)
         case PlanUpdated():
             return attrs.evolve(event, summary=_title(event.summary), detail=_detail(event.detail))
         case ReasoningCompleted():
@@ -123,11 +127,31 @@ def event_size(event: ProviderRuntimeEvent) -> int:
             return _size(event.detail) + sum(map(size_of, event.questions))
         case ReasoningCompleted():
             return len(event.text)
+        case AttachmentProduced():
+            return len(event.content)
         case SessionInfoUpdated():
             choices = (*event.modes, *event.models, *event.commands, *event.logins)
             return sum(len(one.id) + len(one.name) + len(one.description or "") for one in choices)
         case _:
             return 0
+
+
+def _attachment(event: AttachmentProduced) -> AttachmentProduced | SessionNotice:
+    """An attachment that can be stored; a notice in place of one that is empty or too large."""
+    size = len(event.content)
+    media_type = repaired(event.media_type)[:_MEDIA_TYPE_CHARACTERS]
+    if not 0 < size <= MAX_ATTACHMENT_BYTES:
+        return SessionNotice(
+            kind="session.notice",
+            summary=f"An image of the agent was left out: it has {size} bytes, at most {MAX_ATTACHMENT_BYTES}",
+            detail={"mediaType": media_type, "size": size},
+        )
+    return attrs.evolve(
+        event,
+        item=None if event.item is None else _item(event.item),
+        name=repaired(event.name)[:MAX_ATTACHMENT_NAME],
+        media_type=media_type,
+    )
 
 
 def _size(data: object) -> int:

@@ -10,11 +10,13 @@ from typing import Final
 
 import attrs
 
+from ..contracts.blobs import blob_of
 from ..contracts.commands import ThreadTurnDiffComplete
 from ..contracts.events import EventMetadata
 from ..contracts.ids import CommandId, ThreadId, TurnId, runtime_id
 from ..contracts.provider_events import (
     ApprovalResolved,
+    AttachmentProduced,
     CheckpointCaptured,
     MessageCompleted,
     MessageDelta,
@@ -37,6 +39,7 @@ from ..contracts.values import (
 from .activities import append_activity
 from .agent_activities import activity_of
 from .agent_messages import complete_message, complete_messages, continue_message
+from .attachments import ATTACHMENT_STORED, stored_payload
 from .failures import NO_REASON_GIVEN, TURN_FAILED, WAY_TO_START_AFRESH, failure_payload
 from .session_commands import (
     IngestedCommand,
@@ -118,6 +121,8 @@ def _ingest(
             return fatal, (*commands, *ending)
         case CheckpointCaptured():
             return _sent(state, *checkpoint_commands(state.thread_id, state.provider_session_id, event, now))
+        case AttachmentProduced():
+            return _sent(state, _attachment_stored(state, event, now))
         case ApprovalResolved():
             return _sent(closed(state, event.request), activity_of(state, event, now))
         case _:
@@ -227,6 +232,28 @@ def _exit(state: IngestState, event: SessionExited, now: Instant) -> tuple[Inges
     died = activity(ended, now, tone="error", kind="runtime.error", summary=error, payload=payload, outside_turn=True)
     after, commands = _end_turn(numbered(ended, died), "error", now, _EndCause(error, "agent_crashed"))
     return after, (died, *commands)
+
+
+def _attachment_stored(state: IngestState, event: AttachmentProduced, now: Instant) -> IngestedCommand:
+    """The activity that refers to an agent's attachment, with its bytes beside it."""
+    blob = blob_of(event.content)
+    name = event.name or event.media_type.replace("/", ".").partition("+")[0]
+    message = None if event.item is None else state.open_message(event.item)
+    belongs_to: JsonObject = {}
+    if message is not None:
+        belongs_to = {"messageId": message.id}
+    elif event.item is not None:
+        belongs_to = {"itemId": event.item}
+    command = activity(
+        state,
+        now,
+        tone="info",
+        kind=ATTACHMENT_STORED,
+        summary=f"{name} ({len(event.content)} bytes)",
+        payload={**stored_payload(name, event.media_type, blob), **belongs_to},
+        item=event.item,
+    )
+    return attrs.evolve(command, blobs=(blob,))
 
 
 def _reason(reason: FailureReason | None) -> JsonObject:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import attrs
 
+from ..contracts.blobs import Blob
 from ..contracts.commands import InternalCommand, ThreadSessionSet
 from ..contracts.events import EventMetadata
 from ..contracts.ids import (
@@ -110,10 +111,11 @@ class IngestState:
 
 @attrs.frozen(kw_only=True)
 class IngestedCommand:
-    """An internal command with the metadata that travels beside it."""
+    """An internal command with the metadata that travels beside it, and the attachments that it refers to."""
 
     command: InternalCommand
     metadata: EventMetadata
+    blobs: tuple[Blob, ...] = ()
 
 
 def session_set(

@@ -71,6 +71,12 @@ class ClaudeCase(ProviderCase):
     def recall(self) -> str:
         return self.prompt("recall", {"history": True})
 
+    def see_images(self) -> str:
+        return self.prompt("see", {"images": True})
+
+    def show_image(self, path: str) -> str:
+        return self.use("Read", file_path=str(self._workspace / path))
+
     def use(self, tool: str, **given: Any) -> str:
         """Says something, uses the tool, and says that it is done."""
         return self.prompt(f"use {tool}", {"text": "Let me see."}, {"tool_call": {"name": tool, "arguments": given}})

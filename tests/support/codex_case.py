@@ -117,6 +117,9 @@ class CodexCase(ProviderCase):
     def recall(self) -> str:
         return self.prompt("recall", {"history": True})
 
+    def see_images(self) -> str:
+        return self.prompt("see", {"images": True})
+
     def prompt(self, words: str, *events: dict[str, Any]) -> str:
         """A prompt that the model answers with these events, however often it is asked."""
         self._prompts += 1

@@ -14,6 +14,7 @@ from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent, ReasoningCompleted
 from ....contracts.values import JsonObject
 from ..agent_ids import message_id_of
+from ..images import images_in
 from .meta import speaker_of
 from .tool_call import content_text
 
@@ -38,7 +39,7 @@ class AcpText:
         """Take an `agent_message_chunk`."""
         text = content_text(update.get("content"))
         if not text:
-            return self, ()
+            return self, images_in(update.get("content"), item=self.message)
         message_id = message_id_of(update.get("messageId"))
         after, ended = self._switch_speaker(speaker_of(update))
         after, thought = after.end_thought()

@@ -11,10 +11,19 @@ from typing import Any, Final
 
 import attrs
 
+from ....contracts.blobs import digest_of
 from ....contracts.cut_markers import cut_text, entries_of
 from ....contracts.ids import ProviderItemId
-from ....contracts.provider_events import ToolCompleted, ToolStarted, ToolUpdated, TurnOutcome
+from ....contracts.provider_events import (
+    AttachmentProduced,
+    SessionNotice,
+    ToolCompleted,
+    ToolStarted,
+    ToolUpdated,
+    TurnOutcome,
+)
 from ....contracts.values import JsonObject
+from ..images import images_in
 from ..json_lines import loose_json
 from ..loose_json import list_of, object_of, text_of
 from .meta import command_output
@@ -41,6 +50,8 @@ _WHOLE: Final = 64 * _KIB * _KIB
 _MAX_UPDATES: Final = 32
 """After this many reports of an open call, only growth to twice its size is reported."""
 _MAX_DEPTH: Final = 48
+_MAX_IMAGES: Final = 64
+"""How many images one call may show."""
 _LEAST: Final = 256
 """How many bytes of each field are kept when the calls of a session take too much memory."""
 
@@ -59,7 +70,8 @@ class AcpToolCall:
 
     `kept` has its fields within their bounds, `kept_bytes` is about how much memory they take. `reported_input` and
     `reported_size` are its input and the size of its output at the last report, `updates` the number of reported
-    updates. `left_open`: its turn ended before it did. `asked`: permission was requested for it.
+    updates, `images` the digests of the reported images. `left_open`: its turn ended before it did. `asked`: permission
+    was requested for it.
     """
 
     item: ProviderItemId
@@ -74,6 +86,7 @@ class AcpToolCall:
     reported_input: ReportedInput = ReportedInput()
     reported_size: int = 0
     updates: int = 0
+    images: tuple[str, ...] = ()
 
     @classmethod
     def new(cls, item: ProviderItemId, tool_call_id: str, *, parent: JsonObject) -> AcpToolCall:
@@ -107,6 +120,18 @@ class AcpToolCall:
             kept_bytes=_memory(kept),
         )
         return merged, {key: clip(value, _WHOLE) for key, value in changed.items()}
+
+    def show(self, update: JsonObject) -> tuple[AcpToolCall, tuple[AttachmentProduced | SessionNotice, ...]]:
+        """Report the images of an update. An update repeats those before it: each is reported once."""
+        shown = list(self.images)
+        found: list[AttachmentProduced | SessionNotice] = []
+        for part in list_of(update.get("content")):
+            for image in images_in(object_of(part).get("content"), item=self.item):
+                key = digest_of(image.content) if isinstance(image, AttachmentProduced) else image.summary
+                if key not in shown and len(shown) < _MAX_IMAGES:
+                    shown.append(key)
+                    found.append(image)
+        return (attrs.evolve(self, images=tuple(shown)) if found else self), tuple(found)
 
     def shed(self) -> AcpToolCall:
         """Keep only the beginning of each field. This is not reported as progress of the call."""

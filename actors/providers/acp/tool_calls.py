@@ -64,6 +64,8 @@ class ToolCalls:
         elif not is_over:
             call, progressed = call.progress()
             events = () if progressed is None else (progressed,)
+        call, images = call.show(update)
+        events = (*events, *images)
         if is_over:
             call, completed = call.complete(latest)
             events = (*events, completed)

@@ -12,12 +12,15 @@ from ....contracts.provider_events import (
     ApprovalKind,
     ApprovalOption,
     ApprovalRequested,
+    AttachmentProduced,
+    SessionNotice,
     ToolCompleted,
     ToolStarted,
     TurnOutcome,
 )
 from ....contracts.values import JsonObject
 from ..agent_ids import bounded_id
+from ..images import images_in
 from ..loose_json import list_of, object_of, text_of
 from ..tool_fields import MAX_OPEN_TOOLS, bounded_fields
 
@@ -77,7 +80,9 @@ class ToolUses:
         kept = list(self.open.items())[-(MAX_OPEN_TOOLS - 1) :]
         return attrs.evolve(self, open={**dict(kept), tool.item: tool}), (tool.started_event(),)
 
-    def end(self, tool_use_id: str, block: JsonObject) -> tuple[ToolUses, tuple[ToolCompleted, ...]]:
+    def end(
+        self, tool_use_id: str, block: JsonObject
+    ) -> tuple[ToolUses, tuple[AttachmentProduced | SessionNotice | ToolCompleted, ...]]:
         """Close a call with the content block that has its result. A call that is not open leads to no event."""
         tool_use_id = bounded_id(tool_use_id)
         tool = self.open.get(tool_use_id)
@@ -86,7 +91,8 @@ class ToolUses:
         left = {key: one for key, one in self.open.items() if key != tool_use_id}
         ended = self.ended if len(self.ended) < MAX_REMEMBERED else frozenset[str]()
         completed = tool.completed_event(result_text(block.get("content")), failed=block.get("is_error") is True)
-        return ToolUses(open=left, ended=ended | {tool_use_id}), (completed,)
+        images = (image for one in list_of(block.get("content")) for image in images_in(one, item=tool.item))
+        return ToolUses(open=left, ended=ended | {tool_use_id}), (*images, completed)
 
     def end_turn(self, outcome: TurnOutcome) -> tuple[ToolUses, tuple[ToolCompleted, ...]]:
         """Close the open calls when the turn ends."""

@@ -10,12 +10,20 @@ from typing import Final
 import attrs
 
 from ....contracts.ids import ProviderItemId
-from ....contracts.provider_events import PlanUpdated, ToolCompleted, ToolStarted, ToolUpdated
+from ....contracts.provider_events import (
+    AttachmentProduced,
+    PlanUpdated,
+    SessionNotice,
+    ToolCompleted,
+    ToolStarted,
+    ToolUpdated,
+)
 from ....contracts.values import JsonObject
+from ..images import image_of, images_in, without_image
 from ..loose_json import list_of, object_of, text_of
 from ..tool_fields import append_output, bounded_fields
 
-__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "plan_of", "reasoning_text"]
+__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "plan_of", "reasoning_text", "take_images_out"]
 
 TOOL_TYPES: Final = frozenset(
     {
@@ -44,6 +52,8 @@ SILENT_TYPES: Final = frozenset(
 )
 """Known types of items that are reported in another way, or not at all."""
 
+_GENERATED_TYPE: Final = "image/png"
+"""The type of a generated image whose bytes do not show another one."""
 _MAX_TITLE: Final = 500
 _MAX_SUMMARY: Final = 500
 _FAILED: Final = ("failed", "declined")
@@ -118,6 +128,24 @@ class Tool:
         """The end of a tool that its turn left open."""
         detail = {**self.detail(), "status": "unfinished"}
         return ToolCompleted(item=self.item, title=self.title, failed=failed, detail=detail)
+
+
+def take_images_out(
+    item: ProviderItemId, fields: JsonObject
+) -> tuple[JsonObject, tuple[AttachmentProduced | SessionNotice, ...]]:
+    """The fields of a tool item without the bytes of images, and the images."""
+    match fields:
+        case {"type": "imageGeneration", "result": str(data)} if data:
+            name = text_of(fields.get("savedPath")).replace("\\", "/").rpartition("/")[2]
+            rest = {key: value for key, value in fields.items() if key != "result"}
+            return rest, (image_of(data, _GENERATED_TYPE, item=item, name=name),)
+        case {"type": "mcpToolCall", "result": {"content": [*blocks]} as result}:
+            told = {**fields, "result": {**result, "content": [without_image(block) for block in blocks]}}
+        case {"type": "dynamicToolCall", "contentItems": [*blocks]}:
+            told = {**fields, "contentItems": [without_image(block) for block in blocks]}
+        case _:
+            return fields, ()
+    return told, tuple(image for block in blocks for image in images_in(block, item=item))
 
 
 def reasoning_text(fields: JsonObject) -> str:

@@ -12,7 +12,7 @@ from ....contracts.values import JsonObject
 from ..agent_ids import bounded_id
 from ..loose_json import text_of
 from ..tool_fields import MAX_OPEN_TOOLS
-from .items import TOOL_TYPES, Tool
+from .items import TOOL_TYPES, Tool, take_images_out
 
 __all__ = ["OpenTools"]
 
@@ -29,12 +29,16 @@ class OpenTools:
     tools: Mapping[str, Tool] = attrs.field(factory=dict[str, Tool])
     count: int = 0
 
+    @property
+    def _next_key(self) -> ProviderItemId:
+        return ProviderItemId(f"tool-{self.count + 1}")
+
     def start(self, item: JsonObject) -> tuple[OpenTools, Events]:
         """Take an item that has begun. An item that is not a tool, or is open already, is not reported."""
         item_id = bounded_id(text_of(item.get("id")))
         if text_of(item.get("type")) not in TOOL_TYPES or item_id in self.tools:
             return self, ()
-        tool = Tool.new(ProviderItemId(f"tool-{self.count + 1}"), item)
+        tool = Tool.new(self._next_key, item)
         tools = dict(self.tools)
         if len(tools) >= MAX_OPEN_TOOLS:
             del tools[next(iter(tools))]
@@ -52,10 +56,13 @@ class OpenTools:
 
     def complete(self, item: JsonObject) -> tuple[OpenTools, Events]:
         """Take a tool that is over; it is also started if it was not."""
-        after, started = self.start(item)
+        item_id = bounded_id(text_of(item.get("id")))
+        known = self.tools.get(item_id)
+        bare, images = take_images_out(self._next_key if known is None else known.item, item)
+        after, started = self.start(bare)
         tools = dict(after.tools)
-        tool = tools.pop(bounded_id(text_of(item.get("id"))))
-        return attrs.evolve(after, tools=tools), (*started, tool.completed_event(item))
+        tool = tools.pop(item_id)
+        return attrs.evolve(after, tools=tools), (*started, *images, tool.completed_event(bare))
 
     def end_turn(self, *, failed: bool) -> tuple[OpenTools, Events]:
         """End every tool that its turn left open."""

@@ -13,6 +13,9 @@ line break. Paths are relative to the session's workspace and stay within it.
     write PATH CONTENT  ask to edit PATH, write it when allowed, say so when not
     ask TITLE           ask permission and say what was decided
     recall              say how many earlier turns this session remembers, and their prompts
+    see                 say which images came with the prompt
+    show PATH           stream the image at PATH
+    draw PATH           a tool call whose content is the image at PATH
     delay SECONDS       wait
     slow SECONDS        wait so long before each chunk of text from now on
     wait-for PATH       wait until PATH exists

@@ -134,7 +134,7 @@ class RehearsalAgent:
             "protocolVersion": 1,
             "agentCapabilities": {
                 "loadSession": self._resume == "load",
-                "promptCapabilities": {"image": False, "audio": False, "embeddedContext": False},
+                "promptCapabilities": {"image": True, "audio": False, "embeddedContext": False},
                 "sessionCapabilities": {"resume": {}} if self._resume == "resume" else {},
             },
             "authMethods": [],
@@ -159,7 +159,8 @@ class RehearsalAgent:
             self._refuse(request_id, _INVALID_REQUEST, "a prompt is running")
         else:
             script = "\n".join(block["text"] for block in params["prompt"] if block["type"] == "text")
-            self._performance = Performance(self, history, workspace)
+            images = [block for block in params["prompt"] if block["type"] == "image"]
+            self._performance = Performance(self, history, workspace, images)
             self._prompts.put((request_id, self._performance, script))
 
     def _refuse(self, request_id: Any, code: int, message: str) -> None:

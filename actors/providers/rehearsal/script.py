@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import queue
@@ -52,11 +53,14 @@ class ClientConnection(Protocol):
 class Performance:
     """One turn. `cancel` may come from another thread; everything else belongs to the main thread."""
 
-    def __init__(self, client: ClientConnection, history: SessionHistory, workspace: str) -> None:
+    def __init__(
+        self, client: ClientConnection, history: SessionHistory, workspace: str, images: list[dict[str, Any]]
+    ) -> None:
         self.history = history
         self.said = ""
         self._client = client
         self._workspace = Path(workspace)
+        self._images = images
         self._cancelled = threading.Event()
         self._pause = 0.0
         self._calls = 0
@@ -70,6 +74,9 @@ class Performance:
             "write": self._write,
             "ask": self._ask,
             "recall": self._recall,
+            "see": self._see,
+            "show": self._show,
+            "draw": self._draw,
             "delay": self._delay,
             "slow": self._slow,
             "wait-for": self._wait_for,
@@ -178,6 +185,21 @@ class Performance:
     def _recall(self, _: str) -> None:
         prompts = [prompt.replace("\n", " / ") for prompt, _ in self.history.turns[:-1]]
         self._say(f"I remember {len(prompts)} turns: {' | '.join(prompts)}".rstrip(": "))
+
+    def _see(self, _: str) -> None:
+        seen = [f"{one['mimeType']} of {len(base64.b64decode(one['data']))} bytes" for one in self._images]
+        self._say(f"images: {len(seen)}: {', '.join(seen)}".rstrip(": "))
+
+    def _show(self, path: str) -> None:
+        self._update({"sessionUpdate": "agent_message_chunk", "content": self._image(path)})
+
+    def _draw(self, path: str) -> None:
+        call = self._begin({"title": f"Draw {path}", "kind": "other"})
+        self._progress(call, status="completed", content=[{"type": "content", "content": self._image(path)}])
+
+    def _image(self, path: str) -> dict[str, Any]:
+        data = base64.b64encode(self._inside(path).read_bytes()).decode()
+        return {"type": "image", "mimeType": "image/png", "data": data}
 
     def _delay(self, seconds: str) -> None:
         self._wait(float(seconds))

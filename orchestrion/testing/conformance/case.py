@@ -74,6 +74,14 @@ class ProviderCase(ABC):
         """Says, among other words, the prompts of the conversation's earlier turns."""
         self._undefined("recall")
 
+    def see_images(self) -> str:
+        """Says how many images came with the prompt: `images: 1`."""
+        self._undefined("see_images")
+
+    def show_image(self, path: str) -> str:
+        """Shows the PNG at `path`, relative to the workspace, in a message or as the result of a tool."""
+        self._undefined("show_image")
+
     def _undefined(self, name: str) -> NoReturn:
         pytest.skip(f"{type(self).__name__} does not define {name}(): this agent is not directed to do that")
 

@@ -58,6 +58,12 @@ class RehearsalCase(ProviderCase):
     def recall(self) -> str:
         return "recall"
 
+    def see_images(self) -> str:
+        return "see"
+
+    def show_image(self, path: str) -> str:
+        return f"draw {path}"
+
 
 @contextmanager
 def rehearsal_case(directory: Path, workspace: Path) -> Iterator[RehearsalCase]:

@@ -17,6 +17,10 @@ RULES: Final = {
     "text-streams": "Text arrives as MessageDelta while it is generated; each message ends with one MessageCompleted.",
     "turn-ends-once": "A turn ends with one TurnCompleted. The session then takes the next turn.",
     "tools-reported": "A tool call has one ToolStarted and one ToolCompleted with the same item.",
+    "images-pass": (
+        "An image of a turn reaches the agent, or the turn is refused with a ProviderProtocolError. An image that the"
+        " agent shows is one AttachmentProduced with its bytes, and they are in no other event."
+    ),
     "approval-awaited": (
         "What needs permission is reported as ApprovalRequested and is not done before `respond`. Each request ends"
         " with one ApprovalResolved; a second answer is a ProviderProtocolError."

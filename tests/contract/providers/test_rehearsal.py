@@ -26,13 +26,6 @@ from orchestrion.contracts.provider_events import (
     ToolCompleted,
     TurnCompleted,
 )
-from orchestrion.contracts.values import (
-    Attachment,
-    AttachmentName,
-    AttachmentSize,
-    DataUrl,
-    ImageMimeType,
-)
 from orchestrion.testing.conformance.reading import all_have_ended, session
 from orchestrion.testing.conformance.rehearsal import RehearsalCase
 
@@ -244,16 +237,7 @@ async def test_agent_that_cannot_resume_reports_it(tmp_path: Path, workspace: Pa
 
 
 async def test_input_that_the_agent_cannot_take_is_refused_beforehand(provider: AcpProvider, workspace: Path) -> None:
-    image = Attachment(
-        type="image",
-        name=AttachmentName("a.png"),
-        mime_type=ImageMimeType("image/png"),
-        size_bytes=AttachmentSize(1),
-        data_url=DataUrl("data:image/png;base64,AA=="),
-    )
     async with session(provider, workspace) as read:
-        with pytest.raises(ProviderProtocolError, match="does not accept images"):
-            await read.connection.start_turn(TurnRequest(text="hello", attachments=(image,)))
         with pytest.raises(ProviderProtocolError, match="cannot switch to model 'other'"):
             await read.connection.start_turn(TurnRequest(text="hello", model="other"))
         with pytest.raises(ProviderProtocolError, match="cannot switch to effort 'high'"):

@@ -7,7 +7,8 @@ requests at any time and merge unanswered prompts into one message: match by con
 (`Script.prepend`).
 
 Events: `{"text"}`, `{"reasoning"}`, `{"tool_call": {name, arguments, id?}}`, `{"custom_tool_call": {name, input}}`,
-`{"history": true}` (text: the user messages of the request), `{"delay": seconds}`, `{"hang": seconds}` (the stream
+`{"history": true}` (text: the user messages of the request), `{"images": true}` (text: how many images the last of
+them has), `{"delay": seconds}`, `{"hang": seconds}` (the stream
 stays open and silent), `{"drop": true}` (the connection is cut), `{"garbage": text}` (bytes of no protocol),
 `{"http_error": {status, body, headers?}}` (in place of a stream).
 """
@@ -137,6 +138,8 @@ class Handler(BaseHTTPRequestHandler):
                 case {"garbage": str(text)}:
                     self.wfile.write(text.encode())
                     self.wfile.flush()
+                case {"images": True}:
+                    yield {"text": f"images: {count_images(last_user_item(body))}"}
                 case {"history": True}:
                     yield {"text": " | ".join(user_texts(body))}
                 case _:
@@ -240,6 +243,25 @@ def user_texts(body: Json) -> list[str]:
         for item in content
         if isinstance(item, dict) and item.get("role") == "user"
     ]
+
+
+def last_user_item(body: Json) -> Any:
+    """The last message of a user, as the request has it."""
+    items = body.get("input") or body.get("messages") or []
+    return next((one for one in reversed(items) if isinstance(one, dict) and one.get("role") == "user"), None)
+
+
+def count_images(value: Any) -> int:
+    """How many images a message has, in the words of any API."""
+    match value:
+        case {"type": "image" | "input_image" | "image_url"}:
+            return 1
+        case dict():
+            return sum(map(count_images, value.values()))
+        case list():
+            return sum(map(count_images, value))
+        case _:
+            return 0
 
 
 def last_user_text(body: Json) -> str:

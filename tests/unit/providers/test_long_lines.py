@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -54,6 +55,32 @@ def test_long_text_is_shortened_with_a_marker_of_the_missing_length(text: str, a
     assert long.startswith(start.removesuffix("\ud83d"))
     assert (len(start) + int(cut.split()[0]), cut.split()[1]) == (len(long), "characters]")
     assert (after, len(start.encode("utf-8", "replace")) > MIB // 8) == ("after", True)
+
+
+@pytest.mark.spec("E89")
+@pytest.mark.parametrize("opening", ["", "data:image/png;base64,"])
+@pytest.mark.parametrize("first", range(1, 100, 7))
+def test_an_image_is_kept_whole_however_its_line_arrives(opening: str, first: int) -> None:
+    image = opening + b64encode(b"\x89PNG\r\n\x1a\n" + bytes(2 * MIB)).decode()
+    whole = json.dumps({"method": "m", "params": ["y" * (2 * MIB), image, "after"]}).encode()
+    line = LongLine(4 * MIB)
+    at = whole.index(image.encode()) - 50 + first
+    for chunk in (whole[:at], whole[at:]):
+        line.add(chunk)
+    other, kept, after = json.loads(line.shortened())["params"]
+    assert kept == image
+    assert after == "after"
+    assert "[cut: " in other
+
+
+@pytest.mark.spec("E89")
+def test_an_image_without_room_is_shortened_like_a_text() -> None:
+    image = b64encode(b"\x89PNG\r\n\x1a\n" + bytes(4 * MIB)).decode()
+    line = LongLine(4 * MIB)
+    line.add(json.dumps({"params": [image, "after"]}).encode())
+    kept, after = json.loads(line.shortened())["params"]
+    assert kept.endswith(" characters]")
+    assert after == "after"
 
 
 @pytest.mark.lesson("L78")
