@@ -27,7 +27,7 @@ def bounded_questions(questions: tuple[Question, ...]) -> tuple[Question, ...]:
     """The first questions that an answer can name, in their order, each within its bounds."""
     kept: dict[str, Question] = {}
     left = MAX_QUESTIONS_BYTES
-    for question in islice(map(_bounded, questions), MAX_QUESTIONS):
+    for question in islice(map(bounded_question, questions), MAX_QUESTIONS):
         left -= size_of(question)
         if left < 0:
             break
@@ -41,7 +41,8 @@ def size_of(question: Question) -> int:
     return len(orjson.dumps(to_json(question))) + 1
 
 
-def _bounded(question: Question) -> Question:
+def bounded_question(question: Question) -> Question:
+    """The question with its first options, and with texts that are cut where they are too long."""
     options: dict[str, QuestionOption] = {}
     for option in islice(map(_bounded_option, question.options), MAX_OPTIONS):
         options.setdefault(option.label, option)

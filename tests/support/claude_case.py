@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,16 @@ class ClaudeCase(ProviderCase):
 
     def write(self, path: str, content: str) -> str:
         return self.use("Write", file_path=str(self._workspace / path), content=content)
+
+    def ask_user(self, text: str, *options: str) -> str:
+        offered = [{"label": option, "description": f"Take {option}"} for option in options]
+        return self.use(
+            "AskUserQuestion",
+            questions=[{"question": text, "header": "Colour", "options": offered, "multiSelect": False}],
+        )
+
+    def was_answered(self, answer: str, said: str) -> bool:
+        return answer in json.dumps(self.model.script.requests()[-1]["body"]["messages"][-1])
 
     def run_tool(self) -> str:
         return self.use("Bash", command="pwd")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ request_max_retries = 0
 stream_max_retries = 0
 [analytics]
 enabled = false
+[features]
+default_mode_request_user_input = true
 """
 
 _FAILURES: Final[dict[ModelFailure, list[dict[str, Any]]]] = {
@@ -94,6 +97,14 @@ class CodexCase(ProviderCase):
     def write(self, path: str, content: str) -> str:
         patch = f"*** Begin Patch\n*** Add File: {path}\n+{content}\n*** End Patch"
         return self._use({"custom_tool_call": {"name": "apply_patch", "input": patch}})
+
+    def ask_user(self, text: str, *options: str) -> str:
+        offered = [{"label": option, "description": f"Take {option}"} for option in options]
+        asked = {"id": "colour", "header": "Colour", "question": text, "options": offered}
+        return self._use({"tool_call": {"name": "request_user_input", "arguments": {"questions": [asked]}}})
+
+    def was_answered(self, answer: str, said: str) -> bool:
+        return answer in json.dumps(self.model.script.requests()[-1]["body"]["input"][-1])
 
     def run_tool(self) -> str:
         return self.run("pwd")

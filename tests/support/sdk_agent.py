@@ -2,9 +2,10 @@
 
 `python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY. A
 prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission to
-write a file, `run TITLE` calls a tool, `sleep` runs a command and `talk` streams until they are cancelled, `fail
-MESSAGE` ends with an error, `recall` streams the earlier prompts, `which` streams what was chosen; `read PATH`,
-`overwrite PATH` and `shell PATH` ask the client to read or write a file or to run a command, and stream the answer.
+write a file, `ask TEXT|OPTION|…` asks the user to choose an option and streams it, `run TITLE` calls a tool, `sleep`
+runs a command and `talk` streams until they are cancelled, `fail MESSAGE` ends with an error, `recall` streams the
+earlier prompts, `which` streams what was chosen; `read PATH`, `overwrite PATH` and `shell PATH` ask the client to read
+or write a file or to run a command, and stream the answer.
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ class SdkAgent:
                 await self._say(session_id, " ".join(session.chosen.values()))
             case "recall":
                 await self._say(session_id, " | ".join(earlier))
+            case "ask":
+                await self._ask(session_id, *argument.split("|"))
             case "run":
                 await self._run(session_id, argument)
             case "write":
@@ -149,6 +152,16 @@ class SdkAgent:
     async def _say(self, session_id: str, text: str) -> None:
         for piece in re.findall(r"\S+\s*", text):
             await self._client.session_update(session_id, acp.update_agent_message_text(piece))
+
+    async def _ask(self, session_id: str, text: str, *options: str) -> None:
+        """The values of the options are their numbers, which the user does not see."""
+        offered = [schema.EnumOption(const=str(number), title=option) for number, option in enumerate(options)]
+        field = schema.ElicitationStringPropertySchema(type="string", title="Choice", description=text, one_of=offered)
+        form = schema.ElicitationSchema(properties={"choice": field}, required=["choice"])
+        mode = schema.ElicitationFormSessionMode(session_id=session_id, requested_schema=form)
+        reply = await self._client.create_elicitation(text, mode)
+        content = reply.content if isinstance(reply, schema.AcceptElicitationResponse) else None
+        await self._say(session_id, "nothing" if content is None else options[int(content["choice"])])
 
     async def _run(self, session_id: str, title: str) -> None:
         call = acp.start_tool_call(f"call-{uuid4().hex}", title, kind="execute", status="pending")

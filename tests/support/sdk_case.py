@@ -35,6 +35,9 @@ class SdkCase(ProviderCase):
     def write(self, path: str, content: str) -> str:
         return f"write {path} {content}"
 
+    def ask_user(self, text: str, *options: str) -> str:
+        return f"ask {'|'.join((text, *options))}"
+
     def run_tool(self) -> str:
         return "run make"
 

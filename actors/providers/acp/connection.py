@@ -142,7 +142,7 @@ class AcpConnection(StdioConnection):
         option: ApprovalOptionId | None = None,
         answers: JsonObject | None = None,
     ) -> None:
-        await self._carry_out(self._become(self._opened().answer_permission(request, decision, option)))
+        await self._carry_out(self._become(self._opened().answer_request(request, decision, option, answers)))
 
     async def _handle_message(self, message: Request | Notification) -> None:
         conversation, params = self._conversation, message.params
@@ -150,10 +150,12 @@ class AcpConnection(StdioConnection):
             self._note_session_update(object_of(params))
             conversation = self._conversation
         match message:
-            case Request() if conversation is None or message.method != "session/request_permission":
-                await self._refuse(message)
-            case Request(id=request_id) if conversation is not None:
+            case Request(id=request_id, method="session/request_permission") if conversation is not None:
                 await self._perform(self._become(conversation.take_permission_request(request_id, params)), of=params)
+            case Request(id=request_id, method="elicitation/create") if conversation is not None:
+                await self._perform(self._become(conversation.take_form(request_id, params)), of=params)
+            case Request():
+                await self._refuse(message)
             case Notification(method="session/update") if conversation is not None:
                 await self._perform(self._become(conversation.take_update(params)), of=params)
             case Notification(method=method) if conversation is not None:

@@ -67,7 +67,8 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
         SessionLost: it is gone.
     """
     files = {"readTextFile": False, "writeTextFile": False}
-    offer = {"protocolVersion": _PROTOCOL_VERSION, "clientCapabilities": {"fs": files, "terminal": False}}
+    offered = {"fs": files, "terminal": False, "elicitation": {"form": {}}}
+    offer = {"protocolVersion": _PROTOCOL_VERSION, "clientCapabilities": offered}
     try:
         reply = object_of(await peer.request("initialize", offer, deadline_seconds=deadline_seconds))
     except RequestRefused as error:

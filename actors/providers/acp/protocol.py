@@ -1,9 +1,9 @@
 """The Agent Client Protocol, version 1, as plain values: an agent's messages become provider events. Pure.
 
 An `AcpConversation` is the state of one session of one agent process: whether a turn runs, the message and the thought
-that are being streamed, the tool calls, the open permission requests. It is a frozen value. Each method takes a message
-or a request of the runtime, and returns the next conversation and an `RpcStep`: the events to report and the answers to
-send, in order. The same messages give the same steps.
+that are being streamed, the tool calls, the open permission requests and forms. It is a frozen value. Each method takes
+a message or a request of the runtime, and returns the next conversation and an `RpcStep`: the events to report and the
+answers to send, in order. The same messages give the same steps.
 
 Messages after a turn, or between turns, are reported like all others: events do not name a turn, the runtime adds it.
 History that the agent replays while it loads a session, or afterwards, is dropped (`replaying`).
@@ -29,6 +29,7 @@ from ....contracts.provider_events import (
     ApprovalResolved,
     PlanUpdated,
     ProviderRuntimeEvent,
+    QuestionRequested,
     SessionInfoUpdated,
     SessionNotice,
     ToolCompleted,
@@ -36,11 +37,12 @@ from ....contracts.provider_events import (
     TurnOutcome,
 )
 from ....contracts.values import ApprovalDecision, JsonObject
+from ..forms import declined_form, elicitation_answer, read_form
 from ..ignored_frames import IgnoredFrames
 from ..jsonrpc.protocol import Notification, Reply, RequestId, Result
 from ..jsonrpc.steps import RpcAnswer, RpcStep
 from ..loose_json import list_of, object_of, text_of
-from .open_permissions import CANCELLED, AcpPermission, AcpPermissions
+from .open_requests import CANCELLED, FORM_CANCELLED, AcpRequest, AcpRequests
 from .options import Options
 from .permissions import choose, left_out_detail, offers_of
 from .session_info import with_options, with_update
@@ -95,7 +97,7 @@ class AcpConversation:
     usage: AcpUsage = attrs.field(factory=AcpUsage)
     info: SessionInfoUpdated = attrs.field(factory=SessionInfoUpdated)
     tools: ToolCalls = attrs.field(factory=ToolCalls)
-    permissions: AcpPermissions = attrs.field(factory=AcpPermissions)
+    requests: AcpRequests = attrs.field(factory=AcpRequests)
     ignored: IgnoredFrames = attrs.field(factory=IgnoredFrames)
 
     def end_replay(self) -> tuple[AcpConversation, RpcStep]:
@@ -174,7 +176,7 @@ class AcpConversation:
         text, ended = self.text.end()
         tools, tool = self.tools.take_request(object_of(message.get("toolCall")))
         offers = offers_of(message.get("options"), modes=self.modes)
-        permissions, request, lost = self.permissions.open(AcpPermission(id=request_id, offers=offers))
+        requests, request, lost = self.requests.open(AcpRequest(id=request_id, offers=offers))
         asked = ApprovalRequested(
             request=request,
             kind=_KINDS.get(tool.kind, "permission"),
@@ -183,36 +185,63 @@ class AcpConversation:
             options=tuple(offer.option for offer in offers),
             detail={**tool.detail(), **left_out_detail(message.get("options"), offers)},
         )
-        after = attrs.evolve(self, text=text, tools=tools, permissions=permissions)
+        after = attrs.evolve(self, text=text, tools=tools, requests=requests)
         return after, attrs.evolve(lost, events=(*ended, *lost.events, asked))
 
-    def answer_permission(
-        self, request: ApprovalRequestId, decision: ApprovalDecision, option: ApprovalOptionId | None = None
+    def take_form(self, request_id: RequestId, params: Any) -> tuple[AcpConversation, RpcStep]:
+        """Take an `elicitation/create` request, in a turn or between turns. Only forms of a session are taken."""
+        message = object_of(params)
+        if self.replaying or self._requested_outcome is not None or message.get("sessionId") != self.session_id:
+            return self, RpcStep(answers=(RpcAnswer(id=request_id, value=FORM_CANCELLED),))
+        form = read_form(message.get("requestedSchema")) if message.get("mode") == "form" else None
+        if form is None:
+            answer = RpcAnswer(id=request_id, value={"action": "decline"})
+            return self, RpcStep(events=(declined_form(message),), answers=(answer,))
+        text, ended = self.text.end()
+        requests, request, lost = self.requests.open(AcpRequest(id=request_id, fields=form.fields))
+        said = text_of(message.get("message"))
+        asked = QuestionRequested(
+            request=request, summary=said[:_MAX_SUMMARY], questions=form.questions, detail={"message": said}
+        )
+        after = attrs.evolve(self, text=text, requests=requests)
+        return after, attrs.evolve(lost, events=(*ended, *lost.events, asked))
+
+    def answer_request(
+        self,
+        key: ApprovalRequestId,
+        decision: ApprovalDecision,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> tuple[AcpConversation, RpcStep]:
-        """Answer an open request with `option`, or else with the option that `permissions.choose` selects.
+        """Answer an open request: a form with `answers`, a permission with `option`, or else with the option that
+        `permissions.choose` selects.
 
         Raises:
             ProviderProtocolError: the request is not open.
             AnswerRefused: none of its options fits the decision; it stays open.
         """
-        permission = self.permissions.requests.get(request)
-        if permission is None:
-            raise ProviderProtocolError(f"the approval request {request!r} is not open any more")
+        request = self.requests.requests.get(key)
+        if request is None:
+            raise ProviderProtocolError(f"the approval request {key!r} is not open any more")
         if decision == "cancel" and self.running:
             return attrs.evolve(self, cancelling=True)._cancel_turn()
-        chosen = choose(permission.offers, decision, option)
-        value = CANCELLED
-        if chosen is not None:
-            value = {"outcome": {"outcome": "selected", "optionId": chosen.agent_id}}
-        allows_more = chosen is not None and chosen.allows and chosen.option.kind != "allow_once"
+        allows_more = False
+        if request.fields is None:
+            chosen = choose(request.offers, decision, option)
+            value = CANCELLED
+            if chosen is not None:
+                value = {"outcome": {"outcome": "selected", "optionId": chosen.agent_id}}
+                allows_more = chosen.allows and chosen.option.kind != "allow_once"
+        else:
+            value = elicitation_answer(request.fields, decision, answers)
         after = attrs.evolve(
             self,
-            permissions=self.permissions.remove(request),
+            requests=self.requests.remove(key),
             writes_reported=self.writes_reported or allows_more,  # the user allowed the writes that follow
         )
         return after, RpcStep(
-            events=(ApprovalResolved(request=request, decision=decision),),
-            answers=(RpcAnswer(id=permission.id, value=value),),
+            events=(ApprovalResolved(request=key, decision=decision),),
+            answers=(RpcAnswer(id=request.id, value=value),),
         )
 
     def interrupt_turn(self) -> tuple[AcpConversation, RpcStep]:
@@ -226,10 +255,10 @@ class AcpConversation:
         end = turn_end(reply, requested_outcome=self._requested_outcome, login=self.login)
         text, said = self.text.end()
         tools, unfinished = self.tools.end_turn(end.outcome)
-        permissions, dropped = self.permissions.cancel_all()
+        requests, dropped = self.requests.cancel_all()
         used = object_of(reply.value).get("usage") if isinstance(reply, Result) else None
         usage, reported = self.usage.take_reply(used)
-        after = attrs.evolve(self, running=False, text=text, tools=tools, permissions=permissions, usage=usage)
+        after = attrs.evolve(self, running=False, text=text, tools=tools, requests=requests, usage=usage)
         return after, attrs.evolve(dropped, events=(*said, *unfinished, *dropped.events, *reported, end))
 
     def abandon_turn(self) -> tuple[AcpConversation, RpcStep]:
@@ -247,8 +276,8 @@ class AcpConversation:
     def _cancel_turn(self) -> tuple[AcpConversation, RpcStep]:
         """Send `session/cancel`, and answer every open permission request as the protocol requires then."""
         cancel = Notification(method="session/cancel", params={"sessionId": self.session_id})
-        permissions, cancelled = self.permissions.cancel_all()
-        return attrs.evolve(self, permissions=permissions), attrs.evolve(cancelled, notifications=(cancel,))
+        requests, cancelled = self.requests.cancel_all()
+        return attrs.evolve(self, requests=requests), attrs.evolve(cancelled, notifications=(cancel,))
 
     def _with_text(self, text: AcpText, events: Events) -> tuple[AcpConversation, RpcStep]:
         """The conversation with this text. Most chunks continue a message and do not change it."""

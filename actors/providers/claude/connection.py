@@ -51,9 +51,10 @@ from ..redaction import plain
 from .control_requests import ControlRequests
 from .failures import claude_failure
 from .lines import REFUSED, claude_lines
-from .permissions import NOBODY_TO_ASK, TOO_MANY_OPEN, PendingDecision, has_room, offered_options, permission_result
+from .permissions import NOBODY_TO_ASK, NOT_SHOWN, TOO_MANY_OPEN, PendingDecision, has_room, offered_options
 from .prompts import prompt_of, single_message
 from .protocol import ClaudeConversation, ClaudeStep
+from .questions import QUESTION_TOOL, read_questions
 from .session import ClaudeSession
 from .session_info import read_server_info
 from .transport import ProcessTransport
@@ -169,6 +170,8 @@ class ClaudeConnection(ProcessConnection):
         answers: JsonObject | None = None,
     ) -> None:
         self._raise_if_over()
+        if request in self._decisions:
+            self._decisions[request].take_answers(decision, answers)
         self._conversation, step = self._conversation.answer_permission(request, decision, option)
         self._decisions[request].make(decision, option)
         self._perform_nowait(step)
@@ -232,21 +235,28 @@ class ClaudeConnection(ProcessConnection):
     async def _request_permission(
         self, tool_name: str, given: dict[str, Any], context: ToolPermissionContext
     ) -> PermissionResultAllow | PermissionResultDeny:
-        """The SDK's question, wait by `respond`; the SDK cancels it when the agent does not wait any more."""
-        options = offered_options(context.suggestions)
+        """The SDK's question, answered by `respond`; the SDK cancels it when the agent does not wait any more."""
+        form = read_questions(given) if tool_name == QUESTION_TOOL else None
+        if tool_name == QUESTION_TOOL and form is None:
+            return PermissionResultDeny(message=NOT_SHOWN)
+        options = offered_options(context.suggestions) if form is None else ()
         size = len(loose_json(given))
         if not has_room(self._decisions.values(), size):
             return PermissionResultDeny(message=TOO_MANY_OPEN)
         self._conversation, request, step = self._conversation.take_permission_request(
-            tool_name, given, tool_use_id=context.tool_use_id, reason=context.decision_reason, options=options
+            tool_name,
+            given,
+            tool_use_id=context.tool_use_id,
+            reason=context.decision_reason,
+            options=options,
+            form=form,
         )
         if request is None:
             return PermissionResultDeny(message=NOBODY_TO_ASK)
-        decision = self._decisions[request] = PendingDecision(size)
+        decision = self._decisions[request] = PendingDecision(size, given, None if form is None else form.fields)
         self._perform_nowait(step)
         try:
-            value, option = await decision.wait()
-            return permission_result(value, tool_name, context.suggestions, option)
+            return await decision.result(tool_name, context.suggestions)
         finally:
             del self._decisions[request]
             self._conversation, step = self._conversation.withdraw_permission(request)

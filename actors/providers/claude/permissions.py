@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -12,12 +12,24 @@ from claude_agent_sdk.types import PermissionRuleValue
 
 from ....contracts.ids import ApprovalOptionId
 from ....contracts.provider_events import ApprovalOption
-from ....contracts.values import ApprovalDecision, ApprovalOptionKind
+from ....contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
+from ..forms import FormField
+from .questions import input_of_answers
 
-__all__ = ["NOBODY_TO_ASK", "TOO_MANY_OPEN", "PendingDecision", "has_room", "offered_options", "permission_result"]
+__all__ = [
+    "NOBODY_TO_ASK",
+    "NOT_SHOWN",
+    "TOO_MANY_OPEN",
+    "PendingDecision",
+    "has_room",
+    "offered_options",
+    "permission_result",
+]
 
 NOBODY_TO_ASK: Final = "No turn is running that this could belong to."
 TOO_MANY_OPEN: Final = "Too many requests for permission are open, or their inputs are too large. Wait for answers."
+
+NOT_SHOWN: Final = "These questions are too many or too long to be shown. Ask fewer, or go on without."
 
 _DECLINED: Final = "The user declined this. Do not try it in another way; go on without it."
 
@@ -34,21 +46,43 @@ _DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] 
 
 
 class PendingDecision:
-    """A user's decision, awaited by one task. `size` is the size of the tool's input, which is held meanwhile."""
+    """A user's decision, awaited by one task. `size` is the size of the tool's input, which is held meanwhile.
 
-    def __init__(self, size: int) -> None:
+    `fields` are those of its form where the tool asks questions.
+    """
+
+    def __init__(self, size: int, given: JsonObject, fields: Mapping[str, FormField] | None) -> None:
         self.size = size
+        self._given = given
+        self._fields = fields
+        self._input: JsonObject | None = None
         self._made = anyio.Event()
         self._value: ApprovalDecision = "cancel"
         self._option: ApprovalOptionId | None = None
+
+    def take_answers(self, value: ApprovalDecision, answers: JsonObject | None) -> None:
+        """Make the tool's input of the answers that come with a decision.
+
+        Raises:
+            AnswerRefused: they do not fit.
+        """
+        accepted = value in ("accept", "acceptForSession")
+        self._input = input_of_answers(self._given, self._fields, answers) if accepted else None
 
     def make(self, value: ApprovalDecision, option: ApprovalOptionId | None) -> None:
         self._value, self._option = value, option
         self._made.set()
 
-    async def wait(self) -> tuple[ApprovalDecision, ApprovalOptionId | None]:
+    async def result(
+        self, tool_name: str, suggestions: list[PermissionUpdate]
+    ) -> PermissionResultAllow | PermissionResultDeny:
+        """Wait for the decision, and give it as a value of the SDK. Nobody answers questions for a whole session."""
         await self._made.wait()
-        return self._value, self._option
+        value: ApprovalDecision = self._value
+        if self._fields is not None and value == "acceptForSession":
+            value = "accept"
+        result = permission_result(value, tool_name, suggestions, self._option)
+        return replace(result, updated_input=self._input) if isinstance(result, PermissionResultAllow) else result
 
 
 def has_room(held: Collection[PendingDecision], size: int) -> bool:

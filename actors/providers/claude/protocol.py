@@ -35,16 +35,18 @@ from ....contracts.provider_events import (
     TurnStarted,
 )
 from ....contracts.values import ApprovalDecision, Instant, JsonObject
+from ..forms import Form
 from ..ignored_frames import IgnoredFrames
 from ..loose_json import list_of, object_of, text_of
 from .failures import lifted_at
 from .messages import SILENT, SILENT_SYSTEM, begins_turn, compaction_notice, kind_of, move_notice, retry_report
 from .open_permissions import OpenPermissions
 from .plans import PLANNING_TOOLS, TaskList
+from .requests import request_event
 from .session import ClaudeSession
 from .session_info import read_commands, with_init
 from .streamed_text import StreamedText
-from .tools import ToolUse, ToolUses, permission_event, result_text
+from .tools import ToolUse, ToolUses, result_text
 from .turn_end import answers_prompt, turn_end
 from .usage import ClaudeUsage
 
@@ -128,8 +130,12 @@ class ClaudeConversation:
         tool_use_id: str | None,
         reason: str | None = None,
         options: tuple[ApprovalOption, ...] = (),
+        form: Form | None = None,
     ) -> tuple[Self, ApprovalRequestId | None, ClaudeStep]:
-        """Take a request to use a tool. Returns None for its key where no turn runs: the caller refuses it then."""
+        """Take a request to use a tool; `form` where the tool asks questions.
+
+        Returns None for its key where no turn runs: the caller refuses it then.
+        """
         if not self.running or self.is_interrupting:
             return self, None, ClaudeStep()
         permissions, request = self.permissions.open(options)
@@ -137,7 +143,9 @@ class ClaudeConversation:
         if tool_use_id is not None:
             after, started = after._start_tool(tool_use_id, tool_name, given, None)
             events += started
-        asked = permission_event(request, tool_name, given, tool_use_id=tool_use_id, reason=reason, options=options)
+        asked = request_event(
+            request, tool_name, given, tool_use_id=tool_use_id, reason=reason, options=options, form=form
+        )
         return after, request, ClaudeStep(events=(*events, asked))
 
     def answer_permission(

@@ -38,7 +38,6 @@ _PROTOCOL_OPTIONS: Final = (
     *("--output-format", "stream-json", "--input-format", "stream-json", "--verbose"),
     "--include-partial-messages",
     *("--permission-prompt-tool", "stdio"),
-    *("--disallowedTools", "AskUserQuestion"),
 )
 CLAUDE_ENVIRONMENT: Final = (
     *("ANTHROPIC_*", "CLAUDE_*", "DISABLE_*", "ENABLE_*", "BASH_*", "MCP_*", "MAX_THINKING_TOKENS", "API_TIMEOUT_MS"),

@@ -7,11 +7,9 @@ from typing import Any, Final
 
 import attrs
 
-from ....contracts.ids import ApprovalRequestId, ProviderItemId
+from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import (
     ApprovalKind,
-    ApprovalOption,
-    ApprovalRequested,
     AttachmentProduced,
     SessionNotice,
     ToolCompleted,
@@ -24,7 +22,7 @@ from ..images import images_in
 from ..loose_json import list_of, object_of, text_of
 from ..tool_fields import MAX_OPEN_TOOLS, bounded_fields
 
-__all__ = ["MAX_REMEMBERED", "ToolUse", "ToolUses", "permission_event", "result_text", "tool_title"]
+__all__ = ["MAX_REMEMBERED", "ToolUse", "ToolUses", "approval_kind", "result_text", "tool_title"]
 
 MAX_REMEMBERED: Final = 4096
 """How many ids of finished calls and messages of a turn are kept."""
@@ -106,30 +104,7 @@ def tool_title(name: str, given: JsonObject) -> str:
     return (name if subject is None else f"{name}: {subject}")[:_MAX_TITLE]
 
 
-def permission_event(
-    request: ApprovalRequestId,
-    tool_name: str,
-    given: JsonObject,
-    *,
-    tool_use_id: str | None,
-    reason: str | None,
-    options: tuple[ApprovalOption, ...],
-) -> ApprovalRequested:
-    """The event of a request to use a tool."""
-    detail: JsonObject = {"toolName": tool_name, "input": given}
-    if reason is not None:
-        detail["reason"] = reason
-    return ApprovalRequested(
-        request=request,
-        kind=_approval_kind(tool_name),
-        summary=tool_title(tool_name, given),
-        item=None if tool_use_id is None else ProviderItemId(bounded_id(tool_use_id)),
-        options=options,
-        detail=detail,
-    )
-
-
-def _approval_kind(tool_name: str) -> ApprovalKind:
+def approval_kind(tool_name: str) -> ApprovalKind:
     if tool_name in _COMMAND_TOOLS:
         return "command"
     return "fileChange" if tool_name in _FILE_TOOLS else "permission"

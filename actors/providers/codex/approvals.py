@@ -19,8 +19,9 @@ from ....contracts.provider_events import ApprovalKind, ApprovalOption
 from ....contracts.values import ApprovalDecision, ApprovalOptionKind, JsonObject
 from ..jsonrpc.protocol import RequestId
 from ..loose_json import list_of, object_of, text_of
+from .questions import OpenForm
 
-__all__ = ["KINDS", "OpenRequest", "empty_answer", "open_request", "request_detail", "summary_of"]
+__all__ = ["KINDS", "OpenRequest", "open_request", "request_detail", "summary_of"]
 
 KINDS: Final[dict[str, ApprovalKind]] = {
     "item/commandExecution/requestApproval": "command",
@@ -31,11 +32,6 @@ KINDS: Final[dict[str, ApprovalKind]] = {
 _MAX_SUMMARY: Final = 500
 _MAX_PROPOSALS: Final = 8
 
-# Questions with a form that cannot be filled in here: after an empty answer the turn continues.
-_EMPTY_ANSWERS: Final[dict[str, JsonObject]] = {
-    "item/tool/requestUserInput": {"answers": {}},
-    "mcpServer/elicitation/request": {"action": "decline", "content": None},
-}
 _DECISIONS: Final[tuple[tuple[ApprovalDecision, str, ApprovalOptionKind], ...]] = (
     ("accept", "Yes", "allow_once"),
     ("acceptForSession", "Yes, and do not ask again in this session", "allow_always"),
@@ -52,7 +48,7 @@ _FITTING: Final[dict[ApprovalDecision, frozenset[ApprovalOptionKind]]] = {
 
 @attrs.frozen(kw_only=True)
 class OpenRequest:
-    """A request that waits for a decision."""
+    """A request that waits for a decision. `form`: it asks questions, and has no options."""
 
     key: ApprovalRequestId
     id: RequestId
@@ -61,18 +57,27 @@ class OpenRequest:
     """The permissions that a permission request asks for; a grant repeats them."""
     proposals: dict[ApprovalOptionId, tuple[ApprovalOption, JsonObject]] = attrs.field(factory=dict)
     """The options besides the decisions, each with the answer that takes it."""
+    form: OpenForm | None = None
 
     @property
     def options(self) -> tuple[ApprovalOption, ...]:
         named = tuple(ApprovalOption(id=ApprovalOptionId(id_), name=name, kind=kind) for id_, name, kind in _DECISIONS)
         return (*named, *(option for option, _ in self.proposals.values()))
 
-    def answer(self, decision: ApprovalDecision, option: ApprovalOptionId | None = None) -> JsonObject:
+    def answer(
+        self,
+        decision: ApprovalDecision,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
+    ) -> JsonObject:
         """The result to send. A permission has no `cancel`: it is denied, and the caller interrupts the turn.
 
         Raises:
-            AnswerRefused: the request has no such option, or its kind contradicts the decision.
+            AnswerRefused: the request has no such option, its kind contradicts the decision, or an answer is to none of
+                its questions.
         """
+        if self.form is not None:
+            return self.form.answer(decision, answers)
         if option is not None:
             chosen = next((one for one in self.options if one.id == option), None)
             if chosen is None:
@@ -112,11 +117,6 @@ def request_detail(message: JsonObject) -> JsonObject:
     """The fields of a request without its addresses."""
     addresses = ("threadId", "turnId", "itemId", "startedAtMs", "environmentId")
     return {key: value for key, value in message.items() if key not in addresses and value is not None}
-
-
-def empty_answer(method: str) -> JsonObject | None:
-    """The answer to a request that no decision can answer; None for an unknown method."""
-    return _EMPTY_ANSWERS.get(method)
 
 
 def _read_proposals(params: JsonObject) -> list[tuple[ApprovalOption, JsonObject]]:

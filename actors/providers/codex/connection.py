@@ -135,7 +135,7 @@ class CodexConnection(StdioConnection):
         answers: JsonObject | None = None,
     ) -> None:
         _, conversation = self._opened()
-        await self._carry_out(self._become(conversation.answer_request(request, decision, option)))
+        await self._carry_out(self._become(conversation.answer_request(request, decision, option, answers)))
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:

@@ -11,6 +11,7 @@ from ....contracts.provider_events import ApprovalKind, ApprovalResolved, Provid
 from ....contracts.values import JsonObject
 from ..jsonrpc.protocol import RequestId
 from .approvals import OpenRequest, open_request
+from .questions import OpenForm
 
 __all__ = ["OpenRequests"]
 
@@ -27,6 +28,12 @@ class OpenRequests:
     def make(self, request_id: RequestId, kind: ApprovalKind, params: JsonObject) -> tuple[OpenRequests, OpenRequest]:
         """Make a request with a key of its own; `add` opens it."""
         request = open_request(ApprovalRequestId(f"approval-{self.count + 1}"), request_id, kind, params)
+        return attrs.evolve(self, count=self.count + 1), request
+
+    def make_form(self, request_id: RequestId, form: OpenForm) -> tuple[OpenRequests, OpenRequest]:
+        """Make a form with a key of its own; `add` opens it."""
+        key = ApprovalRequestId(f"form-{self.count + 1}")
+        request = OpenRequest(key=key, id=request_id, kind="permission", permissions={}, form=form)
         return attrs.evolve(self, count=self.count + 1), request
 
     def add(self, request: OpenRequest) -> OpenRequests:

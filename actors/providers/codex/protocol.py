@@ -44,17 +44,19 @@ from ....contracts.provider_events import (
 )
 from ....contracts.values import ApprovalDecision, FailureReason, Instant, JsonObject
 from ..agent_ids import bounded_id
+from ..forms import declined_form
 from ..ignored_frames import IgnoredFrames
 from ..jsonrpc.protocol import Refusal, Reply, RequestId
 from ..jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
 from ..loose_json import object_of, text_of
 from ..redaction import plain
-from .approvals import KINDS, empty_answer, request_detail, summary_of
+from .approvals import KINDS, request_detail, summary_of
 from .failures import codex_failure, resets_at
 from .items import SILENT_TYPES, TOOL_TYPES, plan_of, reasoning_text
 from .notices import KNOWN, notice_of
 from .open_requests import OpenRequests
 from .open_tools import OpenTools
+from .questions import ELICITATION, USER_INPUT, OpenForm, question_event, read_codex_form
 from .session_info import INFO_NOTIFICATIONS, with_notification
 from .streamed_text import CodexText
 from .turns import CodexTurn, turn_end
@@ -161,11 +163,12 @@ class CodexConversation:
 
     def take_request(self, request_id: RequestId, method: str, params: Any) -> tuple[CodexConversation, RpcStep | None]:
         """Take a request of the agent; the step is None when the method is unknown."""
+        message = object_of(params)
+        if method in (USER_INPUT, ELICITATION):
+            return self._take_form(request_id, method, message)
         kind = KINDS.get(method)
         if kind is None:
-            value = empty_answer(method)
-            return self, None if value is None else RpcStep(answers=(RpcAnswer(id=request_id, value=value),))
-        message = object_of(params)
+            return self, None
         own = message.get("threadId") == self.thread_id
         requests, request = self.requests.make(request_id, kind, message)
         is_late = own and message.get("turnId") != self.turn.id
@@ -183,8 +186,25 @@ class CodexConversation:
         )
         return attrs.evolve(self, requests=requests.add(request)), RpcStep(events=(asked,))
 
+    def _take_form(self, request_id: RequestId, method: str, message: JsonObject) -> tuple[CodexConversation, RpcStep]:
+        """Take questions. Those that cannot be shown are declined, late ones get an empty answer."""
+        own = message.get("threadId") == self.thread_id
+        is_late = own and message.get("turnId") not in (None, self.turn.id)
+        form = read_codex_form(method, message)
+        if form is None or not self.turn.running or self.turn.interrupting or is_late:
+            answer = RpcAnswer(id=request_id, value=OpenForm(method=method, fields={}).answer("decline", None))
+            return self, RpcStep(events=(declined_form(message),) if form is None else (), answers=(answer,))
+        requests, request = self.requests.make_form(request_id, form[1])
+        tool = self.tools.tools.get(bounded_id(text_of(message.get("itemId")))) if own else None
+        asked = question_event(request.key, form[0], message, item=None if tool is None else tool.item)
+        return attrs.evolve(self, requests=requests.add(request)), RpcStep(events=(asked,))
+
     def answer_request(
-        self, key: ApprovalRequestId, decision: ApprovalDecision, option: ApprovalOptionId | None = None
+        self,
+        key: ApprovalRequestId,
+        decision: ApprovalDecision,
+        option: ApprovalOptionId | None = None,
+        answers: JsonObject | None = None,
     ) -> tuple[CodexConversation, RpcStep]:
         """Answer an open request.
 
@@ -195,7 +215,7 @@ class CodexConversation:
         request = self.requests.requests.get(key)
         if request is None:
             raise ProviderProtocolError(f"the approval request {key!r} is not open any more")
-        answer = request.answer(decision, option)
+        answer = request.answer(decision, option, answers)
         after = attrs.evolve(self, requests=self.requests.remove(key))
         calls: tuple[RpcCall, ...] = ()
         if decision == "cancel":

@@ -12,6 +12,9 @@ line break. Paths are relative to the session's workspace and stay within it.
     background COMMAND  run a shell command, in a session of its own, that nobody waits for
     write PATH CONTENT  ask to edit PATH, write it when allowed, say so when not
     ask TITLE           ask permission and say what was decided
+    question TEXT       ask the user for text, and say the answer; `TEXT: A; B` asks to choose one of the options
+    secret TEXT         ask the user for a secret, and say how many characters it has
+    form JSON           ask the user to fill in this JSON schema, and say the values in the order of their names
     recall              say how many earlier turns this session remembers, and their prompts
     see                 say which images came with the prompt
     show PATH           stream the image at PATH
@@ -32,8 +35,8 @@ line break. Paths are relative to the session's workspace and stay within it.
     spawn               start a child that sleeps, in the same process group, and say its pid
 
 Only one prompt runs at a time. `session/cancel` ends it at the next wait, chunk or question with the stop reason
-`cancelled`, as does a permission that is answered `cancelled`. A permission that is allowed always is not asked for
-again by this process, for calls of the same kind.
+`cancelled`, as does a permission or a question that is answered so. A permission that is allowed always is not asked
+for again by this process, for calls of the same kind.
 
 Sessions are kept in the state directory, one file each: a turn's prompt is on the disk before its first word is said.
 `session/load` replays them.

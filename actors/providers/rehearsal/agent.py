@@ -37,6 +37,7 @@ class RehearsalAgent:
         self._questions: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
         self._next_question = 0
         self._always_allowed: set[str] = set()
+        self._shows_forms = False
         self._ignores_eof = False
 
     def run(self) -> int:
@@ -69,28 +70,40 @@ class RehearsalAgent:
         self.send({"method": "session/update", "params": {"sessionId": session_id, "update": update}})
 
     def ask(self, session_id: str, call: dict[str, Any]) -> queue.SimpleQueue[dict[str, Any]]:
-        """Ask for permission; the answer's outcome arrives in the queue."""
-        answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        """Ask for permission; the result arrives in the queue."""
         if call["kind"] in self._always_allowed:
-            answers.put({"outcome": "selected", "optionId": "once"})
+            answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+            answers.put({"outcome": {"outcome": "selected", "optionId": "once"}})
             return answers
-        question = self._next_question
-        self._next_question += 1
-        self._questions[question] = answers
         options = [
             {"optionId": "once", "name": "Allow", "kind": "allow_once"},
             {"optionId": "always", "name": "Allow for this session", "kind": "allow_always"},
             {"optionId": "no", "name": "Reject", "kind": "reject_once"},
         ]
         params = {"sessionId": session_id, "toolCall": call, "options": options}
-        self.send({"id": question, "method": "session/request_permission", "params": params})
-        return answers
+        return self._request("session/request_permission", params)
+
+    def ask_form(
+        self, session_id: str, message: str, schema: dict[str, Any]
+    ) -> queue.SimpleQueue[dict[str, Any]] | None:
+        """Ask the user to fill in a form; the result arrives in the queue. None where the client shows no forms."""
+        if not self._shows_forms:
+            return None
+        params = {"sessionId": session_id, "mode": "form", "message": message, "requestedSchema": schema}
+        return self._request("elicitation/create", params)
 
     def allow_always(self, kind: str) -> None:
         self._always_allowed.add(kind)
 
     def ignore_eof(self) -> None:
         self._ignores_eof = True
+
+    def _request(self, method: str, params: dict[str, Any]) -> queue.SimpleQueue[dict[str, Any]]:
+        question = self._next_question
+        self._next_question += 1
+        answers = self._questions[question] = queue.SimpleQueue()
+        self.send({"id": question, "method": method, "params": params})
+        return answers
 
     def _read(self) -> None:
         for line in self._incoming:
@@ -101,7 +114,7 @@ class RehearsalAgent:
             if "method" not in message:
                 answers = self._questions.pop(message.get("id"), None)
                 if answers is not None:
-                    answers.put(message.get("result", {}).get("outcome", {"outcome": "cancelled"}))
+                    answers.put(message.get("result") or {})
             elif "id" in message:
                 try:
                     self._requested(message["id"], message["method"], message.get("params") or {})
@@ -115,6 +128,8 @@ class RehearsalAgent:
     def _requested(self, request_id: Any, method: str, params: dict[str, Any]) -> None:
         match method:
             case "initialize":
+                offered = params.get("clientCapabilities") or {}
+                self._shows_forms = (offered.get("elicitation") or {}).get("form") is not None
                 self.send({"id": request_id, "result": self._introduction()})
             case "session/new":
                 history = self._files.new(params["cwd"])

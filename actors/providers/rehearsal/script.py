@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import queue
 import re
@@ -45,6 +46,10 @@ class ClientConnection(Protocol):
 
     def ask(self, session_id: str, call: dict[str, Any]) -> queue.SimpleQueue[dict[str, Any]]: ...
 
+    def ask_form(
+        self, session_id: str, message: str, schema: dict[str, Any]
+    ) -> queue.SimpleQueue[dict[str, Any]] | None: ...
+
     def allow_always(self, kind: str) -> None: ...
 
     def ignore_eof(self) -> None: ...
@@ -73,6 +78,9 @@ class Performance:
             "background": self._background,
             "write": self._write,
             "ask": self._ask,
+            "question": self._question,
+            "secret": self._secret,
+            "form": self._form,
             "recall": self._recall,
             "see": self._see,
             "show": self._show,
@@ -182,6 +190,24 @@ class Performance:
         call = {"toolCallId": f"call-{self._calls}", "title": title, "kind": "other"}
         self._say(f"{title}: {'allowed' if self._allowed(call) else 'rejected'}")
 
+    def _question(self, argument: str) -> None:
+        text, _, options = argument.partition(": ")
+        field: dict[str, Any] = {"type": "string", "title": text}
+        if options:
+            field["enum"] = [option.strip() for option in options.split(";")]
+        values = self._filled_in(text, {"answer": field})
+        self._say(f"{text}: {'declined' if values is None else values['answer']}")
+
+    def _secret(self, text: str) -> None:
+        values = self._filled_in(text, {"answer": {"type": "string", "title": text, "format": "password"}})
+        self._say(f"{text}: {'declined' if values is None else len(values['answer'])}")
+
+    def _form(self, argument: str) -> None:
+        schema = json.loads(argument)
+        properties = schema.get("properties") or {}
+        values = self._filled_in(schema.get("title", "form"), properties, required=schema.get("required"))
+        self._say("declined" if values is None else json.dumps(values, sort_keys=True))
+
     def _recall(self, _: str) -> None:
         prompts = [prompt.replace("\n", " / ") for prompt, _ in self.history.turns[:-1]]
         self._say(f"I remember {len(prompts)} turns: {' | '.join(prompts)}".rstrip(": "))
@@ -253,13 +279,30 @@ class Performance:
             raise ValueError(f"{path} is outside the workspace")
         return target
 
-    def _allowed(self, call: dict[str, Any]) -> bool:
-        answers = self._client.ask(self.history.session_id, call)
+    def _filled_in(
+        self, message: str, properties: dict[str, Any], *, required: list[str] | None = None
+    ) -> dict[str, Any] | None:
+        """The values of a form; None where the user declined."""
+        schema = {"type": "object", "properties": properties, "required": list(required or properties)}
+        answers = self._client.ask_form(self.history.session_id, message, schema)
+        if answers is None:
+            raise Failed("this client shows no forms")
+        result = self._result_of(answers)
+        if result.get("action") == "accept":
+            return dict(result.get("content") or {})
+        if result.get("action") == "decline":
+            return None
+        raise Cancelled
+
+    def _result_of(self, answers: queue.SimpleQueue[dict[str, Any]]) -> dict[str, Any]:
         while True:
             with contextlib.suppress(queue.Empty):
-                outcome = answers.get(timeout=_POLL_SECONDS)
-                break
+                return answers.get(timeout=_POLL_SECONDS)
             self._check()
+
+    def _allowed(self, call: dict[str, Any]) -> bool:
+        result = self._result_of(self._client.ask(self.history.session_id, call))
+        outcome = result.get("outcome") or {"outcome": "cancelled"}
         if outcome["outcome"] != "selected":
             raise Cancelled
         if outcome["optionId"] == "always":

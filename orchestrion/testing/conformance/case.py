@@ -58,6 +58,14 @@ class ProviderCase(ABC):
         """Asks permission to write a file of the workspace, writes it if allowed, and ends the turn well."""
         self._undefined("write")
 
+    def ask_user(self, text: str, *options: str) -> str:
+        """Asks the user this question with these options, and ends the turn well, answered or not."""
+        self._undefined("ask_user")
+
+    def was_answered(self, answer: str, said: str) -> bool:
+        """Whether the answer reached the agent. `said` is what it said since."""
+        return answer in said
+
     def run_tool(self) -> str:
         """Runs one tool that needs no permission, then says something."""
         self._undefined("run_tool")

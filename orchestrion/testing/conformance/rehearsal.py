@@ -40,6 +40,9 @@ class RehearsalCase(ProviderCase):
     def write(self, path: str, content: str) -> str:
         return f"write {path} {content}"
 
+    def ask_user(self, text: str, *options: str) -> str:
+        return f"question {text}: {'; '.join(options)}"
+
     def run_tool(self) -> str:
         return "run make\nsay made"
 

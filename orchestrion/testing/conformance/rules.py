@@ -29,6 +29,11 @@ RULES: Final = {
         "`accept` and `acceptForSession` allow, `decline` refuses and the turn goes on, `cancel` ends the turn with"
         " the outcome `cancelled`."
     ),
+    "question-answered": (
+        "What the agent asks its user is reported as QuestionRequested, with the agent's own texts and options, and its"
+        " answers reach it. `decline` lets the turn go on without them, `cancel` ends the turn with the outcome"
+        " `cancelled`. Each ends with one ApprovalResolved; a second answer is a ProviderProtocolError."
+    ),
     "interrupt-ends-turn": (
         "`interrupt` ends the running turn with the outcome `interrupted`: its commands end, its open requests are"
         " resolved as `cancel`, and the session goes on."

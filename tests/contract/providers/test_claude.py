@@ -19,6 +19,7 @@ from orchestrion.contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageDelta,
+    QuestionRequested,
     ReasoningCompleted,
     RuntimeErrorReported,
     SessionInfoUpdated,
@@ -69,6 +70,32 @@ async def test_command_is_requested_as_a_command_and_its_output_reported(claude:
         assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
         (ended,) = read.of(ToolCompleted)
         assert (ended.failed, ended.detail["output"]) == (False, "made")
+
+
+@pytest.mark.spec("E123")
+async def test_a_changed_input_is_what_the_tool_runs_with(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        asked = await asked_for(read, claude.use("Bash", command="touch a.txt"))
+        assert asked.editable
+        changed = {"updatedInput": {"command": "touch b.txt"}}
+        await read.connection.respond(asked.request, "accept", answers=changed)
+        assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
+    assert await anyio.Path(workspace / "b.txt").exists()
+    assert not await anyio.Path(workspace / "a.txt").exists()
+
+
+@pytest.mark.lesson("L140")
+async def test_questions_are_asked_in_any_mode_and_for_each_turn(claude: ClaudeCase, workspace: Path) -> None:
+    async with session(claude.provider, workspace) as read:
+        for answers, said in (({"q1": ["red", "blue"]}, "red, blue"), ({"q1": ["something else"]}, "something else")):
+            offered = [{"label": label, "description": label} for label in ("red", "blue")]
+            question = {"question": "Which colours?", "header": "Colours", "options": offered, "multiSelect": True}
+            await read.connection.start_turn(TurnRequest(text=claude.use("AskUserQuestion", questions=[question])))
+            asked = await read.until(QuestionRequested)
+            assert [(one.multiple, one.free_text) for one in asked.questions] == [(True, True)]
+            await read.connection.respond(asked.request, "acceptForSession", answers=answers)
+            assert await read.until(TurnCompleted) == TurnCompleted(outcome="completed")
+            assert claude.was_answered(said, read.text())
 
 
 @pytest.mark.lesson("L91")

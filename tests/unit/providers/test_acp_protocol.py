@@ -18,13 +18,14 @@ from orchestrion.contracts.provider_events import (
     MessageDelta,
     PlanUpdated,
     ProviderRuntimeEvent,
+    QuestionRequested,
     ReasoningCompleted,
     SessionNotice,
     ToolCompleted,
     ToolStarted,
     TurnCompleted,
 )
-from orchestrion.contracts.values import ApprovalDecision
+from orchestrion.contracts.values import ApprovalDecision, JsonObject
 from tests.support.conversations import through_json
 
 CANCEL = Notification(method="session/cancel", params={"sessionId": "s"})
@@ -239,7 +240,7 @@ class TestPermissions:
     ) -> None:
         talk = Talk()
         talk.ask(*offered)
-        talk.take(talk.conversation.answer_permission(FIRST, decision))
+        talk.take(talk.conversation.answer_request(FIRST, decision))
         assert talk.events[1:] == [ApprovalResolved(request=FIRST, decision=decision)]
         outcome = {"outcome": "selected", "optionId": f"id-{chosen}"}
         assert talk.answers == [RpcAnswer(id=7, value={"outcome": outcome})]
@@ -247,14 +248,14 @@ class TestPermissions:
     def test_request_without_a_fitting_option_is_answered_cancelled(self) -> None:
         talk = Talk()
         talk.ask("allow_once", "allow_always")
-        step = talk.take(talk.conversation.answer_permission(FIRST, "decline"))
+        step = talk.take(talk.conversation.answer_request(FIRST, "decline"))
         assert (step.answers, step.notifications) == ((RpcAnswer(id=7, value=CANCELLED),), ())
 
     def test_cancel_decision_cancels_the_turn_and_its_other_requests(self) -> None:
         talk = Talk()
         talk.ask()
         talk.ask()
-        step = talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
+        step = talk.take(talk.conversation.answer_request(FIRST, "cancel"))
         assert step.notifications == (CANCEL,)
         assert [answer.value for answer in step.answers] == [CANCELLED, CANCELLED]
         second = ApprovalRequestId("permission-2")
@@ -268,16 +269,16 @@ class TestPermissions:
         talk = Talk()
         talk.ask("reject_once")
         with pytest.raises(ProviderProtocolError, match="no option of the request is a plain 'accept'"):
-            talk.conversation.answer_permission(FIRST, "accept")
-        talk.take(talk.conversation.answer_permission(FIRST, "decline"))
+            talk.conversation.answer_request(FIRST, "accept")
+        talk.take(talk.conversation.answer_request(FIRST, "decline"))
         assert len(talk.answers) == 1
 
     def test_a_request_is_answered_once(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.take(talk.conversation.answer_permission(FIRST, "accept"))
+        talk.take(talk.conversation.answer_request(FIRST, "accept"))
         with pytest.raises(ProviderProtocolError, match="not open any more"):
-            talk.conversation.answer_permission(FIRST, "accept")
+            talk.conversation.answer_request(FIRST, "accept")
 
     def test_the_permission_names_the_call_that_comes_after_it(self) -> None:
         talk = Talk()
@@ -307,7 +308,7 @@ class TestPermissions:
             TurnCompleted(outcome="completed"),
         ]
         with pytest.raises(ProviderProtocolError, match="not open"):
-            talk.conversation.answer_permission(FIRST, "accept")
+            talk.conversation.answer_request(FIRST, "accept")
 
 
 class TestTurns:
@@ -335,7 +336,7 @@ class TestTurns:
     def test_an_error_after_a_decision_to_cancel_is_a_cancellation(self) -> None:
         talk = Talk()
         talk.ask()
-        talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
+        talk.take(talk.conversation.answer_request(FIRST, "cancel"))
         talk.take(talk.conversation.take_prompt_reply(Refusal(id=0, code=-32603, message="aborted")))
         assert talk.events[-1] == TurnCompleted(outcome="cancelled", error="aborted")
 
@@ -435,7 +436,7 @@ class TestBetweenTurns:
         talk = Talk(running=False)
         talk.ask()
         assert talk.kinds() == [ApprovalRequested]
-        talk.take(talk.conversation.answer_permission(FIRST, "cancel"))
+        talk.take(talk.conversation.answer_request(FIRST, "cancel"))
         assert talk.events[1:] == [ApprovalResolved(request=FIRST, decision="cancel")]
         assert talk.answers == [RpcAnswer(id=7, value=CANCELLED)]
 
@@ -519,3 +520,64 @@ class TestIgnored:
         (asked,) = step.events
         assert isinstance(asked, ApprovalRequested)
         assert asked.kind == "permission"
+
+
+FORM = ApprovalRequestId("form-1")
+
+
+@pytest.mark.lesson("L140")
+class TestForms:
+    def ask(self, talk: Talk, **params: Any) -> RpcStep:
+        schema = {"type": "object", "properties": {"colour": {"type": "string", "enum": ["red", "blue"]}}}
+        asked = {"sessionId": "s", "mode": "form", "message": "Which?", "requestedSchema": schema}
+        return talk.take(talk.conversation.take_form(9, asked | params))
+
+    def test_a_form_is_reported_and_answered(self) -> None:
+        talk = Talk()
+        talk.say("Let me ask")
+        self.ask(talk)
+        assert talk.kinds() == [MessageDelta, MessageCompleted, QuestionRequested]
+        asked = talk.events[-1]
+        assert isinstance(asked, QuestionRequested)
+        assert (asked.request, asked.summary) == (FORM, "Which?")
+        talk.take(talk.conversation.answer_request(FORM, "accept", answers={"colour": "red"}))
+        assert talk.answers == [RpcAnswer(id=9, value={"action": "accept", "content": {"colour": "red"}})]
+        assert talk.events[-1] == ApprovalResolved(request=FORM, decision="accept")
+
+    @pytest.mark.parametrize("decision", ["decline", "cancel"])
+    def test_a_form_is_declined_or_ends_the_turn(self, decision: ApprovalDecision) -> None:
+        talk = Talk()
+        self.ask(talk)
+        step = talk.take(talk.conversation.answer_request(FORM, decision))
+        assert talk.answers == [RpcAnswer(id=9, value={"action": decision})]
+        assert [one.method for one in step.notifications] == (["session/cancel"] if decision == "cancel" else [])
+
+    @pytest.mark.parametrize("running", [True, False])
+    def test_a_form_is_asked_between_turns_too(self, running: bool) -> None:
+        talk = Talk(running=running)
+        self.ask(talk)
+        assert talk.kinds() == [QuestionRequested]
+        talk.take(talk.conversation.answer_request(FORM, "cancel"))
+        assert talk.answers == [RpcAnswer(id=9, value={"action": "cancel"})]
+
+    @pytest.mark.parametrize("params", [{"sessionId": "another"}, {"sessionId": None, "requestId": 4}])
+    def test_a_form_of_something_else_is_cancelled(self, params: JsonObject) -> None:
+        talk = Talk()
+        self.ask(talk, **params)
+        assert (talk.events, talk.answers) == ([], [RpcAnswer(id=9, value={"action": "cancel"})])
+
+    @pytest.mark.parametrize(
+        "params", [{"mode": "url", "url": "https://example.org/"}, {"requestedSchema": 7, "mode": "x"}]
+    )
+    def test_a_link_is_declined_with_a_notice(self, params: JsonObject) -> None:
+        talk = Talk()
+        self.ask(talk, **params)
+        assert talk.answers == [RpcAnswer(id=9, value={"action": "decline"})]
+        assert talk.kinds() == [SessionNotice]
+
+    def test_the_end_of_a_turn_cancels_what_it_asked(self) -> None:
+        talk = Talk()
+        self.ask(talk)
+        talk.end()
+        assert talk.answers == [RpcAnswer(id=9, value={"action": "cancel"})]
+        assert ApprovalResolved(request=FORM, decision="cancel") in talk.events

@@ -9,8 +9,9 @@ import pytest
 
 from orchestrion.actors.providers.claude.protocol import ClaudeConversation
 from orchestrion.actors.providers.claude.protocol import ClaudeStep as Step
+from orchestrion.actors.providers.claude.requests import request_event
 from orchestrion.actors.providers.claude.session import ClaudeSession
-from orchestrion.actors.providers.claude.tools import permission_event, tool_title
+from orchestrion.actors.providers.claude.tools import tool_title
 from orchestrion.actors.providers.conversation_state import dump_state, load_state
 from orchestrion.contracts.errors import ProviderProtocolError
 from orchestrion.contracts.ids import ApprovalRequestId, ProviderItemId, ProviderThreadId
@@ -273,7 +274,8 @@ class TestTools:
     )
     def test_an_approval_is_of_its_tools_kind(self, name: str, kind: str) -> None:
         request = ApprovalRequestId("permission-1")
-        asked = permission_event(request, name, {}, tool_use_id=None, reason=None, options=())
+        asked = request_event(request, name, {}, tool_use_id=None, reason=None, options=(), form=None)
+        assert isinstance(asked, ApprovalRequested)
         assert asked.kind == kind
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
 
@@ -10,7 +10,7 @@ from orchestrion.actors.providers.codex.protocol import CodexConversation
 from orchestrion.actors.providers.conversation_state import dump_state
 from orchestrion.actors.providers.jsonrpc.protocol import Refusal, Result
 from orchestrion.actors.providers.jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
-from orchestrion.contracts.errors import ProviderProtocolError
+from orchestrion.contracts.errors import AnswerRefused, ProviderProtocolError
 from orchestrion.contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
@@ -25,6 +25,7 @@ from orchestrion.contracts.provider_events import (
     MessageDelta,
     PlanUpdated,
     ProviderRuntimeEvent,
+    QuestionRequested,
     ReasoningCompleted,
     RuntimeErrorReported,
     SessionNotice,
@@ -34,7 +35,7 @@ from orchestrion.contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from orchestrion.contracts.values import ApprovalDecision
+from orchestrion.contracts.values import ApprovalDecision, JsonObject
 from tests.support.conversations import through_json
 
 FIRST = ApprovalRequestId("approval-1")
@@ -361,13 +362,103 @@ class TestApprovals:
         talk.ask(threadId="a subagent's", turnId="its own", command="make")
         assert isinstance(talk.last(), ApprovalRequested)
 
-    def test_questions_that_no_decision_answers_go_on_without(self) -> None:
-        conversation = Talk().conversation
-        for method in ("item/tool/requestUserInput", "mcpServer/elicitation/request"):
-            conversation, step = conversation.take_request(1, method, {})
-            assert step is not None
-            assert len(step.answers) == 1
-        assert conversation.take_request(1, "account/chatgptAuthTokens/refresh", {})[1] is None
+    def test_a_request_of_an_unknown_method_is_refused(self) -> None:
+        assert Talk().conversation.take_request(1, "account/chatgptAuthTokens/refresh", {})[1] is None
+
+
+USER_INPUT = "item/tool/requestUserInput"
+ELICITATION = "mcpServer/elicitation/request"
+HERE = {"threadId": "t", "turnId": "turn-a"}
+FORM = ApprovalRequestId("form-1")
+
+
+@pytest.mark.lesson("L140")
+class TestQuestions:
+    ASKED: Final = (
+        {"id": "colour", "header": "Colour", "question": "Which?", "isOther": True, "options": [{"label": "red"}]},
+        {"id": "pin", "header": "Pin", "question": "Your pin?", "isSecret": True, "options": None},
+    )
+
+    def ask(self, talk: Talk, method: str = USER_INPUT, **params: Any) -> RpcStep:
+        asked = {"questions": list(self.ASKED)} if method == USER_INPUT else {}
+        return talk.take(talk.conversation.take_request(3, method, {**HERE, **asked, **params}))
+
+    def test_questions_of_codex_are_reported_and_answered(self) -> None:
+        talk = Talk()
+        self.ask(talk)
+        asked = talk.last()
+        assert isinstance(asked, QuestionRequested)
+        assert (asked.request, asked.summary) == (FORM, "Which?")
+        colour, pin = asked.questions
+        assert (colour.free_text, colour.secret, colour.required) == (True, False, False)
+        assert [option.label for option in colour.options] == ["red"]
+        assert (pin.options, pin.secret) == ((), True)
+        talk.take(talk.conversation.answer_request(FORM, "accept", answers={"colour": "red", "pin": "1234"}))
+        answers = {"colour": {"answers": ["red"]}, "pin": {"answers": ["1234"]}}
+        assert talk.answers == [RpcAnswer(id=3, value={"answers": answers})]
+        assert talk.last() == ApprovalResolved(request=FORM, decision="accept")
+
+    @pytest.mark.parametrize(("decision", "interrupts"), [("decline", False), ("cancel", True)])
+    def test_questions_without_answers_let_codex_go_on(self, decision: ApprovalDecision, interrupts: bool) -> None:
+        talk = Talk()
+        self.ask(talk)
+        talk.take(talk.conversation.answer_request(FORM, decision))
+        assert talk.answers == [RpcAnswer(id=3, value={"answers": {}})]
+        assert talk.calls == ([INTERRUPT] if interrupts else [])
+
+    @pytest.mark.parametrize("turn", ["turn-a", None])
+    def test_forms_of_an_mcp_server_are_reported_and_answered(self, turn: str | None) -> None:
+        talk = Talk()
+        schema = {"type": "object", "properties": {"size": {"type": "integer"}}, "required": ["size"]}
+        form = {"mode": "form", "message": "How many?", "requestedSchema": schema, "serverName": "shop"}
+        self.ask(talk, ELICITATION, **(form | {"turnId": turn}))
+        asked = talk.last()
+        assert isinstance(asked, QuestionRequested)
+        assert (asked.summary, asked.detail) == ("How many?", {"serverName": "shop", "message": "How many?"})
+        talk.take(talk.conversation.answer_request(FORM, "accept", answers={"size": 3}))
+        assert talk.answers == [RpcAnswer(id=3, value={"action": "accept", "content": {"size": 3}})]
+
+    def test_a_confirmation_is_remembered_where_codex_offers_it(self) -> None:
+        for persist, remembered in ((["session", "always"], {"_meta": {"persist": "session"}}), (None, {})):
+            talk = Talk()
+            form = {"mode": "form", "message": "Run it?", "requestedSchema": {"type": "object", "properties": {}}}
+            self.ask(talk, ELICITATION, **form, _meta={"persist": persist})
+            talk.take(talk.conversation.answer_request(FORM, "acceptForSession"))
+            assert talk.answers[0].value == {"action": "accept", "content": {}, **remembered}
+
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"mode": "url", "url": "https://user:pass@example.org/login", "message": "Log in"},
+            {"mode": "form", "requestedSchema": {"properties": {"x": {"type": "odd"}}, "required": ["x"]}},
+        ],
+    )
+    def test_what_is_no_form_to_show_is_declined_with_a_notice(self, params: JsonObject) -> None:
+        talk = Talk()
+        self.ask(talk, ELICITATION, **params)
+        assert talk.answers == [RpcAnswer(id=3, value={"action": "decline", "content": None})]
+        notice = talk.last()
+        assert isinstance(notice, SessionNotice)
+        assert "user:pass" not in str(notice)
+
+    def test_a_late_question_gets_an_empty_answer(self) -> None:
+        talk = Talk()
+        self.ask(talk, turnId="another")
+        talk.end("completed")
+        self.ask(talk)
+        assert [answer.value for answer in talk.answers] == [{"answers": {}}] * 2
+
+    def test_an_answer_to_no_question_is_refused(self) -> None:
+        talk = Talk()
+        self.ask(talk)
+        with pytest.raises(AnswerRefused):
+            talk.conversation.answer_request(FORM, "accept", answers={"size": "1"})
+
+    def test_an_interrupt_resolves_an_open_question(self) -> None:
+        talk = Talk()
+        self.ask(talk)
+        talk.take(talk.conversation.interrupt_turn())
+        assert talk.last() == ApprovalResolved(request=FORM, decision="cancel")
 
 
 class TestInterrupt:
