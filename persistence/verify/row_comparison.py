@@ -19,7 +19,7 @@ def compare_rows(
     """The first row, by key, that differs between `database` and a replay, with the number of those that do."""
     table: str = projection.model._meta.table_name
     columns: list[str] = [field.column_name for field in projection.model._meta.sorted_fields]
-    key = _key_columns(projection.model)
+    key = _key_columns(replayed, projection.model)
     differences = 0
     first: Finding | None = None
     for found, expected in _paired(database, replayed, table, columns, key):
@@ -34,12 +34,12 @@ def compare_rows(
     return _order_difference(database, replayed, table, key)
 
 
-def _key_columns(model: type[peewee.Model]) -> list[str]:
-    """What identifies a row: the primary key, else the first unique index."""
+def _key_columns(database: peewee.SqliteDatabase, model: type[peewee.Model]) -> list[str]:
+    """What identifies a row: the primary key, else the columns of the table's unique index."""
     meta: Any = model._meta
     if meta.primary_key is not False:
         return [meta.primary_key.column_name]
-    return next(list(columns) for columns, unique in meta.indexes if unique)
+    return next(list(index.columns) for index in database.get_indexes(meta.table_name) if index.unique)
 
 
 _Row = tuple[Any, ...]

@@ -20,6 +20,7 @@ from .signals import handle_signals
 
 _NAME: Final = "orchestrion"
 _STANDARD_ERROR: Final = 2
+_AGENT_PACKAGES: Final = ("openai-codex", "claude-agent-sdk")
 
 _COMMANDS: Final = {
     "agents": "List the agents that can be named, their versions and logins.",
@@ -65,8 +66,27 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
+def _show_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    """Print the versions that a report of a fault needs, and leave."""
+    if not is_asked:
+        return
+    import platform
+    import sqlite3
+    from contextlib import suppress
+    from importlib.metadata import PackageNotFoundError, version
+
+    click.echo(f"{_NAME}, version {version(_NAME)}")
+    click.echo(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    for package in _AGENT_PACKAGES:
+        with suppress(PackageNotFoundError):
+            click.echo(f"{package} {version(package)}")
+    context.exit()
+
+
 @click.group(name=_NAME, cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="orchestrion", prog_name=_NAME)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Print versions."
+)
 def app() -> None:
     """Run agents and inspect an Orchestrion database: its log, read model and sessions."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +56,13 @@ def test_help_lists_the_commands_and_version_prints() -> None:
         command = app.get_command(context, name)
         assert command is not None
         assert command.name == name
-    assert done("--version").startswith("orchestrion, version ")
+
+
+def test_version_names_what_a_report_of_a_fault_needs() -> None:
+    first, second, *agents = done("--version").splitlines()
+    assert first.startswith("orchestrion, version ")
+    assert second == f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    assert {line.split()[0] for line in agents} <= {"openai-codex", "claude-agent-sdk"}
 
 
 @pytest.mark.lesson("L190")
