@@ -28,8 +28,8 @@ _NAMES = {
     ".actors.providers.in_process.turn": "InProcessTurn",
     ".actors.providers.process.environment": "INHERITED",
     ".actors.providers.adapter": (
-        "AgentConnection Capabilities ProcessIdentity Provider RollsBack SessionRequest SignsOfLife ThreadHistory "
-        "TurnRequest"
+        "AgentConnection Capabilities KeepsConversations KeptConversations ProcessIdentity Provider RollsBack "
+        "SessionRequest SignsOfLife ThreadHistory TurnRequest"
     ),
     ".actors.sessions.health": "SessionHealth",
     ".actors.providers.session_limits": "SessionLimits",
@@ -44,8 +44,13 @@ _NAMES = {
     ".contracts.commands": (
         "ClientCommand Command InternalCommand ProjectCommand ProjectCreate ProjectDelete ProjectMetaUpdate "
         "ThreadActivityAppend ThreadApprovalRespond ThreadCheckpointRevert ThreadCreate ThreadDelete "
-        "ThreadMessageAssistantComplete ThreadMessageAssistantDelta ThreadMetaUpdate ThreadRevertComplete "
-        "ThreadSessionSet ThreadSessionStop ThreadTurnDiffComplete ThreadTurnInterrupt ThreadTurnStart"
+        "ThreadMessageAssistantComplete ThreadMessageAssistantDelta ThreadMessageImport ThreadMetaUpdate "
+        "ThreadRevertComplete ThreadSessionSet ThreadSessionStop ThreadTurnDiffComplete ThreadTurnInterrupt "
+        "ThreadTurnStart"
+    ),
+    ".contracts.conversations": (
+        "ConversationHistory ImportOutcome ImportedConversation ListedConversation PastActivity PastEvent PastItem "
+        "PastMessage"
     ),
     ".contracts.errors": (
         "AnswerRefused AttachmentUnreadable CommandIdReused CommandRejected ConcurrencyConflict DatabaseCorrupt "
@@ -91,6 +96,7 @@ _NAMES = {
     ".runtime.handles.items": "Approval Ended Notice Plan QuestionForm Resolved Text Thought ToolCall TurnItem Usage",
     ".runtime.handles.thread_handle": "ThreadHandle",
     ".runtime.handles.turn_handle": "ApprovalAnswer FormAnswer OnApproval OnQuestion TurnHandle TurnResult",
+    ".domain.imports": "import_thread_id",
     ".runtime.health": "Health",
     ".runtime.host": "open_runtime",
     ".runtime.options": "CopyPolicy RuntimeOptions",

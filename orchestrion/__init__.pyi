@@ -9,6 +9,8 @@ from .actors.providers.acp.provider import AcpProvider as AcpProvider
 from .actors.providers.acp.rehearsal import RehearsalProvider as RehearsalProvider
 from .actors.providers.adapter import AgentConnection as AgentConnection
 from .actors.providers.adapter import Capabilities as Capabilities
+from .actors.providers.adapter import KeepsConversations as KeepsConversations
+from .actors.providers.adapter import KeptConversations as KeptConversations
 from .actors.providers.adapter import ProcessIdentity as ProcessIdentity
 from .actors.providers.adapter import Provider as Provider
 from .actors.providers.adapter import RollsBack as RollsBack
@@ -56,6 +58,7 @@ from .contracts.commands import ThreadCreate as ThreadCreate
 from .contracts.commands import ThreadDelete as ThreadDelete
 from .contracts.commands import ThreadMessageAssistantComplete as ThreadMessageAssistantComplete
 from .contracts.commands import ThreadMessageAssistantDelta as ThreadMessageAssistantDelta
+from .contracts.commands import ThreadMessageImport as ThreadMessageImport
 from .contracts.commands import ThreadMetaUpdate as ThreadMetaUpdate
 from .contracts.commands import ThreadRevertComplete as ThreadRevertComplete
 from .contracts.commands import ThreadSessionSet as ThreadSessionSet
@@ -63,6 +66,14 @@ from .contracts.commands import ThreadSessionStop as ThreadSessionStop
 from .contracts.commands import ThreadTurnDiffComplete as ThreadTurnDiffComplete
 from .contracts.commands import ThreadTurnInterrupt as ThreadTurnInterrupt
 from .contracts.commands import ThreadTurnStart as ThreadTurnStart
+from .contracts.conversations import ConversationHistory as ConversationHistory
+from .contracts.conversations import ImportedConversation as ImportedConversation
+from .contracts.conversations import ImportOutcome as ImportOutcome
+from .contracts.conversations import ListedConversation as ListedConversation
+from .contracts.conversations import PastActivity as PastActivity
+from .contracts.conversations import PastEvent as PastEvent
+from .contracts.conversations import PastItem as PastItem
+from .contracts.conversations import PastMessage as PastMessage
 from .contracts.errors import AnswerRefused as AnswerRefused
 from .contracts.errors import AttachmentUnreadable as AttachmentUnreadable
 from .contracts.errors import CommandIdReused as CommandIdReused
@@ -226,6 +237,7 @@ from .contracts.values import TurnStatus as TurnStatus
 from .contracts.values import Unset as Unset
 from .contracts.values import UserMessage as UserMessage
 from .contracts.values import instant as instant
+from .domain.imports import import_thread_id as import_thread_id
 from .persistence.blobs import RetentionPolicy as RetentionPolicy
 from .persistence.bootstrap import ReplayProgress as ReplayProgress
 from .persistence.identity import DatabaseCopy as DatabaseCopy

@@ -39,6 +39,7 @@ from ..persistence.positions import PositionRow
 from ..persistence.projections import PROJECTIONS
 from ..persistence.readers import ReaderPool
 from ..persistence.threads import JobThread
+from .conversation_import import ConversationImporter
 from .database_files import DatabaseFiles, PreparedDatabase
 from .health import HealthSource
 from .lifetime import Lifetime
@@ -207,7 +208,10 @@ class _Host:
             is_stopping=lambda: self._stopping,
         )
         rebuilder = self._rebuilder = Rebuilder(projectors, log, path=Path(prepared.writer.database))
-        self.runtime = Runtime(dispatcher, log, projectors, readers, rebuilder=rebuilder, health=health)
+        importer = ConversationImporter(dispatcher=dispatcher, lane=lane, projectors=projectors, options=options)
+        self.runtime = Runtime(
+            dispatcher, log, projectors, readers, rebuilder=rebuilder, importer=importer, health=health
+        )
 
     async def start(self, tasks: TaskGroup) -> None:
         """Recover what a dead host left, then run all actors."""

@@ -11,8 +11,10 @@ from ..actors.log.dispatcher import Dispatcher, Submission
 from ..actors.log.event_log import EventLog
 from ..actors.projecting.projectors import Projectors
 from ..actors.projecting.rebuilder import Rebuilder
+from ..actors.providers.adapter import Provider
 from ..contracts.admission import admit
 from ..contracts.commands import Command
+from ..contracts.conversations import ImportedConversation
 from ..contracts.ids import ThreadId, TurnId
 from ..contracts.read_model import (
     DispatchResult,
@@ -21,6 +23,7 @@ from ..contracts.values import ActorKind
 from ..persistence.bootstrap import ProgressListener
 from ..persistence.command_envelope import CommandEnvelope
 from ..persistence.readers import ReaderPool
+from .conversation_import import ConversationImporter
 from .handles import OnApproval, OnQuestion, ThreadHandle, ThreadOpener, TurnHandle, follow_found
 from .health import Health, HealthSource
 from .reads import Reads
@@ -42,11 +45,13 @@ class Runtime(Reads):
         readers: ReaderPool,
         *,
         rebuilder: Rebuilder,
+        importer: ConversationImporter,
         health: HealthSource,
     ) -> None:
         super().__init__(log, projectors, readers)
         self._dispatcher = dispatcher
         self._rebuilder = rebuilder
+        self._importer = importer
         self._health = health
         self._opener = ThreadOpener(self)
 
@@ -169,6 +174,28 @@ class Runtime(Reads):
             NotFound: there is no such turn; when the block is entered.
         """
         return follow_found(self, TurnId(turn_id), after=after, on_approval=on_approval, on_question=on_question)
+
+    async def import_conversations(
+        self, provider: Provider, *, directory: Path | None = None, sessions: Collection[str] | None = None
+    ) -> tuple[ImportedConversation, ...]:
+        """Make threads of conversations that the provider's agent keeps; a thread's next turn continues one.
+
+        Of those in `directory`, or of all, the ones with the agent's ids `sessions`, or all. Each becomes a thread of
+        the project that works in its directory, made where there is none. Imported again, a conversation adds what is
+        new, or nothing. A conversation that cannot be read is `refused`, and the others go on. The provider need not be
+        one of this runtime's. Cancelled, or after an error, the same call completes what it began.
+
+        Raises:
+            InvalidRequest: the provider's agent cannot be asked, or keeps no conversation of such an id.
+            ProviderUnavailable: the agent does not come up, or does not list its conversations.
+            ProviderProtocolError: it broke its protocol.
+            SessionLost: it ended.
+            ProjectionStalled: a projector has halted, or keeps retrying; names it.
+            StoreError: the storage failed.
+            RuntimeStopped: the runtime is stopping.
+            RuntimeFailed: the runtime has failed.
+        """
+        return await self._importer.import_all(provider, directory=directory, sessions=sessions)
 
     def health(self) -> Health:
         """The runtime now: positions, lag, queue depths, sessions, captures, quarantined events, restarts."""

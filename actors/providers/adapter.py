@@ -19,6 +19,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 from anyio.abc import ObjectReceiveStream
 
+from ...contracts.conversations import ConversationHistory, ListedConversation
 from ...contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
@@ -214,6 +215,38 @@ class RollsBack(Protocol):
         Raises what `Provider.connect` raises, and
             ProviderProtocolError: the agent refused; its conversation is unchanged.
         """
+
+
+class KeptConversations(Protocol):
+    """The conversations that an agent keeps, whoever began them. Reading changes none of them."""
+
+    async def list(self, directory: Path | None = None) -> tuple[ListedConversation, ...]:
+        """Those of a directory, or all that the agent lists.
+
+        Raises:
+            ProviderUnavailable: the agent does not list its conversations.
+            ProviderProtocolError: it refused.
+            SessionLost: its process is gone.
+        """
+
+    async def read(self, conversation: ListedConversation) -> ConversationHistory:
+        """A conversation from its beginning; records that cannot be read are left out and reported.
+
+        Raises:
+            ProviderUnavailable: the agent does not tell what is in its conversations, or does not have this one.
+            ProviderProtocolError: it refused.
+            SessionLost: its process is gone.
+        """
+
+
+@runtime_checkable
+class KeepsConversations(Protocol):
+    """A provider whose agent can be asked for the conversations that it keeps."""
+
+    def open_conversations(
+        self, directory: Path, *, python: str | None = None
+    ) -> AbstractAsyncContextManager[KeptConversations]:
+        """Ask the agent, in a process that works in `directory` where it needs one. Raises as `Provider.connect`."""
 
 
 class Provider(Protocol):

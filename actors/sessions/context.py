@@ -13,6 +13,7 @@ from ...contracts.errors import NotFound
 from ...contracts.ids import ThreadId
 from ...contracts.read_model import ProjectView, SnapshotRequest, ThreadView
 from ...contracts.values import JsonObject
+from ...domain.imports import is_imported
 from ...persistence.projections.checkpoints import read_failed_checkpoints
 from ...persistence.provider_runtime import FORGOTTEN, ProviderRuntimeRow, find_provider_runtime
 from ...persistence.snapshot import read_snapshot
@@ -48,8 +49,13 @@ class ThreadContext:
 
     @property
     def resume_cursor(self) -> JsonObject | None:
-        """The cursor that resumes the thread's conversation; None if no turn was ever handed over."""
-        if self.runtime is None or self.runtime.resume_cursor_json is None or not self.thread.turns:
+        """The cursor that resumes the thread's conversation; None if no turn was ever handed over.
+
+        An imported thread has a conversation before its first turn.
+        """
+        if self.runtime is None or self.runtime.resume_cursor_json is None:
+            return None
+        if not self.thread.turns and not is_imported(self.thread.id):
             return None
         cursor: JsonObject = orjson.loads(self.runtime.resume_cursor_json)
         return cursor

@@ -27,7 +27,6 @@ from .commands import (
     CLIENT_COMMANDS,
     INTERNAL_COMMANDS,
     Command,
-    InternalCommand,
     ThreadActivityAppend,
     ThreadSessionSet,
     ThreadTurnStart,
@@ -122,7 +121,7 @@ def _without_contents(admitted: AdmittedCommand) -> AdmittedCommand:
     return attrs.evolve(admitted, command=stored, size=len(orjson.dumps(to_json(stored))), blobs=blobs)
 
 
-def admit_own(command: InternalCommand, actor: ActorKind) -> AdmittedCommand:
+def admit_own(command: Command, actor: ActorKind) -> AdmittedCommand:
     """A command of the runtime's own actors, normalised.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The seventeen commands: eleven that clients dispatch, six that only the runtime's own actors may.
+"""The eighteen commands: eleven that clients dispatch, seven that only the runtime's own actors may.
 
 A command is an imperative: it may be rejected. `type` is its name on the wire. `command_id` makes it idempotent:
 the same command sent again is decided once and answered the same.
@@ -45,6 +45,7 @@ from .values import (
     Count,
     Instant,
     Label,
+    MessageRole,
     ProjectScript,
     Session,
     TurnOrigin,
@@ -218,6 +219,19 @@ class ThreadMessageAssistantComplete:
 
 
 @attrs.frozen(kw_only=True)
+class ThreadMessageImport:
+    """Adds a whole message of a conversation that an agent kept, of no turn."""
+
+    type: ClassVar[str] = "thread.message.import"
+    command_id: CommandId
+    thread_id: ThreadId
+    message_id: MessageId
+    role: MessageRole
+    text: str
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class ThreadTurnDiffComplete:
     type: ClassVar[str] = "thread.turn.diff.complete"
     command_id: CommandId
@@ -268,6 +282,7 @@ InternalCommand: TypeAlias = (
     ThreadSessionSet
     | ThreadMessageAssistantDelta
     | ThreadMessageAssistantComplete
+    | ThreadMessageImport
     | ThreadTurnDiffComplete
     | ThreadActivityAppend
     | ThreadRevertComplete
@@ -293,6 +308,7 @@ INTERNAL_COMMANDS: Final[tuple[type[InternalCommand], ...]] = (
     ThreadSessionSet,
     ThreadMessageAssistantDelta,
     ThreadMessageAssistantComplete,
+    ThreadMessageImport,
     ThreadTurnDiffComplete,
     ThreadActivityAppend,
     ThreadRevertComplete,

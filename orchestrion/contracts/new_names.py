@@ -21,6 +21,7 @@ from .commands import (
     ThreadDelete,
     ThreadMessageAssistantComplete,
     ThreadMessageAssistantDelta,
+    ThreadMessageImport,
     ThreadMetaUpdate,
     ThreadRevertComplete,
     ThreadSessionSet,
@@ -48,7 +49,7 @@ def new_names(command: Command) -> Iterator[NamedField]:
         case ProjectMetaUpdate():
             if command.scripts is not UNSET:
                 yield from ((f"scripts[{number}].id", script.id) for number, script in enumerate(command.scripts))
-        case ThreadMessageAssistantDelta() | ThreadMessageAssistantComplete():
+        case ThreadMessageAssistantDelta() | ThreadMessageAssistantComplete() | ThreadMessageImport():
             yield "messageId", command.message_id
         case ThreadActivityAppend():
             yield "activity.id", command.activity.id

@@ -15,6 +15,7 @@ from ..contracts.commands import (
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
     ThreadMessageAssistantDelta,
+    ThreadMessageImport,
     ThreadRevertComplete,
     ThreadSessionSet,
     ThreadTurnDiffComplete,
@@ -51,6 +52,8 @@ def decide_internal(
             return _continue_message(state, thread, command, request)
         case ThreadMessageAssistantComplete():
             return _complete_message(state, thread, command, request)
+        case ThreadMessageImport():
+            return _import_message(state, thread, command, request)
         case ThreadTurnDiffComplete():
             return _complete_diff(thread, command, request)
         case ThreadActivityAppend():
@@ -133,6 +136,24 @@ def _complete_message(
 ) -> Decision:
     breach = _foreign_message(thread, command.message_id, state.message(command.message_id))
     return breach or one(_assistant_text(command, "", streaming=False), command.created_at, request)
+
+
+def _import_message(
+    state: DecisionState, thread: ThreadState, command: ThreadMessageImport, request: DecisionRequest
+) -> Decision:
+    if state.message(command.message_id) is not None:
+        return Rejection(reason=f"message {command.message_id!r} exists already")
+    sent = ThreadMessageSent(
+        thread_id=thread.thread_id,
+        message_id=command.message_id,
+        role=command.role,
+        text=command.text,
+        turn_id=None,
+        streaming=False,
+        created_at=command.created_at,
+        updated_at=command.created_at,
+    )
+    return one(sent, command.created_at, request)
 
 
 def _foreign_message(thread: ThreadState, message_id: MessageId, known: MessageFact | None) -> Rejection | None:

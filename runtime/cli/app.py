@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "dispatch": "Dispatch commands from standard input, JSON Lines in and out.",
     "events": "Print the log as JSON Lines.",
     "health": "Show the owner, positions, sessions and open requests.",
+    "import": "Make threads of the conversations that an agent keeps.",
     "rebuild": "Rebuild projections from the log.",
     "repair": "Rebuild the projections that are wrong, then verify.",
     "run": "Run one turn of an agent and stream its text.",
@@ -46,6 +47,9 @@ _COMMANDS: Final = {
 }
 """Each command with its line in the list of commands. Its module and function have its name, with `_` for `-`."""
 
+_NAMES: Final = {"import": "import_conversations"}
+"""Modules of commands whose names are Python's own words."""
+
 
 class _Commands(click.Group):
     """Imports a command's module when the command is named: every command starts without the modules of the others."""
@@ -56,7 +60,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = _NAMES.get(cmd_name, cmd_name.replace("-", "_"))
         command = getattr(import_module(f".{name}", __package__), name)
         assert isinstance(command, click.Command), f"{name}.{name} is not a command"
         return command

@@ -1,6 +1,6 @@
 """Builders of commands and values for tests: every field has a default, ids are plain text.
 
-One long module: one builder for each of the seventeen commands.
+One long module: one builder for each of the commands.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from orchestrion.contracts.commands import (
     ThreadDelete,
     ThreadMessageAssistantComplete,
     ThreadMessageAssistantDelta,
+    ThreadMessageImport,
     ThreadMetaUpdate,
     ThreadRevertComplete,
     ThreadSessionSet,
@@ -59,6 +60,7 @@ from orchestrion.contracts.values import (
     Instant,
     JsonObject,
     Label,
+    MessageRole,
     MessageText,
     ProjectScript,
     Session,
@@ -388,6 +390,25 @@ def assistant_complete(
         thread_id=ThreadId(thread_id),
         message_id=MessageId(message_id),
         turn_id=UNSET if turn_id is UNSET else TurnId(turn_id),
+        created_at=created_at or at(0),
+    )
+
+
+def message_import(
+    message_id: str = "m2",
+    *,
+    thread_id: str = "t1",
+    role: MessageRole = "user",
+    text: str = "Said before",
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadMessageImport:
+    return ThreadMessageImport(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        message_id=MessageId(message_id),
+        role=role,
+        text=text,
         created_at=created_at or at(0),
     )
 

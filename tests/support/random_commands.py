@@ -26,6 +26,7 @@ from orchestrion.contracts.values import (
     CheckpointStatus,
     Instant,
     Label,
+    MessageRole,
     SessionStatus,
     TurnOrigin,
     Unset,
@@ -271,6 +272,15 @@ class RunWriter:
             )
         )
         self._dispatch(make.thread_meta_update(self._any_thread_id(), command_id=command_id, **change))
+        if self._one_in(3):
+            role: MessageRole = "user" if self._one_in(2) else "assistant"
+            message = make.message_import(
+                f"past-{self.host.head}",
+                thread_id=self._any_thread_id(),
+                role=role,
+                command_id=self._next_command_id(),
+            )
+            self._dispatch(message)
 
     def _delete(self) -> None:
         thread = self._thread()

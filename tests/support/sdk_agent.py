@@ -59,7 +59,7 @@ class _Session:
     def keep(self) -> None:
         """Everything but the mode, as some agents do."""
         chosen = {config_id: value for config_id, value in self.chosen.items() if config_id != "mode"}
-        self._file.write_text(json.dumps({"prompts": self.prompts, "chosen": chosen}))
+        self._file.write_text(json.dumps({"prompts": self.prompts, "chosen": chosen, "cwd": str(self.workspace)}))
 
 
 def _options(session: _Session) -> list[schema.SessionConfigOptionSelect | schema.SessionConfigOptionBoolean]:
@@ -88,7 +88,8 @@ class SdkAgent:
         self._client = conn
 
     async def initialize(self, protocol_version: int, **_others: Any) -> acp.InitializeResponse:
-        capabilities = schema.AgentCapabilities(load_session=True)
+        lists = schema.SessionCapabilities(list=schema.SessionListCapabilities())
+        capabilities = schema.AgentCapabilities(load_session=True, session_capabilities=lists)
         return acp.InitializeResponse(protocol_version=protocol_version, agent_capabilities=capabilities)
 
     async def new_session(self, cwd: str, **_others: Any) -> acp.NewSessionResponse:
@@ -105,6 +106,20 @@ class SdkAgent:
             await self._client.session_update(session_id, acp.update_user_message_text(prompt))
             await self._say(session_id, f"you said: {prompt}")
         return acp.LoadSessionResponse(config_options=_options(session))
+
+    async def list_sessions(
+        self, cwd: str | None = None, cursor: str | None = None, **_others: Any
+    ) -> schema.ListSessionsResponse:
+        """One session a page, so that a client has to ask for all of them."""
+        kept = [(file.stem, json.loads(file.read_text())) for file in sorted(self._directory.glob("sdk-*.json"))]
+        fitting = [(name, one) for name, one in kept if cwd is None or one["cwd"] == cwd]
+        start = int(cursor or 0)
+        page = [
+            schema.SessionInfo(session_id=name, cwd=one["cwd"], title=next(iter(one["prompts"]), None))
+            for name, one in fitting[start : start + 1]
+        ]
+        more = str(start + 1) if start + 1 < len(fitting) else None
+        return schema.ListSessionsResponse(sessions=page, next_cursor=more)
 
     async def set_config_option(
         self, config_id: str, session_id: str, value: str | bool, **_others: Any

@@ -97,7 +97,7 @@ class Stage:
     async def ask(self, script: str, *, thread_id: str = "t1", model: str | Unset = UNSET) -> Asked:
         """Request a turn that performs the script."""
         self._messages += 1
-        message_id = f"{thread_id}-m{self._messages}-{self.runtime.health().head}"
+        message_id = f"{thread_id.removeprefix('~')}-m{self._messages}-{self.runtime.health().head}"
         command = turn_start(thread_id, message_id, text=script, model=model)
         result = await self.runtime.dispatch(command)
         event = await self.until(payload(ThreadTurnStartRequested), after=result.sequence - 1)

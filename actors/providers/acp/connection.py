@@ -16,14 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import anyio
 import attrs
 
-from ....contracts.errors import ProviderProtocolError, ProviderUnavailable, SessionLost
+from ....contracts.errors import ProviderProtocolError, SessionLost
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ....contracts.provider_events import ProviderRuntimeEvent, SessionInfoUpdated, SessionNotice, SessionStarted
 from ....contracts.values import ApprovalDecision, JsonObject
-from ...served_time import served_clock, served_deadline
 from ..adapter import Capabilities, SessionRequest, TurnRequest
 from ..jsonrpc.peer import ReplyOverdue, RequestRefused
 from ..jsonrpc.protocol import Notification, Reply, Request
@@ -36,11 +34,10 @@ from .modes import choose_mode, mode_cursor, mode_ids
 from .options import NOUNS, TURN_CATEGORIES, Category, Options, read_mode_change, read_options, setting_request
 from .prompts import prompt_of
 from .protocol import AcpConversation
-from .replay import Replay
+from .replay_watch import ReplayWatch
 
 __all__ = ["AcpConnection"]
 
-_LONGEST_REPLAY_SECONDS: Final = 5 * 60.0
 _WRITES_REPORTED: Final = "toldOfWrites"
 """A key of stored cursors: renaming it would report the writes of old conversations again."""
 
@@ -57,7 +54,7 @@ class AcpConnection(StdioConnection):
         self._conversation: AcpConversation | None = None
         self._session_id: ProviderThreadId | None = None
         self._agent = AgentFeatures()
-        self._replay: Replay | None = None
+        self._replay: ReplayWatch | None = None
         self._early_messages = 0
         """Notifications before the session was open: they are of no conversation."""
 
@@ -175,7 +172,7 @@ class AcpConnection(StdioConnection):
         elif kind == "current_mode_update":
             self._options = read_mode_change(update, self._options)
         elif self._replay is not None:
-            self._replay = self._replay.note_update(kind, served_clock().now())
+            self._replay.note_update(kind)
         if self._options != before:
             self._report_options()
 
@@ -191,18 +188,8 @@ class AcpConnection(StdioConnection):
             ProviderUnavailable: the replay does not end.
             SessionLost: the agent is gone.
         """
-        clock = served_clock()
-        try:
-            with served_deadline(_LONGEST_REPLAY_SECONDS):
-                self._replay = Replay(replied_at=clock.now())
-                while (left := self._replay.seconds_left(clock.now())) > 0:  # noqa: ASYNC110 - quiet is no event
-                    await anyio.sleep(left)
-        except TimeoutError:
-            raise ProviderUnavailable(
-                f"{self._process.program} was still replaying its history after {_LONGEST_REPLAY_SECONDS:g} s:"
-                " start the turn again later",
-                reason="unresponsive",
-            ) from None
+        self._replay = ReplayWatch()
+        await self._replay.wait_for_quiet(self._process.program)
         self._replay = None
         if self._over:
             raise SessionLost(f"{self._process.program} is gone")

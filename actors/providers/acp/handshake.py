@@ -52,6 +52,7 @@ class AgentFeatures:
 
     can_load: bool = False
     can_resume: bool = False
+    can_list: bool = False
     takes_images: bool = False
     login: str = ""
     logins: tuple[SessionChoice, ...] = ()
@@ -82,6 +83,7 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
     return AgentFeatures(
         can_load=capabilities.get("loadSession") is True,
         can_resume=_is_advertised(object_of(capabilities.get("sessionCapabilities")).get("resume")),
+        can_list=_is_advertised(object_of(capabilities.get("sessionCapabilities")).get("list")),
         takes_images=_is_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
         login=_describe_logins(reply.get("authMethods")),
         logins=read_logins(reply.get("authMethods")),

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from ..adapter import AgentConnection, SessionRequest
+from ..jsonrpc.inquiry import inquiry_request
 from ..process.agent_command import check_command
 from ..process.connection import open_connection
 from ..process.environment import Environment, Inherited
 from ..process.first_start import FirstStart
 from ..process.launch import make_launch
 from .connection import AcpConnection
+from .past_sessions import AcpSessions
 
 __all__ = ["AcpProvider"]
 
@@ -80,6 +83,18 @@ class AcpProvider:
     def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
         """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
         return self._open_connection(request)
+
+    @asynccontextmanager
+    async def open_conversations(self, directory: Path, *, python: str | None = None) -> AsyncGenerator[AcpSessions]:
+        """As `KeepsConversations.open_conversations`."""
+        opening = open_connection(
+            self._command,
+            request=inquiry_request(directory, python),
+            launch=self._launch,
+            make_connection=lambda process: AcpSessions(process, deadline_seconds=self._request_deadline_seconds),
+        )
+        async with AsyncExitStack() as stack:
+            yield await self._first_start.enter(opening, stack)
 
     @asynccontextmanager
     async def _open_connection(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:

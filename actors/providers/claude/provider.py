@@ -26,6 +26,7 @@ from ..process.launch import make_launch
 from .history import find_cut, read_messages
 from .program import find_claude
 from .session import ClaudeSession
+from .transcripts import ClaudeTranscripts, transcripts_directory
 
 if TYPE_CHECKING:
     from .connection import ClaudeConnection
@@ -103,6 +104,14 @@ class ClaudeProvider:
     def connect(self, request: SessionRequest) -> AbstractAsyncContextManager[AgentConnection]:
         """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
         return self._open_connection(request)
+
+    @asynccontextmanager
+    async def open_conversations(
+        self, directory: Path, *, python: str | None = None
+    ) -> AsyncGenerator[ClaudeTranscripts]:
+        """As `KeepsConversations.open_conversations`. Reads files and starts no process."""
+        del directory, python
+        yield ClaudeTranscripts(transcripts_directory(self._launch.environment()))
 
     async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
         """As `RollsBack.can_forget`."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from ....contracts.errors import ProviderUnavailable
 from ....contracts.ids import TurnId
 from ....contracts.values import JsonObject
 from ..adapter import AgentConnection, SessionRequest
+from ..jsonrpc.inquiry import inquiry_request
+from ..jsonrpc.protocol import JsonRpcProtocol
 from ..process.agent_command import check_command
 from ..process.connection import open_connection
 from ..process.environment import Environment, Inherited
@@ -23,6 +26,7 @@ from ..process.first_start import FirstStart
 from ..process.launch import make_launch
 from .connection import CodexConnection, CodexSettings
 from .handshake import ApprovalPolicy, SandboxMode
+from .past_threads import CodexThreads
 from .program import find_codex
 
 __all__ = ["CODEX_ENVIRONMENT", "ApprovalPolicy", "CodexProvider", "SandboxMode"]
@@ -93,6 +97,22 @@ class CodexProvider:
         Without a command, a missing `openai-codex` package raises `ProviderUnavailable` with the command to install it.
         """
         return self._open_connection(request)
+
+    @asynccontextmanager
+    async def open_conversations(self, directory: Path, *, python: str | None = None) -> AsyncGenerator[CodexThreads]:
+        """As `KeepsConversations.open_conversations`."""
+        opening = open_connection(
+            self._command or _bundled_command(),
+            request=inquiry_request(directory, python),
+            launch=self._launch,
+            make_connection=lambda process: CodexThreads(
+                process,
+                deadline_seconds=self._settings.request_deadline_seconds,
+                protocol=JsonRpcProtocol(jsonrpc_member=False),
+            ),
+        )
+        async with AsyncExitStack() as stack:
+            yield await self._first_start.enter(opening, stack)
 
     async def can_forget(self, request: SessionRequest, turns: Collection[TurnId]) -> bool:
         """As `RollsBack.can_forget`."""

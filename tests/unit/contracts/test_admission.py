@@ -52,6 +52,7 @@ from tests.support.builders import (
     checkpoint_revert,
     diff_complete,
     image,
+    message_import,
     project_create,
     project_delete,
     project_meta_update,
@@ -90,12 +91,13 @@ EVERY_FIELD: dict[str, dict[str, Any]] = {
         ),
         assistant_delta(turn_id="turn-1"),
         assistant_complete(turn_id="turn-1"),
+        message_import(),
         diff_complete(files=(changed_file(),), assistant_message_id="m2"),
         activity_append(activity(turn_id="turn-1")),
         revert_complete(),
     )
 }
-"""Each of the seventeen commands in wire form, with every field that it may have."""
+"""Each of the commands in wire form, with every field that it may have."""
 
 ABSENT_ALLOWED = {
     "project.create": {"defaultModel"},
