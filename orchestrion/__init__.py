@@ -32,6 +32,9 @@ _NAMES = {
         "SessionRequest SignsOfLife ThreadHistory TurnRequest"
     ),
     ".actors.sessions.health": "SessionHealth",
+    ".actors.providers.session_config": (
+        "ConfigText HostVariable HttpMcpServer McpServer SandboxMode SessionConfig StdioMcpServer"
+    ),
     ".actors.providers.session_limits": "SessionLimits",
     ".actors.projecting.snapshot_stream": "SnapshotStream",
     ".actors.log.subscriptions": "Subscription",

@@ -38,6 +38,13 @@ from .actors.providers.codex.provider import CodexProvider as CodexProvider
 from .actors.providers.in_process.provider import in_process_provider as in_process_provider
 from .actors.providers.in_process.turn import InProcessTurn as InProcessTurn
 from .actors.providers.process.environment import INHERITED as INHERITED
+from .actors.providers.session_config import ConfigText as ConfigText
+from .actors.providers.session_config import HostVariable as HostVariable
+from .actors.providers.session_config import HttpMcpServer as HttpMcpServer
+from .actors.providers.session_config import McpServer as McpServer
+from .actors.providers.session_config import SandboxMode as SandboxMode
+from .actors.providers.session_config import SessionConfig as SessionConfig
+from .actors.providers.session_config import StdioMcpServer as StdioMcpServer
 from .actors.providers.session_limits import SessionLimits as SessionLimits
 from .actors.sessions.health import SessionHealth as SessionHealth
 from .contracts.admission import command_json as command_json

@@ -29,9 +29,11 @@ class RuntimeOptions:
     captures: CaptureBudget = attrs.field(factory=CaptureBudget)
     """How long the captures of workspaces may take."""
     choose_provider: ChooseProvider | None = None
-    """The name of the provider for the first session of a thread that was created for none.
+    """The provider for a thread that was created for none, and what the host gives the thread's sessions.
 
-    Needed with more than one provider, unless every thread is created for one.
+    Returns the name of a provider, a `SessionConfig`, or a pair of both. It is asked once for a thread in each life of
+    the runtime, and answers from the thread alone: a config is not stored, and applies when a conversation is resumed
+    too. Its name is needed with more than one provider, unless every thread is created for one.
     """
     revert_policy: RevertPolicy = "start-afresh"
     """What a revert does where the agent cannot roll its conversation back: end it with a stated loss, or refuse."""

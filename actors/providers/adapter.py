@@ -31,6 +31,7 @@ from ...contracts.ids import (
 from ...contracts.provider_events import ProviderRuntimeEvent
 from ...contracts.read_model import MessageView
 from ...contracts.values import ApprovalDecision, Attachment, JsonObject
+from .session_config import NO_CONFIG, SessionConfig
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +88,9 @@ class SessionRequest:
 
     `python` is the interpreter that runs the agent's guardian, None to search for one. `model` is for hosts that use an
     adapter directly: the runtime leaves it None and names the model of each turn in its `TurnRequest`.
+
+    `config` is what the host gives the thread's sessions, with texts that are still to be read. Only a provider whose
+    attribute `takes_session_config` is True gets one: for another a config is an error.
     """
 
     thread_id: ThreadId
@@ -96,6 +100,7 @@ class SessionRequest:
     model: str | None = None
     python: str | None = None
     history: ThreadHistory | None = attrs.field(default=None, eq=False, repr=False)
+    config: SessionConfig = NO_CONFIG
 
 
 @attrs.frozen(kw_only=True)

@@ -56,6 +56,7 @@ class _Guarded:
         self.adapter_key = adapter_key
         self._provider = provider
         self._calls = calls
+        self.takes_session_config = getattr(provider, "takes_session_config", False) is True
         keeps_deadlines = getattr(provider, "keeps_deadlines", False) is True
         self._start_seconds = math.inf if keeps_deadlines else limits.start_deadline
         self._end_seconds = math.inf if keeps_deadlines else limits.call_deadline

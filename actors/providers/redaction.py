@@ -8,9 +8,10 @@ looks like an ordinary word stays.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["MAX_ERROR_BYTES", "end_of", "plain", "readable", "redacted"]
+__all__ = ["MAX_ERROR_BYTES", "end_of", "plain", "readable", "redacted", "without_secrets"]
 
 MAX_ERROR_BYTES: Final = 8 * 1024
 
@@ -91,6 +92,13 @@ def redacted(text: str) -> str:
     """Text in which everything that looks like a secret is `[secret]`."""
     for pattern, put in _PATTERNS:
         text = pattern.sub(put, text)
+    return text
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Text in which each of these secrets is `[secret]`. Of secrets that contain one another, the longer come first."""
+    for secret in secrets:
+        text = text.replace(secret, _SECRET)
     return text
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import attrs
+
 from ...contracts.errors import ProviderError, ProviderProtocolError
 from ...contracts.ids import ProviderSessionId
 from ..checkpoints.reverter import Following, RevertOrder
@@ -42,6 +44,8 @@ class ConversationRollback:
         if order.turn_count == 0 or not isinstance(provider, RollsBack):
             return "starts-afresh"
         await self._end_agent()
+        config = self._starter.choice.config_of(self._context, provider)
+        request = attrs.evolve(request, config=attrs.evolve(config, mcp_servers={}))
         can_forget = await provider.can_forget(request, order.removed_turns)
         if not can_forget:
             return "starts-afresh"

@@ -36,6 +36,7 @@ from ...persistence.provider_runtime import (
 from ...persistence.single_write import write_alone
 from ..log.command_sender import CommandSender
 from ..providers.adapter import Provider, SessionRequest, ThreadHistory, own_process
+from ..providers.session_config import SessionConfig
 from ..shields import shield
 from .agent_run import AgentRun, TurnBegun
 from .context import ThreadContext
@@ -80,10 +81,12 @@ class AgentStarter:
             StoreError: the store refused to record it.
         """
         provider = self.choice.provider_of(context)
+        config = self.choice.config_of(context, provider)
         cursor = context.resume_cursor
         start = partial(
             self._start,
             provider,
+            config,
             context,
             tasks,
             correlation_id=correlation_id,
@@ -100,6 +103,7 @@ class AgentStarter:
     async def _start(
         self,
         provider: Provider,
+        config: SessionConfig,
         context: ThreadContext,
         tasks: TaskGroup,
         cursor: JsonObject | None,
@@ -132,6 +136,7 @@ class AgentStarter:
             resume_cursor=cursor,
             python=self.python,
             history=self.history(context.thread.id),
+            config=config,
         )
         try:
             await run.bind()

@@ -34,8 +34,8 @@ AGENT_MUTANTS: Final = (
     Mutant(
         guard="Codex is given its sandbox again when it resumes",
         file="actors/providers/codex/handshake.py",
-        old='{"threadId": thread_id, **where, "excludeTurns": True}',
-        new='{"threadId": thread_id, "cwd": where["cwd"], "excludeTurns": True}',
+        old='{"threadId": thread_id, **params, "excludeTurns": True}',
+        new='{"threadId": thread_id, "cwd": params["cwd"], "excludeTurns": True}',
         test="tests/contract/providers/test_codex.py::test_the_sandbox_is_the_same_after_a_resume[asyncio]",
     ),
     Mutant(

@@ -92,6 +92,14 @@ class ClaudeCase(ProviderCase):
         """Says something, uses the tool, and says that it is done."""
         return self.prompt(f"use {tool}", {"text": "Let me see."}, {"tool_call": {"name": tool, "arguments": given}})
 
+    other_model = "claude-other-model"
+
+    def name_model(self) -> str:
+        return self.prompt("which", {"model": True})
+
+    def use_server(self, server: str, tool: str, **arguments: str) -> str:
+        return self.use(f"mcp__{server}__{tool}", **arguments)
+
     def prompt(self, words: str, *events: dict[str, Any]) -> str:
         """A prompt that the model answers with these events, however often it is asked."""
         self._prompts += 1

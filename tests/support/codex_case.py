@@ -131,6 +131,15 @@ class CodexCase(ProviderCase):
     def see_images(self) -> str:
         return self.prompt("see", {"images": True})
 
+    other_model = "gpt-5.6-sol"
+
+    def name_model(self) -> str:
+        return self.prompt("which", {"model": True})
+
+    def use_server(self, server: str, tool: str, **arguments: str) -> str:
+        call = {"namespace": f"mcp__{server}", "name": tool, "arguments": arguments}
+        return self._use({"tool_call": call})
+
     def prompt(self, words: str, *events: dict[str, Any]) -> str:
         """A prompt that the model answers with these events, however often it is asked."""
         self._prompts += 1

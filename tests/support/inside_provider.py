@@ -42,6 +42,7 @@ class InsideProvider:
     """
 
     adapter_key = "inside"
+    takes_session_config = True
 
     def __init__(
         self,

@@ -2,10 +2,11 @@
 
 `python -m tests.support.sdk_agent DIRECTORY` speaks ACP on its standard streams and keeps each session in DIRECTORY. A
 prompt is a word and its argument: `say TEXT` streams the words of the text, `write PATH CONTENT` asks for permission to
-write a file, `ask TEXT|OPTION|…` asks the user to choose an option and streams it, `run TITLE` calls a tool, `sleep`
-runs a command and `talk` streams until they are cancelled, `fail MESSAGE` ends with an error, `recall` streams the
-earlier prompts, `which` streams what was chosen; `read PATH`, `overwrite PATH` and `shell PATH` ask the client to read
-or write a file or to run a command, and stream the answer.
+write a file, `ask TEXT|OPTION|…` asks the user to choose an option and streams it, `run TITLE` calls a tool, `use
+SERVER TOOL JSON` calls a tool of an MCP server, `sleep` runs a command and `talk` streams until they are cancelled,
+`fail MESSAGE` ends with an error, `model` streams the chosen model, `recall` the earlier prompts, `which` what was
+chosen; `read PATH`, `overwrite PATH` and `shell PATH` ask the client to read or write a file or to run a command, and
+stream the answer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -40,7 +41,8 @@ _CHOICES: Final[dict[str, tuple[Any, list[str]]]] = {
 
 
 class _Session:
-    def __init__(self, file: Path, workspace: str) -> None:
+    def __init__(self, file: Path, workspace: str, servers: Iterable[Any] = ()) -> None:
+        self.servers = {server.name: server for server in servers}
         self.workspace = Path(workspace)
         self.chosen = {config_id: values[0] for config_id, (_, values) in _CHOICES.items()}
         self.cancelled = asyncio.Event()
@@ -92,16 +94,18 @@ class SdkAgent:
         capabilities = schema.AgentCapabilities(load_session=True, session_capabilities=lists)
         return acp.InitializeResponse(protocol_version=protocol_version, agent_capabilities=capabilities)
 
-    async def new_session(self, cwd: str, **_others: Any) -> acp.NewSessionResponse:
+    async def new_session(self, cwd: str, mcp_servers: Any = (), **_others: Any) -> acp.NewSessionResponse:
         session_id = f"sdk-{uuid4().hex}"
-        self._sessions[session_id] = session = _Session(self._file(session_id), cwd)
+        self._sessions[session_id] = session = _Session(self._file(session_id), cwd, mcp_servers or ())
         session.keep()
         return acp.NewSessionResponse(session_id=session_id, config_options=_options(session))
 
-    async def load_session(self, cwd: str, session_id: str, **_others: Any) -> acp.LoadSessionResponse:
+    async def load_session(
+        self, cwd: str, session_id: str, mcp_servers: Any = (), **_others: Any
+    ) -> acp.LoadSessionResponse:
         if not self._file(session_id).is_file():
             raise acp.RequestError.resource_not_found(session_id)
-        self._sessions[session_id] = session = _Session(self._file(session_id), cwd)
+        self._sessions[session_id] = session = _Session(self._file(session_id), cwd, mcp_servers or ())
         for prompt in session.prompts:
             await self._client.session_update(session_id, acp.update_user_message_text(prompt))
             await self._say(session_id, f"you said: {prompt}")
@@ -142,6 +146,10 @@ class SdkAgent:
                 await self._say(session_id, argument)
             case "which":
                 await self._say(session_id, " ".join(session.chosen.values()))
+            case "model":
+                await self._say(session_id, session.chosen["model"])
+            case "use":
+                await self._use(session_id, session, *argument.split(" ", 2))
             case "recall":
                 await self._say(session_id, " | ".join(earlier))
             case "ask":
@@ -177,6 +185,18 @@ class SdkAgent:
         reply = await self._client.create_elicitation(text, mode)
         content = reply.content if isinstance(reply, schema.AcceptElicitationResponse) else None
         await self._say(session_id, "nothing" if content is None else options[int(content["choice"])])
+
+    async def _use(self, session_id: str, session: _Session, server: str, tool: str, arguments: str) -> None:
+        from mcp import ClientSession, StdioServerParameters  # only a prompt of this kind needs it
+        from mcp.client.stdio import stdio_client
+
+        given = session.servers[server]
+        env = {variable.name: variable.value for variable in given.env}
+        parameters = StdioServerParameters(command=given.command, args=given.args, env=env)
+        async with stdio_client(parameters) as (incoming, outgoing), ClientSession(incoming, outgoing) as client:
+            await client.initialize()
+            result = await client.call_tool(tool, json.loads(arguments))
+        await self._say(session_id, str(result.content))
 
     async def _run(self, session_id: str, title: str) -> None:
         call = acp.start_tool_call(f"call-{uuid4().hex}", title, kind="execute", status="pending")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,14 @@ class SdkCase(ProviderCase):
 
     def recall(self) -> str:
         return "recall"
+
+    other_model = "large"
+
+    def name_model(self) -> str:
+        return "model"
+
+    def use_server(self, server: str, tool: str, **arguments: str) -> str:
+        return f"use {server} {tool} {json.dumps(arguments)}"
 
     def in_mode(self, mode: str) -> AcpProvider:
         return self._provided(sys.executable, mode=mode)

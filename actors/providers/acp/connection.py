@@ -29,12 +29,14 @@ from ..jsonrpc.stdio_connection import StdioConnection
 from ..jsonrpc.steps import RpcStep
 from ..loose_json import object_of, text_of
 from ..process.agent_process import AgentProcess
+from ..session_config import SessionConfig
 from .handshake import AgentFeatures, initialize, open_session
 from .modes import choose_mode, mode_cursor, mode_ids
 from .options import NOUNS, TURN_CATEGORIES, Category, Options, read_mode_change, read_options, setting_request
 from .prompts import prompt_of
 from .protocol import AcpConversation
 from .replay_watch import ReplayWatch
+from .session_params import check_config, session_params
 
 __all__ = ["AcpConnection"]
 
@@ -44,11 +46,12 @@ _WRITES_REPORTED: Final = "toldOfWrites"
 
 class AcpConnection(StdioConnection):
     def __init__(
-        self, process: AgentProcess, request: SessionRequest, *, mode: str | None, deadline_seconds: float
+        self, process: AgentProcess, request: SessionRequest, config: SessionConfig, *, deadline_seconds: float
     ) -> None:
         super().__init__(process, deadline_seconds=deadline_seconds)
         self._request = request
-        self._mode = mode
+        self._config = config
+        self._mode = config.mode
         self._options: Options = {}
         self._defaults: dict[str, str] = {}
         self._conversation: AcpConversation | None = None
@@ -85,7 +88,11 @@ class AcpConnection(StdioConnection):
         cursor = self._request.resume_cursor
         async with self._reporting_start_failures():
             self._agent = await initialize(self._peer, deadline_seconds=start_deadline_seconds)
-            opened = await open_session(self._peer, self._agent, self._request, deadline_seconds=self._deadline_seconds)
+            check_config(self._config, self._agent, program=self._process.program)
+            params = session_params(self._request.workspace, self._config)
+            opened = await open_session(
+                self._peer, self._agent, cursor, params, deadline_seconds=self._deadline_seconds
+            )
             self._options = opened.options
             self._conversation = AcpConversation(
                 session_id=opened.session_id,

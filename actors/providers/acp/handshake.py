@@ -21,7 +21,6 @@ from ....contracts.errors import ProviderError, ProviderProtocolError, ProviderU
 from ....contracts.ids import ProviderThreadId, identifier_fault
 from ....contracts.provider_events import SessionChoice
 from ....contracts.values import JsonObject
-from ..adapter import SessionRequest
 from ..jsonrpc.peer import JsonRpcPeer, RequestRefused
 from ..jsonrpc.protocol import METHOD_NOT_FOUND
 from ..loose_json import list_of, object_of, text_of
@@ -54,6 +53,8 @@ class AgentFeatures:
     can_resume: bool = False
     can_list: bool = False
     takes_images: bool = False
+    takes_http_servers: bool = False
+    takes_directories: bool = False
     login: str = ""
     logins: tuple[SessionChoice, ...] = ()
 
@@ -80,20 +81,23 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
             f"the agent uses version {version!r} of the Agent Client Protocol, not {_PROTOCOL_VERSION}: update it"
         )
     capabilities = object_of(reply.get("agentCapabilities"))
+    of_sessions = object_of(capabilities.get("sessionCapabilities"))
     return AgentFeatures(
         can_load=capabilities.get("loadSession") is True,
-        can_resume=_is_advertised(object_of(capabilities.get("sessionCapabilities")).get("resume")),
-        can_list=_is_advertised(object_of(capabilities.get("sessionCapabilities")).get("list")),
+        can_resume=_is_advertised(of_sessions.get("resume")),
+        can_list=_is_advertised(of_sessions.get("list")),
         takes_images=_is_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
+        takes_http_servers=_is_advertised(object_of(capabilities.get("mcpCapabilities")).get("http")),
+        takes_directories=_is_advertised(of_sessions.get("additionalDirectories")),
         login=_describe_logins(reply.get("authMethods")),
         logins=read_logins(reply.get("authMethods")),
     )
 
 
 async def open_session(
-    peer: JsonRpcPeer, agent: AgentFeatures, request: SessionRequest, *, deadline_seconds: float
+    peer: JsonRpcPeer, agent: AgentFeatures, cursor: JsonObject | None, params: JsonObject, *, deadline_seconds: float
 ) -> OpenSession:
-    """A new session, or the one that `request.resume_cursor` names.
+    """A new session, or the one that `cursor` names, with the parameters that all ways to open one have in common.
 
     Raises:
         ProviderUnavailable: the agent requires a login, has reached a limit or lacks its model.
@@ -102,11 +106,10 @@ async def open_session(
         ReplyOverdue: it did not answer within the deadline.
         SessionLost: it is gone.
     """
-    where: JsonObject = {"cwd": str(request.workspace.absolute()), "mcpServers": []}
-    if request.resume_cursor is not None:
-        return await _resume(peer, agent, request.resume_cursor, where, deadline_seconds)
+    if cursor is not None:
+        return await _resume(peer, agent, cursor, params, deadline_seconds)
     try:
-        reply = await _request_opening(peer, "session/new", where, deadline_seconds)
+        reply = await _request_opening(peer, "session/new", params, deadline_seconds)
     except RequestRefused as error:
         raise _provider_error(agent, error) from error
     session_id = text_of(object_of(reply).get("sessionId"))
@@ -117,12 +120,12 @@ async def open_session(
 
 
 async def _resume(
-    peer: JsonRpcPeer, agent: AgentFeatures, cursor: JsonObject, where: JsonObject, deadline_seconds: float
+    peer: JsonRpcPeer, agent: AgentFeatures, cursor: JsonObject, params: JsonObject, deadline_seconds: float
 ) -> OpenSession:
     session_id = text_of(cursor.get("sessionId"))
     if identifier_fault(session_id) is not None:
         raise ResumeRefused(f"the resume cursor names no session: {cursor!r}")
-    params = {"sessionId": session_id, **where}
+    params = {"sessionId": session_id, **params}
     methods = [
         method for method, can in (("session/resume", agent.can_resume), ("session/load", agent.can_load)) if can
     ]

@@ -16,6 +16,7 @@ from ..process.connection import open_connection
 from ..process.environment import Environment, Inherited
 from ..process.first_start import FirstStart
 from ..process.launch import make_launch
+from ..session_config import NO_CONFIG, SessionConfig, merged
 from .connection import AcpConnection
 from .past_sessions import AcpSessions
 
@@ -33,7 +34,8 @@ class AcpProvider:
     `start_deadline_seconds` bounds the start up to the agent's `initialize` reply, `request_deadline_seconds` every
     later request and every write, `end_grace_seconds` each step of ending the process. The requests that open a session
     may take longer while the agent sends: there the deadline counts silence. `mode` is the mode of new sessions, None
-    for the agent's own; a resumed conversation continues in the mode it was in.
+    for the agent's own; a resumed conversation continues in the mode it was in. `config` is given to every session; its
+    mode comes before `mode`.
 
     Agents start one after the other until the first start has succeeded: agents set up a new home as they start.
 
@@ -43,6 +45,7 @@ class AcpProvider:
     """
 
     keeps_deadlines: Final = True
+    takes_session_config: Final = True
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class AcpProvider:
         shared_programs: Sequence[str] = (),
         install: str | None = None,
         mode: str | None = None,
+        config: SessionConfig = NO_CONFIG,
         start_deadline_seconds: float = 30.0,
         request_deadline_seconds: float = 30.0,
         end_grace_seconds: float = 2.0,
@@ -67,8 +71,8 @@ class AcpProvider:
             install=install,
             start_deadline_seconds=start_deadline_seconds,
             end_grace_seconds=end_grace_seconds,
+            config=merged(SessionConfig(mode=mode), config),
         )
-        self._mode = mode
         self._request_deadline_seconds = request_deadline_seconds
         self._first_start = FirstStart()
 
@@ -89,8 +93,8 @@ class AcpProvider:
         """As `KeepsConversations.open_conversations`."""
         opening = open_connection(
             self._command,
-            request=inquiry_request(directory, python),
-            launch=self._launch,
+            workspace=directory,
+            launch=await self._launch.for_session(inquiry_request(directory, python)),
             make_connection=lambda process: AcpSessions(process, deadline_seconds=self._request_deadline_seconds),
         )
         async with AsyncExitStack() as stack:
@@ -98,12 +102,13 @@ class AcpProvider:
 
     @asynccontextmanager
     async def _open_connection(self, request: SessionRequest) -> AsyncGenerator[AgentConnection]:
+        launch = await self._launch.for_session(request)
         opening = open_connection(
             self._command,
-            request=request,
-            launch=self._launch,
+            workspace=request.workspace,
+            launch=launch,
             make_connection=lambda process: AcpConnection(
-                process, request, mode=self._mode, deadline_seconds=self._request_deadline_seconds
+                process, request, launch.config, deadline_seconds=self._request_deadline_seconds
             ),
         )
         async with AsyncExitStack() as stack:

@@ -9,8 +9,7 @@ from ....contracts.errors import InvalidRequest
 from ..acp.provider import AcpProvider
 from ..adapter import Provider
 from ..claude.provider import ClaudeProvider, PermissionMode
-from ..codex.handshake import SandboxMode
-from ..codex.provider import CodexProvider
+from ..codex.provider import CodexProvider, SandboxMode
 from ..process.environment import INHERITED, Environment, Inherited
 from .entries import AgentEntry, Catalogue, SharedDaemon, SlowStart
 from .reading import read_catalogue

@@ -37,6 +37,7 @@ from ....contracts.errors import (
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ....contracts.provider_events import (
     RuntimeErrorReported,
+    SessionNotice,
     SessionStarted,
 )
 from ....contracts.values import ApprovalDecision, JsonObject
@@ -48,6 +49,7 @@ from ..loose_json import object_of
 from ..process.agent_process import AgentProcess
 from ..process.connection import ProcessConnection
 from ..redaction import plain
+from ..session_notices import failed_server
 from .control_requests import ControlRequests
 from .failures import claude_failure
 from .lines import REFUSED, claude_lines
@@ -74,11 +76,13 @@ class ClaudeConnection(ProcessConnection):
         resumes: bool,
         model: str | None,
         mode: str,
+        mcp_servers: JsonObject,
         deadline_seconds: float,
     ) -> None:
         super().__init__(process, deadline_seconds=deadline_seconds)
         self._resumes = resumes
         self._mode = mode
+        self._mcp_servers = mcp_servers
         self._default_model = self._model = model
         self._effort: str | None = None
         self._transport = ProcessTransport(process, deadline_seconds=deadline_seconds)
@@ -138,8 +142,11 @@ class ClaudeConnection(ProcessConnection):
                 f"{program} {because}: {output or 'it wrote nothing to standard error'}",
                 reason="agent_crashed" if refusal is None else refusal.reason,
             ) from error
+        notices = await self._set_mcp_servers(start_deadline_seconds)
         self._opened = True
         self._events.put_nowait(SessionStarted(provider_thread_id=self.provider_thread_id))
+        for notice in notices:
+            self._events.put_nowait(notice)
         info = read_server_info(await self._client.get_server_info(), mode=self._mode)
         self._conversation, events = self._conversation.set_info(info)
         for event in events:
@@ -299,16 +306,31 @@ class ClaudeConnection(ProcessConnection):
         request = {"subtype": "apply_flag_settings", "settings": {"effortLevel": effort}}
         await self._own_requests.send(self._transport, request)
 
-    async def _within_deadline(self, what: str, ask: Callable[[], Awaitable[None]]) -> None:
+    async def _set_mcp_servers(self, deadline_seconds: float) -> list[SessionNotice]:
+        """Give the agent its MCP servers, and return a notice for each that does not work."""
+        if not self._mcp_servers:
+            return []
+        errors: JsonObject = {}
+
+        async def send() -> None:
+            request: JsonObject = {"subtype": "mcp_set_servers", "servers": self._mcp_servers}
+            reply = await self._own_requests.send(self._transport, request)
+            errors.update(object_of(object_of(reply.get("response")).get("errors")))
+
+        await self._within_deadline("its MCP servers", send, seconds=deadline_seconds)
+        return [failed_server(name, str(error)) for name, error in errors.items()]
+
+    async def _within_deadline(
+        self, what: str, ask: Callable[[], Awaitable[None]], *, seconds: float | None = None
+    ) -> None:
+        seconds = self._deadline_seconds if seconds is None else seconds
         try:
-            with served_deadline(self._deadline_seconds):
+            with served_deadline(seconds):
                 await ask()
         except SessionLost:
             raise
         except TimeoutError:
-            raise ProviderProtocolError(
-                f"the agent did not answer within {self._deadline_seconds:g} s: {what}"
-            ) from None
+            raise ProviderProtocolError(f"the agent did not answer within {seconds:g} s: {what}") from None
         except Exception as error:  # the SDK raises a plain Exception for what the agent refuses
             self._raise_if_over()
             raise ProviderProtocolError(f"the agent refused {what}: {error}") from error

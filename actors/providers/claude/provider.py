@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from ....contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ....contracts.ids import TurnId
@@ -22,18 +22,18 @@ from ....persistence.threads import in_thread
 from ..adapter import AgentConnection, SessionRequest
 from ..process.connection import open_connection
 from ..process.environment import Environment, Inherited
-from ..process.launch import make_launch
+from ..process.launch import Launch, make_launch
+from ..session_config import NO_CONFIG, SessionConfig, merged
 from .history import find_cut, read_messages
 from .program import find_claude
 from .session import ClaudeSession
+from .start_options import PermissionMode, mcp_servers, start_options
 from .transcripts import ClaudeTranscripts, transcripts_directory
 
 if TYPE_CHECKING:
     from .connection import ClaudeConnection
 
 __all__ = ["CLAUDE_ENVIRONMENT", "ClaudeProvider", "PermissionMode"]
-
-PermissionMode: TypeAlias = Literal["default", "acceptEdits", "plan", "bypassPermissions", "dontAsk"]
 
 _PROTOCOL_OPTIONS: Final = (
     *("--output-format", "stream-json", "--input-format", "stream-json", "--verbose"),
@@ -59,11 +59,13 @@ class ClaudeProvider:
     `*` and `?`, of daemons that agents share: they are not ended with the agent that started them.
 
     `permission_mode` decides what the agent asks permission for; `model` is the model of turns that name none.
+    `config` is given to every session; its mode, a permission mode, comes before `permission_mode`.
     Deadlines are in seconds: `start_deadline_seconds` bounds the start up to the agent's answer to the SDK,
     `request_deadline_seconds` every later request and every write, `end_grace_seconds` each step of ending the process.
     """
 
     keeps_deadlines: Final = True
+    takes_session_config: Final = True
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class ClaudeProvider:
         shared_programs: Sequence[str] = (),
         permission_mode: PermissionMode = "default",
         model: str | None = None,
+        config: SessionConfig = NO_CONFIG,
         start_deadline_seconds: float = 30.0,
         request_deadline_seconds: float = 30.0,
         end_grace_seconds: float = 2.0,
@@ -88,8 +91,8 @@ class ClaudeProvider:
             shared_programs=shared_programs,
             start_deadline_seconds=start_deadline_seconds,
             end_grace_seconds=end_grace_seconds,
+            config=merged(SessionConfig(mode=permission_mode), config),
         )
-        self._permission_mode = permission_mode
         self._model = model
         self._request_deadline_seconds = request_deadline_seconds
 
@@ -134,7 +137,7 @@ class ClaudeProvider:
         return await read_messages(
             session,
             workspace=request.workspace,
-            launch=self._launch.for_session(request),
+            launch=await self._launch.for_session(request),
             deadline_seconds=self._request_deadline_seconds,
         )
 
@@ -159,24 +162,26 @@ class ClaudeProvider:
         self, request: SessionRequest, session: ClaudeSession, *, resumes: bool
     ) -> AsyncGenerator[AgentConnection]:
         connection_type = await in_thread(_load_sdk)
-        command = self._command(request, session, resumes=resumes)
+        launch = await self._launch.for_session(request)
+        command = self._command(request, launch, session, resumes=resumes)
         async with open_connection(
             command,
-            request=request,
-            launch=self._launch,
+            workspace=request.workspace,
+            launch=launch,
             make_connection=lambda process: connection_type(
                 process,
                 session=session,
                 resumes=resumes,
                 model=request.model or self._model,
-                mode=self._permission_mode,
+                mode=launch.config.mode or "default",
+                mcp_servers=mcp_servers(launch.config),
                 deadline_seconds=self._request_deadline_seconds,
             ),
         ) as connection:
             yield connection
 
-    def _command(self, request: SessionRequest, session: ClaudeSession, *, resumes: bool) -> list[str]:
-        program = self._cli_path or find_claude(self._launch.environment())
+    def _command(self, request: SessionRequest, launch: Launch, session: ClaudeSession, *, resumes: bool) -> list[str]:
+        program = self._cli_path or find_claude(launch.environment())
         if program is None:
             raise ProviderUnavailable(
                 "the Claude Agent SDK has no program for this platform: install Claude Code, or give cli_path"
@@ -185,7 +190,7 @@ class ClaudeProvider:
         return [
             str(program),
             *_PROTOCOL_OPTIONS,
-            *("--permission-mode", self._permission_mode),
+            *start_options(launch.config),
             *(() if model is None else (f"--model={model}",)),
             *_conversation_options(session, resumes=resumes),
         ]

@@ -17,39 +17,38 @@ from ....contracts.errors import ProviderError, ProviderProtocolError, SessionLo
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
 from ....contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ....contracts.values import ApprovalDecision, JsonObject
-from ..adapter import Capabilities, SessionRequest, TurnRequest
+from ..adapter import Capabilities, TurnRequest
 from ..jsonrpc.protocol import JsonRpcProtocol, Notification, Reply, Request
 from ..jsonrpc.stdio_connection import StdioConnection
 from ..jsonrpc.steps import RpcStep
+from ..loose_json import text_of
 from ..process.agent_process import AgentProcess
-from .handshake import ApprovalPolicy, OpenThread, SandboxMode, initialize, open_thread, read_default_effort
+from .handshake import OpenThread, initialize, open_thread, read_default_effort
 from .history import FoundTurn, find_first_turn, revert_before
 from .protocol import CodexConversation
 from .session_info import first_info, with_lists
+from .starting_servers import StartingServers
+from .thread_params import server_names
 from .watch import TurnWatch, read_ended_turn
 
-__all__ = ["CodexConnection", "CodexSettings"]
-
-
-@attrs.frozen(kw_only=True)
-class CodexSettings:
-    """What a `CodexProvider` sets for each of its threads. The deadline bounds every request and every write."""
-
-    sandbox: SandboxMode
-    approval_policy: ApprovalPolicy
-    model: str | None
-    request_deadline_seconds: float
+__all__ = ["CodexConnection"]
 
 
 class CodexConnection(StdioConnection):
-    def __init__(self, process: AgentProcess, request: SessionRequest, settings: CodexSettings) -> None:
-        super().__init__(
-            process,
-            deadline_seconds=settings.request_deadline_seconds,
-            protocol=JsonRpcProtocol(jsonrpc_member=False),
-        )
-        self._request = request
-        self._settings = settings
+    def __init__(
+        self,
+        process: AgentProcess,
+        cursor: JsonObject | None,
+        params: JsonObject,
+        *,
+        model: str | None,
+        deadline_seconds: float,
+    ) -> None:
+        super().__init__(process, deadline_seconds=deadline_seconds, protocol=JsonRpcProtocol(jsonrpc_member=False))
+        self._cursor = cursor
+        self._params = params
+        self._servers = StartingServers(server_names(params))
+        self._model = model
         self._thread: OpenThread | None = None
         self._conversation: CodexConversation | None = None
         self._watch = TurnWatch()
@@ -74,18 +73,18 @@ class CodexConnection(StdioConnection):
             await initialize(self._peer, deadline_seconds=start_deadline_seconds)
             thread = await open_thread(
                 self._peer,
-                self._request,
-                sandbox=self._settings.sandbox,
-                approval_policy=self._settings.approval_policy,
-                model=self._settings.model,
+                self._cursor,
+                self._params,
+                model=self._model,
                 deadline_seconds=self._deadline_seconds,
             )
         self._thread = thread
         self._conversation = CodexConversation(thread_id=thread.thread_id)
         self._report_started(SessionStarted(provider_thread_id=thread.thread_id))
-        info = first_info(model=thread.model, policy=self._settings.approval_policy)
+        info = first_info(model=thread.model, policy=text_of(self._params.get("approvalPolicy")))
         for event in self._become(self._conversation.set_info(info)).events:
             self._events.put_nowait(event)
+        await self._servers.wait(start_deadline_seconds)
         self._is_open.set()
 
     async def start_turn(self, turn: TurnRequest) -> None:
@@ -171,6 +170,7 @@ class CodexConnection(StdioConnection):
 
     async def _handle_message(self, message: Request | Notification) -> None:
         self._watch.note_message(message)
+        self._servers.take(message)
         conversation = self._conversation
         match message:
             case Notification(method=method, params=params):
@@ -192,6 +192,7 @@ class CodexConnection(StdioConnection):
         return self._early_messages + (0 if self._conversation is None else self._conversation.ignored.total)
 
     def _abandon_turn(self) -> Iterable[ProviderRuntimeEvent]:
+        self._servers.lose()
         return () if self._conversation is None else self._become(self._conversation.abandon_turn()).events
 
     async def _take_turn_reply(self, reply: Reply) -> None:

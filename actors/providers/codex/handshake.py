@@ -8,24 +8,20 @@ nothing is lost. Any other refusal is a `ResumeRefused`. Source: `codex app-serv
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import attrs
 
 from ....contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from ....contracts.ids import ProviderThreadId, identifier_fault
 from ....contracts.values import JsonObject
-from ..adapter import SessionRequest
 from ..failures import with_login
 from ..jsonrpc.peer import JsonRpcPeer, RequestRefused
 from ..loose_json import list_of, object_of, text_of
 from ..redaction import plain
 from .failures import LOGIN
 
-__all__ = ["ApprovalPolicy", "OpenThread", "SandboxMode", "initialize", "open_thread", "read_default_effort"]
-
-SandboxMode: TypeAlias = Literal["read-only", "workspace-write", "danger-full-access"]
-ApprovalPolicy: TypeAlias = Literal["untrusted", "on-request", "never"]
+__all__ = ["OpenThread", "initialize", "open_thread", "read_default_effort"]
 
 _CLIENT: Final = {"name": "orchestrion", "title": "Orchestrion", "version": "0"}
 _NO_TRACE: Final = "no rollout found"
@@ -62,15 +58,9 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> None:
 
 
 async def open_thread(
-    peer: JsonRpcPeer,
-    request: SessionRequest,
-    *,
-    sandbox: SandboxMode,
-    approval_policy: ApprovalPolicy,
-    model: str | None,
-    deadline_seconds: float,
+    peer: JsonRpcPeer, cursor: JsonObject | None, params: JsonObject, *, model: str | None, deadline_seconds: float
 ) -> OpenThread:
-    """A new thread, or the one that `request.resume_cursor` names.
+    """A new thread, or the one that `cursor` names, with the parameters that both ways have in common.
 
     Raises:
         ProviderUnavailable: the agent requires a login; the conversation is not lost.
@@ -79,20 +69,12 @@ async def open_thread(
         ReplyOverdue: it did not answer within the deadline.
         SessionLost: it is gone.
     """
-    where: JsonObject = {
-        "cwd": str(request.workspace.absolute()),
-        "sandbox": sandbox,
-        "approvalPolicy": approval_policy,
-    }
-    cursor = request.resume_cursor
     if cursor is not None:
-        resumed = await _resume(peer, cursor, where, request.model or model, deadline_seconds)
+        resumed = await _resume(peer, cursor, params, model, deadline_seconds)
         if resumed is not None:
             return resumed
     try:
-        started = await peer.request(
-            "thread/start", _with_model(where, request.model or model), deadline_seconds=deadline_seconds
-        )
+        started = await peer.request("thread/start", _with_model(params, model), deadline_seconds=deadline_seconds)
     except RequestRefused as error:
         _check_login(error)
         raise
@@ -127,15 +109,15 @@ async def read_default_effort(peer: JsonRpcPeer, model: str | None, *, deadline_
 
 
 async def _resume(
-    peer: JsonRpcPeer, cursor: JsonObject, where: JsonObject, model: str | None, deadline_seconds: float
+    peer: JsonRpcPeer, cursor: JsonObject, params: JsonObject, model: str | None, deadline_seconds: float
 ) -> OpenThread | None:
     thread_id = text_of(cursor.get("threadId"))
     if identifier_fault(thread_id) is not None:
         raise ResumeRefused(f"the resume cursor names no thread: {cursor!r}")
     model = model or text_of(cursor.get("model")) or None
-    params = _with_model({"threadId": thread_id, **where, "excludeTurns": True}, model)
+    resuming = _with_model({"threadId": thread_id, **params, "excludeTurns": True}, model)
     try:
-        reply = object_of(await peer.request("thread/resume", params, deadline_seconds=deadline_seconds))
+        reply = object_of(await peer.request("thread/resume", resuming, deadline_seconds=deadline_seconds))
     except RequestRefused as error:
         _check_login(error)
         if cursor.get("unused") is True and error.cause.startswith(_NO_TRACE):

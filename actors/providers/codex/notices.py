@@ -11,6 +11,7 @@ from ....contracts.provider_events import SessionNotice
 from ....contracts.values import JsonObject
 from ..loose_json import object_of, text_of
 from ..redaction import plain
+from ..session_notices import failed_server
 from .session_info import INFO_NOTIFICATIONS
 
 __all__ = ["KNOWN", "notice_of"]
@@ -40,7 +41,7 @@ _SILENT: Final = (
         "autoApprovalReview/strictReviewRequired",
     ),
     *("item/plan/delta", "command/exec/outputDelta", "process/outputDelta", "process/exited"),
-    *("item/commandExecution/terminalInteraction", "mcpServer/oauthLogin/completed", "mcpServer/startupStatus/updated"),
+    *("item/commandExecution/terminalInteraction", "mcpServer/oauthLogin/completed"),
     *("mcpServer/event/stream/notification", "account/gatewayOAuth/changed"),
     *("account/rateLimits/updated", "app/list/updated", "remoteControl/status/changed", "fs/changed"),
     *("externalAgentConfig/import/progress", "externalAgentConfig/import/completed", "account/login/completed"),
@@ -50,7 +51,8 @@ _SILENT: Final = (
     *("fuzzyFileSearch/sessionUpdated", "fuzzyFileSearch/sessionCompleted", "deprecationNotice"),
     *("windows/worldWritableWarning", "windowsSandbox/setupCompleted"),
 )
-KNOWN: Final = frozenset((*_OF_TURNS, *_SILENT, *INFO_NOTIFICATIONS, "thread/compacted", "model/rerouted"))
+_SHOWN: Final = ("thread/compacted", "model/rerouted", "mcpServer/startupStatus/updated")
+KNOWN: Final = frozenset((*_OF_TURNS, *_SILENT, *INFO_NOTIFICATIONS, *_SHOWN))
 """The known methods; a notification with any other method is counted."""
 
 
@@ -63,6 +65,8 @@ def notice_of(method: str, message: JsonObject) -> SessionNotice | None:
             return _notice(text_of(message.get("message")), message)
         case "configWarning":
             return _notice(text_of(message.get("summary")), message)
+        case "mcpServer/startupStatus/updated" if message.get("status") == "failed":
+            return failed_server(text_of(message.get("name")), text_of(message.get("error")))
         case "model/rerouted":
             models = f"{text_of(message.get('fromModel'))} to {text_of(message.get('toModel'))}"
             return _notice(f"The agent changed its model from {models}", message)

@@ -24,10 +24,11 @@ from ..process.connection import open_connection
 from ..process.environment import Environment, Inherited
 from ..process.first_start import FirstStart
 from ..process.launch import make_launch
-from .connection import CodexConnection, CodexSettings
-from .handshake import ApprovalPolicy, SandboxMode
+from ..session_config import NO_CONFIG, SandboxMode, SessionConfig, merged
+from .connection import CodexConnection
 from .past_threads import CodexThreads
 from .program import find_codex
+from .thread_params import ApprovalPolicy, thread_params
 
 __all__ = ["CODEX_ENVIRONMENT", "ApprovalPolicy", "CodexProvider", "SandboxMode"]
 
@@ -43,12 +44,14 @@ class CodexProvider:
     and `?`, of daemons that agents share: they are not ended with the agent that started them.
 
     `sandbox` and `approval_policy` bound what the agent does without asking, in new and in resumed threads; `model` is
-    the one of turns that name none, None for that of Codex's own configuration. `start_deadline_seconds` bounds the
+    the one of turns that name none, None for that of Codex's own configuration. `config` is given to every session; its
+    sandbox and its mode, an approval policy, come before those two. `start_deadline_seconds` bounds the
     start up to the agent's `initialize` reply, `request_deadline_seconds` every later request and every write,
     `end_grace_seconds` each step of ending the process.
     """
 
     keeps_deadlines: Final = True
+    takes_session_config: Final = True
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class CodexProvider:
         sandbox: SandboxMode = "workspace-write",
         approval_policy: ApprovalPolicy = "on-request",
         model: str | None = None,
+        config: SessionConfig = NO_CONFIG,
         start_deadline_seconds: float = 30.0,
         request_deadline_seconds: float = 30.0,
         end_grace_seconds: float = 2.0,
@@ -74,13 +78,10 @@ class CodexProvider:
             shared_programs=shared_programs,
             start_deadline_seconds=start_deadline_seconds,
             end_grace_seconds=end_grace_seconds,
+            config=merged(SessionConfig(sandbox=sandbox, mode=approval_policy), config),
         )
-        self._settings = CodexSettings(
-            sandbox=sandbox,
-            approval_policy=approval_policy,
-            model=model,
-            request_deadline_seconds=request_deadline_seconds,
-        )
+        self._model = model
+        self._request_deadline_seconds = request_deadline_seconds
         self._first_start = FirstStart()
 
     @property
@@ -103,11 +104,11 @@ class CodexProvider:
         """As `KeepsConversations.open_conversations`."""
         opening = open_connection(
             self._command or _bundled_command(),
-            request=inquiry_request(directory, python),
-            launch=self._launch,
+            workspace=directory,
+            launch=await self._launch.for_session(inquiry_request(directory, python)),
             make_connection=lambda process: CodexThreads(
                 process,
-                deadline_seconds=self._settings.request_deadline_seconds,
+                deadline_seconds=self._request_deadline_seconds,
                 protocol=JsonRpcProtocol(jsonrpc_member=False),
             ),
         )
@@ -127,11 +128,19 @@ class CodexProvider:
 
     @asynccontextmanager
     async def _open_connection(self, request: SessionRequest) -> AsyncGenerator[CodexConnection]:
+        launch = await self._launch.for_session(request)
+        params = thread_params(request.workspace, launch.config)
         opening = open_connection(
             self._command or _bundled_command(),
-            request=request,
-            launch=self._launch,
-            make_connection=lambda process: CodexConnection(process, request, self._settings),
+            workspace=request.workspace,
+            launch=launch,
+            make_connection=lambda process: CodexConnection(
+                process,
+                request.resume_cursor,
+                params,
+                model=request.model or self._model,
+                deadline_seconds=self._request_deadline_seconds,
+            ),
         )
         async with AsyncExitStack() as stack:
             yield await self._first_start.enter(opening, stack)

@@ -26,7 +26,7 @@ from ....persistence.threads import in_thread, start_in_thread
 from ...pipes import PipeReceiveStream, PipeSendStream
 from ...shields import shield
 from ..adapter import ProcessIdentity
-from ..redaction import MAX_ERROR_BYTES, end_of
+from ..redaction import MAX_ERROR_BYTES, end_of, without_secrets
 from .guarded_command import guarded_command
 from .guardian import SHARED
 from .interpreter import find_python
@@ -58,7 +58,7 @@ async def agent_process(command: Sequence[str], *, workspace: Path, launch: Laun
             refused to start it.
     """
     started = await start_in_thread(lambda: _start(tuple(command), workspace, launch), undo=_Started.kill)
-    process = AgentProcess(started, program=command[0], grace_seconds=launch.end_grace_seconds)
+    process = AgentProcess(started, program=command[0], grace_seconds=launch.end_grace_seconds, secrets=launch.secrets)
     try:
         yield process
     finally:
@@ -71,7 +71,7 @@ async def agent_process(command: Sequence[str], *, workspace: Path, launch: Laun
 class AgentProcess:
     """An agent under its guardian. Any task may call its methods; `watch` runs in one task of the owner."""
 
-    def __init__(self, started: _Started, *, program: str, grace_seconds: float) -> None:
+    def __init__(self, started: _Started, *, program: str, grace_seconds: float, secrets: tuple[str, ...] = ()) -> None:
         self.program = program
         self.identity = started.identity
         self.stdin = PipeSendStream(started.stdin)
@@ -80,6 +80,7 @@ class AgentProcess:
         self._started = started
         self._popen = started.popen
         self._grace_seconds = grace_seconds
+        self._secrets = secrets
         self._ending = anyio.Lock()
         self._ended = False
         self._tail = b""
@@ -94,7 +95,7 @@ class AgentProcess:
     @property
     def stderr_tail(self) -> str:
         """The end of standard error: readable, redacted, at most 8 KiB."""
-        return end_of(self._tail, is_whole=not self._cut)
+        return without_secrets(end_of(self._tail, is_whole=not self._cut), self._secrets)
 
     async def watch(self) -> None:
         """Drain standard error, and end remaining processes when the guardian has ended. Returns after both."""

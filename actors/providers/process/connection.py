@@ -9,16 +9,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
 from anyio.abc import ObjectReceiveStream
 
+from ....contracts.errors import ProviderError
 from ....contracts.provider_events import ProviderRuntimeEvent, RuntimeErrorReported, SessionExited
-from ..adapter import ProcessIdentity, SessionRequest
+from ..adapter import ProcessIdentity
 from ..event_queue import EventQueue
 from ..frame_ledger import FrameLedger
 from ..json_lines import Malformed
+from ..redaction import without_secrets
 from .agent_process import AgentProcess, agent_process
 from .launch import Launch
 
@@ -34,14 +37,17 @@ C = TypeVar("C", bound="ProcessConnection")
 async def open_connection(
     command: Sequence[str],
     *,
-    request: SessionRequest,
+    workspace: Path,
     launch: Launch,
     make_connection: Callable[[AgentProcess], C],
 ) -> AsyncGenerator[C]:
-    """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped."""
+    """As `Provider.connect`. Enter and leave in one task; an error of the body leaves unwrapped.
+
+    `launch` is that of the session. No error shows one of its secrets.
+    """
     failure: Exception | None = None
     async with (
-        agent_process(command, workspace=request.workspace, launch=launch.for_session(request)) as process,
+        agent_process(command, workspace=workspace, launch=launch) as process,
         anyio.create_task_group() as tasks,
     ):
         connection = make_connection(process)
@@ -51,6 +57,8 @@ async def open_connection(
             yield connection
         except Exception as error:
             failure = error
+            if isinstance(error, ProviderError):
+                error.args = (without_secrets(str(error), launch.secrets),)
         finally:
             await connection.close()
             tasks.cancel_scope.cancel()

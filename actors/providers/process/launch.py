@@ -11,6 +11,7 @@ import attrs
 
 from ....contracts.errors import ProviderUnavailable
 from ..adapter import SessionRequest
+from ..session_config import NO_CONFIG, SessionConfig, merged, read_texts, secrets_of
 from .environment import (
     INHERITED,
     Environment,
@@ -30,7 +31,8 @@ class Launch:
     `own_env` names variables that this provider's agents read, besides those that `inherit_env` names. `python` is the
     interpreter that runs the guardian, None to search for one. `install` is the command that installs the program, for
     the error if it is missing. `shared_programs` are the command lines, with `*` and `?`, of processes that are not
-    ended with the agent that started them.
+    ended with the agent that started them. `config` is what the host gives every session of the provider; for a
+    session also what it gives the thread. `secrets` are texts of it that no error may show.
     """
 
     env: Environment = attrs.field(factory=dict)
@@ -41,14 +43,30 @@ class Launch:
     shared_programs: tuple[str, ...] = ()
     start_deadline_seconds: float = 30.0
     end_grace_seconds: float = 2.0
+    config: SessionConfig = NO_CONFIG
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
 
-    def for_session(self, request: SessionRequest) -> Launch:
-        """The settings for the agent of one session."""
-        return self if request.python is None else attrs.evolve(self, python=request.python)
+    async def for_session(self, request: SessionRequest) -> Launch:
+        """The settings for the agent of one session. The texts of `config` are read, and `secrets` are among them.
+
+        Raises:
+            ProviderUnavailable: a text of the config cannot be read, or a directory is missing.
+        """
+        given = merged(self.config, request.config)
+        config = await read_texts(given)
+        return attrs.evolve(
+            self, python=request.python or self.python, config=config, secrets=secrets_of(given, config)
+        )
 
     def environment(self) -> dict[str, str]:
         """The environment of an agent that is started now."""
-        return agent_environment(os.environ, inherit=self.inherit_env, own=self.own_env, env=self.env)
+        given = {name: text for name, text in self.config.env.items() if text is None or isinstance(text, str)}
+        return agent_environment(
+            os.environ,
+            inherit=self.inherit_env,
+            own=(*self.own_env, *self.config.inherit_env),
+            env={**self.env, **given},
+        )
 
 
 def make_launch(
@@ -60,6 +78,7 @@ def make_launch(
     end_grace_seconds: float,
     own_env: Sequence[str] = (),
     install: str | None = None,
+    config: SessionConfig = NO_CONFIG,
 ) -> Launch:
     """A `Launch` of a provider's arguments. Without `inherit_env`, `INHERITED` and `own_env` pass.
 
@@ -76,6 +95,7 @@ def make_launch(
         shared_programs=tuple(shared_programs),
         start_deadline_seconds=start_deadline_seconds,
         end_grace_seconds=end_grace_seconds,
+        config=config,
     )
 
 

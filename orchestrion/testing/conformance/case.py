@@ -90,6 +90,19 @@ class ProviderCase(ABC):
         """Shows the PNG at `path`, relative to the workspace, in a message or as the result of a tool."""
         self._undefined("show_image")
 
+    @property
+    def other_model(self) -> str:
+        """A model that turns which name none do not have."""
+        self._undefined("other_model")
+
+    def name_model(self) -> str:
+        """Says the name of the turn's model, and nothing else."""
+        self._undefined("name_model")
+
+    def use_server(self, server: str, tool: str, **arguments: str) -> str:
+        """Calls a tool of an MCP server, asking permission or not, and ends the turn well."""
+        self._undefined("use_server")
+
     def _undefined(self, name: str) -> NoReturn:
         pytest.skip(f"{type(self).__name__} does not define {name}(): this agent is not directed to do that")
 

@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from ...actors.providers.adapter import AgentConnection, ProcessIdentity, Provider, SessionRequest, TurnRequest
 from ...actors.providers.process.process_table import processes_of
+from ...actors.providers.session_config import NO_CONFIG, SessionConfig
 from ...contracts.ids import MessageId, ProviderSessionId, ThreadId, TurnId
 from ...contracts.provider_events import MessageDelta, ProviderRuntimeEvent, SessionExited, TurnCompleted
 from ...contracts.read_model import MessageView
@@ -166,7 +167,10 @@ class ReadSession:
 
 
 def session_request(
-    workspace: Path, cursor: JsonObject | None, history: RecordedHistory | None = None
+    workspace: Path,
+    cursor: JsonObject | None,
+    history: RecordedHistory | None = None,
+    config: SessionConfig = NO_CONFIG,
 ) -> SessionRequest:
     return SessionRequest(
         thread_id=ThreadId("thread"),
@@ -174,6 +178,7 @@ def session_request(
         workspace=workspace,
         resume_cursor=cursor,
         history=history,
+        config=config,
     )
 
 
@@ -185,6 +190,7 @@ async def session(
     cursor: JsonObject | None = None,
     history: RecordedHistory | None = None,
     needs: tuple[str, ...] = (),
+    config: SessionConfig = NO_CONFIG,
 ) -> AsyncIterator[ReadSession]:
     """A session of `provider` in `workspace`, under a safety net of time. It leaves no process, however it ends.
 
@@ -198,7 +204,7 @@ async def session(
     history = history or RecordedHistory()
     try:
         with anyio.fail_after(SAFETY_NET_SECONDS):
-            async with provider.connect(session_request(workspace, cursor, history)) as connection:
+            async with provider.connect(session_request(workspace, cursor, history, config)) as connection:
                 identity = connection.process
                 try:
                     _skip_unless_declared(provider, connection, needs)

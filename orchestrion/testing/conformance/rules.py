@@ -62,6 +62,11 @@ RULES: Final = {
     "resume-refused": (
         "A cursor of an unknown conversation, or of another shape, is a ResumeRefused; no new conversation is started."
     ),
+    "config-given": (
+        "The agent has what `SessionRequest.config` gives, also when it resumes a conversation. What it cannot do is a"
+        " ProviderUnavailable."
+    ),
+    "model-of-turn": "A turn's model holds for that turn; the next one has the conversation's own again.",
     "turns-forgotten": (
         "RollsBack: `forget` removes the first of the named turns that the conversation has and all after it. Asked"
         " again it removes nothing more; turns that never reached the agent do not count."

@@ -8,7 +8,7 @@ requests at any time and merge unanswered prompts into one message: match by con
 
 Events: `{"text"}`, `{"reasoning"}`, `{"tool_call": {name, arguments, id?}}`, `{"custom_tool_call": {name, input}}`,
 `{"history": true}` (text: the user messages of the request), `{"images": true}` (text: how many images the last of
-them has), `{"delay": seconds}`, `{"hang": seconds}` (the stream
+them has), `{"model": true}` (text: the model of the request), `{"delay": seconds}`, `{"hang": seconds}` (the stream
 stays open and silent), `{"drop": true}` (the connection is cut), `{"garbage": text}` (bytes of no protocol),
 `{"http_error": {status, body, headers?}}` (in place of a stream).
 """
@@ -142,6 +142,8 @@ class Handler(BaseHTTPRequestHandler):
                     yield {"text": f"images: {count_images(last_user_item(body))}"}
                 case {"history": True}:
                     yield {"text": " | ".join(user_texts(body))}
+                case {"model": True}:
+                    yield {"text": str(body["model"])}
                 case _:
                     yield event
 

@@ -103,6 +103,7 @@ class _Response:
     def _call(self, call: Json, kind: str, field: str, value: str) -> None:
         self._end_message()
         item = {"type": kind, "id": _new_id("item"), "call_id": call.get("id") or _new_id("call"), "name": call["name"]}
+        item |= {"namespace": call["namespace"]} if "namespace" in call else {}
         self._add({**item, field: ""})
         self._done({**item, field: value, "status": "completed"})
 
