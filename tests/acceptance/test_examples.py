@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,3 +91,36 @@ def test_model_example_reports_a_failure_of_the_model(chat: Chat, events: list[d
     ran = chat.run("name a bird")
     assert ran.returncode == 1
     assert error in ran.stderr
+
+
+def run_example(directory: Path, name: str, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """An example that uses the rehearsal agent, in a directory of its own."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(directory / "state")}
+    program = [sys.executable, str(EXAMPLES / name), *arguments]
+    return subprocess.run(
+        program, cwd=directory, env=environment, input=typed, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def test_recover_example_finds_the_killed_turn_interrupted(tmp_path: Path) -> None:
+    killed = run_example(tmp_path, "recover.py", "kill")
+    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, "killed after: 'The first half has arrived.'\n")
+    found = run_example(tmp_path, "recover.py").stdout.splitlines()
+    assert found[:2] == ["the last turn is interrupted", "its text: 'The first half has arrived.'"]
+    assert found[2].startswith("the agent: I remember 1 turn")
+
+
+def test_bot_example_answers_each_request_in_its_own_directory(tmp_path: Path) -> None:
+    ended = run_example(tmp_path, "bot.py", "6")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert sorted(ended.stdout.splitlines()) == [f"{number:02} completed, 1 line added" for number in range(1, 7)]
+    answers = {path.parent.name: path.read_text() for path in (tmp_path / "bot").rglob("answer.txt")}
+    assert answers == {f"{number:02}": str(number) for number in range(1, 7)}
+
+
+def test_terminal_chat_example_asks_and_the_next_run_remembers(tmp_path: Path) -> None:
+    first = run_example(tmp_path, "terminal_chat.py", typed="write a.txt hi\ny\n\n")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "Write a.txt? [y/n] wrote a.txt" in first.stdout
+    assert (tmp_path / "a.txt").read_text() == "hi"
+    assert "I remember 1 turn" in run_example(tmp_path, "terminal_chat.py", typed="recall\n\n").stdout
