@@ -167,7 +167,7 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
             usage=usage.get(row[0]),
             messages=UNSET
             if messages is None or activities is None
-            else _with_attachments(messages[row[0]], activities[row[0]]),
+            else with_attachments(messages[row[0]], activities[row[0]]),
             activities=UNSET if activities is None else tuple(activities[row[0]]),
             checkpoints=UNSET if checkpoints is None else tuple(checkpoints[row[0]]),
         )
@@ -175,7 +175,8 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
     )
 
 
-def _with_attachments(messages: Sequence[MessageView], activities: Sequence[Activity]) -> tuple[MessageView, ...]:
+def with_attachments(messages: Sequence[MessageView], activities: Sequence[Activity]) -> tuple[MessageView, ...]:
+    """The messages with the stored attachments that the activities name."""
     named = attachments_by_message(activities)
     if not named:
         return tuple(messages)

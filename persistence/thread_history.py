@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import orjson
 import peewee
 
 from ..contracts.ids import ThreadId, TurnId
 from ..contracts.read_model import MessageView
+from ..contracts.values import Activity
+from ..domain.attachments import ATTACHMENT_STORED, MESSAGE_ATTACHMENTS
+from .snapshot import with_attachments
 
 _EARLIER: Final = """
     WITH earlier AS (
@@ -31,6 +35,10 @@ _MESSAGES: Final = f"""
     ORDER BY turn_count, arrival
 """
 _ALL: Final = -1
+_ATTACHMENTS: Final = (
+    "SELECT activity_id, tone, kind, summary, payload_json, turn_id, created_at FROM projection_thread_activities"
+    " WHERE thread_id = ? AND kind IN (?, ?) ORDER BY rowid"
+)
 
 
 def read_last_turn(database: peewee.SqliteDatabase, thread_id: ThreadId) -> TurnId | None:
@@ -50,7 +58,7 @@ def read_messages_of_turns(
     """
     parameters = {"thread": thread_id, "before": before, "after": after, "turns": _ALL if turns is None else turns}
     rows = database.execute_sql(_MESSAGES, parameters).fetchall()
-    return tuple(
+    messages = [
         MessageView(
             id=row[0],
             role=row[1],
@@ -61,4 +69,21 @@ def read_messages_of_turns(
             updated_at=row[6],
         )
         for row in rows
-    )
+    ]
+    return with_attachments(messages, _read_attachment_activities(database, thread_id)) if messages else ()
+
+
+def _read_attachment_activities(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[Activity]:
+    rows = database.execute_sql(_ATTACHMENTS, (thread_id, MESSAGE_ATTACHMENTS, ATTACHMENT_STORED)).fetchall()
+    return [
+        Activity(
+            id=row[0],
+            tone=row[1],
+            kind=row[2],
+            summary=row[3],
+            payload=orjson.loads(row[4]),
+            turn_id=row[5],
+            created_at=row[6],
+        )
+        for row in rows
+    ]

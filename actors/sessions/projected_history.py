@@ -14,7 +14,11 @@ from ...persistence.readers import ReaderPool
 from ...persistence.thread_history import read_last_turn, read_messages_of_turns
 from ..projecting.projectors import Projectors
 
-HISTORY_PROJECTORS: Final = ("projection.thread-messages", "projection.thread-turns")
+HISTORY_PROJECTORS: Final = (
+    "projection.thread-messages",
+    "projection.thread-turns",
+    "projection.thread-activities",
+)
 
 T = TypeVar("T")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -76,6 +77,8 @@ def test_installed_suite_runs_on_the_case_that_is_named(author: Author) -> None:
     told = [line.split()[0].rpartition("::")[2] for line in ran.stdout.splitlines() if line.endswith("%]")]
     name = "test_a_turn_streams_text_and_completes"
     assert told == [f"{name}[mine:cases-asyncio]", f"{name}[mine:cases-trio]"]
+    assert re.search(r"^text-streams +2 passed$", ran.stdout, re.MULTILINE)
+    assert re.search(r"^turns-forgotten +not run$", ran.stdout, re.MULTILINE)
     assert ran.returncode == 0
 
 
@@ -84,6 +87,7 @@ def test_failure_shows_the_rule_and_what_was_observed(author: Author) -> None:
     ran = author.run_suite("--agent", "mine:cases", "-k", "failing_turn and asyncio")
     assert ran.returncode == 1
     assert "rule failure-has-cause" in ran.stdout
+    assert re.search(r"^failure-has-cause +1 failed$", ran.stdout, re.MULTILINE)
     assert "ends with the outcome `failed` and the agent's words in `error`" in ran.stdout
     assert "TurnCompleted(outcome='completed'" in ran.stdout.partition("Observed: ")[2]
 

@@ -11,9 +11,18 @@ import pytest
 
 from ..processes import mark_processes
 from .case import Cases
-from .fixtures import anyio_backend, case, pytest_runtest_makereport, rolling_case, workspace
+from .fixtures import anyio_backend, case, rolling_case, workspace
+from .reporting import pytest_itemcollected, pytest_runtest_makereport, pytest_terminal_summary
 
-__all__ = ["anyio_backend", "case", "pytest_runtest_makereport", "rolling_case", "workspace"]
+__all__ = [
+    "anyio_backend",
+    "case",
+    "pytest_itemcollected",
+    "pytest_runtest_makereport",
+    "pytest_terminal_summary",
+    "rolling_case",
+    "workspace",
+]
 
 _MARKERS: Final = (
     "rule(name): the rule of orchestrion/testing/conformance/rules.py that a scenario proves",

@@ -1,17 +1,16 @@
-"""What scenarios are given: the case, the agent's workspace, both event loops; and what a failure shows."""
+"""The fixtures of scenarios: the case, the agent's workspace, both event loops."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ...actors.providers.adapter import RollsBack
 from .case import ProviderCase
-from .rules import RULES
 
-__all__ = ["anyio_backend", "case", "pytest_runtest_makereport", "rolling_case", "workspace"]
+__all__ = ["anyio_backend", "case", "rolling_case", "workspace"]
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -41,14 +40,3 @@ def rolling_case(case: ProviderCase) -> ProviderCase:
     if not isinstance(case.provider, RollsBack):
         pytest.skip(f"the agents of {case.provider.name} cannot forget turns: the provider is no RollsBack")
     return case
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failure the rule that its scenario proves."""
-    report = yield
-    mark = item.get_closest_marker("rule")
-    if report.failed and mark is not None:
-        (rule,) = mark.args
-        report.sections.append((f"rule {rule}", RULES[rule]))
-    return report

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 import pytest
 
 from orchestrion.actors.providers.in_process.provider import InProcessProvider, in_process_provider
-from tests.support.builders import approval_respond, checkpoint_revert, session_stop, turn_interrupt
+from orchestrion.actors.providers.in_process.turn import InProcessTurn
+from orchestrion.testing import temporary_runtime
+from tests.support.builders import approval_respond, checkpoint_revert, image, session_stop, turn_interrupt
 from tests.support.in_process_case import follow_prompt
 from tests.support.stage import activity, request_of, session_of, stage
 
@@ -63,6 +66,21 @@ async def test_waiting_turns_are_not_history(provider: InProcessProvider, tmp_pa
         await it.ended(second)
         assert await it.text_of(first) == "user: say pelican\nassistant: pelican\n"
         assert "user: recall" in await it.text_of(second)
+
+
+@pytest.mark.spec("E50")
+async def test_earlier_messages_name_their_attachments() -> None:
+    async def list_attachments(turn: InProcessTurn) -> AsyncIterator[str]:
+        for message in await turn.history(turns=1):
+            yield f"{message.role}: {[one.name for one in message.attachments]} "
+        yield str([one.name for one in turn.request.attachments])
+
+    async with temporary_runtime(providers=[in_process_provider("in-process", list_attachments)]) as it:
+        thread = await it.runtime.open_thread(workspace=it.workspace)
+        for attachments in ((), (image("shot.png"),), ()):
+            async with thread.turn("look", attachments=attachments) as turn:
+                text = (await turn.result()).text
+        assert text == "user: ['shot.png'] assistant: [] []"
 
 
 @pytest.mark.spec("E51")

@@ -16,15 +16,16 @@ import pytest
 
 from orchestrion.actors.providers.adapter import RollsBack
 from orchestrion.testing.conformance import Cases, ProviderCase
-from orchestrion.testing.conformance.fixtures import pytest_runtest_makereport, rolling_case, workspace
+from orchestrion.testing.conformance.fixtures import rolling_case, workspace
 from orchestrion.testing.conformance.rehearsal import rehearsal_case
+from orchestrion.testing.conformance.reporting import pytest_itemcollected, pytest_runtest_makereport
 from tests.support.claude_case import claude_case
 from tests.support.codex_case import codex_case
 from tests.support.in_process_case import in_process_case
 from tests.support.opencode_case import opencode_case
 from tests.support.sdk_case import sdk_case
 
-__all__ = ["pytest_runtest_makereport", "rolling_case", "workspace"]
+__all__ = ["pytest_itemcollected", "pytest_runtest_makereport", "rolling_case", "workspace"]
 
 AGENTS: Final[dict[str, Cases]] = {
     "rehearsal": rehearsal_case,
