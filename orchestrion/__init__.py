@@ -78,8 +78,9 @@ _NAMES = {
         "ApprovalKind ApprovalOption ApprovalRequested ApprovalResolved AttachmentProduced CheckpointCaptured "
         "MessageCompleted MessageDelta NoticeKind PlanUpdated ProviderRuntimeEvent QuestionRequested "
         "ReasoningCompleted RequestKind RuntimeErrorReported SessionChoice SessionExited "
-        "SessionInfoUpdated SessionNotice SessionStarted ThreadStarted ToolCompleted ToolStarted "
-        "ToolUpdated TurnCompleted TurnOutcome TurnStarted UsageUpdated"
+        "SessionInfoUpdated SessionNotice SessionStarted SubagentCompleted SubagentMessage "
+        "SubagentStarted ThreadStarted ToolCompleted ToolStarted ToolUpdated TurnCompleted TurnOutcome "
+        "TurnStarted UsageUpdated"
     ),
     ".contracts.questions": "Question QuestionOption",
     ".contracts.read_model": (

@@ -175,6 +175,9 @@ from .contracts.provider_events import SessionExited as SessionExited
 from .contracts.provider_events import SessionInfoUpdated as SessionInfoUpdated
 from .contracts.provider_events import SessionNotice as SessionNotice
 from .contracts.provider_events import SessionStarted as SessionStarted
+from .contracts.provider_events import SubagentCompleted as SubagentCompleted
+from .contracts.provider_events import SubagentMessage as SubagentMessage
+from .contracts.provider_events import SubagentStarted as SubagentStarted
 from .contracts.provider_events import ThreadStarted as ThreadStarted
 from .contracts.provider_events import ToolCompleted as ToolCompleted
 from .contracts.provider_events import ToolStarted as ToolStarted

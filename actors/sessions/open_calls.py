@@ -3,6 +3,8 @@
 - At most `MAX_OPEN_TOOLS` calls and `MAX_OPEN_APPROVALS` requests are open. One more closes the oldest as lost: its
   call is reported as failed, its request as cancelled, and `take_lost` names it so that the agent can be answered.
 - An update of a call that is not open is dropped: the call's end was the last report.
+- The first message or tool call of a sub-agent is preceded by its start, and followed by its end with the tool call
+  that runs it, or with the turn.
 - A request that was answered no longer waits for its user, even if its agent does not confirm the answer.
 
 Belongs to the task that reads the agent. How often the updates of a call are passed on is `domain/coalesce.py`'s.
@@ -23,6 +25,9 @@ from ...contracts.provider_events import (
     ProviderRuntimeEvent,
     QuestionRequested,
     SessionExited,
+    SubagentCompleted,
+    SubagentMessage,
+    SubagentStarted,
     ToolCompleted,
     ToolStarted,
     ToolUpdated,
@@ -46,6 +51,8 @@ class OpenCalls:
     def __init__(self) -> None:
         self._tools: dict[ProviderItemId, str] = {}
         """The title of each open call."""
+        self._subagents: set[ProviderItemId] = set()
+        """The keys of tool calls whose sub-agents work."""
         self._approvals: dict[ApprovalRequestId, AgentRequest] = {}
         self._answered: set[ApprovalRequestId] = set()
         self._lost: list[ApprovalRequestId] = []
@@ -72,8 +79,9 @@ class OpenCalls:
         match event:
             case ToolStarted():
                 lost = self._make_room_for_tool() if event.item not in self._tools else ()
+                started = self._start_subagent(event.detail.get("parentItemId"))
                 self._tools[event.item] = event.title
-                return (*lost, event)
+                return (*lost, *started, event)
             case ToolUpdated() if event.item not in self._tools:
                 return ()
             case ToolUpdated():
@@ -81,7 +89,13 @@ class OpenCalls:
                 return (event,)
             case ToolCompleted():
                 self._tools.pop(event.item, None)
-                return (event,)
+                return (event, *self._end_subagent(event.item, failed=event.failed))
+            case SubagentMessage():
+                return (*self._start_subagent(event.item), event)
+            case SubagentStarted():
+                return self._start_subagent(event.item, event.title)
+            case SubagentCompleted():
+                return self._end_subagent(event.item, failed=event.failed)
             case ApprovalRequested() | QuestionRequested():
                 lost = self._make_room_for_approval() if event.request not in self._approvals else ()
                 self._approvals[event.request] = _kept(event)
@@ -100,9 +114,27 @@ class OpenCalls:
                 self._tools.clear()
                 self._approvals.clear()
                 self._answered.clear()
-                return (event,)
+                failed = isinstance(event, SessionExited) or event.outcome != "completed"
+                return (*self._end_subagents(failed=failed), event)
             case _:
                 return (event,)
+
+    def _start_subagent(self, item: object, title: str = "sub-agent") -> tuple[ProviderRuntimeEvent, ...]:
+        """The start of the sub-agent that this tool call runs, if it is new."""
+        if not isinstance(item, str) or not item or item in self._subagents or len(self._subagents) >= MAX_OPEN_TOOLS:
+            return ()
+        key = ProviderItemId(item)
+        self._subagents.add(key)
+        return (SubagentStarted(item=key, title=self._tools.get(key, title)),)
+
+    def _end_subagent(self, item: ProviderItemId, *, failed: bool) -> tuple[ProviderRuntimeEvent, ...]:
+        if item not in self._subagents:
+            return ()
+        self._subagents.remove(item)
+        return (SubagentCompleted(item=item, failed=failed),)
+
+    def _end_subagents(self, *, failed: bool) -> tuple[ProviderRuntimeEvent, ...]:
+        return tuple(event for item in sorted(self._subagents) for event in self._end_subagent(item, failed=failed))
 
     def take_lost(self) -> tuple[ApprovalRequestId, ...]:
         """The requests that were closed as lost since the last call, for the agent to be answered."""

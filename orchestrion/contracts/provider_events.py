@@ -112,6 +112,33 @@ class AttachmentProduced:
 
 
 @attrs.frozen(kw_only=True)
+class SubagentStarted:
+    """A sub-agent works in the course of a tool call, whose key is `item`. An adapter need not report it.
+
+    The runtime adds it before the first message or tool call that names `item` as its parent.
+    """
+
+    item: ProviderItemId
+    title: str
+
+
+@attrs.frozen(kw_only=True)
+class SubagentMessage:
+    """The whole text of a sub-agent's message. `item` is the key of the tool call that runs the sub-agent."""
+
+    item: ProviderItemId
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class SubagentCompleted:
+    """A sub-agent is done. The runtime adds it after the end of its tool call, and at the end of the turn."""
+
+    item: ProviderItemId
+    failed: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class PlanUpdated:
     summary: str
     detail: JsonObject = attrs.field(factory=dict)
@@ -288,6 +315,9 @@ ProviderRuntimeEvent: TypeAlias = (
     | ToolUpdated
     | ToolCompleted
     | AttachmentProduced
+    | SubagentStarted
+    | SubagentMessage
+    | SubagentCompleted
     | PlanUpdated
     | ReasoningCompleted
     | ApprovalRequested

@@ -13,12 +13,15 @@ from ..contracts.provider_events import (
     ReasoningCompleted,
     SessionInfoUpdated,
     SessionNotice,
+    SubagentCompleted,
+    SubagentMessage,
+    SubagentStarted,
     ToolCompleted,
     ToolStarted,
     ToolUpdated,
     UsageUpdated,
 )
-from ..contracts.values import Instant
+from ..contracts.values import Instant, JsonObject
 from .approvals import APPROVAL_REQUESTED, QUESTION, QUESTION_REQUESTED, RESOLVED
 from .session_commands import IngestedCommand, IngestState, activity, asked_id
 from .session_info import session_info_activity
@@ -28,6 +31,9 @@ ActivityEvent: TypeAlias = (
     ToolStarted
     | ToolUpdated
     | ToolCompleted
+    | SubagentStarted
+    | SubagentMessage
+    | SubagentCompleted
     | PlanUpdated
     | ReasoningCompleted
     | ApprovalRequested
@@ -73,6 +79,8 @@ def activity_of(state: IngestState, event: ActivityEvent, now: Instant) -> Inges
                 payload={**event.detail, "itemId": event.item, "failed": event.failed},
                 item=event.item,
             )
+        case SubagentStarted() | SubagentMessage() | SubagentCompleted():
+            return _subagent_activity(state, event, now)
         case PlanUpdated():
             return activity(
                 state, now, tone="info", kind="plan.updated", summary=event.summary, payload=dict(event.detail)
@@ -144,3 +152,28 @@ def activity_of(state: IngestState, event: ActivityEvent, now: Instant) -> Inges
             return usage_activity(state, event, now)
         case _:
             assert_never(event)
+
+
+def _subagent_activity(
+    state: IngestState, event: SubagentStarted | SubagentMessage | SubagentCompleted, now: Instant
+) -> IngestedCommand:
+    """A sub-agent's start, text or end: `parentItemId` is the tool call in whose course it works."""
+    payload: JsonObject = {"parentItemId": event.item}
+    match event:
+        case SubagentStarted():
+            kind, summary = "subagent.started", event.title
+        case SubagentMessage():
+            kind, summary = "subagent.message", event.text
+            payload["text"] = event.text
+        case SubagentCompleted():
+            kind, summary = "subagent.completed", "failed" if event.failed else "completed"
+            payload["failed"] = event.failed
+    return activity(
+        state,
+        now,
+        tone="tool",
+        kind=kind,
+        summary=summary,
+        payload=payload,
+        item=event.item,
+    )

@@ -34,6 +34,9 @@ from ..contracts.provider_events import (
     SessionExited,
     SessionInfoUpdated,
     SessionNotice,
+    SubagentCompleted,
+    SubagentMessage,
+    SubagentStarted,
     ToolCompleted,
     ToolStarted,
     ToolUpdated,
@@ -73,6 +76,12 @@ def bounded_event(event: ProviderRuntimeEvent) -> ProviderRuntimeEvent:
             return attrs.evolve(event, item=_item(event.item), title=_title(event.title), detail=_detail(event.detail))
         case AttachmentProduced():
             return _attachment(event)
+        case SubagentStarted():
+            return attrs.evolve(event, item=_item(event.item), title=_title(event.title))
+        case SubagentMessage():
+            return attrs.evolve(event, item=_item(event.item), text=bounded_text(event.text, MAX_DETAIL_BYTES))
+        case SubagentCompleted():
+            return attrs.evolve(event, item=_item(event.item))
         case PlanUpdated():
             return attrs.evolve(event, summary=_title(event.summary), detail=_detail(event.detail))
         case ReasoningCompleted():
@@ -125,7 +134,7 @@ def event_size(event: ProviderRuntimeEvent) -> int:
             return _size(event.detail)
         case QuestionRequested():
             return _size(event.detail) + sum(map(size_of, event.questions))
-        case ReasoningCompleted():
+        case ReasoningCompleted() | SubagentMessage():
             return len(event.text)
         case AttachmentProduced():
             return len(event.content)

@@ -149,7 +149,7 @@ class AcpConversation:
             return self._count_ignored("updates of another session")
         match text_of(update.get("sessionUpdate")):
             case "agent_message_chunk":
-                return self._with_text(*self.text.add_text(update))
+                return self._with_text(*self.text.add_text(update, subagent=self.tools.parent_item(update)))
             case "agent_thought_chunk":
                 return self._with_text(*self.text.add_thought(update))
             case "tool_call" | "tool_call_update":

@@ -11,7 +11,13 @@ from typing import Final
 import attrs
 
 from ....contracts.ids import ProviderItemId
-from ....contracts.provider_events import MessageCompleted, MessageDelta, ProviderRuntimeEvent, ReasoningCompleted
+from ....contracts.provider_events import (
+    MessageCompleted,
+    MessageDelta,
+    ProviderRuntimeEvent,
+    ReasoningCompleted,
+    SubagentMessage,
+)
 from ....contracts.values import JsonObject
 from ..agent_ids import message_id_of
 from ..images import images_in
@@ -34,9 +40,12 @@ class AcpText:
     thought: str = ""
     speaker: tuple[str, ...] = ()
     count: int = 0
+    subagent: ProviderItemId | None = None
+    subagent_text: str = ""
+    """What the sub-agent of that tool call has sent of its message: it is no message of the turn."""
 
-    def add_text(self, update: JsonObject) -> tuple[AcpText, Events]:
-        """Take an `agent_message_chunk`."""
+    def add_text(self, update: JsonObject, *, subagent: ProviderItemId | None = None) -> tuple[AcpText, Events]:
+        """Take an `agent_message_chunk`. `subagent` is the tool call that runs the sub-agent which it comes from."""
         text = content_text(update.get("content"))
         if not text:
             return self, images_in(update.get("content"), item=self.message)
@@ -44,6 +53,9 @@ class AcpText:
         after, ended = self._switch_speaker(speaker_of(update))
         after, thought = after.end_thought()
         ended += thought
+        if subagent is not None:
+            added = (after.subagent_text + text)[:_MAX_THOUGHT]
+            return attrs.evolve(after, subagent=subagent, subagent_text=added), ended
         if after.message is not None and message_id != after.message_id:
             after, message = after._end_message()
             ended += message
@@ -62,16 +74,24 @@ class AcpText:
         return attrs.evolve(after, thought=after.thought + text), (*ended, *message)
 
     def end(self) -> tuple[AcpText, Events]:
-        """End the message and the thought."""
+        """End the message, the sub-agent's message and the thought."""
         after, message = self._end_message()
+        after, said = after._end_subagent()
         after, thought = after.end_thought()
-        return after, (*message, *thought)
+        return after, (*message, *said, *thought)
 
     def end_thought(self) -> tuple[AcpText, Events]:
         if not self.thought:
             return self, ()
         events = (ReasoningCompleted(text=self.thought),) if self.thought.strip() else ()
         return attrs.evolve(self, thought=""), events
+
+    def _end_subagent(self) -> tuple[AcpText, Events]:
+        if self.subagent is None:
+            return self, ()
+        text = self.subagent_text
+        events = (SubagentMessage(item=self.subagent, text=text),) if text.strip() else ()
+        return attrs.evolve(self, subagent=None, subagent_text=""), events
 
     def _end_message(self) -> tuple[AcpText, Events]:
         if self.message is None:

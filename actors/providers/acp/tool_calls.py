@@ -80,6 +80,11 @@ class ToolCalls:
         call = attrs.evolve(call, asked=True)
         return after._put(call), call
 
+    def parent_item(self, update: JsonObject) -> ProviderItemId | None:
+        """The key of the known call that runs the sub-agent which an update comes from; None for the main agent."""
+        call = self.calls.get(bounded_id(parent_of(update)))
+        return None if call is None else call.item
+
     def was_asked(self, item: ProviderItemId) -> bool:
         """Whether permission was asked for this call."""
         return any(call.asked for call in self.calls.values() if call.item == item)

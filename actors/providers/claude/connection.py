@@ -55,10 +55,11 @@ from .failures import claude_failure
 from .lines import REFUSED, claude_lines
 from .permissions import NOBODY_TO_ASK, NOT_SHOWN, TOO_MANY_OPEN, PendingDecision, has_room, offered_options
 from .prompts import prompt_of, single_message
-from .protocol import ClaudeConversation, ClaudeStep
+from .protocol import ClaudeConversation
 from .questions import QUESTION_TOOL, read_questions
 from .session import ClaudeSession
 from .session_info import read_server_info
+from .steps import ClaudeStep
 from .transport import ProcessTransport
 
 __all__ = ["ClaudeConnection"]

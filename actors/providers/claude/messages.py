@@ -10,12 +10,20 @@ from ..loose_json import object_of, text_of
 from ..redaction import plain
 from .session import ClaudeSession
 
-__all__ = ["SILENT", "SILENT_SYSTEM", "begins_turn", "compaction_notice", "kind_of", "move_notice", "retry_report"]
+__all__ = [
+    "SILENT",
+    "SILENT_SYSTEM",
+    "begins_turn",
+    "kind_of",
+    "move_notice",
+    "reset_notice",
+    "system_report",
+]
 
 SILENT: Final = frozenset(
     {
         *("stream_event", "keep_alive", "tool_progress", "tool_use_summary", "auth_status", "prompt_suggestion"),
-        *("conversation_reset", "transcript_mirror", "rate_limit_event", "command_lifecycle"),
+        *("transcript_mirror", "rate_limit_event", "command_lifecycle"),
     }
 )
 SILENT_SYSTEM: Final = frozenset(
@@ -47,7 +55,12 @@ def begins_turn(message: JsonObject) -> bool:
             return False
 
 
-def retry_report(message: JsonObject) -> RuntimeErrorReported:
+def system_report(message: JsonObject) -> RuntimeErrorReported | SessionNotice:
+    """The report of an `api_retry` or a `compact_boundary`."""
+    return _retry_report(message) if message.get("subtype") == "api_retry" else _compaction_notice(message)
+
+
+def _retry_report(message: JsonObject) -> RuntimeErrorReported:
     """The report of an `api_retry`: the model did not answer, and the request is repeated."""
     fields = ("attempt", "max_retries", "retry_delay_ms", "error_status", "error")
     detail = {key: message.get(key) for key in fields}
@@ -58,7 +71,7 @@ def retry_report(message: JsonObject) -> RuntimeErrorReported:
     )
 
 
-def compaction_notice(message: JsonObject) -> SessionNotice:
+def _compaction_notice(message: JsonObject) -> SessionNotice:
     return SessionNotice(
         kind="session.notice",
         summary="The agent compacted its conversation",
@@ -72,4 +85,16 @@ def move_notice(left: ClaudeSession, followed: ClaudeSession) -> SessionNotice:
         kind="session.notice",
         summary="The agent continues in another session; its memory of this conversation may be lost",
         detail={"from": left.session_id, "to": followed.session_id},
+    )
+
+
+def reset_notice(message: JsonObject) -> SessionNotice:
+    """The notice that the conversation was replaced by an empty one, as `/clear` does.
+
+    Where it goes on is in the result of its next turn, which names a session that was written.
+    """
+    return SessionNotice(
+        kind="session.notice",
+        summary="The agent cleared its conversation; it does not remember what came before",
+        detail={"contextLost": True, "from": text_of(message.get("session_id"))},
     )

@@ -8,8 +8,8 @@ makes objects of them, so that tests need no SDK and a missing or new field does
 A turn that the agent begins itself, for example when a background task has ended, is the agent's own: it begins with
 `init`, or with a message of the model, while no turn runs. A turn that is handed over meanwhile waits behind it or
 joins it; both end then, the agent's first. Other messages between turns are reported as they come. The text of a
-sub-agent is part of the tool call that started it; the tools it calls are reported, with their parent. Unknown messages
-are counted.
+sub-agent and the tools it calls are reported with the tool call that started it as their parent. Messages without an
+event are counted.
 
 Text streams as `stream_event`s and comes again whole in an `assistant` message, which is used only where its text was
 not streamed: after a broken connection the agent answers without streaming.
@@ -18,7 +18,7 @@ Source: https://docs.claude.com/en/api/agent-sdk/python
 
 from __future__ import annotations
 
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
 import attrs
 
@@ -28,7 +28,6 @@ from ....contracts.provider_events import (
     ApprovalOption,
     MessageCompleted,
     MessageDelta,
-    ProviderRuntimeEvent,
     ReasoningCompleted,
     SessionInfoUpdated,
     ThreadStarted,
@@ -39,30 +38,21 @@ from ..forms import Form
 from ..ignored_frames import IgnoredFrames
 from ..loose_json import list_of, object_of, text_of
 from .failures import lifted_at
-from .messages import SILENT, SILENT_SYSTEM, begins_turn, compaction_notice, kind_of, move_notice, retry_report
+from .messages import SILENT, SILENT_SYSTEM, begins_turn, kind_of, move_notice, reset_notice, system_report
 from .open_permissions import OpenPermissions
 from .plans import PLANNING_TOOLS, TaskList
 from .requests import request_event
 from .session import ClaudeSession
 from .session_info import read_commands, with_init
+from .steps import ClaudeStep, Events
 from .streamed_text import StreamedText
-from .tools import ToolUse, ToolUses, result_text
+from .tools import ToolUse, ToolUses, result_text, subagent_message
 from .turn_end import answers_prompt, turn_end
 from .usage import ClaudeUsage
 
-__all__ = ["ClaudeConversation", "ClaudeStep"]
-
-Events: TypeAlias = tuple[ProviderRuntimeEvent, ...]
+__all__ = ["ClaudeConversation"]
 
 _MAX_THOUGHT: Final = 64 * 1024
-
-
-@attrs.frozen(kw_only=True)
-class ClaudeStep:
-    """The effects of an input: events for the runtime, and whether to interrupt the agent now."""
-
-    events: Events = ()
-    interrupt: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -207,6 +197,9 @@ class ClaudeConversation:
                 return self._take_system(message)
             case "result":
                 after, events = self._take_result(message)
+            case "conversation_reset":
+                after = attrs.evolve(self, usage=self.usage.reset())
+                events = (reset_notice(message),)
             case "rate_limit_event":
                 after = attrs.evolve(self, lifted_at=lifted_at(message))
             case _ if kind in SILENT or message.get("type") is None:
@@ -248,6 +241,8 @@ class ClaudeConversation:
                 case {"type": "text", "text": str(text)} if text and not is_reported:
                     item = ProviderItemId(f"{text_of(message.get('uuid'))}/{position}")
                     found = (MessageDelta(item=item, text=text), MessageCompleted(item=item))
+                case {"type": "text", "text": str(text)} if text.strip() and parent is not None:
+                    found = subagent_message(parent, text)
                 case {"type": "thinking", "thinking": str(thought)} if thought.strip() and parent is None:
                     found = (ReasoningCompleted(text=thought[:_MAX_THOUGHT]),)
                 case {"type": "tool_use", "name": str(name)} if name in PLANNING_TOOLS:
@@ -283,10 +278,8 @@ class ClaudeConversation:
                 commands = read_commands(message.get("commands"))
                 after, events = self.set_info(attrs.evolve(self.info, commands=commands))
                 return after, ClaudeStep(events=events)
-            case "api_retry":
-                return self, ClaudeStep(events=(retry_report(message),))
-            case "compact_boundary":
-                return self, ClaudeStep(events=(compaction_notice(message),))
+            case "api_retry" | "compact_boundary":
+                return self, ClaudeStep(events=(system_report(message),))
             case _ if kind in SILENT_SYSTEM or message.get("subtype") is None:
                 return self, ClaudeStep()
         after, events = self._count_ignored(f"system/{kind}")

@@ -12,6 +12,7 @@ from ....contracts.provider_events import (
     ApprovalKind,
     AttachmentProduced,
     SessionNotice,
+    SubagentMessage,
     ToolCompleted,
     ToolStarted,
     TurnOutcome,
@@ -22,7 +23,7 @@ from ..images import images_in
 from ..loose_json import list_of, object_of, text_of
 from ..tool_fields import MAX_OPEN_TOOLS, bounded_fields
 
-__all__ = ["MAX_REMEMBERED", "ToolUse", "ToolUses", "approval_kind", "result_text", "tool_title"]
+__all__ = ["MAX_REMEMBERED", "ToolUse", "ToolUses", "approval_kind", "result_text", "subagent_message", "tool_title"]
 
 MAX_REMEMBERED: Final = 4096
 """How many ids of finished calls and messages of a turn are kept."""
@@ -45,7 +46,7 @@ class ToolUse:
     def of(cls, tool_use_id: str, name: str, given: JsonObject, *, parent: str | None = None) -> ToolUse:
         detail = bounded_fields({"toolName": name, "input": given})
         if parent is not None:
-            detail = {**detail, "parentToolUseId": bounded_id(parent)}
+            detail = {**detail, "parentItemId": bounded_id(parent)}
         return cls(item=ProviderItemId(bounded_id(tool_use_id)), title=tool_title(name, given), detail=detail)
 
     def started_event(self) -> ToolStarted:
@@ -108,6 +109,13 @@ def approval_kind(tool_name: str) -> ApprovalKind:
     if tool_name in _COMMAND_TOOLS:
         return "command"
     return "fileChange" if tool_name in _FILE_TOOLS else "permission"
+
+
+def subagent_message(parent: Any, text: str) -> tuple[SubagentMessage, ...]:
+    """The message of the sub-agent that this tool call runs; empty where the call has no proper id."""
+    if not isinstance(parent, str) or not parent:
+        return ()
+    return (SubagentMessage(item=ProviderItemId(bounded_id(parent)), text=text),)
 
 
 def result_text(content: Any) -> str:

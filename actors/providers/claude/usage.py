@@ -41,6 +41,10 @@ class ClaudeUsage:
             return self
         return attrs.evolve(self, model=model or self.model, context_input=sent, context_used=used or self.context_used)
 
+    def reset(self) -> ClaudeUsage:
+        """The usage after the conversation was reset, which sets the totals of the process to 0."""
+        return ClaudeUsage(model=self.model)
+
     def take_message_delta(self, event: JsonObject) -> ClaudeUsage:
         """Take the stream event that ends a message of the main agent: it has the final count of its tokens."""
         output = count_of(object_of(event.get("usage")).get("output_tokens"))

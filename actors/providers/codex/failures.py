@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ....contracts.provider_events import RuntimeErrorReported
 from ....contracts.values import FailureReason, Instant, JsonObject
 from ..failures import ProviderFailure, failure_of, instant_of, reason_of_status, with_login
 from ..loose_json import object_of, text_of
 from ..redaction import plain
 
-__all__ = ["LOGIN", "codex_failure", "resets_at"]
+__all__ = ["LOGIN", "codex_failure", "resets_at", "retry_report"]
 
 LOGIN: Final = "codex login"
 
@@ -38,6 +39,12 @@ def codex_failure(error: JsonObject, lifted_at: Instant | None) -> ProviderFailu
         reason=reason,
         retry_at=lifted_at if reason == "rate_limited" else None,
     )
+
+
+def retry_report(message: JsonObject, lifted_at: Instant | None) -> RuntimeErrorReported:
+    """The report of an `error` after which the agent tries again."""
+    failure = codex_failure(object_of(message.get("error")), lifted_at)
+    return RuntimeErrorReported(message=f"the agent tries again: {failure.text}", reason=failure.reason)
 
 
 def resets_at(limits: JsonObject) -> Instant | None:

@@ -13,6 +13,7 @@ from ....contracts.ids import ProviderItemId
 from ....contracts.provider_events import (
     AttachmentProduced,
     PlanUpdated,
+    ReasoningCompleted,
     SessionNotice,
     ToolCompleted,
     ToolStarted,
@@ -23,7 +24,7 @@ from ..images import image_of, images_in, without_image
 from ..loose_json import list_of, object_of, text_of
 from ..tool_fields import append_output, bounded_fields
 
-__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "plan_of", "reasoning_text", "take_images_out"]
+__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "plan_of", "take_images_out", "thought_or_plan"]
 
 TOOL_TYPES: Final = frozenset(
     {
@@ -35,6 +36,10 @@ TOOL_TYPES: Final = frozenset(
         "webSearch",
         "imageView",
         "imageGeneration",
+        "functionCallOutput",
+        "sleep",
+        "enteredReviewMode",
+        "exitedReviewMode",
     }
 )
 
@@ -42,11 +47,7 @@ SILENT_TYPES: Final = frozenset(
     {
         "userMessage",
         "hookPrompt",
-        "functionCallOutput",
         "subAgentActivity",
-        "sleep",
-        "enteredReviewMode",
-        "exitedReviewMode",
         "contextCompaction",
     }
 )
@@ -56,6 +57,7 @@ _GENERATED_TYPE: Final = "image/png"
 """The type of a generated image whose bytes do not show another one."""
 _MAX_TITLE: Final = 500
 _MAX_SUMMARY: Final = 500
+_MAX_THOUGHT: Final = 64 * 1024
 _FAILED: Final = ("failed", "declined")
 
 
@@ -86,6 +88,12 @@ class Tool:
                 title = text_of(fields.get("query"))
             case "imageView":
                 title = text_of(fields.get("path"))
+            case "functionCallOutput":
+                title = text_of(fields.get("name"))
+            case "enteredReviewMode":
+                title = f"Review: {text_of(fields.get('review'))}"
+            case "exitedReviewMode":
+                title = "Result of the review"
             case _:
                 title = text_of(fields.get("tool"))
         return (title or kind)[:_MAX_TITLE]
@@ -148,7 +156,15 @@ def take_images_out(
     return told, tuple(image for block in blocks for image in images_in(block, item=item))
 
 
-def reasoning_text(fields: JsonObject) -> str:
+def thought_or_plan(item: JsonObject) -> tuple[ReasoningCompleted | PlanUpdated, ...]:
+    """The event of a reasoning or plan item; empty for a blank thought."""
+    if item.get("type") == "plan":
+        return (PlanUpdated(summary=text_of(item.get("text"))[:_MAX_SUMMARY], detail={}),)
+    thought = _reasoning_text(item)[:_MAX_THOUGHT]
+    return (ReasoningCompleted(text=thought),) if thought.strip() else ()
+
+
+def _reasoning_text(fields: JsonObject) -> str:
     """The text of a reasoning item: its summary, or its content where it has no summary."""
     parts = list_of(fields.get("summary")) or list_of(fields.get("content"))
     return "\n\n".join(text_of(part) or text_of(object_of(part).get("text")) for part in parts)

@@ -10,16 +10,16 @@ that. The agent ends a turn with `turn/completed`; an `error` is not an end. If 
 reads the thread's state and settles the turn (`settle_turn`).
 
 A turn that the agent starts while none runs is the agent's own. A turn that is handed over then joins it: both end
-together, the agent's first. Items between turns are reported as they come; items of an earlier turn while another runs,
-and items of sub-agents' threads, are not. Keys of messages, tools and requests are counted by the conversation, since
-the model's ids may repeat. Unknown notifications are counted and reported.
+together, the agent's first. Items between turns are reported as they come; items of an earlier turn while another runs
+are not. Messages and tools of sub-agents' threads are reported with the tool call that started the sub-agent. Keys of
+messages, tools and requests are counted by the conversation, since the model's ids may repeat.
 
 Source: `codex app-server generate-json-schema`
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -34,9 +34,7 @@ from ....contracts.ids import (
 from ....contracts.provider_events import (
     ApprovalRequested,
     ApprovalResolved,
-    PlanUpdated,
     ProviderRuntimeEvent,
-    ReasoningCompleted,
     RuntimeErrorReported,
     SessionInfoUpdated,
     TurnCompleted,
@@ -51,21 +49,19 @@ from ..jsonrpc.steps import RpcAnswer, RpcCall, RpcStep
 from ..loose_json import object_of, text_of
 from ..redaction import plain
 from .approvals import KINDS, request_detail, summary_of
-from .failures import codex_failure, resets_at
-from .items import SILENT_TYPES, TOOL_TYPES, plan_of, reasoning_text
+from .failures import resets_at, retry_report
+from .items import SILENT_TYPES, TOOL_TYPES, plan_of, thought_or_plan
 from .notices import KNOWN, notice_of
 from .open_requests import OpenRequests
 from .open_tools import OpenTools
 from .questions import ELICITATION, USER_INPUT, OpenForm, question_event, read_codex_form
 from .session_info import INFO_NOTIFICATIONS, with_notification
 from .streamed_text import CodexText
+from .subagents import CodexSubagents
 from .turns import CodexTurn, turn_end
 from .usage import CodexUsage
 
 __all__ = ["CodexConversation"]
-
-_MAX_THOUGHT: Final = 64 * 1024
-_MAX_SUMMARY: Final = 500
 
 Events = tuple[ProviderRuntimeEvent, ...]
 
@@ -79,6 +75,7 @@ class CodexConversation:
     had_turn: bool = False
     text: CodexText = attrs.field(factory=CodexText)
     usage: CodexUsage = attrs.field(factory=CodexUsage)
+    subagents: CodexSubagents = attrs.field(factory=CodexSubagents)
     info: SessionInfoUpdated = attrs.field(factory=SessionInfoUpdated)
     tools: OpenTools = attrs.field(factory=OpenTools)
     requests: OpenRequests = attrs.field(factory=OpenRequests)
@@ -145,12 +142,13 @@ class CodexConversation:
         if method not in KNOWN:
             return self._count_ignored(method)
         if message.get("threadId") != self.thread_id:
-            return self, RpcStep()
+            return self._with_tools(*self.subagents.take_notification(method, message, self.tools))
         if method == "serverRequest/resolved":
             requests, events = self.requests.drop_resolved(message.get("requestId"))
             return attrs.evolve(self, requests=requests), RpcStep(events=events)
         if method == "thread/tokenUsage/updated":
-            return self._take_usage(message)
+            usage, reported = self.usage.take(message, has_turn=self.had_turn or self.turn.running)
+            return attrs.evolve(self, usage=usage), RpcStep(events=reported)
         turn = object_of(message.get("turn"))
         turn_id = text_of(turn.get("id")) or text_of(message.get("turnId"))
         if method == "turn/started":
@@ -271,27 +269,15 @@ class CodexConversation:
             case "turn/plan/updated":
                 return self, RpcStep(events=(plan_of(message),))
             case "error" if message.get("willRetry") is True:
-                failure = codex_failure(object_of(message.get("error")), self.lifted_at)
-                message_text = f"the agent tries again: {failure.text}"
-                return self, RpcStep(events=(RuntimeErrorReported(message=message_text, reason=failure.reason),))
+                return self, RpcStep(events=(retry_report(message, self.lifted_at),))
         return self._with_tools(*self.tools.update(method, message))
-
-    def _take_usage(self, message: JsonObject) -> tuple[CodexConversation, RpcStep]:
-        if not self.had_turn and not self.turn.running:
-            return attrs.evolve(self, usage=self.usage.take_baseline(message)), RpcStep()
-        usage, reported = self.usage.take_update(message)
-        return attrs.evolve(self, usage=usage), RpcStep(events=reported)
 
     def _complete_item(self, item: JsonObject) -> tuple[CodexConversation, RpcStep]:
         match text_of(item.get("type")):
             case "agentMessage":
                 return self._with_text(*self.text.complete(text_of(item.get("id")), text_of(item.get("text"))))
-            case "reasoning":
-                thought = reasoning_text(item)[:_MAX_THOUGHT]
-                return self, RpcStep(events=(ReasoningCompleted(text=thought),) if thought.strip() else ())
-            case "plan":
-                plan = PlanUpdated(summary=text_of(item.get("text"))[:_MAX_SUMMARY], detail={})
-                return self, RpcStep(events=(plan,))
+            case "reasoning" | "plan":
+                return self, RpcStep(events=thought_or_plan(item))
             case kind if kind in TOOL_TYPES:
                 return self._with_tools(*self.tools.complete(item))
             case kind if kind not in SILENT_TYPES:
@@ -349,7 +335,9 @@ class CodexConversation:
         return attrs.evolve(self, text=text), RpcStep(events=events)
 
     def _with_tools(self, tools: OpenTools, events: Events) -> tuple[CodexConversation, RpcStep]:
-        return (self if tools is self.tools else attrs.evolve(self, tools=tools)), RpcStep(events=events)
+        if tools is self.tools:
+            return self, RpcStep(events=events)
+        return attrs.evolve(self, tools=tools, subagents=self.subagents.take_events(events)), RpcStep(events=events)
 
     def _count_ignored(self, kind: str) -> tuple[CodexConversation, RpcStep]:
         ignored, notices = self.ignored.add(kind)

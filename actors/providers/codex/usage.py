@@ -31,8 +31,12 @@ class CodexUsage:
     def begin_turn(self, *, model: str | None) -> CodexUsage:
         return CodexUsage(turn=UsageUpdated(model=model), total=self.total, before=self.total)
 
+    def take(self, message: JsonObject, *, has_turn: bool) -> tuple[CodexUsage, tuple[UsageUpdated, ...]]:
+        """Take a `thread/tokenUsage/updated`. `has_turn`: this process has or had a turn of the thread."""
+        return self.take_update(message) if has_turn else (self.take_baseline(message), ())
+
     def take_update(self, message: JsonObject) -> tuple[CodexUsage, tuple[UsageUpdated, ...]]:
-        """Take a `thread/tokenUsage/updated`."""
+        """Take the usage of the turn that runs, or of the last one."""
         reported = object_of(message.get("tokenUsage"))
         total, last = _counts(object_of(reported.get("total"))), _counts(object_of(reported.get("last")))
         before = self.before

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 
 from orchestrion.actors.providers.claude.protocol import ClaudeConversation
-from orchestrion.actors.providers.claude.protocol import ClaudeStep as Step
 from orchestrion.actors.providers.claude.requests import request_event
 from orchestrion.actors.providers.claude.session import ClaudeSession
+from orchestrion.actors.providers.claude.steps import ClaudeStep as Step
 from orchestrion.actors.providers.claude.tools import tool_title
 from orchestrion.actors.providers.conversation_state import dump_state, load_state
 from orchestrion.contracts.errors import ProviderProtocolError
@@ -25,6 +25,7 @@ from orchestrion.contracts.provider_events import (
     ReasoningCompleted,
     RuntimeErrorReported,
     SessionNotice,
+    SubagentMessage,
     ToolCompleted,
     ToolStarted,
     TurnCompleted,
@@ -191,9 +192,9 @@ class TestText:
     def test_an_error_of_the_model_is_no_message(self, conversation: Conversation) -> None:
         assert events_of(conversation, assistant("synthetic", text("API Error: 429"), error="rate_limit")) == []
 
-    def test_text_of_a_subagent_is_not_reported(self, conversation: Conversation) -> None:
+    def test_text_of_a_subagent_is_no_message_of_the_turn(self, conversation: Conversation) -> None:
         said = (delta(0, "psst", parent="use-1"), assistant("msg-9", text("psst"), parent="use-1"))
-        assert events_of(conversation, *said) == []
+        assert events_of(conversation, *said) == [SubagentMessage(item=ProviderItemId("use-1"), text="psst")]
 
     def test_thought_is_reported_once_and_a_blank_one_never(self, conversation: Conversation) -> None:
         thoughts = [{"type": "thinking", "thinking": thought, "signature": ""} for thought in ("let me see", " ")]
@@ -220,7 +221,7 @@ class TestTools:
     def test_a_tool_of_a_subagent_names_its_parent(self, conversation: Conversation) -> None:
         (started,) = events_of(conversation, assistant("msg-9", tool_use("use-2", "Grep", pattern="x"), parent="use-1"))
         assert isinstance(started, ToolStarted)
-        assert started.detail["parentToolUseId"] == "use-1"
+        assert started.detail["parentItemId"] == "use-1"
 
     def test_a_tool_without_a_result_ends_with_its_turn(self, conversation: Conversation) -> None:
         (_, ended, _) = events_of(

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrion.actors.providers.claude.protocol import ClaudeConversation, ClaudeStep
+from orchestrion.actors.providers.claude.protocol import ClaudeConversation
 from orchestrion.actors.providers.claude.session import ClaudeSession
+from orchestrion.actors.providers.claude.steps import ClaudeStep
 from orchestrion.actors.providers.conversation_state import dump_state, load_state
 from orchestrion.contracts.ids import ProviderThreadId
 from orchestrion.contracts.provider_events import (

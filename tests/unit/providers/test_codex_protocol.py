@@ -202,7 +202,7 @@ class TestTools:
 
     def test_other_items_are_not_reported(self) -> None:
         talk = Talk()
-        for kind in ("userMessage", "enteredReviewMode", "sleep"):
+        for kind in ("userMessage", "hookPrompt", "subAgentActivity"):
             talk.item({"type": kind, "id": kind}, over=False)
             talk.item({"type": kind, "id": kind})
         assert talk.events == []
