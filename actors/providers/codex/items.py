@@ -24,7 +24,7 @@ from ..images import image_of, images_in, without_image
 from ..loose_json import list_of, object_of, text_of
 from ..tool_fields import append_output, bounded_fields
 
-__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "plan_of", "take_images_out", "thought_or_plan"]
+__all__ = ["SILENT_TYPES", "TOOL_TYPES", "Tool", "plan_of", "reasoning_text", "take_images_out", "thought_or_plan"]
 
 TOOL_TYPES: Final = frozenset(
     {
@@ -160,11 +160,11 @@ def thought_or_plan(item: JsonObject) -> tuple[ReasoningCompleted | PlanUpdated,
     """The event of a reasoning or plan item; empty for a blank thought."""
     if item.get("type") == "plan":
         return (PlanUpdated(summary=text_of(item.get("text"))[:_MAX_SUMMARY], detail={}),)
-    thought = _reasoning_text(item)[:_MAX_THOUGHT]
+    thought = reasoning_text(item)[:_MAX_THOUGHT]
     return (ReasoningCompleted(text=thought),) if thought.strip() else ()
 
 
-def _reasoning_text(fields: JsonObject) -> str:
+def reasoning_text(fields: JsonObject) -> str:
     """The text of a reasoning item: its summary, or its content where it has no summary."""
     parts = list_of(fields.get("summary")) or list_of(fields.get("content"))
     return "\n\n".join(text_of(part) or text_of(object_of(part).get("text")) for part in parts)
