@@ -59,7 +59,7 @@ class AcpConnection(StdioConnection):
         self._agent = AgentFeatures()
         self._replay: ReplayWatch | None = None
         self._early_messages = 0
-        """Notifications before the session was open: they are of no conversation."""
+        """Unknown notifications before the session was open: a notice must not precede `SessionStarted`."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -162,7 +162,7 @@ class AcpConnection(StdioConnection):
                 await self._refuse(message)
             case Notification(method="session/update") if conversation is not None:
                 await self._perform(self._become(conversation.take_update(params)), of=params)
-            case Notification(method=method) if conversation is not None:
+            case Notification(method=method) if conversation is not None and not conversation.replaying:
                 await self._perform(self._become(conversation.count_unknown_method(method)))
             case Notification():
                 self._early_messages += 1

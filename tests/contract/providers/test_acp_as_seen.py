@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from orchestrion.actors.providers.acp import connection as acp
+from orchestrion.actors.providers.acp import replay_watch
 from orchestrion.actors.providers.acp.protocol import AcpConversation
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import SignsOfLife, TurnRequest
@@ -26,6 +26,7 @@ from orchestrion.contracts.provider_events import (
     SessionChoice,
     SessionInfoUpdated,
     SessionNotice,
+    SessionStarted,
     ToolCompleted,
     TurnCompleted,
 )
@@ -166,7 +167,7 @@ async def test_replayed_update_whose_kind_is_no_text_is_dropped(
 async def test_endless_replay_is_given_up(
     provider: AcpProvider, state: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acp, "_LONGEST_REPLAY_SECONDS", 0.05)
+    monkeypatch.setattr(replay_watch, "_LONGEST_SECONDS", 0.05)
     (state / "load").write_text(
         "reply()\ndef replay():\n    while True: say('OLD'); time.sleep(0.02)\n"
         "threading.Thread(target=replay, daemon=True).start()"
@@ -411,3 +412,13 @@ async def test_writes_without_permission_are_noticed_once(provider: AcpProvider,
     async with session(provider, workspace, cursor=cursor) as second:
         await second.turn(write)
         assert second.of(SessionNotice) == []
+
+
+@pytest.mark.lesson("L180")
+async def test_unknown_message_while_a_session_opens_does_not_precede_its_start(
+    provider: AcpProvider, state: Path, workspace: Path
+) -> None:
+    await anyio.Path(state / "load").write_text("reply()\nsend({'method': 'seen/mode-update', 'params': {}})")
+    async with session(provider, workspace, cursor=CURSOR) as read:
+        assert (await read.turn("say('hello')")).outcome == "completed"
+        assert isinstance(read.events[0], SessionStarted)
