@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
+from orchestrion import TurnItem
 from tests.support.marks import ROOT
 
 DECISIONS: Final = ROOT / "docs" / "decisions"
@@ -46,3 +47,8 @@ def test_index_of_decisions_lists_each_page_once_in_order() -> None:
     assert [page for _, page in listed] == pages
     assert [number for number, _ in listed] == sorted({number for number, _ in listed})
     assert [page[:4] for page in pages] == [number for number, _ in listed]
+
+
+def test_page_for_hosts_lists_each_item_of_a_turn() -> None:
+    listed = re.findall(r"^\| `([A-Z]\w+)` \|", (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [item.__name__ for item in get_args(TurnItem)]
