@@ -23,6 +23,7 @@ class OthersTurn:
     thread_id: ThreadId
     is_deleted: bool
     turn_count: int
+    turn_id: TurnId
     workspace: Path
     paths: tuple[str, ...]
 
@@ -91,8 +92,8 @@ def _others(database: peewee.SqliteDatabase, thread_id: ThreadId, workspace: Pat
             near[other_workspace] = DirectoryPlace.of(Path(other_workspace)).overlaps(place)
         if other_id == thread_id or not near[other_workspace]:
             continue
-        for turn_count, files in database.execute_sql(
-            "SELECT checkpoint_turn_count, files_json FROM projection_checkpoints"
+        for turn_count, turn_id, files in database.execute_sql(
+            "SELECT checkpoint_turn_count, turn_id, files_json FROM projection_checkpoints"
             " WHERE thread_id = ? AND completed_at >= ? ORDER BY checkpoint_turn_count",
             (other_id, since),
         ).fetchall():
@@ -101,6 +102,7 @@ def _others(database: peewee.SqliteDatabase, thread_id: ThreadId, workspace: Pat
                     thread_id=other_id,
                     is_deleted=bool(is_deleted),
                     turn_count=turn_count,
+                    turn_id=turn_id,
                     workspace=Path(other_workspace),
                     paths=tuple(file["path"] for file in orjson.loads(files)),
                 )

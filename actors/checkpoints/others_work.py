@@ -2,8 +2,9 @@
 
 What a turn changed is the difference from its baseline to its end. So what changed since the state to go back to, and
 between a turn's end and the next turn's baseline, or since the last turn's end, is not the thread's. Where an end or a
-baseline was not captured, what cannot be told apart counts as the thread's own. Files that a turn of another thread
-changed since are that thread's as well, also where both turns ran at once.
+baseline was not captured, a change that cannot be attributed counts as the thread's own. Files that a turn of another
+thread changed since are that thread's too, also if both turns ran at once. They count as edited outside any turn as
+well if the turns' captures do not explain their content (`outside_edits.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ...contracts.ids import CheckpointRef, ThreadId, TurnId
 from ...contracts.revert_preview import OthersWork, RevertPreview
 from ...persistence.revert_rows import OthersTurn, RevertFacts
 from .git import Capture, GitWorkspace, RefKind, RefNames, RestoreForecast
+from .outside_edits import find_edited_outside, kept_trees
 
 _NAMED = 3
 
@@ -93,13 +95,13 @@ async def others_work(
     Raises:
         CaptureFailed: captures cannot be compared.
     """
-    touched = {_shown(path) for path in (*forecast.written, *forecast.removed)}
+    touched = {_shown(path): path for path in (*forecast.written, *forecast.removed)}
     changed = await _changed_by_others(workspace, facts, target, forecast.present)
     foreign = {_shown(path) for path in changed.union(not_own)}
     turns: dict[ThreadId, dict[int, set[str]]] = {}
     deleted = {turn.thread_id for turn in facts.others if turn.is_deleted}
     for turn, seen in await _others_paths(workspace, facts, database):
-        paths = touched.intersection(seen)
+        paths = touched.keys() & seen
         if paths:
             turns.setdefault(turn.thread_id, {})[turn.turn_count] = paths
     others = tuple(
@@ -112,6 +114,9 @@ async def others_work(
         for thread_id, by_count in turns.items()
     )
     theirs = {path for one in others for path in one.paths}
+    in_doubt = [touched[path] for path in theirs & foreign]
+    edited = await find_edited_outside(workspace, facts, target, forecast.present, in_doubt)
+    outside = (touched.keys() & foreign) - theirs | {_shown(path) for path in edited}
     return RevertPreview(
         thread_id=facts.thread_id,
         turn_count=facts.turn_count,
@@ -120,7 +125,7 @@ async def others_work(
         removed=tuple(sorted(_shown(path) for path in forecast.removed)),
         left_alone=forecast.left_alone,
         others=others,
-        outside=tuple(sorted(touched.intersection(foreign) - theirs)),
+        outside=tuple(sorted(outside)),
     )
 
 
@@ -157,11 +162,7 @@ async def _changed_by_others(workspace: GitWorkspace, facts: RevertFacts, target
 
 async def _kept_trees(workspace: GitWorkspace, facts: RevertFacts) -> dict[tuple[int, RefKind], str]:
     """The trees of the starts and the ends of the thread's turns that were captured in this workspace."""
-    kept = {
-        (one.name.kind, one.message): one.tree
-        for one in await workspace.refs_of(facts.thread_id)
-        if one.place == workspace.place
-    }
+    kept = await kept_trees(workspace, facts.thread_id)
     named: list[tuple[tuple[int, RefKind], str]] = []
     for count, turn_id in facts.turns.items():
         named.append(((count, "baseline"), f"before turn {turn_id}"))

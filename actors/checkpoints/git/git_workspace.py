@@ -44,7 +44,7 @@ from .restore import (
     restore_tree,
 )
 from .scratch import CaptureLimits, Layout
-from .tree_paths import Differences, differences, paths_differing_from
+from .tree_paths import Differences, differences, entries_of, paths_differing_from
 from .wholeness import is_whole
 
 _DEFAULT_DEADLINE: Final = 600.0
@@ -277,6 +277,15 @@ class GitWorkspace:
         """
         with deadline("diff", self.top, self._deadline):
             return await paths_differing_from(self._git, tree, others)
+
+    async def entries_of(self, tree: str, paths: Collection[bytes]) -> dict[bytes, bytes]:
+        """Mode and object of those of the paths that the tree of a capture has.
+
+        Raises:
+            CaptureFailed: the tree is no longer there, or the deadline passed.
+        """
+        with deadline("ls-tree", self.top, self._deadline):
+            return await entries_of(self._git, tree, paths)
 
     async def refs_of(self, thread_id: ThreadId) -> tuple[KeptRef, ...]:
         """The refs that keep captures of threads with this id, of every database that uses this repository.

@@ -1,7 +1,8 @@
-"""The paths in which trees differ, from the top of the work tree."""
+"""Paths in trees, from the top of the work tree: those that differ, and what is at them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 
 import attrs
@@ -56,3 +57,17 @@ async def paths_differing_from(git: Git, tree: str, others: Collection[str]) -> 
             path = path.partition(b"\n")[2]
         found.add(path)
     return frozenset(found - {b""})
+
+
+async def entries_of(git: Git, tree: str, paths: Collection[bytes]) -> dict[bytes, bytes]:
+    """Mode and object of those of the paths that a tree has.
+
+    Raises:
+        CaptureFailed: the tree is no longer there.
+    """
+    if not paths:
+        return {}
+    names = [os.fsdecode(path) for path in sorted(paths)]
+    fields = paths_of(await git.run("ls-tree", "-r", "-z", "--full-tree", tree, "--", *names))
+    entries = (field.partition(b"\t") for field in fields)
+    return {path: entry for entry, _, path in entries if path in paths}

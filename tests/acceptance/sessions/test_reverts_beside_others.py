@@ -76,6 +76,27 @@ async def test_a_revert_names_the_work_of_others_before_it_undoes_it(tmp_path: P
         assert (own["outside"]["paths"], own["safetyRef"]) == (["mine.txt"], found["safetyRef"])
 
 
+@pytest.mark.lesson("L195")
+async def test_file_of_another_thread_that_the_user_edited_too_is_outside(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "workspace")
+    repository.write("a.txt", "one\n")
+    repository.commit_all()
+    async with stage(tmp_path) as it:
+        await it.open_thread("t2")
+        await turn(it, "touch own-1")
+        await turn(it, "exec echo t2 >> a.txt; echo t2 > b.txt", thread_id="t2")
+        await turn(it, "exec echo t1 >> a.txt")
+        assert (await it.runtime.preview_revert(T1, 1)).outside == ()
+        repository.write("a.txt", "one\nt2\nt1\nuser\n")
+        preview = await it.runtime.preview_revert(T1, 1)
+        assert preview.others == (OthersWork(thread_id=T2, turn_counts=(1,), paths=("a.txt", "b.txt")),)
+        assert preview.outside == ("a.txt",)
+        await turn(it, "touch own-3")
+        assert (await it.runtime.preview_revert(T1, 1)).outside == ("a.txt",)
+        refused = await asked_to_revert(it, 1)
+        assert "thread 't2', edits outside any turn" in str(payload_of(refused)["error"])
+
+
 @pytest.mark.lesson("L71")
 async def test_thread_alone_in_its_workspace_reverts_without_permission(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "workspace")
