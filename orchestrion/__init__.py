@@ -29,7 +29,7 @@ _NAMES = {
     ".actors.providers.process.environment": "INHERITED",
     ".actors.providers.adapter": (
         "AgentConnection Capabilities KeepsConversations KeptConversations ProcessIdentity Provider RollsBack "
-        "SessionRequest SignsOfLife ThreadHistory TurnRequest"
+        "SessionRequest SignsOfLife SteerRequest Steers ThreadHistory TurnRequest"
     ),
     ".actors.sessions.health": "SessionHealth",
     ".actors.providers.session_config": (
@@ -48,8 +48,9 @@ _NAMES = {
         "ClientCommand Command InternalCommand ProjectCommand ProjectCreate ProjectDelete ProjectMetaUpdate "
         "ThreadActivityAppend ThreadApprovalRespond ThreadCheckpointRevert ThreadCreate ThreadDelete "
         "ThreadMessageAssistantComplete ThreadMessageAssistantDelta ThreadMessageImport ThreadMetaUpdate "
+        "ThreadQueueUpdate "
         "ThreadRevertComplete ThreadSessionSet ThreadSessionStop ThreadTurnDiffComplete ThreadTurnInterrupt "
-        "ThreadTurnStart"
+        "ThreadTurnStart ThreadTurnSteer ThreadTurnSteerQueue"
     ),
     ".contracts.conversations": (
         "ConversationHistory ImportOutcome ImportedConversation ListedConversation PastActivity PastEvent PastItem "
@@ -67,8 +68,9 @@ _NAMES = {
         "EventMetadata EventPayload Intent LoggedEvent PersistedEvent ProjectCreated ProjectDeleted "
         "ProjectMetaUpdated ProjectPayload ThreadActivityAppended ThreadApprovalResponseRequested "
         "ThreadCheckpointRevertRequested ThreadCreated ThreadDeleted ThreadMessageSent ThreadMetaUpdated "
-        "ThreadPayload ThreadReverted ThreadSessionSetEvent ThreadSessionStopRequested "
-        "ThreadTurnDiffCompleted ThreadTurnInterruptRequested ThreadTurnStartRequested UndecodableEvent"
+        "ThreadPayload ThreadQueueUpdated ThreadReverted ThreadSessionSetEvent ThreadSessionStopRequested "
+        "ThreadTurnDiffCompleted ThreadTurnInterruptRequested ThreadTurnStartRequested "
+        "ThreadTurnSteerRequested UndecodableEvent"
     ),
     ".contracts.ids": (
         "ActivityId ApprovalOptionId ApprovalRequestId CheckpointRef CommandId EventId MessageId ProjectId "

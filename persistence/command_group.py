@@ -24,7 +24,7 @@ import attrs
 import peewee
 
 from ..contracts.blobs import Blob
-from ..contracts.commands import INTERNAL_COMMANDS, ThreadTurnStart
+from ..contracts.commands import INTERNAL_COMMANDS, ThreadTurnStart, ThreadTurnSteerQueue
 from ..contracts.errors import (
     CommandIdReused,
     CommandRejected,
@@ -59,6 +59,8 @@ from .receipts import ReceiptRow, find_receipts, insert_receipts
 class CommandSuperseded(CommandRejected):
     """An internal command came too late: its session was replaced, or its thread is deleted. Not a fault."""
 
+
+_STARTS_TURN: Final = (ThreadTurnStart, ThreadTurnSteerQueue)
 
 CommandAnswer: TypeAlias = DispatchResult | Exception
 
@@ -202,7 +204,7 @@ class CommandGroup:
         request = DecisionRequest(
             command=envelope.command,
             now=self._mint.now(),
-            turn_id=TurnId(self._mint.new_id()) if isinstance(envelope.command, ThreadTurnStart) else None,
+            turn_id=TurnId(self._mint.new_id()) if isinstance(envelope.command, _STARTS_TURN) else None,
             caused_by=envelope.caused_by,
             metadata=envelope.metadata,
         )

@@ -45,6 +45,7 @@ CrashPoint: TypeAlias = Literal[
     "turn.handed-over",
     "turn.ended",
     "interrupt.sent",
+    "steer.delivered",
     "approval.answered",
     "checkpoint.end-captured",
     "checkpoint.diff-stored",

@@ -12,7 +12,7 @@ import peewee
 from ..contracts.events import PersistedEvent
 from ..contracts.ids import ApprovalRequestId, MessageId, ProjectId, ThreadId, TurnId
 from ..contracts.values import Session
-from ..domain.evolve import evolve_thread
+from ..domain.evolve import evolve_thread, ordered_queue
 from ..domain.state import ApprovalFact, MessageFact, OwnerFact, ProjectState, ThreadState, TurnFact
 from .approval_details import read_approval_details
 from .event_store import (
@@ -21,6 +21,7 @@ from .event_store import (
     read_events,
     read_head,
     read_open_intents_of,
+    read_queue_order,
     read_stream_position,
 )
 from .positions import read_position
@@ -178,7 +179,9 @@ def _with_open_intents(database: peewee.SqliteDatabase, state: ThreadState) -> T
         if isinstance(event, PersistedEvent):
             with_intent = cast("ThreadState", evolve_thread(state, event))
             state = _at(with_intent, state)
-    return state
+    if len(state.queue) < 2:
+        return state
+    return attrs.evolve(state, queue=ordered_queue(state.queue, read_queue_order(database, state.thread_id)))
 
 
 def _at(state: ThreadState, position: ThreadState) -> ThreadState:

@@ -13,14 +13,25 @@ import attrs
 import peewee
 
 from ..contracts.event_codec import EventRow, decode_event
-from ..contracts.events import INTENT_TYPES, LoggedEvent
+from ..contracts.events import (
+    INTENT_TYPES,
+    LoggedEvent,
+    PersistedEvent,
+    ThreadQueueUpdated,
+    ThreadTurnSteerRequested,
+)
 from ..contracts.ids import CommandId, EventId, ThreadId, TurnId
 from ..contracts.values import EPOCH, AggregateKind, Instant
 
 _COLUMNS: Final = ", ".join(EventRow._fields)
 _INSERT: Final = f"INSERT INTO orchestration_events ({_COLUMNS}) VALUES ({', '.join('?' for _ in EventRow._fields)})"
+_STEERING_MIGRATION: Final = 9
+_STEERING: Final = f"'{ThreadTurnSteerRequested.event_type}'"
 _INTENTS: Final = ", ".join(f"'{event_type}'" for event_type in INTENT_TYPES)
+_INTENTS_BEFORE_STEERING: Final = _INTENTS.replace(f", {_STEERING}", "")
 
+
+_LAST_SEQUENCE: Final = 2**63 - 1
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 """After so much payload a page ends, so that reading a log of large events takes no more memory than this and one."""
@@ -148,15 +159,40 @@ def read_events_of_command(database: peewee.SqliteDatabase, command_id: CommandI
     return [decode_event(EventRow._make(row)) for row in rows]
 
 
+def _intents(database: peewee.SqliteDatabase) -> str:
+    """The types that the indexes of intents cover. The log of an older schema has no others."""
+    is_current = database.execute_sql(
+        "SELECT 1 FROM orchestrion_migrations WHERE version = ?", (_STEERING_MIGRATION,)
+    ).fetchone()
+    return _INTENTS if is_current is not None else _INTENTS_BEFORE_STEERING
+
+
 def read_open_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[LoggedEvent]:
     """The intents of a thread that no event names as its cause, oldest first."""
     cursor = database.execute_sql(
         f"SELECT {_COLUMNS} FROM orchestration_events AS intent INDEXED BY orchestration_events_thread_intents"
-        f" WHERE stream_id = ? AND event_type IN ({_INTENTS})"
+        f" WHERE stream_id = ? AND event_type IN ({_intents(database)})"
         f" AND {_UNSETTLED} ORDER BY sequence",
         (thread_id,),
     )
     return [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
+
+
+def read_queue_order(
+    database: peewee.SqliteDatabase, thread_id: ThreadId, *, up_to: int | None = None
+) -> tuple[TurnId, ...]:
+    """The order that the thread's waiting turns were last given; empty if none was."""
+    row = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events"
+        f" WHERE aggregate_kind = 'thread' AND stream_id = ? AND event_type = '{ThreadQueueUpdated.event_type}'"
+        " AND sequence <= ?"
+        " ORDER BY sequence DESC LIMIT 1",
+        (thread_id, _LAST_SEQUENCE if up_to is None else up_to),
+    ).fetchone()
+    event = None if row is None else decode_event(EventRow._make(row))
+    if not isinstance(event, PersistedEvent) or not isinstance(event.payload, ThreadQueueUpdated):
+        return ()
+    return event.payload.turn_ids
 
 
 def read_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[tuple[EventId, str, TurnId | None]]:
@@ -164,7 +200,7 @@ def read_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> lis
     rows = database.execute_sql(
         "SELECT event_id, event_type, json_extract(payload_json, '$.turnId')"
         " FROM orchestration_events INDEXED BY orchestration_events_thread_intents"
-        f" WHERE stream_id = ? AND event_type IN ({_INTENTS})",
+        f" WHERE stream_id = ? AND event_type IN ({_intents(database)})",
         (thread_id,),
     ).fetchall()
     return [(EventId(event_id), event_type, turn_id) for event_id, event_type, turn_id in rows]
@@ -174,7 +210,7 @@ def read_open_intents(database: peewee.SqliteDatabase, *, after: int) -> list[Lo
     """The open intents of all threads that live, oldest first, from a reactor's position on."""
     cursor = database.execute_sql(
         f"SELECT {_COLUMNS} FROM orchestration_events AS intent INDEXED BY orchestration_events_intents"
-        f" WHERE sequence > ? AND event_type IN ({_INTENTS}) AND {_UNSETTLED}"
+        f" WHERE sequence > ? AND event_type IN ({_intents(database)}) AND {_UNSETTLED}"
         " AND NOT EXISTS (SELECT 1 FROM projection_threads AS thread"
         " WHERE thread.thread_id = intent.stream_id AND thread.deleted_at IS NOT NULL)"
         " ORDER BY sequence",

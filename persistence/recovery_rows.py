@@ -12,17 +12,18 @@ from ..contracts.events import (
     ThreadCheckpointRevertRequested,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
+    ThreadTurnSteerRequested,
 )
 from ..contracts.ids import ThreadId, TurnId
 from ..domain.answers import has_secrets
-from ..domain.recover import AbandonedThread, CopiedIntent, StreamingMessage, UndeliveredIntent
+from ..domain.recover import AbandonedThread, CopiedIntent, OpenSteering, StreamingMessage, UndeliveredIntent
 from .decision_rows import read_session
 from .event_store import read_open_intents
 from .provider_runtime import read_live_runtimes
 
 _DELIVERED_ONCE = (ThreadTurnInterruptRequested.event_type, ThreadApprovalResponseRequested.event_type)
 
-_PERFORMED_LATER = (ThreadTurnStartRequested, ThreadCheckpointRevertRequested)
+_PERFORMED_LATER = (ThreadTurnStartRequested, ThreadTurnSteerRequested, ThreadCheckpointRevertRequested)
 
 
 def read_abandoned_threads(
@@ -61,6 +62,7 @@ def read_abandoned_threads(
             ).fetchall()
         ]
     undelivered: dict[str, list[UndeliveredIntent]] = defaultdict(list)
+    steering: dict[str, list[OpenSteering]] = defaultdict(list)
     copied: dict[str, list[CopiedIntent]] = defaultdict(list)
     for event in read_open_intents(database, after=intents_after):
         if not isinstance(event, PersistedEvent):
@@ -71,6 +73,16 @@ def read_abandoned_threads(
                     event_id=event.event_id,
                     correlation_id=event.correlation_id,
                     turn_id=event.payload.turn_id if isinstance(event.payload, ThreadTurnStartRequested) else None,
+                    steers=isinstance(event.payload, ThreadTurnSteerRequested),
+                )
+            )
+        elif isinstance(event.payload, ThreadTurnSteerRequested):
+            steering[event.stream_id].append(
+                OpenSteering(
+                    event_id=event.event_id,
+                    correlation_id=event.correlation_id,
+                    message_id=event.payload.message_id,
+                    turn_id=event.payload.turn_id,
                 )
             )
         if event.event_type in _DELIVERED_ONCE:
@@ -92,6 +104,7 @@ def read_abandoned_threads(
             streaming=tuple(streaming[thread_id]),
             has_pending_approvals=thread_id in pending,
             undelivered=tuple(undelivered[thread_id]),
+            steering=tuple(steering[thread_id]),
             copied=tuple(copied[thread_id]),
         )
         for thread_id in candidates

@@ -5,11 +5,11 @@ Command ids are derived from the intent, so an intent that is performed again af
 
 from __future__ import annotations
 
-from ...contracts.commands import ThreadSessionSet
+from ...contracts.commands import ThreadSessionSet, ThreadTurnSteerQueue
 from ...contracts.events import NO_METADATA, PersistedEvent
 from ...contracts.ids import CommandId, ThreadId, TurnId, runtime_id
 from ...contracts.mint import Mint
-from ...contracts.values import FailureReason, JsonObject, Session, Tone
+from ...contracts.values import UNSET, FailureReason, JsonObject, Label, Session, Tone
 from ...domain.failures import TURN_FAILED, failure_payload
 from ...domain.session_commands import IngestedCommand
 from .command_sender import CommandSender
@@ -43,6 +43,16 @@ class IntentNotes:
         await self._note(
             intent, "info", "turn.cancelled", "The turn was cancelled before it ran", payload={"turnId": turn_id}
         )
+
+    async def steer_queued(self, intent: PersistedEvent, *, is_cancelled: bool) -> None:
+        """The message of a steering request becomes the next turn, or one that a stop has cancelled."""
+        command = ThreadTurnSteerQueue(
+            command_id=_settling(intent),
+            thread_id=ThreadId(intent.stream_id),
+            cancel_reason=Label("stopped") if is_cancelled else UNSET,
+            created_at=self._mint.now(),
+        )
+        await self._send(intent, IngestedCommand(command=command, metadata=NO_METADATA))
 
     async def interrupt_settled(self, intent: PersistedEvent, turn_id: TurnId, *, was_queued: bool) -> None:
         """There was nothing to interrupt in an agent: the turn was queued, or is over."""

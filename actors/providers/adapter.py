@@ -23,6 +23,7 @@ from ...contracts.conversations import ConversationHistory, ListedConversation
 from ...contracts.ids import (
     ApprovalOptionId,
     ApprovalRequestId,
+    MessageId,
     ProviderSessionId,
     ProviderThreadId,
     ThreadId,
@@ -41,12 +42,13 @@ class Capabilities:
     `resume`: a later process can continue the conversation; without it each process starts a new one. `approvals`: the
     agent asks for permission where its mode requires that; without it a user interface need not wait for requests.
     `model_switch`: a turn can have another model than the one before; without it only a model that the turn itself
-    names is handed over.
+    names is handed over. `steer`: it can take a message into its running turn (`Steers`).
     """
 
     resume: bool
     approvals: bool = True
     model_switch: bool = False
+    steer: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -112,6 +114,15 @@ class TurnRequest:
     attachments: tuple[Attachment, ...] = ()
     model: str | None = None
     effort: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SteerRequest:
+    """A message for the running turn."""
+
+    text: str
+    message_id: MessageId
+    attachments: tuple[Attachment, ...] = ()
 
 
 class AgentConnection(Protocol):
@@ -194,6 +205,19 @@ class SignsOfLife(Protocol):
     @property
     def heard_at(self) -> float:
         """The event loop's time at which the agent's last bytes arrived."""
+
+
+@runtime_checkable
+class Steers(Protocol):
+    """A connection whose `Capabilities.steer` may be True: its agent can take a message into the running turn."""
+
+    async def steer(self, request: SteerRequest) -> None:
+        """Add a message to the running turn. Returns when the agent has taken it, before the turn's end is reported.
+
+        Raises:
+            ProviderProtocolError: the agent did not take it, as after the end of the turn: it becomes the next turn.
+            SessionLost: the agent process is gone; it is unknown whether the agent took it.
+        """
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import attrs
 import orjson
 
 from ...contracts.errors import ProviderError, SessionLost
@@ -14,7 +15,7 @@ from ...contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThread
 from ...contracts.provider_events import RuntimeErrorReported
 from ...contracts.values import ApprovalDecision, JsonObject
 from ..detached_task import DetachedTask, interruption_in
-from .adapter import AgentConnection, Capabilities, ProcessIdentity, SignsOfLife, TurnRequest
+from .adapter import AgentConnection, Capabilities, ProcessIdentity, SignsOfLife, SteerRequest, Steers, TurnRequest
 from .guarded_events import GuardedEvents
 from .hand_over import HandOverFailure
 from .provider_calls import ProviderCalls, ProviderDefect, describe_error
@@ -66,7 +67,7 @@ class GuardedConnection:
     @property
     def capabilities(self) -> Capabilities:
         found: Capabilities = self._read("capabilities", (Capabilities,), Capabilities(resume=False))
-        return found
+        return found if isinstance(self._inner, Steers) else attrs.evolve(found, steer=False)
 
     @property
     def provider_thread_id(self) -> ProviderThreadId | None:
@@ -105,6 +106,12 @@ class GuardedConnection:
             self._calls.outcome(call)
         except ProviderDefect as error:  # whether the agent has the turn is unknown
             raise SessionLost(str(error), reason=error.reason) from error
+
+    async def steer(self, request: SteerRequest) -> None:
+        """As `Steers.steer`; only if `capabilities.steer` is True."""
+        inner = self._inner
+        assert isinstance(inner, Steers)
+        await self._call("steer", lambda: inner.steer(request))
 
     async def interrupt(self) -> None:
         await self._call("interrupt", self._inner.interrupt)

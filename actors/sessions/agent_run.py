@@ -34,7 +34,6 @@ from ...contracts.provider_events import (
     TurnCompleted,
     TurnStarted,
 )
-from ...domain.event_bounds import bounded_event
 from ...domain.session.inputs import AgentReport
 from ...domain.session_commands import (
     IngestState,
@@ -45,10 +44,12 @@ from ...domain.session_commands import (
     session_set,
 )
 from ..log.command_sender import CommandSender
-from ..providers.adapter import AgentConnection, Provider, SessionRequest, SignsOfLife
+from ..providers.adapter import AgentConnection, Provider, SessionRequest, SignsOfLife, SteerRequest
+from .agent_events import ends_turn, next_event
 from .agent_reports import AgentReports
 from .agent_turns import AgentTurns
 from .open_calls import AgentRequest
+from .turn_steering import TurnSteering
 
 _logger = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class AgentRun:
     ) -> None:
         self._reports = AgentReports(state, sender, mint, correlation_id=correlation_id)
         self._turns = AgentTurns(self._reports, sender, mint)
+        self._steering = TurnSteering(self._reports, mint)
         self._mint = mint
         self._changed = changed
         self._turn_begun = turn_begun
@@ -254,6 +256,17 @@ class AgentRun:
             self.heard_at = anyio.current_time()
             return "claimed" if is_open else "void"
 
+    async def steer(self, intent: PersistedEvent, turn_id: TurnId, request: SteerRequest) -> bool:
+        """Send a message into this turn, and record that. False if it runs no more, or the agent refused the message.
+
+        Raises:
+            StoreError: the store does not take the record, which stays first in line.
+        """
+        is_taken = await self._steering.deliver(self.connection, intent, turn_id, request)
+        async with self._sending:
+            await self._reports.outbox.deliver()
+        return is_taken
+
     async def interrupt(self, intent: PersistedEvent, turn_id: TurnId, *, ends_turn: bool) -> None:
         """Ask the agent to end this turn, if it runs. If the intent `ends_turn`, the turn's end is its outcome.
 
@@ -315,9 +328,11 @@ class AgentRun:
     async def _read(self, connection: AgentConnection) -> None:
         while True:
             self._is_listening = True
-            event = await self._next_event(connection)
+            event = await next_event(connection, due_at=self._reports.due_at)
             self._is_listening = False
             begun: TurnId | None = None
+            if event is not None and ends_turn(event):
+                await self._steering.settled()
             async with self._sending:
                 if event is None:
                     await self._reports.send_what_is_due()
@@ -342,19 +357,3 @@ class AgentRun:
         if self._turn_begun is not None and not self._is_ending:
             with anyio.CancelScope() as self._beginning:
                 await self._turn_begun(self, turn_id)
-
-    async def _next_event(self, connection: AgentConnection) -> ProviderRuntimeEvent | None:
-        """The agent's next event; None if a held event is due first."""
-        due = self._reports.due_at
-        if due is None:
-            return await self._received(connection)
-        with anyio.move_on_after(max(0.0, due - anyio.current_time())):
-            return await self._received(connection)
-        return None
-
-    @staticmethod
-    async def _received(connection: AgentConnection) -> ProviderRuntimeEvent:
-        try:
-            return bounded_event(await connection.events.receive())
-        except anyio.EndOfStream:
-            return SessionExited(asked=False)

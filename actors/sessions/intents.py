@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+import peewee
+
 from ...contracts.events import (
     PersistedEvent,
     ThreadApprovalResponseRequested,
@@ -9,19 +13,24 @@ from ...contracts.events import (
     ThreadSessionStopRequested,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
+    ThreadTurnSteerRequested,
 )
-from ...contracts.ids import EventId, ThreadId
+from ...contracts.ids import EventId, ThreadId, TurnId
 from ...domain.session.inputs import (
     InterruptAsked,
     Overtaking,
     Queued,
+    QueueOrdered,
     ResponseGiven,
     RevertAsked,
+    SteerAsked,
     StopAsked,
     TurnStartAsked,
 )
-from ...persistence.event_store import read_open_intents_of
+from ...persistence.event_store import read_open_intents_of, read_queue_order
 from ...persistence.readers import ReaderPool
+
+IntentInput: TypeAlias = Queued | SteerAsked | Overtaking
 
 
 class ThreadIntents:
@@ -31,6 +40,7 @@ class ThreadIntents:
         self._readers = readers
         self._thread_id = thread_id
         self._given: dict[EventId, PersistedEvent] = {}
+        self._order: tuple[TurnId, ...] = ()
 
     def __getitem__(self, event_id: EventId) -> PersistedEvent:
         """The event of an intent that was given and is open."""
@@ -44,22 +54,37 @@ class ThreadIntents:
     def put_all_back(self) -> None:
         """Give every open intent again."""
         self._given.clear()
+        self._order = ()
 
-    async def read(self) -> list[Queued | Overtaking]:
-        """The open intents that were not given, in the order of the log. They count as given now."""
-        found = await self._readers.run(lambda database: read_open_intents_of(database, self._thread_id))
-        still_open = {event.event_id: event for event in found if isinstance(event, PersistedEvent)}
+    async def read(self) -> list[IntentInput | QueueOrdered]:
+        """The open intents that were not given, in the order of the log. They count as given now.
+
+        They are followed by the order of the waiting turns, if it is another one than before.
+        """
+        found, order = await self._readers.run(self._read)
+        still_open = {event.event_id: event for event in found}
         added = [event for event_id, event in still_open.items() if event_id not in self._given]
         self._given = still_open
-        return [intent_of(event) for event in added]
+        inputs: list[IntentInput | QueueOrdered] = [intent_of(event) for event in added]
+        if order != self._order:
+            self._order = order
+            inputs.append(QueueOrdered(order))
+        return inputs
+
+    def _read(self, database: peewee.SqliteDatabase) -> tuple[list[PersistedEvent], tuple[TurnId, ...]]:
+        found = [one for one in read_open_intents_of(database, self._thread_id) if isinstance(one, PersistedEvent)]
+        starts = [one for one in found if isinstance(one.payload, ThreadTurnStartRequested)]
+        return found, read_queue_order(database, self._thread_id) if len(starts) > 1 else ()
 
 
-def intent_of(event: PersistedEvent) -> Queued | Overtaking:
+def intent_of(event: PersistedEvent) -> IntentInput:
     """An intent's event as an input of the machine."""
     event_id, sequence = event.event_id, event.sequence
     match event.payload:
         case ThreadTurnStartRequested(turn_id=turn_id):
             return TurnStartAsked(event_id=event_id, sequence=sequence, turn_id=turn_id)
+        case ThreadTurnSteerRequested(turn_id=running):
+            return SteerAsked(event_id=event_id, sequence=sequence, turn_id=running)
         case ThreadCheckpointRevertRequested():
             return RevertAsked(event_id=event_id, sequence=sequence)
         case ThreadTurnInterruptRequested(turn_id=turn_id):

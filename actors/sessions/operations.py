@@ -115,7 +115,8 @@ class Operations:
         except Exception as error:
             self._post(on.StartFailed(self._log_failure(error, intent)))
             return
-        self._post(on.AgentStarted(resumes=run.connection.capabilities.resume))
+        can = run.connection.capabilities
+        self._post(on.AgentStarted(resumes=can.resume, steers=can.steer))
         run.listen(self._post)
 
     async def _capture_baseline(self, turn: on.TurnStartAsked) -> None:

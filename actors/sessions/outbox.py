@@ -74,6 +74,11 @@ class AgentOutbox:
             correlation_id = self.correlation_id if intent is None else intent.correlation_id
             self._unsent.append(_Outgoing(command, caused_by, correlation_id))
 
+    def settle(self, intent: PersistedEvent, command: IngestedCommand) -> None:
+        """Put a command in line that is this intent's outcome."""
+        self._settled.append(intent.event_id)
+        self._unsent.append(_Outgoing(command, intent.event_id, intent.correlation_id))
+
     async def deliver(self) -> None:
         """Send the commands in line. One that the store refuses stays there; one that fails otherwise would fail again.
 

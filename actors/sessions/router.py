@@ -18,7 +18,7 @@ import peewee
 from anyio.abc import TaskGroup
 
 from ...contracts.errors import RuntimeFailed, RuntimeStopped, StoreError
-from ...contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted
+from ...contracts.events import INTENT_TYPES, LoggedEvent, PersistedEvent, ThreadDeleted, ThreadQueueUpdated
 from ...contracts.ids import EventId, ThreadId
 from ...contracts.mint import Mint
 from ...persistence.crash_points import crash_point
@@ -135,6 +135,8 @@ class ProviderRouter:
         thread_id = ThreadId(event.stream_id)
         if event.event_type in INTENT_TYPES:
             self._open[event.event_id] = (event.sequence, thread_id)
+            self._worker(thread_id).wake()
+        elif isinstance(event.payload, ThreadQueueUpdated):
             self._worker(thread_id).wake()
         elif isinstance(event.payload, ThreadDeleted):
             self._open = {key: value for key, value in self._open.items() if value[1] != thread_id}

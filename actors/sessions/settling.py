@@ -16,6 +16,7 @@ from ...domain.session.effects import (
     Outcome,
     ResponseUndelivered,
     SessionStopped,
+    SteerQueued,
     TurnCancelled,
     TurnNotStarted,
     TurnTakenBack,
@@ -54,6 +55,8 @@ class Settling:
         match outcome:
             case TurnCancelled():
                 await self._notes.turn_cancelled(intent, _turn_of(intent))
+            case SteerQueued(is_cancelled=is_cancelled):
+                await self._notes.steer_queued(intent, is_cancelled=is_cancelled)
             case TurnNotStarted(failure=failure):
                 await self._not_started(intent, failure)
             case TurnTakenBack():

@@ -6,13 +6,13 @@ import attrs
 
 from ...contracts.attachments import inline_content
 from ...contracts.errors import AttachmentUnreadable, ProviderError
-from ...contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
+from ...contracts.events import PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested, ThreadTurnSteerRequested
 from ...contracts.values import Attachment, MessageAttachment, StoredAttachment, Unset
 from ...persistence.blobs import BlobStore
 from ...persistence.event_store import read_event
 from ...persistence.readers import ReaderPool
 from ...persistence.threads import in_thread
-from ..providers.adapter import TurnRequest
+from ..providers.adapter import SteerRequest, TurnRequest
 from .context import AGENTS_OWN_MODEL, ThreadContext
 
 
@@ -25,18 +25,42 @@ async def read_turn_request(
         ProviderError: the message cannot be read, or an attachment of it is missing or damaged.
         StoreError: the log or a file cannot be read.
     """
-    cause = intent.causation_event_id
-    event = None if cause is None else await readers.run(lambda database: read_event(database, cause))
-    if not isinstance(event, PersistedEvent) or not isinstance(event.payload, ThreadMessageSent):
-        raise ProviderError(f"the message of turn {start.turn_id!r} cannot be read from the log")
-    attachments = event.payload.attachments
+    sent = await _read_message(readers, intent)
     return TurnRequest(
-        text=event.payload.text,
+        text=sent.text,
         turn_id=start.turn_id,
-        attachments=() if isinstance(attachments, Unset) else await _with_contents(readers, attachments),
+        attachments=await _attachments_of(readers, sent),
         model=None if isinstance(start.model, Unset) else start.model,
         effort=None if isinstance(start.effort, Unset) else start.effort,
     )
+
+
+async def read_steer_request(readers: ReaderPool, intent: PersistedEvent) -> SteerRequest:
+    """The message of a steering request. Raises as `read_turn_request` does."""
+    sent = await _read_message(readers, intent)
+    return SteerRequest(text=sent.text, message_id=sent.message_id, attachments=await _attachments_of(readers, sent))
+
+
+async def _attachments_of(readers: ReaderPool, sent: ThreadMessageSent) -> tuple[Attachment, ...]:
+    return () if isinstance(sent.attachments, Unset) else await _with_contents(readers, sent.attachments)
+
+
+async def _read_message(readers: ReaderPool, request: PersistedEvent) -> ThreadMessageSent:
+    """The message of a request: its cause. That of a steered turn is the cause of the steering request."""
+    cause: PersistedEvent | None = request
+    while cause is not None and not isinstance(cause.payload, ThreadMessageSent):
+        is_request = isinstance(cause.payload, ThreadTurnStartRequested | ThreadTurnSteerRequested)
+        cause = await _read_cause(readers, cause) if is_request else None
+    if cause is None:
+        raise ProviderError(f"the message of request {request.event_id!r} cannot be read from the log")
+    assert isinstance(cause.payload, ThreadMessageSent)
+    return cause.payload
+
+
+async def _read_cause(readers: ReaderPool, event: PersistedEvent) -> PersistedEvent | None:
+    cause = event.causation_event_id
+    found = None if cause is None else await readers.run(lambda database: read_event(database, cause))
+    return found if isinstance(found, PersistedEvent) else None
 
 
 async def _with_contents(readers: ReaderPool, attachments: tuple[MessageAttachment, ...]) -> tuple[Attachment, ...]:

@@ -35,7 +35,7 @@ from .context import ThreadContext
 from .failure_reasons import failure_of
 from .kept_agent import KeptAgent
 from .parts import SessionParts
-from .turn_request import read_turn_request, with_model
+from .turn_request import read_steer_request, read_turn_request, with_model
 
 CaptureReply: TypeAlias = BaselineCaptured | WorkspaceMoved | ThreadMissing
 ClaimReply: TypeAlias = Claimed | ClaimVoid | AgentBusy | AgentLost
@@ -148,6 +148,18 @@ class TurnWork:
         except ProviderError as error:
             return HandOverFailed(failure=failure_of(error), is_lost=isinstance(error, SessionLost))
         return HandedOver()
+
+    async def steer(self, intent: PersistedEvent, turn_id: TurnId) -> bool:
+        """Send the message of a steering request into the running turn. False if the agent did not take it.
+
+        Raises:
+            StoreError: the log cannot be read, or the outcome not recorded.
+        """
+        try:
+            request = await read_steer_request(self._parts.readers, intent)
+        except ProviderError:
+            return False
+        return await self._agent.living.steer(intent, turn_id, request)
 
     def forget_baseline(self) -> None:
         """Release the workspace of a prepared turn that does not run. Does nothing if none was prepared."""

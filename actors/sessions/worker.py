@@ -240,6 +240,9 @@ class ThreadWorker:
                 self._post(await self._turns.claim(self._intents[turn.event_id], turn.turn_id))
             case do.HandOver():
                 self._post(await self._turns.hand_over())
+            case do.Steer(intent=steer, turn_id=turn_id):
+                if not await self._turns.steer(self._intents[steer.event_id], turn_id):
+                    self._post(on.SteerRefused(steer))
             case do.InterruptAgent():
                 await self._interrupt(effect)
             case do.Answer(intent=response):
@@ -262,6 +265,7 @@ class ThreadWorker:
                 if isinstance(outcome, do.TurnNotStarted | do.InterruptRefused):
                     self._last_error = outcome.failure.message
                 await self._settling.settle(self._intents[intent.event_id], outcome)
+                self._is_published = self._is_published or isinstance(outcome, do.SteerQueued)
             case _:
                 assert_never(effect)
 

@@ -30,6 +30,7 @@ from .commands import (
     ThreadActivityAppend,
     ThreadSessionSet,
     ThreadTurnStart,
+    ThreadTurnSteer,
 )
 from .errors import InvalidCommand
 from .ids import RUNTIME_MARK, is_runtime_id
@@ -111,7 +112,7 @@ def _without_contents(admitted: AdmittedCommand) -> AdmittedCommand:
         InvalidCommand: an attachment does not fit its type or size, or has no content.
     """
     command = admitted.command
-    if not isinstance(command, ThreadTurnStart) or not command.message.attachments:
+    if not isinstance(command, ThreadTurnStart | ThreadTurnSteer) or not command.message.attachments:
         return admitted
     try:
         message, blobs = take_contents_out(command.message)

@@ -15,7 +15,15 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from .commands import Command, ProjectCreate, ProjectMetaUpdate, ThreadCreate, ThreadMetaUpdate, ThreadTurnStart
+from .commands import (
+    Command,
+    ProjectCreate,
+    ProjectMetaUpdate,
+    ThreadCreate,
+    ThreadMetaUpdate,
+    ThreadTurnStart,
+    ThreadTurnSteer,
+)
 from .values import Unset
 
 Fault: TypeAlias = tuple[str, str]
@@ -58,10 +66,16 @@ def client_faults(command: Command) -> Iterator[Fault]:
         case ThreadTurnStart():
             yield from _name("model", command.model)
             yield from _name("effort", command.effort)
-            for number, attachment in enumerate(command.message.attachments):
-                yield from _name(f"message.attachments[{number}].name", attachment.name)
+            yield from _attachment_names(command)
+        case ThreadTurnSteer():
+            yield from _attachment_names(command)
         case _:
             pass
+
+
+def _attachment_names(command: ThreadTurnStart | ThreadTurnSteer) -> Iterator[Fault]:
+    for number, attachment in enumerate(command.message.attachments):
+        yield from _name(f"message.attachments[{number}].name", attachment.name)
 
 
 def _directory(path: str, directory: str | Unset | None) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""The eighteen commands: eleven that clients dispatch, seven that only the runtime's own actors may.
+"""The twenty-one commands: thirteen that clients dispatch, eight that only the runtime's own actors may.
 
 A command is an imperative: it may be rejected. `type` is its name on the wire. `command_id` makes it idempotent:
 the same command sent again is decided once and answered the same.
@@ -131,6 +131,28 @@ class ThreadTurnStart:
 
 
 @attrs.frozen(kw_only=True)
+class ThreadTurnSteer:
+    """Sends a message into the running turn if its agent can take it; else it starts the next turn."""
+
+    type: ClassVar[str] = "thread.turn.steer"
+    command_id: CommandId
+    thread_id: ThreadId
+    message: UserMessage
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadQueueUpdate:
+    """Orders the waiting turns: those named first, then the others in the order that they have."""
+
+    type: ClassVar[str] = "thread.queue.update"
+    command_id: CommandId
+    thread_id: ThreadId
+    turn_ids: tuple[TurnId, ...]
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class ThreadTurnInterrupt:
     """Asks to end a running or queued turn: the one named, else the running one, else the oldest queued one."""
 
@@ -232,6 +254,17 @@ class ThreadMessageImport:
 
 
 @attrs.frozen(kw_only=True)
+class ThreadTurnSteerQueue:
+    """Make the message of an open steering request the next turn. With `cancel_reason` that turn is cancelled."""
+
+    type: ClassVar[str] = "thread.turn.steer.queue"
+    command_id: CommandId
+    thread_id: ThreadId
+    cancel_reason: Label | Unset = UNSET
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class ThreadTurnDiffComplete:
     type: ClassVar[str] = "thread.turn.diff.complete"
     command_id: CommandId
@@ -272,6 +305,8 @@ ClientCommand: TypeAlias = (
     | ThreadMetaUpdate
     | ThreadDelete
     | ThreadTurnStart
+    | ThreadTurnSteer
+    | ThreadQueueUpdate
     | ThreadTurnInterrupt
     | ThreadApprovalRespond
     | ThreadCheckpointRevert
@@ -283,6 +318,7 @@ InternalCommand: TypeAlias = (
     | ThreadMessageAssistantDelta
     | ThreadMessageAssistantComplete
     | ThreadMessageImport
+    | ThreadTurnSteerQueue
     | ThreadTurnDiffComplete
     | ThreadActivityAppend
     | ThreadRevertComplete
@@ -298,6 +334,8 @@ CLIENT_COMMANDS: Final[tuple[type[ClientCommand], ...]] = (
     ThreadMetaUpdate,
     ThreadDelete,
     ThreadTurnStart,
+    ThreadTurnSteer,
+    ThreadQueueUpdate,
     ThreadTurnInterrupt,
     ThreadApprovalRespond,
     ThreadCheckpointRevert,
@@ -309,6 +347,7 @@ INTERNAL_COMMANDS: Final[tuple[type[InternalCommand], ...]] = (
     ThreadMessageAssistantDelta,
     ThreadMessageAssistantComplete,
     ThreadMessageImport,
+    ThreadTurnSteerQueue,
     ThreadTurnDiffComplete,
     ThreadActivityAppend,
     ThreadRevertComplete,

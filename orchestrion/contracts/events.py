@@ -1,4 +1,4 @@
-"""The sixteen event types and the persisted event.
+"""The eighteen event types and the persisted event.
 
 An event is a fact in the past tense: it is never rejected and never changed. Its payload carries what the decider
 resolved (turn ids, what a revert removed), so that a projector needs the event and its own rows and nothing else.
@@ -136,6 +136,29 @@ class ThreadTurnStartRequested:
     message_id: MessageId
     model: Label | Unset = UNSET
     effort: Label | Unset = UNSET
+    steered: bool | Unset = UNSET
+    """Whether the message was sent to steer a turn: it runs before the turns that waited then."""
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadTurnSteerRequested:
+    """A message for the running turn. `turn_id` is that turn, None if none ran when the message was sent."""
+
+    event_type: ClassVar[str] = "thread.turn-steer-requested"
+    thread_id: ThreadId
+    turn_id: TurnId | None
+    message_id: MessageId
+    created_at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ThreadQueueUpdated:
+    """`turn_ids` are all waiting turns, in the order in which they will run."""
+
+    event_type: ClassVar[str] = "thread.queue-updated"
+    thread_id: ThreadId
+    turn_ids: tuple[TurnId, ...]
     created_at: Instant
 
 
@@ -230,6 +253,8 @@ ThreadPayload: TypeAlias = (
     | ThreadDeleted
     | ThreadMessageSent
     | ThreadTurnStartRequested
+    | ThreadTurnSteerRequested
+    | ThreadQueueUpdated
     | ThreadTurnInterruptRequested
     | ThreadApprovalResponseRequested
     | ThreadCheckpointRevertRequested
@@ -250,6 +275,8 @@ EVENT_PAYLOADS: Final[tuple[type[EventPayload], ...]] = (
     ThreadDeleted,
     ThreadMessageSent,
     ThreadTurnStartRequested,
+    ThreadTurnSteerRequested,
+    ThreadQueueUpdated,
     ThreadTurnInterruptRequested,
     ThreadApprovalResponseRequested,
     ThreadCheckpointRevertRequested,
@@ -262,6 +289,7 @@ EVENT_PAYLOADS: Final[tuple[type[EventPayload], ...]] = (
 
 Intent: TypeAlias = (
     ThreadTurnStartRequested
+    | ThreadTurnSteerRequested
     | ThreadTurnInterruptRequested
     | ThreadApprovalResponseRequested
     | ThreadCheckpointRevertRequested
@@ -275,6 +303,7 @@ INTENT_TYPES: Final = (
     ThreadApprovalResponseRequested.event_type,
     ThreadCheckpointRevertRequested.event_type,
     ThreadSessionStopRequested.event_type,
+    ThreadTurnSteerRequested.event_type,
 )
 
 

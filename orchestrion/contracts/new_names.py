@@ -23,12 +23,15 @@ from .commands import (
     ThreadMessageAssistantDelta,
     ThreadMessageImport,
     ThreadMetaUpdate,
+    ThreadQueueUpdate,
     ThreadRevertComplete,
     ThreadSessionSet,
     ThreadSessionStop,
     ThreadTurnDiffComplete,
     ThreadTurnInterrupt,
     ThreadTurnStart,
+    ThreadTurnSteer,
+    ThreadTurnSteerQueue,
 )
 from .values import UNSET
 
@@ -44,7 +47,7 @@ def new_names(command: Command) -> Iterator[NamedField]:
             yield "projectId", command.project_id
         case ThreadCreate():
             yield "threadId", command.thread_id
-        case ThreadTurnStart():
+        case ThreadTurnStart() | ThreadTurnSteer():
             yield "message.messageId", command.message.message_id
         case ProjectMetaUpdate():
             if command.scripts is not UNSET:
@@ -61,11 +64,13 @@ def new_names(command: Command) -> Iterator[NamedField]:
             ProjectDelete()
             | ThreadMetaUpdate()
             | ThreadDelete()
+            | ThreadQueueUpdate()
             | ThreadTurnInterrupt()
             | ThreadApprovalRespond()
             | ThreadCheckpointRevert()
             | ThreadSessionStop()
             | ThreadSessionSet()
+            | ThreadTurnSteerQueue()
             | ThreadTurnDiffComplete()
             | ThreadRevertComplete()
         ):

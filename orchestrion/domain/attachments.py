@@ -8,6 +8,7 @@ An attachment is `{name, mediaType, size, digest}` in both.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -21,15 +22,17 @@ MESSAGE_ATTACHMENTS: Final = "message.attachments"
 ATTACHMENT_STORED: Final = "attachment.stored"
 
 _SUMMARY_CHARACTERS: Final = 200
+_DIGEST_BYTES: Final = 16
 
 
 def message_attachments_activity(
-    message_id: MessageId, attachments: Sequence[StoredAttachment], *, turn_id: TurnId, now: Instant
+    message_id: MessageId, attachments: Sequence[StoredAttachment], *, turn_id: TurnId | None, now: Instant
 ) -> Activity:
     """The activity that names the attachments of a user's message. It goes with the turn that the message starts."""
+    key = turn_id or hashlib.blake2b(message_id.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES).hexdigest()
     names = ", ".join(one.name for one in attachments)
     return Activity(
-        id=ActivityId(runtime_id("attachments", turn_id)),
+        id=ActivityId(runtime_id("attachments", key)),
         tone="info",
         kind=Label(MESSAGE_ATTACHMENTS),
         summary=f"Attached: {names}"[:_SUMMARY_CHARACTERS],

@@ -19,6 +19,7 @@ from ..contracts.commands import (
     ThreadRevertComplete,
     ThreadSessionSet,
     ThreadTurnDiffComplete,
+    ThreadTurnSteerQueue,
 )
 from ..contracts.events import (
     EventMetadata,
@@ -33,6 +34,7 @@ from ..contracts.values import UNSET, Count, OpenedTurn
 from .approvals import REQUESTED, request_id_of
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
 from .state import DecisionState, MessageFact, OpenIntent, ThreadState
+from .steering import STEERED, queue_steering, record_steered
 
 
 def decide_internal(
@@ -54,6 +56,8 @@ def decide_internal(
             return _complete_message(state, thread, command, request)
         case ThreadMessageImport():
             return _import_message(state, thread, command, request)
+        case ThreadTurnSteerQueue():
+            return queue_steering(thread, command, request)
         case ThreadTurnDiffComplete():
             return _complete_diff(thread, command, request)
         case ThreadActivityAppend():
@@ -111,6 +115,8 @@ def _append_activity(
     state: DecisionState, thread: ThreadState, command: ThreadActivityAppend, request: DecisionRequest
 ) -> Decision:
     activity = command.activity
+    if activity.kind == STEERED:
+        return record_steered(thread, command, request)
     if activity.kind in REQUESTED and (asked := request_id_of(activity, request.metadata)) is not None:
         owner = state.owner_of_approval(asked)
         if owner is not None and owner != thread.thread_id:

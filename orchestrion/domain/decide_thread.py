@@ -9,9 +9,11 @@ from ..contracts.commands import (
     ThreadCheckpointRevert,
     ThreadDelete,
     ThreadMetaUpdate,
+    ThreadQueueUpdate,
     ThreadSessionStop,
     ThreadTurnInterrupt,
     ThreadTurnStart,
+    ThreadTurnSteer,
 )
 from ..contracts.events import (
     ThreadActivityAppended,
@@ -20,9 +22,11 @@ from ..contracts.events import (
     ThreadDeleted,
     ThreadMessageSent,
     ThreadMetaUpdated,
+    ThreadQueueUpdated,
     ThreadSessionStopRequested,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
+    ThreadTurnSteerRequested,
 )
 from ..contracts.ids import TurnId
 from ..contracts.values import UNSET, StoredAttachment
@@ -30,12 +34,15 @@ from .answers import answers_breach, withheld_answers, without
 from .approvals import contradiction
 from .attachments import message_attachments_activity
 from .decision import Decision, DecisionRequest, DraftEvent, Rejection, one
+from .evolve import ordered_queue
 from .state import ApprovalFact, DecisionState, ThreadState
 
 ThreadClientCommand: TypeAlias = (
     ThreadMetaUpdate
     | ThreadDelete
     | ThreadTurnStart
+    | ThreadTurnSteer
+    | ThreadQueueUpdate
     | ThreadTurnInterrupt
     | ThreadApprovalRespond
     | ThreadCheckpointRevert
@@ -65,6 +72,10 @@ def decide_thread(
             return one(ThreadDeleted(thread_id=thread.thread_id, deleted_at=request.now), request.now, request)
         case ThreadTurnStart():
             return _start_turn(state, thread, command, request)
+        case ThreadTurnSteer():
+            return _steer_turn(state, thread, command, request)
+        case ThreadQueueUpdate():
+            return _order_queue(thread, command, request)
         case ThreadTurnInterrupt():
             return _interrupt_turn(thread, command, request)
         case ThreadApprovalRespond():
@@ -91,17 +102,6 @@ def _start_turn(
     message = command.message
     if state.message(message.message_id) is not None:
         return Rejection(reason=f"message {message.message_id!r} exists already")
-    sent = ThreadMessageSent(
-        thread_id=thread.thread_id,
-        message_id=message.message_id,
-        role=message.role,
-        text=message.text,
-        attachments=message.attachments,
-        turn_id=None,
-        streaming=False,
-        created_at=command.created_at,
-        updated_at=command.created_at,
-    )
     assert request.turn_id is not None, "a turn start comes with the id of its turn"
     requested = ThreadTurnStartRequested(
         thread_id=thread.thread_id,
@@ -111,22 +111,75 @@ def _start_turn(
         effort=command.effort,
         created_at=command.created_at,
     )
+    return _with_message(command, requested, request)
+
+
+def _steer_turn(
+    state: DecisionState, thread: ThreadState, command: ThreadTurnSteer, request: DecisionRequest
+) -> Decision:
+    message = command.message
+    if state.message(message.message_id) is not None:
+        return Rejection(reason=f"message {message.message_id!r} exists already")
+    requested = ThreadTurnSteerRequested(
+        thread_id=thread.thread_id,
+        turn_id=thread.running_turn_id,
+        message_id=message.message_id,
+        created_at=command.created_at,
+    )
+    return _with_message(command, requested, request)
+
+
+def _with_message(
+    command: ThreadTurnStart | ThreadTurnSteer,
+    requested: ThreadTurnStartRequested | ThreadTurnSteerRequested,
+    request: DecisionRequest,
+) -> Decision:
+    """The user's message, then the request that it causes."""
+    message = command.message
+    sent = ThreadMessageSent(
+        thread_id=command.thread_id,
+        message_id=message.message_id,
+        role=message.role,
+        text=message.text,
+        attachments=message.attachments,
+        turn_id=None,
+        streaming=False,
+        created_at=command.created_at,
+        updated_at=command.created_at,
+    )
     return (
         DraftEvent(payload=sent, occurred_at=command.created_at, caused_by=request.caused_by),
-        *_attachments_named(thread, command, request.turn_id),
+        *_attachments_named(command, request.turn_id if isinstance(command, ThreadTurnStart) else None),
         DraftEvent(payload=requested, occurred_at=command.created_at, caused_by_first=True),
     )
 
 
-def _attachments_named(thread: ThreadState, command: ThreadTurnStart, turn_id: TurnId) -> tuple[DraftEvent, ...]:
+def _attachments_named(command: ThreadTurnStart | ThreadTurnSteer, turn_id: TurnId | None) -> tuple[DraftEvent, ...]:
     """The event that names the stored attachments of the message, where it has some."""
     stored = [one for one in command.message.attachments if isinstance(one, StoredAttachment)]
     if not stored:
         return ()
     now = command.created_at
     activity = message_attachments_activity(command.message.message_id, stored, turn_id=turn_id, now=now)
-    appended = ThreadActivityAppended(thread_id=thread.thread_id, activity=activity, created_at=now)
+    appended = ThreadActivityAppended(thread_id=command.thread_id, activity=activity, created_at=now)
     return (DraftEvent(payload=appended, occurred_at=now, caused_by_first=True),)
+
+
+def _order_queue(thread: ThreadState, command: ThreadQueueUpdate, request: DecisionRequest) -> Decision:
+    named = command.turn_ids
+    repeated = next((turn_id for place, turn_id in enumerate(named) if turn_id in named[:place]), None)
+    if repeated is not None:
+        return Rejection(reason=f"turn {repeated!r} is named twice")
+    missing = next((turn_id for turn_id in named if turn_id not in thread.queue), None)
+    if missing is not None:
+        waiting = ", ".join(repr(turn_id) for turn_id in thread.queue) or "none"
+        return Rejection(
+            reason=f"turn {missing!r} is not waiting on thread {thread.thread_id!r}; waiting turns: {waiting}"
+        )
+    ordered = ThreadQueueUpdated(
+        thread_id=thread.thread_id, turn_ids=ordered_queue(thread.queue, named), created_at=command.created_at
+    )
+    return one(ordered, command.created_at, request)
 
 
 def _interrupt_turn(thread: ThreadState, command: ThreadTurnInterrupt, request: DecisionRequest) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, assert_never
 
 import attrs
@@ -20,12 +20,14 @@ from ..contracts.events import (
     ThreadMessageSent,
     ThreadMetaUpdated,
     ThreadPayload,
+    ThreadQueueUpdated,
     ThreadReverted,
     ThreadSessionSetEvent,
     ThreadSessionStopRequested,
     ThreadTurnDiffCompleted,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
+    ThreadTurnSteerRequested,
 )
 from ..contracts.ids import ApprovalRequestId, TurnId
 from ..contracts.values import UNSET, OpenedTurn
@@ -112,8 +114,10 @@ def approval_asked_by(event: PersistedEvent) -> ApprovalRequestId | None:
 
 def _advanced(state: ThreadState, event: PersistedEvent) -> ThreadState:
     """The stream's position, and the intent that the event settles."""
-    cause, intents = event.causation_event_id, state.open_intents
+    cause, intents, queue = event.causation_event_id, state.open_intents, state.queue
     if cause is not None and cause in intents:
+        started = intents[cause].turn_id if intents[cause].kind == "turn-start" else None
+        queue = tuple(turn_id for turn_id in queue if turn_id != started)
         intents = _without(intents, (cause,))
     return ThreadState(  # every event comes through here, and attrs.evolve takes twice as long
         thread_id=state.thread_id,
@@ -127,6 +131,7 @@ def _advanced(state: ThreadState, event: PersistedEvent) -> ThreadState:
         checkpoint_counts=state.checkpoint_counts,
         approvals=state.approvals,
         open_intents=intents,
+        queue=queue,
     )
 
 
@@ -141,17 +146,27 @@ def _applied(state: ThreadState, payload: ThreadPayload, event: PersistedEvent) 
                 running_turn_id=None,
                 approvals=_all_resolved(state.approvals),
                 open_intents={},
+                queue=(),
             )
         case ThreadTurnStartRequested():
-            return _with_intent(
-                state,
-                _intent(event, "turn-start", turn_id=payload.turn_id, message_id=payload.message_id),
+            asked = _intent(
+                event,
+                "turn-start",
+                turn_id=payload.turn_id,
+                message_id=payload.message_id,
+                steered=payload.steered is True,
             )
+            return attrs.evolve(_with_intent(state, asked), queue=(*state.queue, payload.turn_id))
+        case ThreadTurnSteerRequested():
+            steering = _intent(event, "turn-steer", turn_id=payload.turn_id, message_id=payload.message_id)
+            return _with_intent(state, steering)
+        case ThreadQueueUpdated():
+            return attrs.evolve(state, queue=ordered_queue(state.queue, payload.turn_ids))
         case ThreadTurnInterruptRequested():
             return _with_intent(state, _intent(event, "turn-interrupt", turn_id=payload.turn_id))
         case ThreadApprovalResponseRequested():
-            asked = _with_intent(state, _intent(event, "approval-response"))
-            return attrs.evolve(asked, approvals=_resolved(asked.approvals, payload.request_id))
+            answered = _with_intent(state, _intent(event, "approval-response"))
+            return attrs.evolve(answered, approvals=_resolved(answered.approvals, payload.request_id))
         case ThreadCheckpointRevertRequested():
             return _with_intent(state, _intent(event, "checkpoint-revert", turn_count=payload.turn_count))
         case ThreadSessionStopRequested():
@@ -166,6 +181,12 @@ def _applied(state: ThreadState, payload: ThreadPayload, event: PersistedEvent) 
             return _with_activity(state, payload, event)
         case _:
             assert_never(payload)
+
+
+def ordered_queue(waiting: Sequence[TurnId], first: Sequence[TurnId]) -> tuple[TurnId, ...]:
+    """The waiting turns with those in `first` before the others. Turns that do not wait are left out."""
+    named = [turn_id for turn_id in first if turn_id in waiting]
+    return (*named, *(turn_id for turn_id in waiting if turn_id not in named))
 
 
 def _intent(event: PersistedEvent, kind: IntentKind, **facts: Any) -> OpenIntent:

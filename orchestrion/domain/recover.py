@@ -1,9 +1,10 @@
 """Recovery: internal commands that settle what a host left open when it died. Pure.
 
 After them nothing is stuck: no turn runs without an owner, no message streams, no approval waits that cannot be
-answered, and interrupts and approval responses that never reached their agent are closed as not delivered. Queued turns
-stay queued; stops and reverts stay open and are performed again. In a copy of a database, where the original may have
-performed them, queued turns and open reverts are closed.
+answered, and interrupts and approval responses that never reached their agent are closed as not delivered. A steering
+message that the agent of a running turn may have counts as taken into that turn, so that no agent gets it twice; any
+other becomes the next turn. Queued turns stay queued; stops and reverts stay open and are performed again. In a copy
+of a database, where the original may have performed them, queued turns and open reverts are closed.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from ..contracts.commands import (
     InternalCommand,
     ThreadMessageAssistantComplete,
     ThreadSessionSet,
+    ThreadTurnSteerQueue,
 )
 from ..contracts.ids import CommandId, EventId, MessageId, ThreadId, TurnId, runtime_id
-from ..contracts.values import UNSET, Instant, JsonObject, Session, SessionStatus
+from ..contracts.values import UNSET, Instant, JsonObject, Label, Session, SessionStatus
 from .activities import append_activity
+from .steering import STEERED, steered_payload
 
 COPIED_DATABASE: Final = "copied_database"
 """The reason in the payload of what closes a request that the original of a copy may have performed."""
@@ -48,12 +51,23 @@ class UndeliveredIntent:
 
 
 @attrs.frozen(kw_only=True)
+class OpenSteering:
+    """A steering request that no event settles. `turn_id` is the turn that ran when it was sent."""
+
+    event_id: EventId
+    correlation_id: CommandId | None
+    message_id: MessageId
+    turn_id: TurnId | None
+
+
+@attrs.frozen(kw_only=True)
 class CopiedIntent:
-    """A queued turn or an open revert of a database that was copied. `turn_id` is that of the turn."""
+    """A queued turn, a steering message or an open revert of a database that was copied. `turn_id` is the turn's."""
 
     event_id: EventId
     correlation_id: CommandId | None
     turn_id: TurnId | None = None
+    steers: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +80,7 @@ class AbandonedThread:
     streaming: tuple[StreamingMessage, ...] = ()
     has_pending_approvals: bool = False
     undelivered: tuple[UndeliveredIntent, ...] = ()
+    steering: tuple[OpenSteering, ...] = ()
     copied: tuple[CopiedIntent, ...] = ()
 
 
@@ -95,13 +110,14 @@ def recover(threads: Sequence[AbandonedThread], *, recovery_id: str, now: Instan
 
 
 _Build = Callable[[CommandId], InternalCommand]
-_Intent = UndeliveredIntent | CopiedIntent
+_Intent = UndeliveredIntent | OpenSteering | CopiedIntent
 
 
 def _settling(thread: AbandonedThread, now: Instant) -> list[tuple[_Build, _Intent | None]]:
     settling: list[tuple[_Build, _Intent | None]] = [
         (_completion(thread.thread_id, message, now), None) for message in thread.streaming
     ]
+    settling += [(_steered(thread, one, now), one) for one in thread.steering if _may_be_delivered(thread, one)]
     if thread.running_turn_id is not None:
         settling.append(
             (
@@ -166,7 +182,28 @@ def _undelivered(thread: AbandonedThread, intent: UndeliveredIntent, now: Instan
     )
 
 
+def _may_be_delivered(thread: AbandonedThread, steering: OpenSteering) -> bool:
+    """Whether the agent of the running turn may have the message. In any other turn it would have been recorded."""
+    return thread.running_turn_id is not None and steering.turn_id in (None, thread.running_turn_id)
+
+
+def _steered(thread: AbandonedThread, steering: OpenSteering, now: Instant) -> _Build:
+    assert thread.running_turn_id is not None
+    return _note(
+        thread,
+        now,
+        kind=STEERED,
+        summary="The host stopped before it was known whether the agent got the message",
+        turn_id=thread.running_turn_id,
+        payload=steered_payload(thread.running_turn_id, steering.message_id, "unknown"),
+    )
+
+
 def _not_performed(thread: AbandonedThread, intent: CopiedIntent, now: Instant) -> _Build:
+    if intent.steers:
+        return lambda command_id: ThreadTurnSteerQueue(
+            command_id=command_id, thread_id=thread.thread_id, cancel_reason=Label(COPIED_DATABASE), created_at=now
+        )
     if intent.turn_id is None:
         why = "it was open when this database was copied, and the original may have performed it: send it again"
         return _note(

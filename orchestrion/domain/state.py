@@ -16,7 +16,7 @@ from ..contracts.values import MessageRole, Session
 from .approvals import ApprovalDetails
 
 IntentKind: TypeAlias = Literal[
-    "turn-start", "turn-interrupt", "approval-response", "checkpoint-revert", "session-stop"
+    "turn-start", "turn-steer", "turn-interrupt", "approval-response", "checkpoint-revert", "session-stop"
 ]
 
 
@@ -58,6 +58,8 @@ class OpenIntent:
     turn_id: TurnId | None = None
     message_id: MessageId | None = None
     turn_count: int | None = None
+    steered: bool = False
+    """Whether a turn start comes from a message that was sent to steer a turn."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,6 +100,8 @@ class ThreadState:
     checkpoint_counts: frozenset[int] = frozenset()
     approvals: Mapping[ApprovalRequestId, ApprovalFact] = attrs.field(factory=dict)
     open_intents: Mapping[EventId, OpenIntent] = attrs.field(factory=dict)
+    queue: tuple[TurnId, ...] = ()
+    """The turns of the open turn-start requests, in the order in which they will run."""
 
     @property
     def highest_turn_count(self) -> int:
@@ -107,6 +111,12 @@ class ThreadState:
     def queued_starts(self) -> tuple[OpenIntent, ...]:
         """The open turn-start requests, oldest first."""
         return tuple(intent for intent in self.open_intents.values() if intent.kind == "turn-start")
+
+    @property
+    def queue_after_steering(self) -> int:
+        """The place of a steered turn in the queue: before the others, behind those that were steered before it."""
+        steered = {intent.turn_id for intent in self.queued_starts if intent.steered}
+        return next((place for place, turn_id in enumerate(self.queue) if turn_id not in steered), len(self.queue))
 
     def queued_start(self, turn_id: TurnId | None) -> OpenIntent | None:
         return next((intent for intent in self.queued_starts if intent.turn_id == turn_id), None)

@@ -11,15 +11,21 @@ __all__ = ["rehearsal_provider"]
 
 
 def rehearsal_provider(
-    state: str | PathLike[str], *, name: str = "rehearsal", resume: str = "load", end_grace_seconds: float = 0.2
+    state: str | PathLike[str],
+    *,
+    name: str = "rehearsal",
+    resume: str = "load",
+    steering: bool = False,
+    end_grace_seconds: float = 0.2,
 ) -> AcpProvider:
     """A provider whose agents need no model and do the same each time. `state` is where they keep conversations.
 
     A prompt is a script, one directive a line, such as `say TEXT`, `write PATH CONTENT` or `fail MESSAGE`. The
     docstring of `orchestrion.actors.providers.rehearsal` and docs/testing.md list them. `resume` is how conversations
-    are resumed: `load`, `resume` or `none`.
+    are resumed: `load`, `resume` or `none`. With `steering` the agents take messages into a running turn.
 
     Raises:
         ProviderUnavailable: no Python interpreter has this package.
     """
-    return AcpProvider(rehearsal_command(state=state, resume=resume), name=name, end_grace_seconds=end_grace_seconds)
+    command = rehearsal_command(state=state, resume=resume, steering=steering)
+    return AcpProvider(command, name=name, end_grace_seconds=end_grace_seconds)

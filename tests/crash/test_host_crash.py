@@ -7,15 +7,18 @@ from pathlib import Path
 import orjson
 import pytest
 
+from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import ProcessIdentity
 from orchestrion.contracts.commands import ClientCommand
 from orchestrion.contracts.events import (
     PersistedEvent,
+    ThreadActivityAppended,
     ThreadApprovalResponseRequested,
     ThreadSessionSetEvent,
     ThreadSessionStopRequested,
     ThreadTurnInterruptRequested,
     ThreadTurnStartRequested,
+    ThreadTurnSteerRequested,
 )
 from orchestrion.contracts.ids import TurnId
 from orchestrion.contracts.values import Unset
@@ -28,9 +31,10 @@ from tests.support.builders import (
     thread_create,
     turn_interrupt,
     turn_start,
+    turn_steer,
 )
 from tests.support.session_host import session_host
-from tests.support.stage import Asked, Stage, activity, payload, session_of, stage
+from tests.support.stage import Asked, Stage, activity, payload, rehearsal, session_of, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -174,6 +178,30 @@ async def test_an_interrupt_that_a_crash_left_open_is_closed_as_not_delivered(tm
         assert activity("interrupt.undelivered")(closed)
         assert closed.correlation_id == interrupt.command_id
         assert await it.turn_statuses() == ["interrupted"]
+
+
+@pytest.fixture
+def steerable(tmp_path: Path) -> AcpProvider:
+    """Made outside of any event loop, since the host unpickles it on trio."""
+    return rehearsal(tmp_path, steering=True)
+
+
+@pytest.mark.spec("E74")
+async def test_steering_message_that_a_crash_left_open_counts_as_taken(tmp_path: Path, steerable: AcpProvider) -> None:
+    async with session_host(tmp_path, provider=steerable, crash_at="steer.delivered") as host:
+        await host.send(*_thread(tmp_path), turn_start(message_id="m1", text="say working\nwait-for never"))
+        await host.until("thread.session-set", status="running")
+        await host.send(turn_steer(message_id="m2", text="say more"))
+        assert await host.died() == SIGKILLED
+
+    async with stage(tmp_path) as it:
+        steering = await _first(it, ThreadTurnSteerRequested)
+        settled = await it.outcome(steering.event_id)
+        assert activity("turn.steered")(settled)
+        assert isinstance(settled.payload, ThreadActivityAppended)
+        assert settled.payload.activity.payload["delivery"] == "unknown"
+        assert await it.turn_statuses() == ["interrupted"]
+        assert [event.causation_event_id for event in await it.log()].count(steering.event_id) == 1
 
 
 async def test_an_approval_response_left_open_is_closed_as_not_delivered(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ LANDED = {
     "006_turn_failures": "72829437ed4823d07656bc7284b481cbd7425a584a8fd81ba073cf7cc3a51ca9",
     "007_turn_usage": "cb85d1a59be33cf3fae1674cd2d53b91326729c87284d8bcf14d44c10b239759",
     "008_attachments": "a542d6fa31d5abe86ecae4d2c76a07d859503e32d22c71da6bffd315f6815ba7",
+    "009_steering": "815f84b369d9ee0e09976417574f97a0f85225659e8ffaaac583859e4c389a52",
 }
 NAMES = list(LANDED)
 LATER = f"{len(NAMES) + 1:03}_later"

@@ -41,7 +41,7 @@ ATTACHMENTS = "(event_type = 'thread.activity-appended') AND (instr(payload_json
 INTENTS = (
     "event_type IN ('thread.turn-start-requested', 'thread.turn-interrupt-requested', "
     "'thread.approval-response-requested', 'thread.checkpoint-revert-requested', "
-    "'thread.session-stop-requested')"
+    "'thread.session-stop-requested', 'thread.turn-steer-requested')"
 )
 
 Value: TypeAlias = str | int | None
@@ -73,6 +73,7 @@ CONTRACT = {
             {
                 ("sequence", INTENTS),
                 ("stream_id,sequence", INTENTS),
+                ("stream_id,sequence", "event_type = 'thread.queue-updated'"),
                 ("causation_event_id", "causation_event_id IS NOT NULL"),
                 ("stream_id,sequence", ATTACHMENTS),
             }

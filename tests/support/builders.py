@@ -6,7 +6,7 @@ One long module: one builder for each of the commands.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -24,12 +24,15 @@ from orchestrion.contracts.commands import (
     ThreadMessageAssistantDelta,
     ThreadMessageImport,
     ThreadMetaUpdate,
+    ThreadQueueUpdate,
     ThreadRevertComplete,
     ThreadSessionSet,
     ThreadSessionStop,
     ThreadTurnDiffComplete,
     ThreadTurnInterrupt,
     ThreadTurnStart,
+    ThreadTurnSteer,
+    ThreadTurnSteerQueue,
 )
 from orchestrion.contracts.ids import (
     ActivityId,
@@ -254,6 +257,53 @@ def turn_start(
         message=UserMessage(message_id=MessageId(message_id), text=MessageText(text), attachments=attachments),
         model=UNSET if model is UNSET else Label(model),
         effort=UNSET if effort is UNSET else Label(effort),
+        created_at=created_at or at(0),
+    )
+
+
+def turn_steer(
+    thread_id: str = "t1",
+    message_id: str = "m1",
+    *,
+    text: str = "not like this",
+    attachments: tuple[Attachment, ...] = (),
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadTurnSteer:
+    return ThreadTurnSteer(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        message=UserMessage(message_id=MessageId(message_id), text=MessageText(text), attachments=attachments),
+        created_at=created_at or at(0),
+    )
+
+
+def steer_queue(
+    thread_id: str = "t1",
+    *,
+    cancel_reason: str | Unset = UNSET,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadTurnSteerQueue:
+    return ThreadTurnSteerQueue(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        cancel_reason=UNSET if cancel_reason is UNSET else Label(cancel_reason),
+        created_at=created_at or at(0),
+    )
+
+
+def queue_update(
+    thread_id: str = "t1",
+    turn_ids: Iterable[str] = (),
+    *,
+    created_at: Instant | None = None,
+    command_id: str | None = None,
+) -> ThreadQueueUpdate:
+    return ThreadQueueUpdate(
+        command_id=_id(command_id),
+        thread_id=ThreadId(thread_id),
+        turn_ids=tuple(TurnId(turn_id) for turn_id in turn_ids),
         created_at=created_at or at(0),
     )
 

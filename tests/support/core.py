@@ -23,7 +23,7 @@ from orchestrion.actors.projecting.projector import Projector
 from orchestrion.actors.projecting.projectors import Projectors
 from orchestrion.actors.projecting.rounds import Rounds
 from orchestrion.contracts.blobs import blob_of
-from orchestrion.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart
+from orchestrion.contracts.commands import CLIENT_COMMANDS, Command, ThreadTurnStart, ThreadTurnSteerQueue
 from orchestrion.contracts.event_codec import encode_event
 from orchestrion.contracts.events import LoggedEvent, PersistedEvent, ThreadMessageSent, ThreadTurnStartRequested
 from orchestrion.contracts.ids import EventId
@@ -60,7 +60,9 @@ class ScriptedMint:
         for step in run.steps:
             events = () if isinstance(step.outcome, Rejection) else step.outcome
             asked = [str(one.payload.turn_id) for one in events if isinstance(one.payload, ThreadTurnStartRequested)]
-            unused = ["unused"] if isinstance(step.command, ThreadTurnStart) and not asked else []
+            unused = (
+                ["unused"] if isinstance(step.command, ThreadTurnStart | ThreadTurnSteerQueue) and not asked else []
+            )
             self._ids.extend([*unused, *asked, *(event.event_id for event in events)])
 
     def begin(self) -> None:

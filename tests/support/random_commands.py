@@ -33,6 +33,7 @@ from orchestrion.contracts.values import (
 )
 from orchestrion.domain.decision import Rejection
 from orchestrion.domain.state import ThreadState
+from orchestrion.domain.steering import STEERED
 from orchestrion.testing.model_host import NO_METADATA, ModelHost
 from tests.support import builders as make
 
@@ -59,6 +60,8 @@ KINDS: Final = (
     "work",
     "end_turn",
     "update",
+    "steer",
+    "order_queue",
     "interrupt",
     "answer_approval",
     "revert",
@@ -172,6 +175,8 @@ class RunWriter:
             (self._ask_for_turn, 12),
             (self._work, 40),
             (self._end_turn, 6),
+            (self._steer, 3),
+            (self._order_queue, 2),
             (self._interrupt, 3),
             (self._answer_approval, 3),
             (self._revert, 3),
@@ -513,6 +518,36 @@ class RunWriter:
                 **self._common(),
             )
         )
+
+    def _steer(self) -> None:
+        """Send a message to steer, or settle the oldest one: by its turn, or as a turn of its own."""
+        thread = self._thread()
+        if thread is None:
+            return
+        steering = [intent for intent in thread.open_intents.values() if intent.kind == "turn-steer"]
+        if not steering or self._one_in(2):
+            command = make.turn_steer(
+                thread.thread_id, self._mint("asked"), text="".join(self._words()), **self._common()
+            )
+            self._dispatch(command)
+        elif thread.running_turn_id is not None and self._one_in(2):
+            steered = make.activity(self._mint("activity"), kind=STEERED, turn_id=thread.running_turn_id)
+            self._dispatch(
+                make.activity_append(steered, thread_id=thread.thread_id, **self._common()),
+                caused_by=steering[0].event_id,
+                metadata=_from_session(thread),
+            )
+        else:
+            self._dispatch(
+                make.steer_queue(thread.thread_id, cancel_reason=self._maybe("stopped"), **self._common()),
+                caused_by=steering[0].event_id,
+            )
+
+    def _order_queue(self) -> None:
+        thread = self._thread()
+        if thread is not None:
+            first = [turn_id for turn_id in reversed(thread.queue) if not self._one_in(3)]
+            self._dispatch(make.queue_update(thread.thread_id, first, **self._common()))
 
     def _interrupt(self) -> None:
         thread = self._thread()

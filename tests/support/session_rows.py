@@ -601,4 +601,4 @@ _ENDS: Final = (
     Row(given=UNATTENDED, when=STOP, then=attrs.evolve(UNATTENDED, waiting=(STOP,)), of="reserved"),
 )
 
-ROWS: Final = (*_IDLE, *_PREPARING, *_WITH_TURN, *_ENDS)
+TURN_ROWS: Final = (*_IDLE, *_PREPARING, *_WITH_TURN, *_ENDS)

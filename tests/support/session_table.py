@@ -14,7 +14,10 @@ from orchestrion.domain.session import effects as do
 from orchestrion.domain.session import inputs as on
 from orchestrion.domain.session.states import State
 from tests.support.marks import ROOT
-from tests.support.session_rows import ROWS, Row
+from tests.support.session_rows import TURN_ROWS, Row
+from tests.support.steering_rows import STEERING_ROWS
+
+ROWS: Final = (*TURN_ROWS, *STEERING_ROWS)
 
 BEGIN: Final = "<!-- begin: python -m tests.support.session_table --write -->"
 END: Final = "<!-- end -->"

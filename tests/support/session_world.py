@@ -29,7 +29,7 @@ from orchestrion.domain.session.transitions import step
 FAILURE: Final = on.Failure(message="it failed")
 MAX_STEPS: Final = 2000
 
-_Asked: TypeAlias = on.Queued | on.InterruptAsked | on.ResponseGiven | on.StopAsked
+_Asked: TypeAlias = on.Queued | on.SteerAsked | on.InterruptAsked | on.ResponseGiven | on.StopAsked
 
 
 class StoreRefused(Exception):
@@ -86,6 +86,9 @@ class World:
         self._handed_over: set[TurnId] = set()
         self._begun: list[TurnId] = []
         self._captured: Counter[TurnId] = Counter()
+        self._order: list[TurnId] = []
+        self._given_order: list[TurnId] = []
+        self._steered: set[TurnId] = set()
         self._is_deleted = False
         self._is_leaving = False
 
@@ -103,13 +106,22 @@ class World:
 
     @property
     def _is_quiet(self) -> bool:
-        is_free = isinstance(self.state, Idle) and not self.state.queue
+        is_free = isinstance(self.state, Idle) and not self.state.queue and not self.state.steers
         is_answering = self._agent is not None and not self._agent.is_dead and self._agent.answers
         return is_free and not is_answering and not self._inbox and not self._unread
 
     @property
     def _unread(self) -> list[_Asked]:
         return [one for one in self._log if one.event_id not in self._given and not self._settled[one.event_id]]
+
+    @property
+    def _waiting(self) -> list[TurnId]:
+        """The turns that wait, in the order in which they are to run."""
+        starts = {one.turn_id for one in self._log if isinstance(one, on.TurnStartAsked) and self._is_open(one)}
+        return [turn_id for turn_id in self._order if turn_id in starts]
+
+    def _is_open(self, intent: on.Intent) -> bool:
+        return not self._settled[intent.event_id]
 
     def _play_step(self) -> None:
         actions: Sequence[Callable[[], None]] = (
@@ -143,6 +155,9 @@ class World:
                 self._give(one)
                 if self._choices.below(2):
                     self._play_agent()
+            if len(self._waiting) > 1 and self._given_order != self._waiting:
+                self._given_order = self._waiting
+                self._give(on.QueueOrdered(tuple(self._waiting)))
         else:
             self._give(on.CaughtUp())
 
@@ -168,9 +183,15 @@ class World:
         name = EventId(f"intent-{sequence}")
         turns = [one.turn_id for one in self._log if isinstance(one, on.TurnStartAsked)]
         named = TurnId(f"turn-{sequence}")
-        match self._choices.below(10):
+        match self._choices.below(14):
+            case 10 | 11 | 12:
+                running = None if self._agent is None else self._agent.turn
+                intent: _Asked = on.SteerAsked(event_id=name, sequence=sequence, turn_id=running)
+            case 13:
+                self._order = [*reversed(self._waiting)]
+                return
             case 1:
-                intent: _Asked = on.RevertAsked(event_id=name, sequence=sequence)
+                intent = on.RevertAsked(event_id=name, sequence=sequence)
             case 2 | 6 | 7 | 8:
                 running = None if self._agent is None else self._agent.turn
                 chosen = [*turns, *self._begun] or [named]
@@ -182,6 +203,7 @@ class World:
                 intent = on.StopAsked(event_id=name, sequence=sequence, forgets=kind == 5)
             case _:
                 intent = on.TurnStartAsked(event_id=name, sequence=sequence, turn_id=named)
+                self._order.append(named)
         self._log.append(intent)
 
     def _play_rare_event(self) -> None:
@@ -206,6 +228,7 @@ class World:
             self._finish_start()
         self._operation = None
         unread, self._inbox, self._given = tuple(self._inbox), deque(), set()
+        self._given_order = []
         self._refuses_ends = self._choices.happens()
         try:
             self._take(abandon(self.state, unread))
@@ -303,7 +326,7 @@ class World:
                 self._inbox.append(on.ThreadMissing() if self._is_deleted else on.TurnImpossible(FAILURE))
             case choice:
                 self._agent = ModelAgent()
-                self._inbox.append(on.AgentStarted(resumes=choice % 2 == 0))
+                self._inbox.append(on.AgentStarted(resumes=choice % 2 == 0, steers=choice % 3 > 0))
 
     def _finish_capture(self) -> None:
         match self._choices.below(10):
@@ -335,6 +358,8 @@ class World:
                 self._claim(turn)
             case do.HandOver(turn=turn):
                 self._hand_over(turn)
+            case do.Steer(intent=intent, turn_id=turn_id):
+                self._steer(self._living, intent, turn_id)
             case do.InterruptAgent():
                 self._interrupt(self._living, effect)
             case do.Answer(intent=intent):
@@ -355,8 +380,10 @@ class World:
                 self._end_turn(self._agent)
             case do.ReadAgain(intents=intents):
                 self._given -= set(intents)
-            case do.Settle(intent=intent):
+            case do.Settle(intent=intent, outcome=outcome):
                 self._settle(intent)
+                if isinstance(outcome, do.SteerQueued):
+                    self._queue_steering(is_cancelled=outcome.is_cancelled)
             case do.Report() | do.PutOffRetirement():
                 assert self._agent is not None
             case do.Attach():
@@ -370,6 +397,9 @@ class World:
     def _begin(self, operation: do.Operation, intent: on.Intent) -> None:
         assert self._operation is None, "two operations at once"
         assert not self._settled[intent.event_id], "an intent is performed that is settled"
+        if isinstance(intent, on.TurnStartAsked) and self._given_order:
+            first = next(turn_id for turn_id in (*self._given_order, intent.turn_id) if turn_id in self._waiting)
+            assert intent.turn_id == first, "a turn is begun out of order"
         self._operation = operation
         self._is_withdrawn = False
 
@@ -397,6 +427,28 @@ class World:
             self._inbox.append(on.HandOverFailed(failure=FAILURE, is_lost=agent.is_dead or self._choices.happens()))
         else:
             self._inbox.append(on.HandedOver())
+
+    def _steer(self, agent: ModelAgent, intent: on.SteerAsked, turn_id: TurnId) -> None:
+        assert intent.turn_id in (None, turn_id), "a message is sent into a turn that it is not for"
+        if agent.turn != turn_id or self._choices.happens():
+            self._inbox.append(on.SteerRefused(intent))
+        else:
+            self._settle(intent)
+
+    def _queue_steering(self, *, is_cancelled: bool) -> None:
+        """The message is asked for as a turn, before the turns that wait, unless it is cancelled at once."""
+        sequence = len(self._log) + 1
+        start = on.TurnStartAsked(
+            event_id=EventId(f"intent-{sequence}"), sequence=sequence, turn_id=TurnId(f"turn-{sequence}")
+        )
+        self._log.append(start)
+        if is_cancelled:
+            self._settle(start)
+            return
+        waiting = self._waiting
+        place = next((n for n, turn_id in enumerate(waiting) if turn_id not in self._steered), len(waiting))
+        self._order = [*waiting[:place], start.turn_id, *waiting[place:]]
+        self._steered.add(start.turn_id)
 
     def _interrupt(self, agent: ModelAgent, effect: do.InterruptAgent) -> None:
         if agent.turn != effect.intent.turn_id:

@@ -37,9 +37,9 @@ SAFETY_NET_SECONDS: Final = 120.0
 Condition = Callable[[PersistedEvent], bool]
 
 
-def rehearsal(directory: Path, *, name: str = "rehearsal", resume: str = "load") -> AcpProvider:
+def rehearsal(directory: Path, *, name: str = "rehearsal", resume: str = "load", steering: bool = False) -> AcpProvider:
     """The rehearsal agent, with its conversations in `directory` and a short grace period."""
-    return rehearsal_provider(directory / f"{name}-state", name=name, resume=resume)
+    return rehearsal_provider(directory / f"{name}-state", name=name, resume=resume, steering=steering)
 
 
 def activity(kind: str) -> Condition:

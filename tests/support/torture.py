@@ -51,6 +51,7 @@ MOST_TIMES: Final[dict[str, int]] = {
     "turn.handed-over": 8,
     "turn.ended": 8,
     "interrupt.sent": 3,
+    "steer.delivered": 2,
     "approval.answered": 4,
     "checkpoint.end-captured": 4,
     "checkpoint.diff-stored": 4,

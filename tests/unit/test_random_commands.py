@@ -22,7 +22,7 @@ LENGTH = 1_500
 
 @pytest.fixture(scope="module")
 def run() -> RandomRun:
-    return random_run(7, LENGTH)
+    return random_run(1, LENGTH)
 
 
 def test_one_seed_gives_one_log() -> None:

@@ -22,7 +22,7 @@ from ....contracts.errors import ProviderProtocolError, SessionLost
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId
 from ....contracts.provider_events import ProviderRuntimeEvent, SessionInfoUpdated, SessionNotice, SessionStarted
 from ....contracts.values import ApprovalDecision, JsonObject
-from ..adapter import Capabilities, SessionRequest, TurnRequest
+from ..adapter import Capabilities, SessionRequest, SteerRequest, TurnRequest
 from ..jsonrpc.peer import ReplyOverdue, RequestRefused
 from ..jsonrpc.protocol import Notification, Reply, Request
 from ..jsonrpc.stdio_connection import StdioConnection
@@ -30,6 +30,7 @@ from ..jsonrpc.steps import RpcStep
 from ..loose_json import object_of, text_of
 from ..process.agent_process import AgentProcess
 from ..session_config import SessionConfig
+from . import steering
 from .handshake import AgentFeatures, initialize, open_session
 from .modes import choose_mode, mode_cursor, mode_ids
 from .options import NOUNS, TURN_CATEGORIES, Category, Options, read_mode_change, read_options, setting_request
@@ -66,6 +67,7 @@ class AcpConnection(StdioConnection):
         return Capabilities(
             resume=self._agent.can_load or self._agent.can_resume,
             model_switch="model" in self._options,
+            steer=self._agent.can_steer,
         )
 
     @property
@@ -131,6 +133,11 @@ class AcpConnection(StdioConnection):
         except BaseException:
             self._become(self._opened().abandon_turn())
             raise
+
+    async def steer(self, request: SteerRequest) -> None:
+        prompt = prompt_of(request, takes_images=self._agent.takes_images)
+        session_id = self._opened().session_id
+        await steering.steer(self._peer, session_id, prompt, deadline_seconds=self._deadline_seconds)
 
     async def interrupt(self) -> None:
         conversation = self._opened()

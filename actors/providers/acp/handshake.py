@@ -27,6 +27,7 @@ from ..loose_json import list_of, object_of, text_of
 from ..redaction import readable
 from .options import Options, read_options
 from .session_info import read_logins
+from .steering import can_steer
 
 __all__ = ["AgentFeatures", "OpenSession", "initialize", "open_session"]
 
@@ -55,6 +56,7 @@ class AgentFeatures:
     takes_images: bool = False
     takes_http_servers: bool = False
     takes_directories: bool = False
+    can_steer: bool = False
     login: str = ""
     logins: tuple[SessionChoice, ...] = ()
 
@@ -86,6 +88,7 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
         can_load=capabilities.get("loadSession") is True,
         can_resume=_is_advertised(of_sessions.get("resume")),
         can_list=_is_advertised(of_sessions.get("list")),
+        can_steer=can_steer(reply),
         takes_images=_is_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
         takes_http_servers=_is_advertised(object_of(capabilities.get("mcpCapabilities")).get("http")),
         takes_directories=_is_advertised(of_sessions.get("additionalDirectories")),

@@ -17,7 +17,8 @@ from ....contracts.errors import ProviderError, ProviderProtocolError, SessionLo
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderThreadId, TurnId
 from ....contracts.provider_events import ProviderRuntimeEvent, SessionStarted
 from ....contracts.values import ApprovalDecision, JsonObject
-from ..adapter import Capabilities, TurnRequest
+from ...served_time import served_deadline
+from ..adapter import Capabilities, SteerRequest, TurnRequest
 from ..jsonrpc.protocol import JsonRpcProtocol, Notification, Reply, Request
 from ..jsonrpc.stdio_connection import StdioConnection
 from ..jsonrpc.steps import RpcStep
@@ -52,13 +53,14 @@ class CodexConnection(StdioConnection):
         self._thread: OpenThread | None = None
         self._conversation: CodexConversation | None = None
         self._watch = TurnWatch()
+        self._changed = anyio.Event()
         self._is_open = anyio.Event()
         self._early_messages = 0
         """Notifications before the thread was open: they are of no conversation."""
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(resume=True, model_switch=True)
+        return Capabilities(resume=True, model_switch=True, steer=True)
 
     @property
     def provider_thread_id(self) -> ProviderThreadId | None:
@@ -118,6 +120,24 @@ class CodexConnection(StdioConnection):
         if found.first is not None:
             thread, _ = self._opened()
             await revert_before(self._peer, thread.thread_id, found.first, deadline_seconds=self._deadline_seconds)
+
+    async def steer(self, request: SteerRequest) -> None:
+        """As `Steers.steer`. Waits for the id of a turn that the agent has not named yet."""
+        try:
+            with served_deadline(self._deadline_seconds):
+                while (turn_id := self._opened()[1].running_turn) is None and self._opened()[1].running:
+                    await self._changed.wait()
+        except TimeoutError:
+            turn_id = None
+        if turn_id is None:
+            raise ProviderProtocolError("no turn runs that could take the message")
+        params = {
+            "threadId": self._opened()[0].thread_id,
+            "expectedTurnId": turn_id,
+            "input": _input(request),
+            "clientUserMessageId": request.message_id,
+        }
+        await self._peer.request("turn/steer", params, deadline_seconds=self._deadline_seconds)
 
     async def interrupt(self) -> None:
         _, conversation = self._opened()
@@ -214,21 +234,26 @@ class CodexConnection(StdioConnection):
                 self._peer, turn.model or thread.model, deadline_seconds=self._deadline_seconds
             )
         self._thread = attrs.evolve(thread, current_effort=effort or thread.current_effort)
-        content: list[JsonObject] = [{"type": "text", "text": turn.text}]
-        content += [{"type": "image", "url": image.data_url} for image in turn.attachments]
         chosen = (("model", turn.model or thread.model), ("effort", effort), ("clientUserMessageId", turn.turn_id))
         return {
             "threadId": thread.thread_id,
-            "input": content,
+            "input": _input(turn),
             **{key: value for key, value in chosen if value is not None},
         }
 
     def _become(self, transition: tuple[CodexConversation, RpcStep]) -> RpcStep:
         """Keep the next conversation, and return its step."""
         self._conversation, step = transition
+        self._changed.set()
+        self._changed = anyio.Event()
         return step
 
     def _opened(self) -> tuple[OpenThread, CodexConversation]:
         assert self._thread is not None, "a connection is handed out after its thread is open"
         assert self._conversation is not None, "a connection is handed out after its thread is open"
         return self._thread, self._conversation
+
+
+def _input(request: TurnRequest | SteerRequest) -> list[JsonObject]:
+    images: list[JsonObject] = [{"type": "image", "url": image.data_url} for image in request.attachments]
+    return [{"type": "text", "text": request.text}, *images]

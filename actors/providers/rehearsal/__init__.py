@@ -34,6 +34,8 @@ line break. Paths are relative to the session's workspace and stay within it.
     ignore-term         keep running on SIGTERM
     spawn               start a child that sleeps, in the same process group, and say its pid
 
+With `--steering` a message sent into a running turn is performed after the line that runs, before the rest.
+
 Only one prompt runs at a time. `session/cancel` ends it at the next wait, chunk or question with the stop reason
 `cancelled`, as does a permission or a question that is answered so. A permission that is allowed always is not asked
 for again by this process, for calls of the same kind.
@@ -52,16 +54,21 @@ __all__ = ["rehearsal_command"]
 
 
 def rehearsal_command(
-    *, state: str | PathLike[str] | None = None, resume: str = "load", python: str | PathLike[str] | None = None
+    *,
+    state: str | PathLike[str] | None = None,
+    resume: str = "load",
+    steering: bool = False,
+    python: str | PathLike[str] | None = None,
 ) -> tuple[str, ...]:
     """The command line of a rehearsal agent, for `AcpProvider`.
 
     `state` is where it keeps its sessions, by default in the user's state directory. `resume` is what it advertises:
-    `load`, `resume` (which does not replay) or `none`. `python` is the interpreter that has this package, by default
-    this process's own, or one that is found.
+    `load`, `resume` (which does not replay) or `none`. With `steering` it takes messages into a running turn. `python`
+    is the interpreter that has this package, by default this process's own, or one that is found.
 
     Raises:
         ProviderUnavailable: no interpreter has this package.
     """
-    command = (find_python(python, module=__name__), "-P", "-m", __name__, "--resume", resume)
+    options = ("--resume", resume, "--steering") if steering else ("--resume", resume)
+    command = (find_python(python, module=__name__), "-P", "-m", __name__, *options)
     return command if state is None else (*command, "--state", str(state))

@@ -15,7 +15,10 @@ from .sessions import SessionFiles
 def main() -> int:
     options = _options()
     state = options.state or _default_state()
-    return RehearsalAgent(SessionFiles(state), resume=options.resume, incoming=sys.stdin.buffer).run()
+    agent = RehearsalAgent(
+        SessionFiles(state), resume=options.resume, steering=options.steering, incoming=sys.stdin.buffer
+    )
+    return agent.run()
 
 
 def _options() -> argparse.Namespace:
@@ -31,6 +34,7 @@ def _options() -> argparse.Namespace:
         default="load",
         help="the way to resume that is advertised (default: load)",
     )
+    parser.add_argument("--steering", action="store_true", help="take messages into a running turn")
     return parser.parse_args()
 
 

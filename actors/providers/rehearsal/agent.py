@@ -26,13 +26,14 @@ _UNKNOWN_SESSION = -32002
 
 
 class RehearsalAgent:
-    def __init__(self, files: SessionFiles, *, resume: str, incoming: BinaryIO) -> None:
+    def __init__(self, files: SessionFiles, *, resume: str, steering: bool, incoming: BinaryIO) -> None:
         self._files = files
         self._resume = resume
+        self._steering = steering
         self._incoming = incoming
         self._writing = threading.Lock()
         self._sessions: dict[str, tuple[SessionHistory, str]] = {}
-        self._prompts: queue.SimpleQueue[tuple[Any, Performance, str]] = queue.SimpleQueue()
+        self._prompts: queue.SimpleQueue[tuple[Any, Performance]] = queue.SimpleQueue()
         self._performance: Performance | None = None
         self._questions: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
         self._next_question = 0
@@ -43,10 +44,10 @@ class RehearsalAgent:
     def run(self) -> int:
         threading.Thread(target=self._read, daemon=True).start()
         while True:
-            request_id, performance, script = self._prompts.get()
+            request_id, performance = self._prompts.get()
             reply: dict[str, Any]
             try:
-                reply = {"result": {"stopReason": performance.play(script)}}
+                reply = {"result": {"stopReason": performance.play()}}
             except Cancelled:
                 reply = {"result": {"stopReason": "cancelled"}}
             except Failed as failure:
@@ -141,6 +142,8 @@ class RehearsalAgent:
                 self._resumed(request_id, params, replay=False)
             case "session/prompt":
                 self._prompted(request_id, params)
+            case "_session/steering" if self._steering:
+                self._steered(request_id, params)
             case _:
                 self._refuse(request_id, _NOT_FOUND, f"there is no method {method}")
 
@@ -153,6 +156,7 @@ class RehearsalAgent:
                 "sessionCapabilities": {"resume": {}} if self._resume == "resume" else {},
             },
             "authMethods": [],
+            "_meta": {"steering": {"supported": self._steering}},
         }
 
     def _resumed(self, request_id: Any, params: dict[str, Any], *, replay: bool) -> None:
@@ -175,8 +179,15 @@ class RehearsalAgent:
         else:
             script = "\n".join(block["text"] for block in params["prompt"] if block["type"] == "text")
             images = [block for block in params["prompt"] if block["type"] == "image"]
-            self._performance = Performance(self, history, workspace, images)
-            self._prompts.put((request_id, self._performance, script))
+            self._performance = Performance(self, history, workspace, script, images)
+            self._prompts.put((request_id, self._performance))
+
+    def _steered(self, request_id: Any, params: dict[str, Any]) -> None:
+        script = "\n".join(block["text"] for block in params["prompt"] if block["type"] == "text")
+        performance = self._performance
+        is_taken = performance is not None and performance.steer(script)
+        outcome = {"outcome": "injected"} if is_taken else {"outcome": "promptRequired", "reason": "noRunningTurn"}
+        self.send({"id": request_id, "result": outcome})
 
     def _refuse(self, request_id: Any, code: int, message: str) -> None:
         self.send({"id": request_id, "error": {"code": code, "message": message}})

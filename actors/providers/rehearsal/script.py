@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -59,7 +60,12 @@ class Performance:
     """One turn. `cancel` may come from another thread; everything else belongs to the main thread."""
 
     def __init__(
-        self, client: ClientConnection, history: SessionHistory, workspace: str, images: list[dict[str, Any]]
+        self,
+        client: ClientConnection,
+        history: SessionHistory,
+        workspace: str,
+        script: str,
+        images: list[dict[str, Any]],
     ) -> None:
         self.history = history
         self.said = ""
@@ -67,6 +73,10 @@ class Performance:
         self._workspace = Path(workspace)
         self._images = images
         self._cancelled = threading.Event()
+        self._lines = deque(script.splitlines())
+        self._steered: list[str] = []
+        self._taking = threading.Lock()
+        self._is_over = False
         self._pause = 0.0
         self._calls = 0
         self._directives: dict[str, Callable[[str], None]] = {
@@ -100,15 +110,33 @@ class Performance:
             "ignore-term": self._ignore_term,
             "spawn": self._spawn,
         }
+        history.begin_turn(script)
 
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def play(self, script: str) -> str:
+    def steer(self, script: str) -> bool:
+        """Perform this script next. False if the turn has ended."""
+        with self._taking:
+            if not self._is_over:
+                self._steered += script.splitlines()
+                self.history.steer(script)
+            return not self._is_over
+
+    def _next_line(self, *, is_first: bool) -> str | None:
+        with self._taking:
+            if not is_first or not self._lines:
+                self._lines.extendleft(reversed(self._steered))
+                self._steered.clear()
+            self._is_over = not self._lines and not self._steered
+            return self._lines.popleft() if self._lines else None
+
+    def play(self) -> str:
         """Perform the script and return its stop reason."""
-        self.history.begin_turn(script)
+        line, is_first = "", True
         try:
-            for line in script.splitlines():
+            while (taken := self._next_line(is_first=is_first)) is not None:
+                line, is_first = taken, False
                 word, _, argument = line.strip().partition(" ")
                 self._directives.get(word, self._nothing(line))(argument.replace("\\n", "\n"))
                 self._check()
@@ -116,6 +144,9 @@ class Performance:
             return str(stopped)
         except (ValueError, OSError) as error:
             raise Failed(f"{line.strip()}: {error}") from error
+        finally:
+            with self._taking:
+                self._is_over = True
         return "end_turn"
 
     def _nothing(self, line: str) -> Callable[[str], None]:

@@ -1,7 +1,8 @@
 """The rehearsal agent's sessions on disk: one file each, a line of JSON for each thing that happened.
 
-The first line names the workspace, `prompt` lines begin turns, `said` lines end them. A line is on the disk when its
-method returns. A line that a crash cut off is skipped by readers; the next one begins on a line of its own.
+The first line names the workspace. `prompt` lines begin turns, `steered` lines add to them, `said` lines end them. A
+line is on the disk when its method returns. A line that a crash cut off is skipped by readers; the next one begins on
+a line of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ class SessionHistory:
     def begin_turn(self, prompt: str) -> None:
         self.turns.append((prompt, ""))
         _append(self._path, {"prompt": prompt})
+
+    def steer(self, prompt: str) -> None:
+        """Add a message to the turn's prompt."""
+        self.turns[-1] = (f"{self.turns[-1][0]}\n{prompt}", "")
+        _append(self._path, {"steered": prompt})
 
     def end_turn(self, said: str) -> None:
         self.turns[-1] = (self.turns[-1][0], said)
@@ -57,6 +63,8 @@ class SessionFiles:
                 continue
             if "prompt" in entry:
                 turns.append((entry["prompt"], ""))
+            elif "steered" in entry and turns:
+                turns[-1] = (f"{turns[-1][0]}\n{entry['steered']}", "")
             elif "said" in entry and turns:
                 turns[-1] = (turns[-1][0], entry["said"])
         return SessionHistory(path, turns)

@@ -26,8 +26,8 @@ def abandon(state: State, unread: Sequence[Input]) -> Step:
         effects = release_baseline(state.turn, agent)
     for given in unread:
         match given, agent:
-            case AgentStarted(resumes=resumes), None:
-                agent = Agent(resumes=resumes)
+            case AgentStarted(resumes=resumes, steers=steers), None:
+                agent = Agent(resumes=resumes, steers=steers)
             case AgentEnded(has_failed=has_failed), Agent():
                 effects, agent, failures = (*effects, *close_turn(agent)), None, failures + has_failed
             case OwnTurnBegan() | TurnEnded() | AgentOver(), Agent():

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ...contracts.ids import EventId, TurnId
-from .inputs import Failure, Intent, InterruptAsked, ResponseGiven, RevertAsked, StopAsked, TurnStartAsked
+from .inputs import Failure, Intent, InterruptAsked, ResponseGiven, RevertAsked, SteerAsked, StopAsked, TurnStartAsked
 
 # Operations: one at a time, each in a cancel scope of its own.
 
@@ -62,6 +62,14 @@ class HandOver:
     """`HandedOver` or `HandOverFailed`."""
 
     turn: TurnStartAsked
+
+
+@attrs.frozen
+class Steer:
+    """Send the message into the running turn. `SteerRefused`, or no reply: the message is recorded as taken."""
+
+    intent: SteerAsked
+    turn_id: TurnId
 
 
 @attrs.frozen(kw_only=True)
@@ -148,6 +156,14 @@ class TurnNotStarted:
 
 
 @attrs.frozen
+class SteerQueued:
+    """The message becomes the next turn."""
+
+    is_cancelled: bool = False
+    """Whether a stop cancels that turn."""
+
+
+@attrs.frozen
 class TurnTakenBack:
     """The interrupted turn was queued."""
 
@@ -174,6 +190,7 @@ class SessionStopped:
 
 Outcome: TypeAlias = (
     TurnCancelled
+    | SteerQueued
     | TurnNotStarted
     | TurnTakenBack
     | TurnWasOver
@@ -198,6 +215,7 @@ Effect: TypeAlias = (
     | Withdraw
     | Claim
     | HandOver
+    | Steer
     | InterruptAgent
     | Answer
     | CloseRequest

@@ -33,11 +33,27 @@ class Intent:
 @attrs.frozen(kw_only=True)
 class TurnStartAsked(Intent):
     turn_id: TurnId
+    place: int = attrs.Factory(lambda self: self.sequence, takes_self=True)
+    """Its place among the waiting turns."""
 
 
 @attrs.frozen(kw_only=True)
 class RevertAsked(Intent):
     pass
+
+
+@attrs.frozen(kw_only=True)
+class SteerAsked(Intent):
+    """A message for the turn that ran when it was sent; None if none did."""
+
+    turn_id: TurnId | None
+
+
+@attrs.frozen
+class QueueOrdered:
+    """The order of the waiting turns. Those that it does not name come later."""
+
+    turn_ids: tuple[TurnId, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +94,8 @@ class RuntimeStops:
 class AgentStarted:
     resumes: bool
     """Whether another process can resume its conversation."""
+    steers: bool = False
+    """Whether it can take a message into its running turn."""
 
 
 @attrs.frozen
@@ -164,6 +182,13 @@ class HandOverFailed:
     failure: Failure
     is_lost: bool
     """Whether the agent has ended, or it is unknown whether it has the turn."""
+
+
+@attrs.frozen
+class SteerRefused:
+    """The agent did not take the message into its turn: the turn has ended, or the agent refused."""
+
+    intent: SteerAsked
 
 
 @attrs.frozen(kw_only=True)
@@ -273,6 +298,7 @@ Reply: TypeAlias = (
     | AgentLost
     | HandedOver
     | HandOverFailed
+    | SteerRefused
     | InterruptFailed
     | AnswerFailed
     | AgentUnanswerable
@@ -281,4 +307,4 @@ Reply: TypeAlias = (
 
 ClockInput: TypeAlias = BackoffOver | EscalationDue | SilenceDue | RetirementDue
 
-Input: TypeAlias = Queued | Overtaking | CaughtUp | Reply | AgentReport | ClockInput
+Input: TypeAlias = Queued | SteerAsked | QueueOrdered | Overtaking | CaughtUp | Reply | AgentReport | ClockInput

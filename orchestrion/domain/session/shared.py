@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -25,19 +25,22 @@ from .inputs import (
     AgentOver,
     AgentReport,
     AnswerFailed,
+    Failure,
     Input,
     Intent,
     InterruptAsked,
     InterruptFailed,
     OwnTurnBegan,
-    Queued,
     StopAsked,
     TurnEnded,
     TurnStartAsked,
 )
-from .states import Agent, Awaiting, Calm, Capturing, Ending, Idle, Running, State
+from .line import find_turn
+from .states import Agent, Awaiting, Calm, Capturing, Ending, Idle, Running, SessionState, State
 
 Step: TypeAlias = tuple[State, tuple[Effect, ...]]
+
+NOT_WAITING: Final = Failure(message="the agent no longer waits for it")
 
 
 class IllegalTransition(Exception):
@@ -49,6 +52,11 @@ class IllegalTransition(Exception):
         self.given = given
 
 
+def kept(state: SessionState) -> dict[str, Any]:
+    """What each state takes over from the one before."""
+    return {"queue": state.queue, "steers": state.steers, "failures": state.failures}
+
+
 def calm_state(idle: Idle, agent: Agent | None) -> Step:
     """The state of a session with this agent in which no reply is awaited."""
     if agent is None:
@@ -57,7 +65,7 @@ def calm_state(idle: Idle, agent: Agent | None) -> Step:
         return end_agent(idle, agent)
     if agent.turn is None:
         return attrs.evolve(idle, agent=agent), ()
-    return Running(queue=idle.queue, failures=idle.failures, agent=agent), ()
+    return Running(**kept(idle), agent=agent), ()
 
 
 def end_agent(
@@ -68,7 +76,7 @@ def end_agent(
     end = EndAgent(settles=None if forgets else stop, loses_conversation=loses_conversation_with(agent) and not forgets)
     in_hand = agent.in_hand if stop is None else (*agent.in_hand, stop.event_id)
     ended = attrs.evolve(agent, has_had_turn=False, in_hand=in_hand)
-    return Ending(queue=state.queue, failures=state.failures, agent=ended), (*before, end)
+    return Ending(**kept(state), agent=ended), (*before, end)
 
 
 def loses_conversation_with(agent: Agent | None) -> bool:
@@ -132,14 +140,6 @@ def close_turn(agent: Agent) -> tuple[Effect, ...]:
 
 def add_to_hand(agent: Agent, intent: Intent) -> Agent:
     return attrs.evolve(agent, in_hand=(*agent.in_hand, intent.event_id))
-
-
-def find_turn(queue: tuple[Queued, ...], turn_id: object) -> TurnStartAsked | None:
-    return next((one for one in queue if isinstance(one, TurnStartAsked) and one.turn_id == turn_id), None)
-
-
-def insert_in_order(queue: tuple[Queued, ...], added: Queued) -> tuple[Queued, ...]:
-    return tuple(sorted((*queue, added), key=lambda one: one.sequence))
 
 
 def release_baseline(turn: TurnStartAsked, agent: Agent | None) -> tuple[ForgetBaseline, ...]:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ...contracts.ids import EventId, TurnId
-from .inputs import Overtaking, Queued, RevertAsked, TurnStartAsked
+from .inputs import Overtaking, Queued, RevertAsked, SteerAsked, TurnStartAsked
 
 Clock: TypeAlias = Literal["heartbeat", "backoff", "escalation", "silence", "retirement"]
 
@@ -22,6 +22,8 @@ class Agent:
 
     resumes: bool
     """Whether another process can resume its conversation."""
+    steers: bool = False
+    """Whether it can take a message into its running turn."""
     has_had_turn: bool = False
     turn: TurnId | None = None
     """Its running turn: one that was claimed, or one that it began by itself."""
@@ -36,7 +38,9 @@ class SessionState:
     """The data of every state."""
 
     queue: tuple[Queued, ...] = ()
-    """Turn starts and reverts, in the order of the log."""
+    """Turn starts and reverts, in the order in which they begin."""
+    steers: tuple[SteerAsked, ...] = ()
+    """Steering messages that wait until it is known whether their turn runs."""
     failures: int = 0
     """How many times in a row an agent has failed since a turn ended."""
     agent: Agent | None = None
@@ -141,7 +145,7 @@ State: TypeAlias = Calm | Awaiting | Finished
 
 def is_at_rest(state: State) -> bool:
     """Whether the worker may end: nothing is left to do, no agent runs, and no backoff has to be waited for."""
-    return isinstance(state, Idle) and state.agent is None and not state.queue and not state.is_backing_off
+    return isinstance(state, Idle) and state.agent is None and not (state.queue or state.steers or state.is_backing_off)
 
 
 def clocks_of(state: State) -> frozenset[Clock]:

@@ -2,7 +2,8 @@
 
 Rules for all rows:
 
-- Turn starts and reverts queue in the order of the log. The next one begins when the log has been read to its head.
+- Turn starts and reverts queue in the order of the log, or as the user ordered the turns. The next one begins when the
+  log has been read to its head. Steering messages go into the running turn, or become the next turns.
 - An overtaking input is performed at once in a calm state. If a reply is awaited, the input waits for it, and cancels
   an operation that may take long.
 - An intent that was delivered to the agent is settled by the agent's report. At the end of the agent's turn or run,
@@ -12,13 +13,13 @@ Rules for all rows:
 
 from __future__ import annotations
 
-from typing import Final
-
 import attrs
 
 from . import effects as do
 from . import inputs as on
+from .line import find_turn, insert_in_order, is_next, order_queue
 from .shared import (
+    NOT_WAITING,
     IllegalTransition,
     Step,
     add_to_hand,
@@ -27,8 +28,7 @@ from .shared import (
     cancel_queued_turn,
     close_turn,
     end_agent,
-    find_turn,
-    insert_in_order,
+    kept,
     loses_conversation_with,
     release_baseline,
     settle_undelivered,
@@ -51,10 +51,9 @@ from .states import (
     State,
     Unattended,
 )
+from .steering import cancel_steers, place_steers, queue_steers, steers_before_turn
 
 __all__ = ["NOT_WAITING", "IllegalTransition", "step"]
-
-NOT_WAITING: Final = on.Failure(message="the agent no longer waits for it")
 
 
 def step(state: State, given: on.Input) -> Step:
@@ -63,11 +62,22 @@ def step(state: State, given: on.Input) -> Step:
     Raises:
         IllegalTransition: the input cannot come in this state.
     """
+    after, effects = _step(state, given)
+    return _append_step(effects, place_steers(after))
+
+
+def _step(state: State, given: on.Input) -> Step:
     match state, given:
         case Finished(), _:
             raise IllegalTransition(state, given)
         case _, on.TurnStartAsked() | on.RevertAsked():
             return attrs.evolve(state, queue=insert_in_order(state.queue, given)), ()
+        case _, on.SteerAsked():
+            return attrs.evolve(state, steers=(*state.steers, given)), ()
+        case _, on.SteerRefused(intent=steer):
+            return state, (do.Settle(steer, do.SteerQueued()),)
+        case _, on.QueueOrdered():
+            return order_queue(state, given), ()
         case Idle(), _:
             return _step_idle(state, given)
         case Running() | Interrupting(), _:
@@ -111,18 +121,21 @@ def _step_idle(state: Idle, given: on.Input) -> Step:
 
 
 def _begin_next(state: Idle) -> Step:
-    """Begin the oldest queued intent. After a failure, a start of an agent waits for the backoff."""
+    """Begin the first queued intent. After a failure, a start of an agent waits for the backoff."""
+    if steers := steers_before_turn(state):
+        return queue_steers(state, steers)
     if not state.queue or (
         isinstance(state.queue[0], on.TurnStartAsked) and state.agent is None and state.is_backing_off
     ):
         return state, ()
-    first, rest, failures, agent = state.queue[0], state.queue[1:], state.failures, state.agent
+    first, agent = state.queue[0], state.agent
+    after = attrs.evolve(state, queue=state.queue[1:])
     if isinstance(first, on.RevertAsked):
-        reverting = Reverting(queue=rest, failures=failures, agent=agent, revert=first)
+        reverting = Reverting(**kept(after), agent=agent, revert=first)
         return reverting, (do.RevertFiles(first, loses_conversation_with(agent)),)
     if agent is None:
-        return Starting(queue=rest, failures=failures, turn=first), (do.StartAgent(first),)
-    return Capturing(queue=rest, failures=failures, agent=agent, turn=first), (do.CaptureBaseline(first),)
+        return Starting(**kept(after), turn=first), (do.StartAgent(first),)
+    return Capturing(**kept(after), agent=agent, turn=first), (do.CaptureBaseline(first),)
 
 
 def _step_with_turn(state: Running | Interrupting, given: on.Input) -> Step:
@@ -131,7 +144,7 @@ def _step_with_turn(state: Running | Interrupting, given: on.Input) -> Step:
         case on.CaughtUp():
             return state, ()
         case on.InterruptAsked(turn_id=turn_id) if turn_id == agent.turn:
-            interrupting = Interrupting(queue=state.queue, failures=state.failures, agent=add_to_hand(agent, given))
+            interrupting = Interrupting(**kept(state), agent=add_to_hand(agent, given))
             return interrupting, (do.InterruptAgent(intent=given, is_first=isinstance(state, Running)),)
         case on.TurnEnded(turn_id=turn_id) if turn_id == agent.turn:
             return _step_report(state, agent, given)
@@ -154,9 +167,11 @@ def _step_calm(state: Calm, given: on.Input) -> Step:
         case on.ResponseGiven() if agent is not None:
             return attrs.evolve(state, agent=add_to_hand(agent, given)), (do.Answer(given),)
         case on.StopAsked():
-            return stop_session(state, given)
+            cancelled = cancel_steers(state, given)
+            rest = attrs.evolve(state, steers=tuple(one for one in state.steers if one.sequence > given.sequence))
+            return _append_step(cancelled, stop_session(rest, given))
         case on.ThreadWasDeleted() | on.RuntimeStops() if agent is None:
-            return Finished(queue=state.queue, failures=state.failures), ()
+            return Finished(**kept(state)), ()
         case on.ThreadWasDeleted() | on.RuntimeStops() if agent is not None:
             ending, effects = end_agent(state, agent)
             return attrs.evolve(ending, waiting=(given,)), effects
@@ -171,12 +186,11 @@ def _step_calm(state: Calm, given: on.Input) -> Step:
 def _step_starting(state: Starting, given: on.Input) -> Step:
     turn = state.turn
     match given:
-        case on.AgentStarted(resumes=resumes) if state.is_withdrawn:
-            return _return_to_queue(state, Agent(resumes=resumes))
-        case on.AgentStarted(resumes=resumes):
-            started = Agent(resumes=resumes)
-            capturing = Capturing(queue=state.queue, failures=state.failures, agent=started, turn=turn)
-            return capturing, (do.CaptureBaseline(turn),)
+        case on.AgentStarted(resumes=resumes, steers=steers) if state.is_withdrawn or not is_next(state):
+            return _return_to_queue(state, Agent(resumes=resumes, steers=steers))
+        case on.AgentStarted(resumes=resumes, steers=steers):
+            agent = Agent(resumes=resumes, steers=steers)
+            return Capturing(**kept(state), agent=agent, turn=turn), (do.CaptureBaseline(turn),)
         case on.StartFailed(failure=failure):
             failed = attrs.evolve(state, failures=state.failures + 1)
             return _proceed(failed, None, do.Settle(turn, do.TurnNotStarted(failure)), is_backing_off=True)
@@ -197,11 +211,10 @@ def _step_capturing(state: Capturing, given: on.Input) -> Step:
     match given:
         case on.OwnTurnBegan():
             return _step_awaiting(attrs.evolve(state, is_stale=True), given)
-        case on.BaselineCaptured() if state.is_withdrawn or state.is_stale:
+        case on.BaselineCaptured() if state.is_withdrawn or state.is_stale or not is_next(state):
             return _return_to_queue(state, agent, *release_baseline(turn, agent))
         case on.BaselineCaptured():
-            claiming = Claiming(queue=state.queue, failures=state.failures, agent=agent, turn=turn)
-            return claiming, (do.Claim(turn),)
+            return Claiming(**kept(state), agent=agent, turn=turn), (do.Claim(turn),)
         case on.WorkspaceMoved() if agent.turn is not None:
             return _return_to_queue(state, agent)
         case on.WorkspaceMoved():
@@ -223,9 +236,7 @@ def _step_claiming(state: Claiming, given: on.Input) -> Step:
     match given:
         case on.Claimed():
             working = attrs.evolve(agent, turn=turn.turn_id, has_had_turn=True)
-            handing_over = HandingOver(
-                queue=state.queue, failures=state.failures, agent=working, turn=turn, waiting=state.waiting
-            )
+            handing_over = HandingOver(**kept(state), agent=working, turn=turn, waiting=state.waiting)
             return handing_over, (do.HandOver(turn),)
         case on.ClaimVoid():
             return _proceed(state, agent, do.ForgetBaseline(turn))
@@ -310,7 +321,7 @@ def _step_awaiting(state: Awaiting, given: on.Input, *withdraw: do.Withdraw) -> 
 
 def _proceed(state: Awaiting, agent: Agent | None, *effects: do.Effect, is_backing_off: bool = False) -> Step:
     """After a reply: the calm state, then the inputs that waited."""
-    calm, more = calm_state(Idle(queue=state.queue, failures=state.failures, is_backing_off=is_backing_off), agent)
+    calm, more = calm_state(Idle(**kept(state), is_backing_off=is_backing_off), agent)
     leaving = [one for one in state.waiting if isinstance(one, on.Leave)]
     return _perform_waiting(calm, (*effects, *more), tuple(leaving[:1]) or state.waiting)
 
@@ -320,7 +331,7 @@ def _perform_waiting(state: State, effects: tuple[do.Effect, ...], waiting: tupl
         if isinstance(state, Ending):
             state = attrs.evolve(state, waiting=(*state.waiting, one))
         else:
-            state, effects = _append_step(effects, step(state, one))
+            state, effects = _append_step(effects, _step(state, one))
     return state, effects
 
 
@@ -335,4 +346,5 @@ def _return_to_queue(state: Starting | Capturing | Claiming, agent: Agent | None
 
 def _step_report(state: Calm, agent: Agent, report: on.AgentReport) -> Step:
     after, effects, failures = apply_report(state, agent, report)
-    return _append_step(effects, calm_state(Idle(queue=state.queue, failures=failures), after))
+    idle = attrs.evolve(Idle(**kept(state)), failures=failures)
+    return _append_step(effects, calm_state(idle, after))

@@ -1,6 +1,6 @@
 """Validation: what a command must be before it is decided.
 
-One long module: its tests run over the same seventeen examples and each of their fields.
+One long module: its tests run over the same twenty examples and each of their fields.
 """
 
 from __future__ import annotations
@@ -56,17 +56,20 @@ from tests.support.builders import (
     project_create,
     project_delete,
     project_meta_update,
+    queue_update,
     revert_complete,
     script,
     session,
     session_set,
     session_stop,
+    steer_queue,
     stored_image,
     thread_create,
     thread_delete,
     thread_meta_update,
     turn_interrupt,
     turn_start,
+    turn_steer,
 )
 from tests.support.strategies import commands
 
@@ -82,6 +85,9 @@ EVERY_FIELD: dict[str, dict[str, Any]] = {
         thread_meta_update(title=Label("x"), model=Label("m"), branch=Label("b"), worktree_path=Label("/t")),
         thread_delete(),
         turn_start(attachments=(image(),), model="m", effort="high"),
+        turn_steer(attachments=(image(),)),
+        queue_update(turn_ids=("turn-1",)),
+        steer_queue(cancel_reason="stopped"),
         turn_interrupt(turn_id="turn-1"),
         approval_respond(option_id="once", answers={}),
         checkpoint_revert(revert_others=True),
@@ -105,6 +111,7 @@ ABSENT_ALLOWED = {
     "thread.create": {"model", "provider"},
     "thread.meta.update": {"title", "model", "branch", "worktreePath"},
     "thread.turn.start": {"model", "effort"},
+    "thread.turn.steer.queue": {"cancelReason"},
     "thread.turn.interrupt": {"turnId"},
     "thread.approval.respond": {"optionId", "answers"},
     "thread.checkpoint.revert": {"revertOthers"},
@@ -141,7 +148,7 @@ def _paths(data: Any, prefix: str = "") -> list[str]:
             found += _paths(value, f"{path}.")
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                found += _paths(item, f"{path}[{index}].")
+                found += _paths(item, f"{path}[{index}].") if isinstance(item, dict) else []
     return found
 
 

@@ -40,7 +40,7 @@ def test_every_event_comes_back_from_its_row(event: PersistedEvent) -> None:
 
 
 @pytest.mark.spec("E4")
-def test_the_sixteen_event_types() -> None:
+def test_the_eighteen_event_types() -> None:
     assert sorted(payload.event_type for payload in EVENT_PAYLOADS) == sorted(
         [
             "project.created",
@@ -51,6 +51,8 @@ def test_the_sixteen_event_types() -> None:
             "thread.deleted",
             "thread.message-sent",
             "thread.turn-start-requested",
+            "thread.turn-steer-requested",
+            "thread.queue-updated",
             "thread.turn-interrupt-requested",
             "thread.approval-response-requested",
             "thread.checkpoint-revert-requested",

@@ -9,13 +9,16 @@ from orchestrion.contracts.commands import (
     ThreadActivityAppend,
     ThreadMessageAssistantComplete,
     ThreadSessionSet,
+    ThreadTurnSteerQueue,
 )
 from orchestrion.contracts.events import ThreadApprovalResponseRequested, ThreadTurnInterruptRequested
 from orchestrion.contracts.ids import CommandId, EventId, MessageId, ThreadId, TurnId
 from orchestrion.contracts.values import UNSET, SessionStatus
 from orchestrion.domain.recover import (
+    COPIED_DATABASE,
     AbandonedThread,
     CopiedIntent,
+    OpenSteering,
     RecoveryCommand,
     StreamingMessage,
     UndeliveredIntent,
@@ -136,6 +139,38 @@ def test_undelivered_intent_is_settled_by_an_activity(event_type: str, kind: str
     (closed,) = then(AbandonedThread(thread_id=T1, session=None, undelivered=(intent,)))
     assert (closed.caused_by, closed.correlation_id) == ("event-7", "the-clients")
     assert (_noted(closed).activity.kind, _noted(closed).activity.turn_id) == (kind, None)
+
+
+def _steering(turn_id: str | None) -> OpenSteering:
+    named = None if turn_id is None else TurnId(turn_id)
+    return OpenSteering(event_id=EventId("event-7"), correlation_id=None, message_id=MessageId("m2"), turn_id=named)
+
+
+@pytest.mark.spec("E74")
+@pytest.mark.parametrize("sent_into", ["turn-1", None])
+def test_message_on_its_way_into_a_running_turn_counts_as_taken(sent_into: str | None) -> None:
+    thread = AbandonedThread(
+        thread_id=T1, session=None, running_turn_id=TurnId("turn-1"), steering=(_steering(sent_into),)
+    )
+    steered = next(one for one in then(thread) if one.caused_by == "event-7")
+    activity = _noted(steered).activity
+    assert (activity.kind, activity.turn_id, activity.tone) == ("turn.steered", "turn-1", "error")
+    assert activity.payload == {"turnId": "turn-1", "messageId": "m2", "delivery": "unknown"}
+
+
+@pytest.mark.spec("E74")
+@pytest.mark.parametrize(("running", "sent_into"), [("turn-2", "turn-1"), (None, "turn-1"), (None, None)])
+def test_message_that_no_running_turn_may_have_stays_open(running: str | None, sent_into: str | None) -> None:
+    turn = None if running is None else TurnId(running)
+    thread = AbandonedThread(thread_id=T1, session=None, running_turn_id=turn, steering=(_steering(sent_into),))
+    assert [one for one in then(thread) if one.caused_by is not None] == []
+
+
+def test_message_of_a_copied_database_is_cancelled() -> None:
+    copied = CopiedIntent(event_id=EventId("event-7"), correlation_id=None, steers=True)
+    (settled,) = then(AbandonedThread(thread_id=T1, session=None, copied=(copied,)))
+    assert isinstance(settled.command, ThreadTurnSteerQueue)
+    assert (settled.caused_by, settled.command.cancel_reason) == ("event-7", COPIED_DATABASE)
 
 
 def test_ids_are_counted_over_all_threads_of_one_recovery() -> None:

@@ -45,7 +45,6 @@ from tests.support.session_rows import (
     OWN_BUSY,
     REVERT,
     REVERTING,
-    ROWS,
     RUNNING,
     STARTING,
     STOP,
@@ -57,7 +56,8 @@ from tests.support.session_rows import (
     held,
     turn,
 )
-from tests.support.session_table import INPUTS, PAGES, text_between_markers
+from tests.support.session_table import INPUTS, PAGES, ROWS, text_between_markers
+from tests.support.steering_rows import STEER
 
 CALM: Final = (Idle(), Idle(agent=AGENT), RUNNING, INTERRUPTING)
 AWAITING: Final = (STARTING, CAPTURING, CLAIMING, HANDING_OVER, ENDING, REVERTING, UNATTENDED)
@@ -69,6 +69,9 @@ GIVEN: Final[tuple[on.Input, ...]] = (
     I1,
     ANSWER,
     STOP,
+    STEER,
+    on.QueueOrdered((T2.turn_id,)),
+    on.SteerRefused(STEER),
     on.CaughtUp(),
     on.ThreadWasDeleted(),
     on.RuntimeStops(),
@@ -102,7 +105,14 @@ GIVEN: Final[tuple[on.Input, ...]] = (
 )
 """One of each input."""
 
-EVERYWHERE: Final = (on.Intent, on.CaughtUp, on.ThreadWasDeleted, on.RuntimeStops)
+EVERYWHERE: Final = (
+    on.Intent,
+    on.QueueOrdered,
+    on.SteerRefused,
+    on.CaughtUp,
+    on.ThreadWasDeleted,
+    on.RuntimeStops,
+)
 """Legal in every state but the last."""
 
 UNDELIVERED: Final = (on.InterruptFailed, on.AnswerFailed)
@@ -180,6 +190,23 @@ def test_queue_keeps_the_order_of_the_log(state: State) -> None:
     assert state.queue == (T2, REVERT, turn(7))
 
 
+@pytest.mark.parametrize("state", [*STATES[:-1], *(attrs.evolve(one, steers=(STEER,)) for one in AWAITING)], ids=_named)
+def test_input_that_changes_nothing_returns_the_same_state(state: State) -> None:
+    assert step(state, on.CaughtUp())[0] is state
+
+
+def test_revert_waits_for_each_turn_that_is_older_than_it() -> None:
+    state: State = Idle(queue=(T1, T2, REVERT, turn(7), turn(8)))
+    ordered, _ = step(state, on.QueueOrdered((turn(8).turn_id, T2.turn_id, T1.turn_id, turn(7).turn_id)))
+    assert [one.event_id for one in ordered.queue] == [
+        "turn-start-8",
+        "turn-start-2",
+        "turn-start-1",
+        "revert",
+        "turn-start-7",
+    ]
+
+
 @pytest.mark.parametrize("state", AWAITING, ids=_named)
 @pytest.mark.parametrize("given", [I1, STOP, FORGET, on.RuntimeStops()], ids=_named)
 def test_overtaking_inputs_wait_for_one_reply(state: Awaiting, given: on.Overtaking) -> None:
@@ -228,6 +255,7 @@ def test_worker_may_leave_only_where_nothing_is_left() -> None:
     assert is_at_rest(Idle(failures=2))
     assert not is_at_rest(Idle(failures=2, is_backing_off=True))
     assert not is_at_rest(Idle(queue=(T1,)))
+    assert not is_at_rest(Idle(steers=(STEER,)))
     assert not any(is_at_rest(state) for state in STATES[1:])
 
 
