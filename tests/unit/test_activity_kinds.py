@@ -54,7 +54,7 @@ def table() -> dict[str, tuple[str, str]]:
     return {kind: (payload, writer) for kind, payload, writer in rows}
 
 
-def kinds_in(tree: ast.AST) -> Iterator[str]:
+def kinds_in(tree: ast.AST) -> Iterator[object]:
     """The kinds that a module writes: its constants, and what it passes as a kind."""
     for node in ast.walk(tree):
         match node:
