@@ -11,17 +11,19 @@ import anyio
 from orchestrion.actors.providers.in_process.provider import in_process_provider
 from orchestrion.actors.providers.in_process.turn import InProcessTurn
 from orchestrion.contracts.errors import ProviderError
-from orchestrion.contracts.ids import ProviderItemId
+from orchestrion.contracts.ids import ProviderItemId, QuestionId
 from orchestrion.contracts.provider_events import ProviderRuntimeEvent, ToolCompleted, ToolStarted
+from orchestrion.contracts.questions import Question, QuestionOption
 from orchestrion.testing.conformance import ModelFailure, ProviderCase
 
 __all__ = ["InProcessCase", "follow_prompt", "in_process_case"]
 
 TOOL = ProviderItemId("tool")
+COLOUR = QuestionId("colour")
 
 
 async def follow_prompt(turn: InProcessTurn) -> AsyncIterator[ProviderRuntimeEvent | str]:
-    """`say WORDS`, `write PATH CONTENT`, `run`, `talk`, `fail MESSAGE`, `refuse MESSAGE`, `recall`."""
+    """Follow the first word of the prompt, its directive."""
     directive, _, argument = turn.text.partition(" ")
     match directive:
         case "say":
@@ -34,6 +36,15 @@ async def follow_prompt(turn: InProcessTurn) -> AsyncIterator[ProviderRuntimeEve
             if await turn.ask(f"Write {path}", kind="fileChange") != "decline":
                 await anyio.Path(turn.session.workspace / path).write_text(content)
             yield "done"
+        case "ask":
+            text, *labels = argument.split("|")
+            options = tuple(QuestionOption(label=label) for label in labels)
+            answers = await turn.ask_user(text, Question(id=COLOUR, header="Choice", text=text, options=options))
+            yield "declined" if answers is None else str(answers[COLOUR])
+        case "images":
+            yield f"images: {len(turn.request.attachments)}"
+        case "model":
+            yield turn.request.model or "own"
         case "run":
             yield "Let me see."
             yield ToolStarted(item=TOOL, title="make")
@@ -66,6 +77,19 @@ class InProcessCase(ProviderCase):
 
     def write(self, path: str, content: str) -> str:
         return f"write {path} {content}"
+
+    def ask_user(self, text: str, *options: str) -> str:
+        return f"ask {'|'.join((text, *options))}"
+
+    def see_images(self) -> str:
+        return "images"
+
+    @property
+    def other_model(self) -> str:
+        return "other"
+
+    def name_model(self) -> str:
+        return "model"
 
     def run_tool(self) -> str:
         return "run"

@@ -67,7 +67,7 @@ class InProcessConnection:
         self._check_open()
         if self._turn is None:
             raise ProviderProtocolError(f"request {request!r} is not open")
-        self._turn.respond(request, decision, option)
+        self._turn.respond(request, decision, option, answers)
 
     async def close(self) -> None:
         """As `AgentConnection.close`: cancels the generator and waits for its end, five seconds at most."""

@@ -7,15 +7,28 @@ from typing import TypeAlias
 
 import attrs
 
-from ....contracts.ids import ProviderItemId, TurnId
-from ....contracts.provider_events import ApprovalKind, ProviderRuntimeEvent
+from ....contracts.ids import ApprovalRequestId, ProviderItemId, TurnId
+from ....contracts.provider_events import ApprovalKind, ApprovalRequested, ProviderRuntimeEvent, QuestionRequested
+from ....contracts.questions import Question
 from ....contracts.read_model import MessageView
 from ....contracts.values import ApprovalDecision, JsonObject
 from ..adapter import SessionRequest, TurnRequest
 
-__all__ = ["InProcessTurn", "Run"]
+__all__ = ["InProcessTurn", "Run", "UserReply", "UserRequest"]
 
-Ask: TypeAlias = Callable[[ApprovalKind, str, ProviderItemId | None, JsonObject], Awaitable[ApprovalDecision]]
+UserRequest: TypeAlias = ApprovalRequested | QuestionRequested
+
+
+@attrs.frozen(kw_only=True)
+class UserReply:
+    """What the user decided on a request, with the answers to its questions."""
+
+    decision: ApprovalDecision
+    answers: JsonObject = attrs.field(factory=dict, repr=False)
+
+
+Ask: TypeAlias = Callable[[Callable[[ApprovalRequestId], UserRequest]], Awaitable[UserReply]]
+"""Reports the request that is made for an id, and waits for the reply."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -62,7 +75,18 @@ class InProcessTurn:
 
         A user who cancels, or interrupts the turn, cancels the generator where it waits. Several tasks may ask at once.
         """
-        return await self._ask(kind, summary, item, detail or {})
+        reply = await self._ask(
+            lambda name: ApprovalRequested(request=name, kind=kind, summary=summary, item=item, detail=detail or {})
+        )
+        return reply.decision
+
+    async def ask_user(self, summary: str, *questions: Question) -> JsonObject | None:
+        """Ask the user questions, and wait for the answers by question id; None if the user declines to answer.
+
+        A user who cancels, or interrupts the turn, cancels the generator where it waits.
+        """
+        reply = await self._ask(lambda name: QuestionRequested(request=name, summary=summary, questions=questions))
+        return None if reply.decision == "decline" else reply.answers
 
 
 Run: TypeAlias = Callable[[InProcessTurn], AsyncIterator[ProviderRuntimeEvent | str]]

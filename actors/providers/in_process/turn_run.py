@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -14,12 +14,12 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from ....contracts.errors import AnswerRefused, ProviderError, ProviderProtocolError, StoreError
 from ....contracts.ids import ApprovalOptionId, ApprovalRequestId, ProviderItemId, TurnId
 from ....contracts.provider_events import (
-    ApprovalKind,
     ApprovalRequested,
     ApprovalResolved,
     CheckpointCaptured,
     MessageCompleted,
     MessageDelta,
+    QuestionRequested,
     SessionExited,
     SessionStarted,
     ThreadStarted,
@@ -33,7 +33,7 @@ from ..adapter import SessionRequest, TurnRequest
 from ..event_queue import EventQueue
 from ..guarded_events import fault_of
 from ..provider_calls import describe_error
-from .turn import InProcessTurn, Run
+from .turn import InProcessTurn, Run, UserReply, UserRequest
 
 __all__ = ["TurnRun"]
 
@@ -46,6 +46,7 @@ _NOT_OF_A_TURN = (
     TurnStarted,
     ApprovalRequested,
     ApprovalResolved,
+    QuestionRequested,
     CheckpointCaptured,
     SessionExited,
 )
@@ -58,7 +59,7 @@ class _AwaitedDecision:
     """The decision on a request that is open."""
 
     answered: anyio.Event = attrs.field(factory=anyio.Event)
-    decision: ApprovalDecision = "cancel"
+    reply: UserReply = attrs.field(factory=lambda: UserReply(decision="cancel"))
 
 
 class TurnRun:
@@ -107,26 +108,32 @@ class TurnRun:
             self._task.leave_behind()
             _logger.error("%s was cancelled and goes on: it is left behind", self._task.name)
 
-    def respond(self, request: ApprovalRequestId, decision: ApprovalDecision, option: ApprovalOptionId | None) -> None:
+    def respond(
+        self,
+        request: ApprovalRequestId,
+        decision: ApprovalDecision,
+        option: ApprovalOptionId | None,
+        answers: JsonObject | None,
+    ) -> None:
         open_request = self._requests.get(request)
         if open_request is None or open_request.answered.is_set():
             raise ProviderProtocolError(f"request {request!r} is not open")
         if option is not None:
             raise AnswerRefused(f"request {request!r} has no option {option!r}: it takes decisions only")
-        open_request.decision = decision
+        open_request.reply = UserReply(decision=decision, answers=answers or {})
         open_request.answered.set()
         self._events.put_nowait(ApprovalResolved(request=request, decision=decision))
         if decision == "cancel":
             self.end_as("cancelled")
 
-    async def _ask(
-        self, kind: ApprovalKind, summary: str, item: ProviderItemId | None, detail: JsonObject
-    ) -> ApprovalDecision:
+    async def _ask(self, make: Callable[[ApprovalRequestId], UserRequest]) -> UserReply:
         self._asked += 1
         name = ApprovalRequestId(f"{self._number}-{self._asked}")
-        named = None if item is None else self._in_session(item)
+        request = make(name)
+        if request.item is not None:
+            request = attrs.evolve(request, item=self._in_session(request.item))
         await self._complete_message()
-        await self._events.put(ApprovalRequested(request=name, kind=kind, summary=summary, item=named, detail=detail))
+        await self._events.put(request)
         open_request = self._requests[name] = _AwaitedDecision()
         try:
             await open_request.answered.wait()
@@ -135,7 +142,7 @@ class TurnRun:
             del self._requests[name]
             if not open_request.answered.is_set():
                 self._events.put_nowait(ApprovalResolved(request=name, decision="cancel"))
-        return open_request.decision
+        return open_request.reply
 
     async def _perform(self) -> None:
         end = TurnCompleted(outcome="completed")
