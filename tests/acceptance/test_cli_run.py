@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import signal
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from tests.support.desk import DEADLINE_SECONDS, Desk, new_desk
+from tests.support.raw_files import files_with
 
 
 @pytest.fixture
@@ -41,6 +48,59 @@ def test_approvals_are_asked_on_the_terminal_until_the_answer_is_one(desk: Desk,
     finished = desk.run("write notes.txt hello", typed=typed)
     assert "[y]es, [a]lways, [n]o, [c]ancel" in finished.stderr
     assert (desk.workspace / "notes.txt").exists() is exists
+
+
+QUESTIONS = "question Which colour?: red; blue\nsecret Your pin\nquestion Your name?"
+
+
+@pytest.mark.spec("E124")
+def test_questions_are_asked_and_each_line_answers_one(desk: Desk) -> None:
+    finished = desk.run("--thread", "t1", QUESTIONS, typed="3\n2\nhunter2xyz\nMe\n")
+    assert "  2) blue" in finished.stderr
+    assert "That answer is none of the options" in finished.stderr
+    assert "blue" in finished.stdout
+    assert "Your pin: 10" in finished.stdout
+    assert "Your name?: Me" in finished.stdout
+    assert "hunter2xyz" not in finished.stdout + finished.stderr
+    assert files_with(desk.directory, "hunter2xyz") == []
+
+
+@pytest.mark.spec("E124")
+@pytest.mark.parametrize(
+    ("typed", "returncode", "said"),
+    [("/decline\n", 0, "Your name?: declined"), ("", 0, "Your name?: declined"), ("/cancel\n", 130, "")],
+)
+def test_questions_are_declined_and_cancelled(desk: Desk, typed: str, returncode: int, said: str) -> None:
+    finished = desk.run("--approve", "always", "question Your name?", typed=typed)
+    assert (finished.returncode, finished.stdout.strip()) == (returncode, said)
+
+
+@pytest.mark.spec("E124")
+def test_a_secret_is_not_echoed_on_a_terminal(desk: Desk) -> None:
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "orchestrion", "run", str(desk.database), "secret Your pin"]
+    process = subprocess.Popen(
+        [*command, "--agent", "rehearsal", "--workspace", str(desk.workspace)],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "XDG_STATE_HOME": str(desk.directory / "state")},
+    )
+    os.close(terminal)
+    with process:
+        shown = b""
+        while b"not shown" not in shown:
+            shown += os.read(controller, 1024)
+        while termios.tcgetattr(controller)[3] & termios.ECHO:
+            continue
+        os.write(controller, b"hunter2xyz\n")
+        with contextlib.suppress(OSError):  # the end of a terminal whose program has ended
+            while more := os.read(controller, 1024):
+                shown += more
+        assert process.wait(DEADLINE_SECONDS) == 0
+    os.close(controller)
+    assert b"Your pin: 10" in shown
+    assert b"hunter2xyz" not in shown
 
 
 def test_failed_turn_exits_with_1_and_prints_the_reason(desk: Desk) -> None:

@@ -52,10 +52,11 @@ class Desk:
 
     @contextmanager
     def process(self, *arguments: str, under: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
-        """A command with the rehearsal agent in the workspace."""
-        command = [*under, sys.executable, "-m", "orchestrion", *arguments]
+        """A command with the rehearsal agent in the workspace, unless its arguments say otherwise."""
+        command, *rest = arguments
+        usual = ["--agent", "rehearsal", "--workspace", str(self.workspace)]
         process = subprocess.Popen(
-            [*command, "--agent", "rehearsal", "--workspace", str(self.workspace)],
+            [*under, sys.executable, "-m", "orchestrion", command, *usual, *rest],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -94,6 +94,7 @@ class Dialogue:
         asked = self._thread.turn(
             prompt,
             on_approval=self._terminal.decide_request,
+            on_question=self._terminal.fill_in_form,
             model=self._model,
         )
         interrupt = self._interrupt = anyio.Event()

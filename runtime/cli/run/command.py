@@ -29,14 +29,33 @@ from ....contracts.errors import CommandRejected, InvalidRequest, NotFound
 from ....contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId, ThreadId
 from ....contracts.new_values import now
 from ....contracts.read_model import Snapshot, ThreadView
-from ....contracts.values import MAX_ATTACHMENT_BYTES, UNSET, Attachment, Label, MessageText, UserMessage
+from ....contracts.values import (
+    MAX_ATTACHMENT_BYTES,
+    UNSET,
+    Answers,
+    ApprovalDecision,
+    Attachment,
+    Label,
+    MessageText,
+    Unset,
+    UserMessage,
+)
 from ...host import open_runtime
 from ...runtime import Runtime
 from ..agent_parameter import AgentChoice, AgentParameter
 from ..parameters import database_argument
 from ..signals import run_until_signal
 from .terminal import Approval, Terminal
-from .turn import ApprovalAsked, ApprovalSettled, FollowedTurn, MessageEnd, NoteShown, TextShown, TurnEnd
+from .turn import (
+    ApprovalAsked,
+    ApprovalSettled,
+    FollowedTurn,
+    MessageEnd,
+    NoteShown,
+    QuestionsAsked,
+    TextShown,
+    TurnEnd,
+)
 
 _STATUS: Final = {"completed": 0, "interrupted": 130, "error": 1}
 
@@ -203,7 +222,7 @@ class _TurnOnTerminal:
                         self._terminal.end_line()
                     case NoteShown(text=text):
                         self._terminal.note(text)
-                    case ApprovalAsked() as asked:
+                    case (ApprovalAsked() | QuestionsAsked()) as asked:
                         questions[asked.request] = anyio.CancelScope()
                         tasks.start_soon(self._answer, runtime, asked, questions[asked.request])
                     case ApprovalSettled(request=request):
@@ -233,20 +252,29 @@ class _TurnOnTerminal:
         except CommandRejected as rejected:  # the turn has ended meanwhile
             self._terminal.note(rejected.reason)
 
-    async def _answer(self, runtime: Runtime, asked: ApprovalAsked, open_question: anyio.CancelScope) -> None:
+    async def _answer(
+        self, runtime: Runtime, asked: ApprovalAsked | QuestionsAsked, open_question: anyio.CancelScope
+    ) -> None:
         with open_question:
-            decision = await self._terminal.decide(asked.question)
+            decision, answers = await self._decide(asked)
             response = ThreadApprovalRespond(
                 command_id=_command_id(),
                 thread_id=self._order.thread_id,
                 request_id=asked.request,
                 decision=decision,
+                answers=answers,
                 created_at=now(),
             )
             try:
                 await runtime.dispatch(response)
             except CommandRejected as rejected:
                 self._terminal.note(rejected.reason)
+
+    async def _decide(self, asked: ApprovalAsked | QuestionsAsked) -> tuple[ApprovalDecision, Answers | Unset]:
+        if isinstance(asked, ApprovalAsked):
+            return await self._terminal.decide(asked.question), UNSET
+        answer = await self._terminal.fill_in(asked.summary, asked.questions)
+        return (answer, UNSET) if isinstance(answer, str) else ("accept", Answers(dict(answer)))
 
 
 async def _find_or_make_thread(runtime: Runtime, order: _RunRequest) -> None:

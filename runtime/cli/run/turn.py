@@ -15,6 +15,8 @@ from ....contracts.events import (
     ThreadTurnStartRequested,
 )
 from ....contracts.ids import ApprovalRequestId, CommandId, EventId, TurnId
+from ....contracts.questions import Question
+from ....domain.approvals import details_of
 
 Outcome: TypeAlias = Literal["completed", "interrupted", "error"]
 
@@ -48,6 +50,15 @@ class ApprovalAsked:
 
 
 @attrs.frozen(kw_only=True)
+class QuestionsAsked:
+    """The agent waits for answers of its user."""
+
+    request: ApprovalRequestId
+    summary: str
+    questions: tuple[Question, ...]
+
+
+@attrs.frozen(kw_only=True)
 class ApprovalSettled:
     """The request was decided and is not open any more."""
 
@@ -62,7 +73,7 @@ class TurnEnd:
     error: str | None
 
 
-TurnUpdate: TypeAlias = TextShown | MessageEnd | NoteShown | ApprovalAsked | ApprovalSettled | TurnEnd
+TurnUpdate: TypeAlias = TextShown | MessageEnd | NoteShown | ApprovalAsked | QuestionsAsked | ApprovalSettled | TurnEnd
 
 
 @attrs.define(kw_only=True)
@@ -122,6 +133,12 @@ class FollowedTurn:
             case "approval.requested":
                 return ApprovalAsked(
                     request=ApprovalRequestId(str(activity.payload["requestId"])), question=activity.summary
+                )
+            case "question.requested":
+                return QuestionsAsked(
+                    request=ApprovalRequestId(str(activity.payload["requestId"])),
+                    summary=activity.summary,
+                    questions=details_of(activity).questions,
                 )
             case "approval.resolved":
                 return ApprovalSettled(request=ApprovalRequestId(str(activity.payload["requestId"])))
