@@ -7,7 +7,9 @@
   transient storage error is tried again with backoff; a commit of unknown outcome is looked up before that. Any other
   failure is traced to its event by halving the batch, and halts this projector alone at its last good position.
 - Between two batches, and when halted, it takes rebuilt rows: rows and position are swapped in one
-  transaction, and it goes on from there, live. A swap that fails leaves it as it was.
+  transaction, and it continues from there, live. A swap that fails leaves it as it was.
+
+One long module: the order of writing, waiting, rebuilding and halting is read in one place.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ from orchestrion.contracts.values import (
     Tone,
 )
 
-from .payloads import changed_file, script
+from .builders import script
+from .payloads import changed_file
 from .projection_scenarios import Batch, Occurrence, persisted
 
 projects = st.sampled_from(["project-1", "project-2"])

@@ -40,7 +40,6 @@ from orchestrion.contracts.values import (
     Label,
     MessageRole,
     OpenedTurn,
-    ProjectScript,
     Session,
     SessionStatus,
 )
@@ -53,12 +52,6 @@ OTHER_THREAD = ThreadId("thread-2")
 def at(second: int) -> Instant:
     """The instant `second` seconds after the first instant of the tests, less than a minute."""
     return Instant(f"2026-01-02T03:04:{second:02}.000Z")
-
-
-def script(name: str) -> ProjectScript:
-    return ProjectScript(
-        id=Label(f"script-{name}"), name=Label(name), command=f"make {name}", icon="test", run_on_worktree_create=False
-    )
 
 
 def changed_file(path: str) -> ChangedFile:

@@ -1,6 +1,8 @@
 """The rows of the eight tables after a log, written from SPEC 7.3 alone: plain rows, event by event.
 
 Slow and simple on purpose. It shares no code with the projections, so an error must be made twice to go unnoticed.
+
+One long module: it follows the tables of SPEC 7.3, in their order.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ event loop and provider, how often, the longest end in seconds, and what was lef
 file), alive (processes, threads, tasks), swallowed (the host did not get its cancellation). It exits 1 if an end took
 longer than the deadline and the grace period, or if anything was left. `tests/acceptance/test_any_stop.py` runs the
 short form. The moments follow from the seed; what a runtime does at them does not.
+
+One long module: the means of stopping, the host and the checks are read together.
 """
 
 from __future__ import annotations

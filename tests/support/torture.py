@@ -3,6 +3,9 @@
 `python -m tests.support.torture --kills 300` runs the long form, asyncio and trio in parallel, and prints a table:
 kills, events, lost, doubled, stuck and broken for each point. It exits 1 if anything is wrong. `tests/crash` runs the
 short form. The choices of a run follow from its seed; the moment at which the kernel ends a process does not.
+
+`tests/support/interleaving` is the other crash engine: it runs one process without agents, repeats and shrinks its
+programs. This one kills real processes with agents at any instant, which does not repeat; so both exist.
 """
 
 from __future__ import annotations

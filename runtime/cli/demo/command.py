@@ -13,14 +13,25 @@ from rich.console import Console
 
 from ....contracts.codec import to_json
 from ....contracts.event_codec import event_json
-from ..output import print_line, print_table, stderr_console, stdout_console, write_bytes, write_json
+from ....contracts.events import (
+    LoggedEvent,
+    PersistedEvent,
+    ProjectCreated,
+    ThreadActivityAppended,
+    ThreadApprovalResponseRequested,
+    ThreadCreated,
+    ThreadMessageSent,
+    ThreadSessionSetEvent,
+    ThreadTurnDiffCompleted,
+)
+from ....contracts.values import Session
+from ..output import excerpt, print_line, print_table, stderr_console, stdout_console, write_bytes, write_json
 from ..parameters import json_option
 from ..signals import run_until_signal
 from ..snapshot_tables import print_snapshot
 from .checks import Check, checks
 from .script import Stage
 from .story import Story, play
-from .timeline import summary_of
 
 
 @click.command()
@@ -84,7 +95,7 @@ def _print(console: Console, story: Story, results: tuple[Check, ...]) -> None:
         console,
         "Timeline",
         ("sequence", "by", "event", "what"),
-        ((event.sequence, event.actor_kind, event.event_type, summary_of(event)) for event in story.timeline),
+        ((event.sequence, event.actor_kind, event.event_type, _summary_of(event)) for event in story.timeline),
     )
     print_snapshot(console, story.snapshot)
     print_line(console, "Diff of turn 1")
@@ -94,7 +105,7 @@ def _print(console: Console, story: Story, results: tuple[Check, ...]) -> None:
         "What recovery did",
         ("sequence", "event", "what"),
         (
-            (event.sequence, event.event_type, summary_of(event))
+            (event.sequence, event.event_type, _summary_of(event))
             for event in story.timeline
             if event.actor_kind == "server"
         ),
@@ -107,3 +118,32 @@ def _print(console: Console, story: Story, results: tuple[Check, ...]) -> None:
     )
     held = sum(check.held for check in results)
     print_line(console, f"{held} of {len(results)} guarantees held")
+
+
+def _summary_of(event: LoggedEvent) -> str:
+    """An event's content on one line; "" where its type is enough."""
+    if not isinstance(event, PersistedEvent):
+        return f"does not decode: {event.fault}"
+    match event.payload:
+        case ProjectCreated(title=title) | ThreadCreated(title=title):
+            return title
+        case ThreadMessageSent(streaming=False, text=""):
+            return "the message is complete"
+        case ThreadMessageSent(role=role, text=text):
+            return f"{role}: {excerpt(text)}"
+        case ThreadSessionSetEvent(session=session):
+            return _session(session)
+        case ThreadActivityAppended(activity=activity):
+            return f"{activity.kind}: {excerpt(activity.summary)}"
+        case ThreadApprovalResponseRequested(decision=decision):
+            return decision
+        case ThreadTurnDiffCompleted(files=files):
+            return ", ".join(f"{file.path} +{file.additions} -{file.deletions}" for file in files) or "no files"
+        case _:
+            return ""
+
+
+def _session(session: Session) -> str:
+    turn = "" if session.active_turn_id is None else ", a turn is active"
+    error = "" if session.last_error is None else f": {excerpt(session.last_error)}"
+    return f"{session.status}{turn}{error}"

@@ -1,4 +1,7 @@
-"""The dispatcher: the answers of callers, the contents of the log at that time, and the isolation of commands."""
+"""The dispatcher: the answers of callers, the contents of the log at that time, and the isolation of commands.
+
+One long module: all of its tests are about one actor, and share its faults.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Projections rebuilt while the runtime serves: rows swap at once, halted projectors continue, and nobody waits."""
+"""Projections rebuilt while the runtime serves: rows swap at once, halted projectors continue, and nobody waits.
+
+One long module: its tests share the gates that hold a rebuild at one moment.
+"""
 
 from __future__ import annotations
 

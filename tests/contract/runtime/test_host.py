@@ -1,4 +1,7 @@
-"""Opening and leaving a runtime: what the host's code sees, and what the file holds afterwards."""
+"""Opening and leaving a runtime: what the host's code sees, and what the file holds afterwards.
+
+One long module: the life of one runtime from opening to leaving.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Steps follow each other; the operations of a step run concurrently. Operations name things (a thread, an old command, a
 position) by a small number that is resolved when they run, so that any part of a program is a program.
+
+`tests/support/torture.py` is the other crash engine, for real processes with agents, killed at any instant.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A crash leaves a copy of the directory at that instant. The host that "died" works on until its operations are over, on
 files that are not looked at again, and none of its later answers counts.
+
+One long module: a life, its operations and its checks are read together.
 """
 
 from __future__ import annotations

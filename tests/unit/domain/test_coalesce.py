@@ -1,4 +1,7 @@
-"""Joining streamed text: how long it is held, what ends the wait, and that nothing is lost."""
+"""Joining streamed text: how long it is held, what ends the wait, and that nothing is lost.
+
+One long module: the examples and the random histories check the same function.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From what an agent reports to internal commands, row by row of the contract."""
+"""From what an agent reports to internal commands, row by row of the contract.
+
+One long module: it has the rows of one table of the contract, in its order.
+"""
 
 from __future__ import annotations
 

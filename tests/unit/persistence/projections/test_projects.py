@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrion.persistence.models import ProjectionProject
-from tests.support.payloads import at, project_created, project_deleted, project_meta_updated, script
+from tests.support.builders import script
+from tests.support.payloads import at, project_created, project_deleted, project_meta_updated
 from tests.support.projection_scenarios import given
 
 SCRIPT_JSON = '{"id":"script-unit","name":"unit","command":"make unit","icon":"test","runOnWorktreeCreate":false}'
