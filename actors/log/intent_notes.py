@@ -24,7 +24,14 @@ class IntentNotes:
         self._mint = mint
 
     async def turn_not_started(
-        self, intent: PersistedEvent, turn_id: TurnId, kind: str, *, reason: FailureReason, error: str
+        self,
+        intent: PersistedEvent,
+        turn_id: TurnId,
+        kind: str,
+        *,
+        reason: FailureReason,
+        error: str,
+        login: tuple[str, ...] = (),
     ) -> None:
         """The turn's agent could not be started or could not take it: why, then the settlement of the request."""
         failed = thread_line(
@@ -32,7 +39,7 @@ class IntentNotes:
             ThreadId(intent.stream_id),
             kind=TURN_FAILED,
             summary=error,
-            payload=failure_payload(turn_id, reason, error),
+            payload=failure_payload(turn_id, reason, error, login),
             now=self._mint.now(),
         )
         await self._sender.send(failed, correlation_id=intent.correlation_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...contracts.errors import ProviderError, ResumeRefused, StoreError
+from ...contracts.errors import ProviderError, ProviderUnavailable, ResumeRefused, StoreError
 from ...contracts.values import FailureReason
 from ...domain.session.inputs import Failure
 
@@ -20,4 +20,9 @@ def reason_of(error: BaseException) -> FailureReason:
 
 def failure_of(error: BaseException) -> Failure:
     """The failure as the session's machine and the thread's history represent it."""
-    return Failure(message=str(error), reason=reason_of(error), is_refused_resume=isinstance(error, ResumeRefused))
+    return Failure(
+        message=str(error),
+        reason=reason_of(error),
+        is_refused_resume=isinstance(error, ResumeRefused),
+        login=error.login if isinstance(error, ProviderUnavailable) else (),
+    )

@@ -75,7 +75,9 @@ class Settling:
         kind, error = "turn.start.failed", failure.message
         if failure.is_refused_resume:
             kind, error = "session.resume.failed", f"{error}; {WAY_TO_START_AFRESH}"
-        await self._notes.turn_not_started(intent, _turn_of(intent), kind, reason=failure.reason, error=error)
+        await self._notes.turn_not_started(
+            intent, _turn_of(intent), kind, reason=failure.reason, error=error, login=failure.login
+        )
 
     async def _stopped(self, intent: PersistedEvent, *, forgets: bool) -> None:
         """The conversation is forgotten before the stop is settled, so that it does not survive a crash in between."""

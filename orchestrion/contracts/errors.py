@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from .ids import CommandId, ThreadId
@@ -218,7 +219,14 @@ class ProviderError(OrchestrionError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The agent could not be started. The message names what to install or configure."""
+    """The agent could not be started. The message names what to install or configure.
+
+    `login` are the commands that log in, one of which is enough, where the reason is `unauthenticated`.
+    """
+
+    def __init__(self, message: str, *, reason: FailureReason | None = None, login: Iterable[str] = ()) -> None:
+        super().__init__(message, reason=reason)
+        self.login = tuple(login)
 
 
 class ProviderProtocolError(ProviderError):

@@ -54,12 +54,16 @@ class TurnView:
 
 @attrs.frozen(kw_only=True)
 class TurnFailure:
-    """Why a turn failed. `turn_id` may be that of a turn that never opened, because its agent could not start."""
+    """Why a turn failed. `turn_id` may be that of a turn that never opened, because its agent could not start.
+
+    `login` are the commands that log in, one of which is enough; present where the agent could not start without.
+    """
 
     turn_id: TurnId
     reason: FailureReason
     message: str
     at: Instant
+    login: tuple[str, ...] | Unset = UNSET
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 from ..contracts.ids import TurnId
 from ..contracts.read_model import TurnFailure
-from ..contracts.values import FailureReason, Instant, JsonObject
+from ..contracts.values import UNSET, FailureReason, Instant, JsonObject, Unset
 
 TURN_FAILED: Final = "turn.failed"
 """The kind of the activity: one for each turn that failed, whether it opened or not."""
@@ -25,9 +25,12 @@ WAY_TO_START_AFRESH: Final = (
 _REASONS: Final[Mapping[object, FailureReason]] = {reason: reason for reason in get_args(FailureReason)}
 
 
-def failure_payload(turn_id: TurnId, reason: FailureReason | None, message: str) -> JsonObject:
-    """The payload of the activity."""
-    return {"turnId": turn_id, "reason": reason or "unknown", "message": message}
+def failure_payload(
+    turn_id: TurnId, reason: FailureReason | None, message: str, login: tuple[str, ...] = ()
+) -> JsonObject:
+    """The payload of the activity. `login` are the commands that log in, where a login is missing."""
+    payload: JsonObject = {"turnId": turn_id, "reason": reason or "unknown", "message": message}
+    return {**payload, "login": list(login)} if login else payload
 
 
 def failure_of(payload: Mapping[str, Any], at: Instant) -> TurnFailure:
@@ -37,4 +40,9 @@ def failure_of(payload: Mapping[str, Any], at: Instant) -> TurnFailure:
         reason=_REASONS.get(payload.get("reason"), "unknown"),
         message=str(payload.get("message", "")),
         at=at,
+        login=_login_of(payload.get("login")),
     )
+
+
+def _login_of(commands: object) -> tuple[str, ...] | Unset:
+    return tuple(str(command) for command in commands) if isinstance(commands, list) and commands else UNSET

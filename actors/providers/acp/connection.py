@@ -47,12 +47,19 @@ _WRITES_REPORTED: Final = "toldOfWrites"
 
 class AcpConnection(StdioConnection):
     def __init__(
-        self, process: AgentProcess, request: SessionRequest, config: SessionConfig, *, deadline_seconds: float
+        self,
+        process: AgentProcess,
+        request: SessionRequest,
+        config: SessionConfig,
+        *,
+        login: str | None,
+        deadline_seconds: float,
     ) -> None:
         super().__init__(process, deadline_seconds=deadline_seconds)
         self._request = request
         self._config = config
         self._mode = config.mode
+        self._login = (login or process.program,)
         self._options: Options = {}
         self._defaults: dict[str, str] = {}
         self._conversation: AcpConversation | None = None
@@ -89,8 +96,11 @@ class AcpConnection(StdioConnection):
     async def open(self, start_deadline_seconds: float) -> None:
         cursor = self._request.resume_cursor
         async with self._reporting_start_failures():
-            self._agent = await initialize(self._peer, deadline_seconds=start_deadline_seconds)
-            check_config(self._config, self._agent, program=self._process.program)
+            program = self._process.program
+            self._agent = await initialize(
+                self._peer, deadline_seconds=start_deadline_seconds, program=program, login=self._login
+            )
+            check_config(self._config, self._agent, program=program)
             params = session_params(self._request.workspace, self._config)
             opened = await open_session(
                 self._peer, self._agent, cursor, params, deadline_seconds=self._deadline_seconds

@@ -13,6 +13,7 @@ Source: https://agentclientprotocol.com/protocol/session-setup
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -26,7 +27,7 @@ from ..jsonrpc.protocol import METHOD_NOT_FOUND
 from ..loose_json import list_of, object_of, text_of
 from ..redaction import readable
 from .options import Options, read_options
-from .session_info import read_logins
+from .session_info import read_login_commands, read_logins
 from .steering import can_steer
 
 __all__ = ["AgentFeatures", "OpenSession", "initialize", "open_session"]
@@ -59,10 +60,15 @@ class AgentFeatures:
     can_steer: bool = False
     login: str = ""
     logins: tuple[SessionChoice, ...] = ()
+    login_commands: tuple[str, ...] = ()
 
 
-async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeatures:
+async def initialize(
+    peer: JsonRpcPeer, *, deadline_seconds: float, program: str = "", login: Sequence[str] = ()
+) -> AgentFeatures:
     """Offer version 1 of the protocol, without files and terminals.
+
+    `login` are the commands that log in where the agent names none that `program` takes.
 
     Raises:
         ProviderUnavailable: the agent requires a login, has reached a limit or lacks its model.
@@ -76,7 +82,7 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
     try:
         reply = object_of(await peer.request("initialize", offer, deadline_seconds=deadline_seconds))
     except RequestRefused as error:
-        raise _provider_error(AgentFeatures(), error) from error
+        raise _provider_error(AgentFeatures(login_commands=tuple(login)), error) from error
     version = reply.get("protocolVersion")
     if version != _PROTOCOL_VERSION:
         raise ProviderProtocolError(
@@ -94,6 +100,7 @@ async def initialize(peer: JsonRpcPeer, *, deadline_seconds: float) -> AgentFeat
         takes_directories=_is_advertised(of_sessions.get("additionalDirectories")),
         login=_describe_logins(reply.get("authMethods")),
         logins=read_logins(reply.get("authMethods")),
+        login_commands=read_login_commands(reply.get("authMethods"), program) or tuple(login),
     )
 
 
@@ -157,7 +164,9 @@ def _provider_error(agent: AgentFeatures, error: RequestRefused) -> ProviderErro
     if error.reason != "unauthenticated":
         return ProviderUnavailable(str(error), reason=error.reason)
     how = f"; {agent.login}" if agent.login else ": log in with the agent's own program"
-    return ProviderUnavailable(f"the agent requires a login: {error.cause}{how}", reason="unauthenticated")
+    return ProviderUnavailable(
+        f"the agent requires a login: {error.cause}{how}", reason="unauthenticated", login=agent.login_commands
+    )
 
 
 def _describe_logins(methods: Any) -> str:

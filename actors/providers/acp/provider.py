@@ -28,8 +28,9 @@ class AcpProvider:
 
     The variables of the host's environment that `inherit_env` names (default: `INHERITED`) pass to the agent; `env`
     overrides them, and None removes a variable. `install` is the command that installs the program, for the error if it
-    is missing. `shared_programs` are the command lines, with `*` and `?`, of daemons that agents share: they are not
-    ended with the agent that started them.
+    is missing; `login` the one that logs in, where the agent names none, by default the program alone.
+    `shared_programs` are the command lines, with `*` and `?`, of daemons that agents share: they are not ended with the
+    agent that started them.
 
     `start_deadline_seconds` bounds the start up to the agent's `initialize` reply, `request_deadline_seconds` every
     later request and every write, `end_grace_seconds` each step of ending the process. The requests that open a session
@@ -56,6 +57,7 @@ class AcpProvider:
         inherit_env: Inherited | None = None,
         shared_programs: Sequence[str] = (),
         install: str | None = None,
+        login: str | None = None,
         mode: str | None = None,
         config: SessionConfig = NO_CONFIG,
         start_deadline_seconds: float = 30.0,
@@ -73,6 +75,7 @@ class AcpProvider:
             end_grace_seconds=end_grace_seconds,
             config=merged(SessionConfig(mode=mode), config),
         )
+        self._login = login
         self._request_deadline_seconds = request_deadline_seconds
         self._first_start = FirstStart()
 
@@ -108,7 +111,7 @@ class AcpProvider:
             workspace=request.workspace,
             launch=launch,
             make_connection=lambda process: AcpConnection(
-                process, request, launch.config, deadline_seconds=self._request_deadline_seconds
+                process, request, launch.config, login=self._login, deadline_seconds=self._request_deadline_seconds
             ),
         )
         async with AsyncExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import attrs
@@ -11,7 +12,7 @@ from ....contracts.values import JsonObject
 from ..loose_json import list_of, object_of, text_of
 from .options import Option, Options
 
-__all__ = ["read_logins", "with_options", "with_update"]
+__all__ = ["read_login_commands", "read_logins", "with_options", "with_update"]
 
 
 def with_update(info: SessionInfoUpdated, update: JsonObject) -> SessionInfoUpdated:
@@ -43,6 +44,15 @@ def read_logins(methods: Any) -> tuple[SessionChoice, ...]:
         )
         for one in map(object_of, list_of(methods))
         if (identity := text_of(one.get("id")))
+    )
+
+
+def read_login_commands(methods: Any, program: str) -> tuple[str, ...]:
+    """The commands that log in on a terminal: `program` with the arguments that an `initialize` reply gives."""
+    return tuple(
+        shlex.join([program, *map(text_of, list_of(one.get("args")))])
+        for one in map(object_of, list_of(methods))
+        if program and one.get("type") == "terminal"
     )
 
 

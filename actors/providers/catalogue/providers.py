@@ -45,6 +45,7 @@ def provider_from_catalogue(
                 command or entry.command,
                 mode=mode,
                 install=entry.install.command,
+                login=entry.login.command,
                 **{**own, "inherit_env": inherit_env or (*INHERITED, *entry.environment)},
             )
         case "codex":

@@ -51,7 +51,7 @@ from ..process.connection import ProcessConnection
 from ..redaction import plain
 from ..session_notices import failed_server
 from .control_requests import ControlRequests
-from .failures import claude_failure
+from .failures import LOGIN, claude_failure
 from .lines import REFUSED, claude_lines
 from .permissions import NOBODY_TO_ASK, NOT_SHOWN, TOO_MANY_OPEN, PendingDecision, has_room, offered_options
 from .prompts import prompt_of, single_message
@@ -130,7 +130,7 @@ class ClaudeConnection(ProcessConnection):
             refusal = self._refusal
             if refusal is not None and refusal.reason == "unauthenticated":
                 message = f"{program} requires a login: {refusal.text}"
-                raise ProviderUnavailable(message, reason=refusal.reason) from error
+                raise ProviderUnavailable(message, reason=refusal.reason, login=[LOGIN]) from error
             if self._resumes and refusal is not None:
                 session = self._conversation.session
                 named = session.branch_of or session.session_id

@@ -12,9 +12,9 @@ from ..failures import ProviderFailure, failure_of, instant_of, reason_of_status
 from ..loose_json import list_of, object_of, text_of
 from ..redaction import plain
 
-__all__ = ["claude_failure", "lifted_at"]
+__all__ = ["LOGIN", "claude_failure", "lifted_at"]
 
-_LOGIN: Final = "claude auth login"
+LOGIN: Final = "claude auth login"
 
 _SENTENCES: Final = {
     "error_during_execution": "the agent failed while it worked",
@@ -46,7 +46,7 @@ def claude_failure(result: JsonObject, *, error: str = "", limit_lifted_at: Inst
         or failure_of(words).reason
     )
     return ProviderFailure(
-        text=with_login(plain(words), reason, _LOGIN),
+        text=with_login(plain(words), reason, LOGIN),
         reason=reason,
         retry_at=limit_lifted_at if reason == "rate_limited" else None,
     )

@@ -136,7 +136,7 @@ def _check_login(error: RequestRefused) -> None:
     """Raises: ProviderUnavailable: the request was refused because a login is missing."""
     if error.reason == "unauthenticated":
         message = with_login(f"Codex requires a login: {plain(error.cause)}", "unauthenticated", LOGIN)
-        raise ProviderUnavailable(message, reason="unauthenticated") from error
+        raise ProviderUnavailable(message, reason="unauthenticated", login=[LOGIN]) from error
 
 
 def _with_model(params: JsonObject, model: str | None) -> JsonObject:

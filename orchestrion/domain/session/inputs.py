@@ -17,6 +17,8 @@ class Failure:
     message: str
     reason: FailureReason = "unknown"
     is_refused_resume: bool = False
+    login: tuple[str, ...] = ()
+    """The commands that log in, where a login is missing."""
 
 
 # Intents, one by one as they are read from the log.

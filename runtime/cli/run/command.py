@@ -233,6 +233,8 @@ class _TurnOnTerminal:
                         self._terminal.end_line()
                         if ended.outcome != "completed":
                             self._terminal.note(f"The turn ended: {ended.error or ended.outcome}")
+                        for command in ended.login:
+                            self._terminal.note(f"Log in with: {command}")
                         return ended.outcome
                     case None:
                         pass

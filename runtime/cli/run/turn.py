@@ -71,6 +71,8 @@ class TurnEnd:
 
     outcome: Outcome
     error: str | None
+    login: tuple[str, ...] = ()
+    """The commands that log in, where a login is missing."""
 
 
 TurnUpdate: TypeAlias = TextShown | MessageEnd | NoteShown | ApprovalAsked | QuestionsAsked | ApprovalSettled | TurnEnd
@@ -84,6 +86,7 @@ class FollowedTurn:
     turn_id: TurnId | None = None
     _intent: EventId | None = None
     _is_open: bool = False
+    _login: tuple[str, ...] = ()
 
     def read_update(self, event: LoggedEvent) -> TurnUpdate | None:
         """What an event of the thread shows of this turn."""
@@ -120,9 +123,11 @@ class FollowedTurn:
 
     def _read_activity(self, event: PersistedEvent, appended: ThreadActivityAppended) -> TurnUpdate | None:
         activity = appended.activity
+        if activity.kind == "turn.failed" and activity.payload.get("turnId") == self.turn_id:
+            self._login = tuple(map(str, activity.payload.get("login", ())))
         if self._intent is not None and event.causation_event_id == self._intent:
             outcome: Outcome = "interrupted" if activity.kind == "turn.cancelled" else "error"
-            return TurnEnd(outcome=outcome, error=activity.summary)
+            return TurnEnd(outcome=outcome, error=activity.summary, login=self._login)
         if activity.kind == "session.notice":
             return NoteShown(text=activity.summary, is_error=False)
         if not self._is_open or activity.turn_id != self.turn_id:

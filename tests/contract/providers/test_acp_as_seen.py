@@ -208,6 +208,7 @@ async def test_expired_login_is_no_lost_conversation(
         async with session(provider, workspace, cursor=CURSOR if file == "load" else None):
             pytest.fail("the session was opened")
     assert caught.value.reason == "unauthenticated"
+    assert caught.value.login
     assert file == "initialize" or "Log in: run `seen login`" in str(caught.value)
 
 
