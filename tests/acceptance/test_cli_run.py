@@ -179,3 +179,14 @@ def test_missing_program_fails_visibly(desk: Desk) -> None:
     assert finished.returncode == 1
     assert "'no-such-agent' was not found: install it" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_variables_of_the_command_line_reach_the_agent(desk: Desk) -> None:
+    assert desk.run("--env", "GREETING=hello there", "exec echo $GREETING > seen.txt").returncode == 0
+    assert (desk.workspace / "seen.txt").read_text() == "hello there\n"
+
+
+def test_sandbox_that_the_agent_lacks_fails_the_turn(desk: Desk) -> None:
+    finished = desk.run("--sandbox", "read-only", "say never")
+    assert finished.returncode == 1
+    assert "has no sandbox that its client could set" in finished.stderr

@@ -16,6 +16,7 @@ import attrs
 import click
 
 from ....actors.providers.adapter import Provider
+from ....actors.providers.session_config import NO_CONFIG, SandboxMode, SessionConfig
 from ....contracts.admission import admit
 from ....contracts.attachments import attachment_of
 from ....contracts.commands import (
@@ -41,9 +42,11 @@ from ....contracts.values import (
     UserMessage,
 )
 from ...host import open_runtime
+from ...options import RuntimeOptions
 from ...runtime import Runtime
 from ..agent_parameter import AgentChoice, AgentParameter
 from ..parameters import database_argument
+from ..session_options import session_config, session_options
 from ..signals import run_until_signal
 from .terminal import Approval, Terminal
 from .turn import (
@@ -69,6 +72,7 @@ class _RunRequest:
     workspace: Path | None
     thread_id: ThreadId
     start: ThreadTurnStart
+    config: SessionConfig = NO_CONFIG
 
 
 @click.command()
@@ -104,6 +108,7 @@ class _RunRequest:
     "--mode",
     help="What the agent may do without asking: a mode of the ACP agent, Claude's permission mode, or Codex's sandbox.",
 )
+@session_options
 @click.option("--model", help="The model for this turn.")
 @click.option("--effort", help="The effort for this turn.")
 @click.pass_context
@@ -118,6 +123,10 @@ def run(
     thread_id: str | None,
     approve: str,
     mode: str | None,
+    mcp: tuple[str, ...],
+    add_dir: tuple[Path, ...],
+    sandbox: SandboxMode | None,
+    env: tuple[str, ...],
     model: str | None,
     effort: str | None,
 ) -> None:
@@ -137,6 +146,7 @@ def run(
         workspace=None if workspace is None else workspace.resolve(),
         thread_id=start.thread_id,
         start=start,
+        config=session_config(mcp, add_dir, sandbox, env),
     )
     logging.getLogger("orchestrion").setLevel(logging.ERROR)  # the terminal shows the thread's history
     terminal = Terminal(cast("Approval", approve))
@@ -201,7 +211,9 @@ class _TurnOnTerminal:
 
     async def play(self) -> int:
         """Run the turn and return the exit status of its outcome."""
-        async with open_runtime(self._order.database, providers=[self._order.agent]) as runtime:
+        config = self._order.config
+        options = RuntimeOptions(choose_provider=None if config.is_empty else lambda _project, _thread: config)
+        async with open_runtime(self._order.database, providers=[self._order.agent], options=options) as runtime:
             await _find_or_make_thread(runtime, self._order)
             self.is_recorded = True
             return _STATUS[await self._follow(runtime)]
@@ -338,7 +350,7 @@ async def _make_thread(runtime: Runtime, order: _RunRequest, snapshot: Snapshot)
             thread_id=order.thread_id,
             project_id=project_id,
             title=Label(order.start.message.text.strip().splitlines()[0][:80]),
-            model=Label("default") if model is UNSET else model,
+            model=model,
             branch=None,
             worktree_path=None,
             created_at=now(),
