@@ -93,10 +93,10 @@ _NAMES = {
     ".contracts.revert_preview": "OthersWork RevertPreview",
     ".contracts.values": (
         "Activity ActorKind AggregateKind Answers ApprovalDecision ApprovalOptionKind ApprovalStatus Attachment "
-        "AttachmentName AttachmentSize ChangedFile CheckpointStatus Count DataUrl Digest EPOCH FailureReason "
-        "FileChangeKind ImageMimeType Instant JsonObject Label MessageAttachment MessageRole MessageText OpenedTurn "
-        "ProjectScript ReceiptStatus ScriptIcon Session SessionRuntimeStatus SessionStatus StoredAttachment Tone "
-        "TurnOrigin TurnStatus UNSET Unset UserMessage instant"
+        "AttachmentName AttachmentSize AttachmentType ChangedFile CheckpointStatus Count DataUrl Digest EPOCH "
+        "FailureReason FileChangeKind Instant JsonObject Label MediaType MessageAttachment MessageRole MessageText "
+        "OpenedTurn ProjectScript ReceiptStatus ScriptIcon Session SessionRuntimeStatus SessionStatus StoredAttachment "
+        "Tone TurnOrigin TurnStatus UNSET Unset UserMessage instant"
     ),
     ".contracts.new_values": "new_command_id new_message_id new_project_id new_thread_id now",
     ".runtime.handles.items": "Approval Ended Notice Plan QuestionForm Resolved Text Thought ToolCall TurnItem Usage",

@@ -226,6 +226,7 @@ from .contracts.values import ApprovalStatus as ApprovalStatus
 from .contracts.values import Attachment as Attachment
 from .contracts.values import AttachmentName as AttachmentName
 from .contracts.values import AttachmentSize as AttachmentSize
+from .contracts.values import AttachmentType as AttachmentType
 from .contracts.values import ChangedFile as ChangedFile
 from .contracts.values import CheckpointStatus as CheckpointStatus
 from .contracts.values import Count as Count
@@ -233,10 +234,10 @@ from .contracts.values import DataUrl as DataUrl
 from .contracts.values import Digest as Digest
 from .contracts.values import FailureReason as FailureReason
 from .contracts.values import FileChangeKind as FileChangeKind
-from .contracts.values import ImageMimeType as ImageMimeType
 from .contracts.values import Instant as Instant
 from .contracts.values import JsonObject as JsonObject
 from .contracts.values import Label as Label
+from .contracts.values import MediaType as MediaType
 from .contracts.values import MessageAttachment as MessageAttachment
 from .contracts.values import MessageRole as MessageRole
 from .contracts.values import MessageText as MessageText

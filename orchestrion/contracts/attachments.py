@@ -22,13 +22,15 @@ from .values import (
     AttachmentName,
     AttachmentSize,
     DataUrl,
-    ImageMimeType,
+    MediaType,
     StoredAttachment,
     UserMessage,
 )
 
 _DATA_URL: Final = re.compile(r"data:(?P<type>[^;,]*)(?:;(?!base64,)[^;,]+)*;base64,")
-_MIME_TYPE: Final = re.compile(r"image/[A-Za-z0-9!#$&^_.+-]+")
+_MIME_TYPE: Final = re.compile(r"(?:[a-z0-9!#$&^_.+-]{1,127})/(?:[a-z0-9!#$&^_.+-]{1,127})")
+_IMAGE: Final = "image/"
+_PDF: Final = b"%PDF-"
 _ALIASES: Final = {"image/jpg": "image/jpeg"}
 
 
@@ -41,20 +43,20 @@ class AttachmentInvalid(ValueError):
 
 
 def attachment_of(content: bytes, *, name: str, mime_type: str | None = None) -> Attachment:
-    """An attachment with this content, ready for a `UserMessage`. The type is that of the content, if it is not given.
+    """An attachment with this content, ready for a `UserMessage`: an image, or else a file.
+
+    Without `mime_type`, the content decides: PNG, JPEG, GIF, WebP, PDF, text in UTF-8, else `application/octet-stream`.
 
     Raises:
-        InvalidRequest: the content is empty or over 10 MiB, or its type is not given and not a known one.
+        InvalidRequest: the content is empty or over 10 MiB.
     """
     if not 0 < len(content) <= MAX_ATTACHMENT_BYTES:
         raise InvalidRequest("content", f"expected 1 to {MAX_ATTACHMENT_BYTES} bytes, found {len(content)}")
-    media_type = mime_type or image_type(content)
-    if media_type is None:
-        raise InvalidRequest("mimeType", f"the type of {name!r} cannot be told from its content: give the media type")
+    media_type = mime_type or image_type(content) or _file_type(content)
     return Attachment(
-        type="image",
+        type="image" if media_type.startswith(_IMAGE) else "file",
         name=AttachmentName(name),
-        mime_type=ImageMimeType(media_type),
+        mime_type=MediaType(media_type),
         size_bytes=AttachmentSize(len(content)),
         data_url=inline_content(media_type, content),
     )
@@ -98,7 +100,7 @@ def _content_of(attachment: Attachment) -> bytes:
     """The bytes of an attachment.
 
     The data URL is base64 with padding and names the attachment's type; its bytes are `sizeBytes` many, at least one;
-    and where they begin as a PNG, JPEG, GIF or WebP file does, or the type is one of these, both are the same.
+    and where an image begins as a PNG, JPEG, GIF or WebP file does, or its type is one of these, both are the same.
 
     Raises:
         AttachmentInvalid: they are not.
@@ -106,6 +108,8 @@ def _content_of(attachment: Attachment) -> bytes:
     stated = attachment.mime_type.lower()
     if _MIME_TYPE.fullmatch(stated) is None:
         raise AttachmentInvalid("mimeType", f"{attachment.mime_type[:80]!r} is no media type")
+    if stated.startswith(_IMAGE) != (attachment.type == "image"):
+        raise AttachmentInvalid("type", f"is {attachment.type!r}, mimeType is {attachment.mime_type!r}")
     opening = _DATA_URL.match(attachment.data_url)
     if opening is None:
         raise AttachmentInvalid("dataUrl", "expected data:<type>;base64,<data>")
@@ -122,7 +126,7 @@ def _content_of(attachment: Attachment) -> bytes:
     if len(content) != attachment.size_bytes:
         raise AttachmentInvalid("sizeBytes", f"is {attachment.size_bytes}, the data has {len(content)} bytes")
     found, expected = image_type(content), _ALIASES.get(stated, stated)
-    if found != expected and (found is not None or expected in _SIGNED):
+    if attachment.type == "image" and found != expected and (found is not None or expected in _SIGNED):
         raise AttachmentInvalid(
             "dataUrl", f"mimeType is {attachment.mime_type!r}, the data is {found or 'something else'}"
         )
@@ -130,6 +134,16 @@ def _content_of(attachment: Attachment) -> bytes:
 
 
 _SIGNED: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+
+def _file_type(content: bytes) -> str:
+    if content.startswith(_PDF):
+        return "application/pdf"
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return "application/octet-stream"
+    return "application/octet-stream" if "\0" in text else "text/plain"
 
 
 def image_type(content: bytes) -> str | None:

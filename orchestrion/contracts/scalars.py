@@ -26,10 +26,10 @@ from .values import (
     Count,
     DataUrl,
     Digest,
-    ImageMimeType,
     Instant,
     JsonObject,
     Label,
+    MediaType,
     MessageText,
     normalised_instant,
 )
@@ -52,7 +52,7 @@ def register_scalars(converter: Converter) -> None:
     register(Label, lambda data, _: _sized_text(data, 1, None))
     register(MessageText, lambda data, _: _sized_text(data, 0, MAX_MESSAGE_TEXT))
     register(AttachmentName, lambda data, _: _sized_text(data, 1, MAX_ATTACHMENT_NAME))
-    register(ImageMimeType, lambda data, _: _prefixed(data, "image/"))
+    register(MediaType, _media_type)
     register(DataUrl, lambda data, _: _prefixed(data, "data:"))
     register(Digest, _digest)
     register(AttachmentSize, lambda data, _: _whole(data, MAX_ATTACHMENT_BYTES))
@@ -106,6 +106,14 @@ def _prefixed(data: Any, prefix: str) -> str:
     text = _text(data)
     if not text.startswith(prefix) or text == prefix:
         raise ValueError(f"expected {prefix}…, found {text[:40]!r}")
+    return text
+
+
+def _media_type(data: Any, _: Any = None) -> str:
+    text = _text(data)
+    kind, slash, subtype = text.partition("/")
+    if not (kind and slash and subtype):
+        raise ValueError(f"expected a media type such as image/png, found {text[:40]!r}")
     return text
 
 

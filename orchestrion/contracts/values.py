@@ -40,8 +40,8 @@ MessageText = NewType("MessageText", str)
 AttachmentName = NewType("AttachmentName", str)
 """A file name of 1 to 255 characters."""
 
-ImageMimeType = NewType("ImageMimeType", str)
-"""`image/` and a subtype."""
+MediaType = NewType("MediaType", str)
+"""A type and a subtype with a slash between: `image/png`."""
 
 DataUrl = NewType("DataUrl", str)
 """A `data:` URL with the attachment's bytes."""
@@ -97,6 +97,7 @@ CheckpointStatus: TypeAlias = Literal["ready", "missing", "error"]
 ApprovalStatus: TypeAlias = Literal["pending", "resolved"]
 ApprovalDecision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
 TurnOrigin: TypeAlias = Literal["user", "agent"]
+AttachmentType: TypeAlias = Literal["image", "file"]
 ScriptIcon: TypeAlias = Literal["play", "test", "lint", "configure", "build", "debug"]
 ApprovalOptionKind: TypeAlias = Literal["allow_once", "allow_always", "reject_once", "reject_always", "other"]
 FailureReason: TypeAlias = Literal[
@@ -130,11 +131,11 @@ class ProjectScript:
 
 @attrs.frozen(kw_only=True)
 class Attachment:
-    """An image that goes with a message, with its bytes."""
+    """An image or another file that goes with a message, with its bytes."""
 
-    type: Literal["image"]
+    type: AttachmentType
     name: AttachmentName
-    mime_type: ImageMimeType
+    mime_type: MediaType
     size_bytes: AttachmentSize
     data_url: DataUrl
 
@@ -143,9 +144,9 @@ class Attachment:
 class StoredAttachment:
     """An attachment of a message as events have it: its bytes are stored beside the database."""
 
-    type: Literal["image"]
+    type: AttachmentType
     name: AttachmentName
-    mime_type: ImageMimeType
+    mime_type: MediaType
     size_bytes: AttachmentSize
     digest: Digest
 

@@ -30,7 +30,7 @@ def message_attachments_activity(
 ) -> Activity:
     """The activity that names the attachments of a user's message. It goes with the turn that the message starts."""
     key = turn_id or hashlib.blake2b(message_id.encode("utf-8", "replace"), digest_size=_DIGEST_BYTES).hexdigest()
-    names = ", ".join(one.name for one in attachments)
+    names = ", ".join(f"{one.name} ({one.size_bytes} bytes)" for one in attachments)
     return Activity(
         id=ActivityId(runtime_id("attachments", key)),
         tone="info",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.builders import PIXEL
 from tests.support.command_line import done
 from tests.support.desk import DEADLINE_SECONDS, Desk, new_desk
 
@@ -48,6 +50,15 @@ def test_diff_and_revert_work_between_turns(desk: Desk) -> None:
     assert not (desk.workspace / "a.txt").exists()
 
 
+@pytest.mark.spec("E87")
+def test_attached_file_goes_with_the_next_prompt_alone(desk: Desk) -> None:
+    picture = desk.workspace / "a.png"
+    picture.write_bytes(base64.b64decode(PIXEL))
+    printed, notes = chat(desk, f"/attach {picture}", "see", "see")
+    assert "a.png (image/png, 70 B) goes with the next prompt" in notes
+    assert printed.splitlines() == ["images: 1: image/png of 70 bytes", "images: 0"]
+
+
 @pytest.mark.parametrize(
     ("line", "answer"),
     [
@@ -57,6 +68,7 @@ def test_diff_and_revert_work_between_turns(desk: Desk) -> None:
         ("/revert", "/revert needs the number of a turn"),
         ("/thread unknown", "thread 'unknown' does not exist"),
         ("/model small", "The model is small"),
+        ("/attach nowhere.png", "nowhere.png is no regular file"),
     ],
 )
 def test_command_without_a_turn_is_answered(desk: Desk, line: str, answer: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import pty
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builders import PIXEL
 from tests.support.desk import DEADLINE_SECONDS, Desk, new_desk
 from tests.support.raw_files import files_with
 
@@ -34,6 +36,24 @@ def test_thread_goes_on_in_the_conversation_it_was_in(desk: Desk) -> None:
     finished = desk.run("--thread", "t1", "recall")
     assert "I remember 1 turn" in finished.stdout
     assert len(desk.thread("t1")["turns"]) == 2
+
+
+@pytest.mark.spec("E87")
+def test_attached_files_reach_the_agent_and_are_shown(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(base64.b64decode(PIXEL))
+    (tmp_path / "empty.txt").touch()
+    finished = desk.run("--attach", str(tmp_path / "a.png"), "--attach", str(tmp_path / "a.png"), "see")
+    assert (finished.returncode, finished.stdout) == (0, "images: 2: image/png of 70 bytes, image/png of 70 bytes\n")
+    refused = desk.run("--attach", str(tmp_path / "empty.txt"), "see")
+    assert refused.returncode == 2
+    assert "empty.txt is empty" in refused.stderr
+
+
+@pytest.mark.spec("E89")
+def test_image_of_the_agent_is_a_line_with_its_name_and_size(desk: Desk) -> None:
+    (desk.workspace / "a.png").write_bytes(base64.b64decode(PIXEL))
+    finished = desk.run("draw a.png")
+    assert "image.png (70 bytes)" in finished.stderr.splitlines()
 
 
 @pytest.mark.parametrize(("approve", "exists"), [("always", True), ("never", False)])

@@ -59,10 +59,10 @@ from orchestrion.contracts.values import (
     CheckpointStatus,
     Count,
     DataUrl,
-    ImageMimeType,
     Instant,
     JsonObject,
     Label,
+    MediaType,
     MessageRole,
     MessageText,
     ProjectScript,
@@ -112,7 +112,7 @@ def image(name: str = "shot.png", *, size_bytes: int = 70) -> Attachment:
     return Attachment(
         type="image",
         name=AttachmentName(name),
-        mime_type=ImageMimeType("image/png"),
+        mime_type=MediaType("image/png"),
         size_bytes=AttachmentSize(size_bytes),
         data_url=DataUrl(f"data:image/png;base64,{PIXEL}"),
     )

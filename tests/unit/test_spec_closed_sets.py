@@ -32,6 +32,7 @@ NAMED: Final[dict[str, Any]] = {
     "decision": values.ApprovalDecision,
     "script icon": values.ScriptIcon,
     "file change": values.FileChangeKind,
+    "attachment type": values.AttachmentType,
     "turn origin": values.TurnOrigin,
     "option kind": values.ApprovalOptionKind,
     "failure reason": values.FailureReason,

@@ -127,7 +127,7 @@ class AcpConnection(StdioConnection):
 
     async def start_turn(self, turn: TurnRequest) -> None:
         conversation = self._opened()
-        prompt = prompt_of(turn, takes_images=self._agent.takes_images)
+        prompt = prompt_of(turn, takes_images=self._agent.takes_images, takes_resources=self._agent.takes_resources)
         model = self._options.get("model")
         begun = conversation.begin_turn(model=turn.model or (None if model is None else model.current))
         for event in self._become(begun).events:
@@ -145,7 +145,7 @@ class AcpConnection(StdioConnection):
             raise
 
     async def steer(self, request: SteerRequest) -> None:
-        prompt = prompt_of(request, takes_images=self._agent.takes_images)
+        prompt = prompt_of(request, takes_images=self._agent.takes_images, takes_resources=self._agent.takes_resources)
         session_id = self._opened().session_id
         await steering.steer(self._peer, session_id, prompt, deadline_seconds=self._deadline_seconds)
 

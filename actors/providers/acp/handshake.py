@@ -55,6 +55,7 @@ class AgentFeatures:
     can_resume: bool = False
     can_list: bool = False
     takes_images: bool = False
+    takes_resources: bool = False
     takes_http_servers: bool = False
     takes_directories: bool = False
     can_steer: bool = False
@@ -96,6 +97,7 @@ async def initialize(
         can_list=_is_advertised(of_sessions.get("list")),
         can_steer=can_steer(reply),
         takes_images=_is_advertised(object_of(capabilities.get("promptCapabilities")).get("image")),
+        takes_resources=_is_advertised(object_of(capabilities.get("promptCapabilities")).get("embeddedContext")),
         takes_http_servers=_is_advertised(object_of(capabilities.get("mcpCapabilities")).get("http")),
         takes_directories=_is_advertised(of_sessions.get("additionalDirectories")),
         login=_describe_logins(reply.get("authMethods")),

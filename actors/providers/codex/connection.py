@@ -26,6 +26,7 @@ from ..loose_json import text_of
 from ..process.agent_process import AgentProcess
 from .handshake import OpenThread, initialize, open_thread, read_default_effort
 from .history import FoundTurn, find_first_turn, revert_before
+from .inputs import input_of
 from .protocol import CodexConversation
 from .session_info import first_info, with_lists
 from .starting_servers import StartingServers
@@ -255,5 +256,5 @@ class CodexConnection(StdioConnection):
 
 
 def _input(request: TurnRequest | SteerRequest) -> list[JsonObject]:
-    images: list[JsonObject] = [{"type": "image", "url": image.data_url} for image in request.attachments]
+    images = [input_of(attachment) for attachment in request.attachments]
     return [{"type": "text", "text": request.text}, *images]

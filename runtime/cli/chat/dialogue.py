@@ -10,14 +10,19 @@ from typing import Final
 import anyio
 
 from ....contracts.errors import OrchestrionError
+from ....contracts.values import Attachment
+from ....persistence.threads import in_thread
 from ...handles import ThreadHandle, TurnHandle
 from ...runtime import Runtime
+from ..attached_files import read_attached_file
+from ..output import shown_size
 from ..run.terminal import Terminal
 from ..threads import state_of
 from .turn_printer import print_item
 
 _HELP: Final = """/diff      what the last turn changed
 /revert N  take files and conversation back to the end of turn N; 0 is before the first
+/attach F  send the file F with the next prompt
 /model M   use this model from now on
 /threads   the threads of this database
 /thread ID continue another thread
@@ -35,12 +40,14 @@ class Dialogue:
         self._model = model
         self._thread: ThreadHandle | None = None
         self._last_turn: TurnHandle | None = None
+        self._attachments: list[Attachment] = []
         self._interrupt: anyio.Event | None = None
         self._is_over = False
         self._commands: dict[str, Callable[[Runtime, str], Awaitable[None]]] = {
             "/help": self._show_help,
             "/diff": self._show_diff,
             "/revert": self._revert,
+            "/attach": self._attach,
             "/model": self._set_model,
             "/threads": self._list_threads,
             "/thread": self._continue_thread,
@@ -95,8 +102,10 @@ class Dialogue:
             prompt,
             on_approval=self._terminal.decide_request,
             on_question=self._terminal.fill_in_form,
+            attachments=tuple(self._attachments),
             model=self._model,
         )
+        self._attachments.clear()
         interrupt = self._interrupt = anyio.Event()
         try:
             async with asked as turn, anyio.create_task_group() as tasks:
@@ -137,6 +146,12 @@ class Dialogue:
             return
         await self._thread.revert(count)
         self._terminal.note(f"Going back to the end of turn {count}")
+
+    async def _attach(self, runtime: Runtime, argument: str) -> None:
+        attachment = await in_thread(read_attached_file, Path(argument))
+        self._attachments.append(attachment)
+        size = shown_size(attachment.size_bytes)
+        self._terminal.note(f"{attachment.name} ({attachment.mime_type}, {size}) goes with the next prompt")
 
     async def _set_model(self, runtime: Runtime, argument: str) -> None:
         self._model = argument or None

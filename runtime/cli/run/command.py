@@ -18,7 +18,6 @@ import click
 from ....actors.providers.adapter import Provider
 from ....actors.providers.session_config import NO_CONFIG, SandboxMode, SessionConfig
 from ....contracts.admission import admit
-from ....contracts.attachments import attachment_of
 from ....contracts.commands import (
     ProjectCreate,
     ThreadApprovalRespond,
@@ -31,7 +30,6 @@ from ....contracts.ids import ApprovalRequestId, CommandId, MessageId, ProjectId
 from ....contracts.new_values import now
 from ....contracts.read_model import Snapshot, ThreadView
 from ....contracts.values import (
-    MAX_ATTACHMENT_BYTES,
     UNSET,
     Answers,
     ApprovalDecision,
@@ -45,6 +43,7 @@ from ...host import open_runtime
 from ...options import RuntimeOptions
 from ...runtime import Runtime
 from ..agent_parameter import AgentChoice, AgentParameter
+from ..attached_files import read_attached_file
 from ..parameters import database_argument
 from ..session_options import session_config, session_options
 from ..signals import run_until_signal
@@ -95,7 +94,7 @@ class _RunRequest:
     metavar="FILE",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Send this image with the prompt. May be given 8 times.",
+    help="Send this file with the prompt: an image, text, or what the agent accepts. May be given 8 times.",
 )
 @click.option("--thread", "thread_id", metavar="ID", help="Continue this thread, or create it with this id.")
 @click.option(
@@ -163,13 +162,12 @@ def _attachment(path: Path) -> Attachment:
     """A file to send with the prompt.
 
     Raises:
-        BadParameter: it is no image of a known type, empty or too large.
+        BadParameter: it is empty or too large.
     """
     try:
-        with path.open("rb") as file:
-            return attachment_of(file.read(MAX_ATTACHMENT_BYTES + 1), name=path.name)
+        return read_attached_file(path)
     except InvalidRequest as error:
-        raise click.BadParameter(f"{path}: {error.fault}", param_hint="--attach") from None
+        raise click.BadParameter(error.fault, param_hint="--attach") from None
 
 
 def _turn_start(

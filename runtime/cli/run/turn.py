@@ -147,7 +147,7 @@ class FollowedTurn:
                 )
             case "approval.resolved":
                 return ApprovalSettled(request=ApprovalRequestId(str(activity.payload["requestId"])))
-            case "tool.started" | "plan.updated":
+            case "tool.started" | "plan.updated" | "message.attachments" | "attachment.stored":
                 return NoteShown(text=activity.summary, is_error=False)
             case _:
                 return NoteShown(text=activity.summary, is_error=True) if activity.tone == "error" else None

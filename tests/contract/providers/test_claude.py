@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from orchestrion.actors.providers.adapter import SessionRequest, TurnRequest
 from orchestrion.actors.providers.claude.provider import ClaudeProvider
+from orchestrion.contracts.attachments import attachment_of
 from orchestrion.contracts.errors import ProviderProtocolError, ProviderUnavailable, ResumeRefused
 from orchestrion.contracts.ids import ApprovalOptionId, ProviderSessionId, ThreadId
 from orchestrion.contracts.provider_events import (
@@ -35,7 +37,7 @@ from orchestrion.contracts.values import (
     AttachmentName,
     AttachmentSize,
     DataUrl,
-    ImageMimeType,
+    MediaType,
 )
 from orchestrion.testing.conformance.reading import ReadSession, all_have_ended, session
 from tests.support.claude_case import ClaudeCase, bundled_claude, claude_case
@@ -243,7 +245,7 @@ async def test_an_image_reaches_the_model(claude: ClaudeCase, workspace: Path) -
     image = Attachment(
         type="image",
         name=AttachmentName("a.png"),
-        mime_type=ImageMimeType("image/png"),
+        mime_type=MediaType("image/png"),
         size_bytes=AttachmentSize(70),
         data_url=DataUrl(f"data:image/png;base64,{pixel}"),
     )
@@ -253,6 +255,18 @@ async def test_an_image_reaches_the_model(claude: ClaudeCase, workspace: Path) -
         assert (await read.until(TurnCompleted)).outcome == "completed"
         (body,) = requests_for(claude, prompt)
         assert pixel in str([message for message in body["messages"] if message["role"] == "user"])
+
+
+async def test_files_reach_the_model(claude: ClaudeCase, workspace: Path) -> None:
+    files = (attachment_of(b"a heron", name="notes.txt"), attachment_of(b"%PDF-1.7 a paper", name="paper.pdf"))
+    async with session(claude.provider, workspace) as read:
+        prompt = claude.say("nice")
+        await read.connection.start_turn(TurnRequest(text=prompt, attachments=files))
+        assert (await read.until(TurnCompleted)).outcome == "completed"
+        (body,) = requests_for(claude, prompt)
+        sent = str([message for message in body["messages"] if message["role"] == "user"])
+        assert '<file name="notes.txt">' in sent
+        assert base64.b64encode(b"%PDF-1.7 a paper").decode() in sent
 
 
 async def test_the_model_is_given_the_history_after_a_resume(claude: ClaudeCase, workspace: Path) -> None:

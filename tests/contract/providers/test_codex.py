@@ -31,7 +31,7 @@ from orchestrion.contracts.values import (
     AttachmentName,
     AttachmentSize,
     DataUrl,
-    ImageMimeType,
+    MediaType,
 )
 from orchestrion.testing.conformance.reading import session
 from tests.support.codex_case import CodexCase, codex_case
@@ -177,7 +177,7 @@ async def test_an_image_reaches_the_model(codex: CodexCase, workspace: Path) -> 
     image = Attachment(
         type="image",
         name=AttachmentName("a.png"),
-        mime_type=ImageMimeType("image/png"),
+        mime_type=MediaType("image/png"),
         size_bytes=AttachmentSize(70),
         data_url=DataUrl(PIXEL),
     )

@@ -35,9 +35,9 @@ from orchestrion.contracts.values import (
     AttachmentName,
     AttachmentSize,
     DataUrl,
-    ImageMimeType,
     Instant,
     Label,
+    MediaType,
     MessageText,
     UserMessage,
 )
@@ -295,7 +295,7 @@ def test_a_refusal_names_the_command_where_it_can() -> None:
         ("thread.turn.diff.complete", "files[0].kind", ["added", "modified", "deleted", "renamed"]),
         ("project.meta.update", "scripts[0].icon", ["play", "test", "lint", "configure", "build", "debug"]),
         ("thread.turn.start", "message.role", ["user"]),
-        ("thread.turn.start", "message.attachments[0].type", ["image"]),
+        ("thread.turn.start", "message.attachments[0].type", ["image", "file"]),
     ],
 )
 def test_an_enum_takes_its_values_and_no_other(kind: str, path: str, accepted: list[str]) -> None:
@@ -359,7 +359,7 @@ def test_a_message_has_at_most_8_attachments() -> None:
     ("name", "accepted", "wrong"),
     [
         ("name", ["n" * 255], ["", "n" * 256]),
-        ("mimeType", ["image/png", "image/svg+xml"], ["image/", "text/plain", "png", ""]),
+        ("mimeType", ["image/png", "image/svg+xml", "text/plain"], ["image/", "/png", "png", ""]),
         ("sizeBytes", [0, MAX_ATTACHMENT_BYTES], [-1, 10 * 1024 * 1024 + 1, "3"]),
         ("dataUrl", ["data:,x"], ["", "data:", "https://example.org/x.png"]),
     ],
@@ -393,7 +393,7 @@ def _raw(characters: int) -> Attachment:
     return Attachment(
         type="image",
         name=AttachmentName("raw"),
-        mime_type=ImageMimeType("image/x-raw"),
+        mime_type=MediaType("image/x-raw"),
         size_bytes=AttachmentSize(characters // 4 * 3),
         data_url=DataUrl("data:image/x-raw;base64," + "A" * characters),
     )

@@ -53,10 +53,13 @@ def _refused(command: Command) -> InvalidCommand:
         ("image/gif", f"data:image/gif;base64,{GIF}", 12),
         ("image/webp", f"data:image/webp;base64,{WEBP}", 12),
         ("image/svg+xml", "data:image/svg+xml;base64,PHN2Zy8+", 6),
+        ("text/plain", "data:text/plain;base64,aGVyb24=", 5),
+        ("application/pdf", f"data:application/pdf;base64,{PIXEL}", 70),
     ],
 )
 def test_attachment_that_matches_its_fields_is_accepted(mime: str, data: str, size: int) -> None:
-    admit(_with(mime_type=mime, data_url=data, size_bytes=size), "client")
+    kind = "image" if mime.startswith("image/") else "file"
+    admit(_with(type=kind, mime_type=mime, data_url=data, size_bytes=size), "client")
 
 
 @pytest.mark.lesson("L49")
@@ -77,6 +80,8 @@ def test_attachment_that_matches_its_fields_is_accepted(mime: str, data: str, si
         ("dataUrl", {"data_url": f"data:image/png;base64,{PIXEL[:-2]}%3D%3D"}),
         ("dataUrl", {"data_url": "data:image/png;base64,not base64!", "size_bytes": 10}),
         ("mimeType", {"mime_type": "image/png\r\nx: y"}),
+        ("type", {"type": "file"}),
+        ("type", {"mime_type": "text/plain", "data_url": "data:text/plain;base64,aGVyb24=", "size_bytes": 5}),
         ("name", {"name": "a\x00.png"}),
     ],
 )

@@ -15,7 +15,7 @@ from orchestrion.contracts.values import (
     AttachmentName,
     AttachmentSize,
     Digest,
-    ImageMimeType,
+    MediaType,
     StoredAttachment,
 )
 from orchestrion.domain.attachments import attachments_by_message, attachments_in, message_attachments_activity
@@ -30,7 +30,7 @@ def stored(name: str = "a.png") -> StoredAttachment:
     return StoredAttachment(
         type="image",
         name=AttachmentName(name),
-        mime_type=ImageMimeType("image/png"),
+        mime_type=MediaType("image/png"),
         size_bytes=AttachmentSize(7),
         digest=DIGEST,
     )
@@ -46,7 +46,7 @@ def test_activity_of_a_message_is_read_back() -> None:
         MessageId("m1"), (stored(), stored("b.png")), turn_id=TurnId("turn-1"), now=at(1)
     )
     assert (activity.id, activity.kind) == ("~attachments/turn-1", "message.attachments")
-    assert activity.summary == "Attached: a.png, b.png"
+    assert activity.summary == "Attached: a.png (7 bytes), b.png (7 bytes)"
     found = attachments_in(json_of(activity.kind, activity.payload))
     assert found[0] == VIEW
     assert attachments_by_message([activity]) == {"m1": found}
