@@ -34,6 +34,7 @@ from .plain_values import (
     to_request_id,
     to_thread_id,
     to_turn_id,
+    to_turn_ids,
 )
 from .values import (
     UNSET,
@@ -135,10 +136,10 @@ class ThreadTurnSteer:
     """Sends a message into the running turn if its agent can take it; else it starts the next turn."""
 
     type: ClassVar[str] = "thread.turn.steer"
-    command_id: CommandId
-    thread_id: ThreadId
-    message: UserMessage
-    created_at: Instant
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    message: UserMessage = attrs.field(converter=to_message)
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)
@@ -146,10 +147,10 @@ class ThreadQueueUpdate:
     """Orders the waiting turns: those named first, then the others in the order that they have."""
 
     type: ClassVar[str] = "thread.queue.update"
-    command_id: CommandId
-    thread_id: ThreadId
-    turn_ids: tuple[TurnId, ...]
-    created_at: Instant
+    command_id: CommandId = attrs.field(converter=to_command_id, factory=new_command_id)
+    thread_id: ThreadId = attrs.field(converter=to_thread_id)
+    turn_ids: tuple[TurnId, ...] = attrs.field(converter=to_turn_ids)
+    created_at: Instant = attrs.field(converter=to_instant, factory=now)
 
 
 @attrs.frozen(kw_only=True)

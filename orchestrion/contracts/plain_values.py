@@ -6,7 +6,7 @@ error names the field; so a value of any other type is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from os import PathLike, fspath
 from typing import Any
@@ -35,6 +35,10 @@ def to_request_id(value: str | UUID) -> ApprovalRequestId:
 
 def to_turn_id(value: str | UUID | Unset) -> TurnId | Unset:
     return TurnId(_text(value))
+
+
+def to_turn_ids(value: Iterable[str | UUID]) -> tuple[TurnId, ...]:
+    return tuple(TurnId(_text(one)) for one in value)
 
 
 def to_option_id(value: str | Unset) -> ApprovalOptionId | Unset:

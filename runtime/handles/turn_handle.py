@@ -16,13 +16,13 @@ from anyio.abc import TaskGroup
 
 from ...actors.checkpoints.git import find_git
 from ...actors.log.subscriptions import Subscription
-from ...contracts.commands import ThreadApprovalRespond, ThreadTurnInterrupt
+from ...contracts.commands import ThreadApprovalRespond, ThreadTurnInterrupt, ThreadTurnSteer
 from ...contracts.errors import CommandRejected, RuntimeStopped
 from ...contracts.ids import ApprovalRequestId, ThreadId, TurnId
 from ...contracts.new_values import new_command_id, now
 from ...contracts.provider_events import ApprovalOption
 from ...contracts.read_model import ThreadView
-from ...contracts.values import UNSET, ApprovalDecision, ApprovalOptionKind
+from ...contracts.values import UNSET, ApprovalDecision, ApprovalOptionKind, UserMessage
 from .items import Approval, Ended, QuestionForm, Resolved, Text, TurnItem
 from .runtime_calls import RuntimeCalls
 from .turn_reader import TurnReader
@@ -120,6 +120,15 @@ class TurnHandle:
         except CommandRejected:
             if self._ended is None and not await self._is_over():
                 raise
+
+    async def steer(self, message: str | UserMessage) -> None:
+        """Send a message into the running turn. An agent that cannot take it then, or has ended the turn, gets it as
+        the next turn, before those that wait.
+
+        Raises:
+            CommandRejected: the thread was deleted.
+        """
+        await self._calls.dispatch(ThreadTurnSteer(thread_id=self.thread_id, message=message))
 
     async def respond(self, request_id: ApprovalRequestId, answer: ApprovalAnswer) -> None:
         """Answer one of the agent's requests.
