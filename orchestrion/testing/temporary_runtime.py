@@ -9,15 +9,17 @@ from tempfile import TemporaryDirectory
 
 import attrs
 
+from ..actors.providers.acp.rehearsal import RehearsalProvider
 from ..actors.providers.adapter import Provider
 from ..contracts.new_values import minting_from
 from ..runtime.host import open_runtime
 from ..runtime.options import RuntimeOptions
 from ..runtime.runtime import Runtime
 from .counting_mint import CountingMint
-from .rehearsal import rehearsal_provider
 
 __all__ = ["TemporaryRuntime", "temporary_runtime"]
+
+_END_GRACE_SECONDS = 0.2
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +64,11 @@ async def temporary_runtime(
         raise ValueError(f"{database} was opened before: pass clock=, the clock of that runtime")
     clock = clock or CountingMint()
     workspace.mkdir(exist_ok=True)
-    agents = [rehearsal_provider(directory / "agent")] if providers is None else providers
+    agents = (
+        [RehearsalProvider(state=directory / "agent", end_grace_seconds=_END_GRACE_SECONDS)]
+        if providers is None
+        else providers
+    )
     opened = attrs.evolve(options or RuntimeOptions(), mint=clock)
     with minting_from(clock):
         async with open_runtime(database, providers=agents, options=opened) as runtime:

@@ -173,6 +173,21 @@ async def test_interrupt_ends_the_turn(tmp_path: Path) -> None:
     assert result.ended.outcome == "interrupted"
 
 
+async def test_message_that_cannot_steer_becomes_the_next_turn(tmp_path: Path) -> None:
+    notes = workspace(tmp_path)
+    async with open_runtime(tmp_path / "state.db", providers=[rehearsal(tmp_path)]) as runtime:
+        thread = await runtime.open_thread(workspace=notes)
+        async with thread.turn("say begun\nwait-for go") as turn:
+            await anext(turn)
+            await turn.steer("say steered")
+            (notes / "go").touch()
+            await turn.result()
+        async with thread.turn("say last") as last:
+            await last.result()
+        view = await thread.read()
+    assert [one.text for one in view.messages if one.role == "assistant"] == ["begun", "steered", "last"]
+
+
 async def test_queued_turn_that_is_interrupted_ends_without_a_diff(tmp_path: Path) -> None:
     notes = workspace(tmp_path)
     async with open_runtime(tmp_path / "state.db", providers=[rehearsal(tmp_path)]) as runtime:

@@ -10,6 +10,7 @@ from typing import Final
 import anyio
 import attrs
 
+from orchestrion import RehearsalProvider
 from orchestrion.actors.providers.acp.provider import AcpProvider
 from orchestrion.actors.providers.adapter import Provider
 from orchestrion.actors.providers.session_limits import SessionLimits
@@ -29,7 +30,6 @@ from orchestrion.persistence.provider_runtime import ProviderRuntimeRow, read_ru
 from orchestrion.runtime.host import open_runtime
 from orchestrion.runtime.options import RuntimeOptions
 from orchestrion.runtime.runtime import Runtime
-from orchestrion.testing import rehearsal_provider
 from tests.support.builders import project_create, thread_create, turn_start
 
 SAFETY_NET_SECONDS: Final = 120.0
@@ -39,7 +39,9 @@ Condition = Callable[[PersistedEvent], bool]
 
 def rehearsal(directory: Path, *, name: str = "rehearsal", resume: str = "load", steering: bool = False) -> AcpProvider:
     """The rehearsal agent, with its conversations in `directory` and a short grace period."""
-    return rehearsal_provider(directory / f"{name}-state", name=name, resume=resume, steering=steering)
+    return RehearsalProvider(
+        state=directory / f"{name}-state", name=name, resume=resume, steering=steering, end_grace_seconds=0.2
+    )
 
 
 def activity(kind: str) -> Condition:

@@ -15,7 +15,8 @@ class RehearsalProvider(AcpProvider):
 
     `python -m pydoc orchestrion.actors.providers.rehearsal` lists what a script may say. Two of the directives:
     `write PATH CONTENT` asks to write a file, `say TEXT` streams text; a line of any other words is said as well.
-    `state` is the directory that keeps its conversations, by default one in the user's state directory.
+    `state` is the directory that keeps its conversations, by default one in the user's state directory. `resume` is how
+    they are resumed: `load`, `resume` or `none`. With `steering` the agent takes messages into a running turn.
 
     Raises:
         ProviderUnavailable: no Python interpreter has this package.
@@ -27,6 +28,11 @@ class RehearsalProvider(AcpProvider):
         name: str = "rehearsal",
         state: str | PathLike[str] | None = None,
         resume: str = "load",
+        steering: bool = False,
         end_grace_seconds: float = 2.0,
     ) -> None:
-        super().__init__(rehearsal_command(state=state, resume=resume), name=name, end_grace_seconds=end_grace_seconds)
+        super().__init__(
+            rehearsal_command(state=state, resume=resume, steering=steering),
+            name=name,
+            end_grace_seconds=end_grace_seconds,
+        )

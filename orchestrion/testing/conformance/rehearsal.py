@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...actors.providers.acp.provider import AcpProvider
+from ...actors.providers.acp.rehearsal import RehearsalProvider
 from ...actors.providers.rehearsal import rehearsal_command
-from ..rehearsal import rehearsal_provider
 from .case import ModelFailure, ProviderCase, late_program
 
 __all__ = ["RehearsalCase", "rehearsal_case"]
@@ -25,7 +25,9 @@ class RehearsalCase(ProviderCase):
     def __init__(self, directory: Path, *, resume: str = "load") -> None:
         self._directory = directory
         self._command = rehearsal_command(state=directory / "state", resume=resume)
-        self.provider = rehearsal_provider(directory / "state", resume=resume)
+        self.provider = RehearsalProvider(
+            state=directory / "state", resume=resume, end_grace_seconds=_END_GRACE_SECONDS
+        )
 
     def late(self, seconds: float, *, start_deadline_seconds: float) -> AcpProvider:
         return AcpProvider(
