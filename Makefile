@@ -16,10 +16,15 @@ test: .venv/dev
 # Real Codex, real Claude and, where npm is, real opencode: for the tests that otherwise skip.
 agents: .venv/agents .venv/opencode
 
-# Minutes: every scenario of the conformance suite on every agent; with CASE=package.module:name on an adapter of yours.
+# Minutes: every scenario of the conformance suite on every agent; with CASE=package.module:name on an adapter of yours; with
+# AGENT=gemini on an agent of the catalogue, which is installed below .venv. AGENT=codex@latest takes its newest version.
 conformance: .venv/dev
+	$(if $(AGENT),$(BIN)/python -m tests.support.agent_conformance $(AGENT) $(OPTIONS),$(CONFORMANCE))
+
+define CONFORMANCE
 	ORCHESTRION_SCENARIOS=all $(BIN)/pytest $(if $(CASE),--pyargs orchestrion.testing.conformance --agent $(CASE), \
 		$(addprefix tests/contract/providers/test_,conformance.py killed_host.py))
+endef
 
 # Minutes: a host killed at every crash point and at random instants, on both backends.
 torture: .venv/dev

@@ -8,7 +8,14 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from orchestrion.actors.providers.catalogue.entries import AgentEntry
+from orchestrion.actors.providers.catalogue.entries import (
+    AgentEntry,
+    AsksInMode,
+    Quirk,
+    ScenarioFails,
+    SharedDaemon,
+    SlowStart,
+)
 from orchestrion.actors.providers.catalogue.reading import read_catalogue
 from tests.support.marks import ROOT
 
@@ -23,12 +30,24 @@ def table() -> str:
     agents = read_catalogue().agents.values()
     lines = ["| `--agent` | agent | protocol | install | log in | tried |", "|---|---|---|---|---|---|"]
     lines += [_line(agent) for agent in agents]
-    quirks = [f"- `{agent.name}`: {type(quirk).__name__}. {quirk.reason}" for agent in agents for quirk in agent.quirks]
+    quirks = [f"- `{agent.name}` {_words(quirk)}. {quirk.reason}" for agent in agents for quirk in agent.quirks]
     return "\n".join([*lines, "", *quirks])
 
 
 def text_between_markers(text: str) -> str:
     return text.split(f"{BEGIN}\n", 1)[1].split(f"\n{END}", 1)[0]
+
+
+def _words(quirk: Quirk) -> str:
+    match quirk:
+        case SharedDaemon():
+            return f"shares processes: {', '.join(f'`{one}`' for one in quirk.programs)}"
+        case SlowStart():
+            return f"may take {quirk.seconds:g} s to start"
+        case AsksInMode():
+            return f"asks in its mode `{quirk.mode}`"
+        case ScenarioFails():
+            return f"fails {', '.join(f'`{one}`' for one in quirk.scenarios)}"
 
 
 def _line(agent: AgentEntry) -> str:

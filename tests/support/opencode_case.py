@@ -136,7 +136,7 @@ def opencode_environment(base_url: str, home: Path) -> dict[str, str]:
 @contextmanager
 def opencode_case(directory: Path, workspace: Path) -> Iterator[OpencodeCase]:
     """A case whose model serves as long as the block runs. Skips the test where opencode is not installed."""
-    program = shutil.which("opencode", path=os.pathsep.join((str(PRIVATE_BIN), os.environ.get("PATH", ""))))
+    program = shutil.which("opencode", path=os.pathsep.join((os.environ.get("PATH", ""), str(PRIVATE_BIN))))
     if program is None:
         pytest.skip("make agents, with npm on the PATH")
     with serving(ChatHandler) as model:
