@@ -56,8 +56,11 @@ def forget_rows(path: Path) -> None:
 
 
 def copy_prefix(path: Path, copy: Path, sequence: int) -> None:
-    """Copy a file that no process has open, with its log cut after an event and nothing projected."""
+    """Copy a file that no process has open, with its attachments, its log cut after an event and nothing projected."""
     shutil.copyfile(path, copy)
+    attachments = path.with_name(f"{path.name}-blobs")
+    if attachments.is_dir():
+        shutil.copytree(attachments, copy.with_name(f"{copy.name}-blobs"))
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("DELETE FROM orchestration_events WHERE sequence > ?", (sequence,))
         connection.execute("DELETE FROM orchestration_command_receipts WHERE result_sequence > ?", (sequence,))

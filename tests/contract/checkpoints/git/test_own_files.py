@@ -105,15 +105,15 @@ async def test_the_database_of_another_runtime_is_left_alone(repository: Reposit
     repository.write("other.db", header.ljust(4096, b"\0"))
     (repository.top / "other.db.lock").touch()
     (repository.top / "other.db-wal").write_text("log\n")
-    (repository.top / "other.db.blobs").mkdir()
-    (repository.top / "other.db.blobs" / "inner").write_text("blob\n")
+    (repository.top / "other.db-blobs").mkdir()
+    (repository.top / "other.db-blobs" / "inner").write_text("blob\n")
     repository.write("a", "two\n")
     kept, done = await workspace.restore(first, lambda n: safety_ref(THREAD, "back", n), "back")
     assert set(repository.contents(kept.tree)) == {b"a", b"model.bin", b"model.bin.lock"}
-    foreign = ("other.db", "other.db-wal", "other.db.blobs", "other.db.lock")
+    foreign = ("other.db", "other.db-blobs", "other.db-wal", "other.db.lock")
     assert kept.skipped.reasons == {os.fsencode(name): "foreign" for name in foreign}
     assert done.left_alone == foreign
-    assert all((repository.top / name).exists() for name in (*foreign, "other.db.blobs/inner"))
+    assert all((repository.top / name).exists() for name in (*foreign, "other.db-blobs/inner"))
     again = await workspace.capture(safety_ref(THREAD, "again"), "again")
     assert (await workspace.diff(first, again)).files == ()
 
