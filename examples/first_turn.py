@@ -14,7 +14,7 @@ from orchestrion import (
 
 PROMPT = """think The notes have no greeting yet.
 write notes.txt Good morning!
-say The notes begin with a greeting now."""  # a script, for this agent; to others write what you like
+say The notes begin with a greeting now."""  # a script for this agent; others take any text
 
 
 async def ask(approval: Approval) -> ApprovalAnswer:

@@ -59,7 +59,7 @@ def import_conversations(
     directory: Path | None,
     as_json: bool,
 ) -> None:
-    """Make threads of conversations that AGENT keeps, whoever began them.
+    """Make threads of the conversations that AGENT keeps.
 
     AGENT is a name that `orchestrion agents` lists, or acp:COMMAND. Messages and tools are taken over; the next turn of
     the thread continues the agent's conversation. Imported again, a conversation adds what is new, or nothing.

@@ -58,7 +58,7 @@ def _line(agent: AgentEntry) -> str:
         _PROTOCOLS[agent.protocol],
         f"`{command}`",
         agent.login.command,
-        agent.install.tried or "—",
+        agent.install.tried or "not run",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -1,7 +1,7 @@
 """The rehearsal agent: a small agent that speaks the Agent Client Protocol and follows its prompt.
 
 It needs no model, no network and nothing but Python's standard library, and it does the same every time. A prompt is
-a script, one directive a line; a line that begins with no directive is said as it stands. `\\n` in an argument is a
+a script, one directive per line; a line that begins with no directive is streamed as text. `\\n` in an argument is a
 line break. Paths are relative to the session's workspace and stay within it.
 
     say TEXT            stream TEXT, word by word
@@ -9,9 +9,9 @@ line break. Paths are relative to the session's workspace and stay within it.
     plan A; B           show a plan with these steps
     run TITLE           a tool call that completes
     exec COMMAND        a tool call that runs a shell command, in a session of its own, and ends it with the turn
-    background COMMAND  run a shell command, in a session of its own, that nobody waits for
+    background COMMAND  run a shell command, in a session of its own, without waiting for it
     write PATH CONTENT  ask to edit PATH, write it when allowed, say so when not
-    ask TITLE           ask permission and say what was decided
+    ask TITLE           ask permission and report the decision
     question TEXT       ask the user for text, and say the answer; `TEXT: A; B` asks to choose one of the options
     secret TEXT         ask the user for a secret, and say how many characters it has
     form JSON           ask the user to fill in this JSON schema, and say the values in the order of their names
@@ -27,7 +27,7 @@ line break. Paths are relative to the session's workspace and stay within it.
     stderr TEXT         write TEXT to standard error
     stop REASON         end the turn with this stop reason (refusal, max_tokens, max_turn_requests)
     fail MESSAGE        answer the prompt with an error
-    exit CODE           die at once
+    exit CODE           exit at once
     garbage             send a line that is no message
     hang                never answer, whatever the client asks
     ignore-eof          keep running when standard input ends
@@ -40,8 +40,8 @@ Only one prompt runs at a time. `session/cancel` ends it at the next wait, chunk
 `cancelled`, as does a permission or a question that is answered so. A permission that is allowed always is not asked
 for again by this process, for calls of the same kind.
 
-Sessions are kept in the state directory, one file each: a turn's prompt is on the disk before its first word is said.
-`session/load` replays them.
+Sessions are kept in the state directory, one file each: a turn's prompt is on the disk before its first word is
+streamed. `session/load` replays them.
 """
 
 from __future__ import annotations

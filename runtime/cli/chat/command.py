@@ -50,7 +50,7 @@ def chat(
     mode: str | None,
     model: str | None,
 ) -> None:
-    """Talk with an agent: each line is a prompt, /help lists what else there is.
+    """Talk with an agent: each line is a prompt, /help lists the commands.
 
     Ctrl-C interrupts a turn, and leaves where none runs; so does the end of the input (Ctrl-D). The thread is kept:
     continue it with --thread.
