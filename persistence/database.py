@@ -1,6 +1,6 @@
 """Connections to one SQLite file: how they are opened, how a transaction is written.
 
-- One connection writes. It is used by one task at a time and belongs to no thread: whoever holds it may use it on
+- One connection writes. It is used by one task at a time and belongs to no thread: its holder may use it on
   any thread. Each reader has a connection of its own, and no reader waits for the writer.
 - A file that is not ours, or is newer than this installation, is refused before anything is written to it.
 - A new file can be read and written by its owner alone.

@@ -4,7 +4,7 @@
   opens the file, or when it is backed up before that.
 - With the identity stands the file that it belongs to: device, inode, path, and the machine. A file that was moved
   keeps its identity, and so does one whose device has another number after a restart.
-- A copy is another file. `is_here` is then False, and whoever opens it for writing gives it a new identity
+- A copy is another file. `is_here` is then False, and the runtime that opens it for writing gives it a new identity
   (`renew_identity`), so that two databases never write to each other's refs. A backup belongs to no file.
 
 The rows stand in the migrations' own bookkeeping, beside the projectors' versions: the identities in their order, each

@@ -1,7 +1,7 @@
 """The files of an open database, compared by device and inode with what they were.
 
-A file that is removed or replaced while it is open still accepts writes, which are lost. So whoever
-commits for the log looks here first.
+A file that is removed or replaced while it is open still accepts writes, which are lost. So the log
+compares them before each commit.
 """
 
 from __future__ import annotations

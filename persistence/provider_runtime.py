@@ -104,7 +104,7 @@ def find_provider_runtime(database: peewee.SqliteDatabase, session: ProviderSess
 
 
 def read_live_runtimes(database: peewee.SqliteDatabase) -> list[ProviderRuntimeRow]:
-    """The rows of sessions that start or run, whoever's they are."""
+    """The rows of sessions that start or run, of every host."""
     cursor = database.execute_sql(
         f"SELECT {_COLUMNS} FROM provider_session_runtime WHERE status IN ('starting', 'running') ORDER BY rowid"
     )

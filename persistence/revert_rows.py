@@ -40,7 +40,7 @@ class RevertFacts:
 
 
 def read_revert_facts(database: peewee.SqliteDatabase, thread_id: ThreadId, turn_count: int) -> RevertFacts:
-    """Read the thread and whoever works in its workspace, in a directory above it or below it. Looks at directories.
+    """Read the thread and those that work in its workspace, in a directory above it or below it. Looks at directories.
 
     Raises:
         NotFound: the thread does not exist.

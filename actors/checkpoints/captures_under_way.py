@@ -68,7 +68,7 @@ class CapturesUnderWay:
 
 @attrs.define(eq=False, kw_only=True)
 class CaptureUnderWay:
-    """One of them; whoever does it sets `step`."""
+    """One capture; the code that performs it sets `step`."""
 
     turn: TurnWorkspace
     of: TurnEdge

@@ -1,4 +1,4 @@
-"""Whether turns alone explain what became of a file, or somebody edited it outside any turn too.
+"""Whether turns alone explain the state of a file, or it was edited outside any turn too.
 
 A turn takes a file from its content at the baseline to its content at the end. If such steps, of any thread and in any
 order, lead from the content at the target to the present one, the turns explain it. The order is not looked at, since

@@ -4,8 +4,8 @@
   is, the agent is not read, so nothing is dropped.
 - A rejection is final. Where the session was replaced or its thread deleted, that is as it should be. For any other
   reason something that an agent or the runtime reported is missing from the history; `health` and the log report it.
-- A command that names no session has an id derived from what it reports, so that it is recorded once, whoever repeats
-  it: one that was recorded before, in other words, is done.
+- A command that names no session has an id derived from what it reports, so that it is recorded once, however
+  often it is sent: one that was recorded before, in other words, is done.
 - An activity whose detail does not fit an event is sent without it: what it reports has happened all the same.
 """
 

@@ -247,7 +247,7 @@ class RollsBack(Protocol):
 
 
 class KeptConversations(Protocol):
-    """The conversations that an agent keeps, whoever began them. Reading changes none of them."""
+    """The conversations that an agent keeps, of every origin. Reading changes none of them."""
 
     async def list(self, directory: Path | None = None) -> tuple[ListedConversation, ...]:
         """Those of a directory, or all that the agent lists.

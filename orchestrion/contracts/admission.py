@@ -4,7 +4,7 @@
 wire, and fingerprints it. Both refuse with `InvalidCommand`, before anything is written.
 
 The runtime's own actors use `admit_own`. The ids of their commands begin with `~`; `admit` refuses such an id wherever
-a command names something new, whoever sends it. So no receipt, message or activity of the one can be the other's.
+a command names something new, from any sender. So no receipt, message or activity of the one can be the other's.
 
 The bytes of attachments leave the command here: it goes on with their digests, and the bytes beside it.
 """

@@ -1,4 +1,4 @@
-"""Conversations that an agent keeps, whoever began them: how they are listed, and what is in them.
+"""Conversations that an agent keeps, of every origin: how they are listed, and what is in them.
 
 An adapter makes these values of its agent's own records. A conversation that grows keeps what it had in the same order.
 """

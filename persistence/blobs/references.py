@@ -35,7 +35,7 @@ class BlobReference:
 def read_references(database: peewee.SqliteDatabase, *, thread_id: ThreadId | None = None) -> Iterator[BlobReference]:
     """Every reference to a blob, of one thread or of all; those of one thread in the order of the log.
 
-    A database that lacks the index has none: whoever writes one has applied its migration.
+    A database that lacks the index has none: a runtime that writes one has applied its migration.
     """
     if not _has_index(database):
         return
@@ -71,6 +71,6 @@ def _has_index(database: peewee.SqliteDatabase) -> bool:
 def _activity(payload_json: str) -> Any:
     try:
         payload = orjson.loads(payload_json)
-    except ValueError:  # damaged: it is reported by whoever reads the event
+    except ValueError:  # damaged: it is reported where the event is read
         return None
     return payload.get("activity") if isinstance(payload, dict) else None

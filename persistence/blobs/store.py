@@ -127,7 +127,7 @@ class BlobStore:
             self._place(digest).unlink(missing_ok=True)
 
     def remove_unfinished(self) -> None:
-        """Remove the temporary files of hosts that died. Only for whoever writes to the store.
+        """Remove the temporary files of hosts that died. Only for the one writer of the store.
 
         Raises:
             StoreError: the directory cannot be read, or a file not be removed.

@@ -1,6 +1,6 @@
 """Which agent a command names: one of the catalogue, `rehearsal`, or `acp:` and the command line of any ACP agent.
 
-Whoever runs the command line runs the agent: it gets the whole environment of the terminal, as if it had been started
+The user of the command line runs the agent: it gets the whole environment of the terminal, as if it had been started
 there, but for what makes git see another repository.
 """
 

@@ -1,4 +1,4 @@
-"""The same environment for every test, whoever the user is: no settings of the user, the terminal or Python.
+"""The same environment for every test, for every user: no settings of the user, the terminal or Python.
 
 Called once, before anything of the library is imported; every process that a test starts inherits the result. PATH,
 HOME, TMPDIR and PYTHONPATH stay, because they locate programs and files.

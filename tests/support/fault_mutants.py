@@ -88,7 +88,7 @@ FAULT_MUTANTS: Final = (
         test="tests/contract/runtime/test_host.py::test_l14_a_foreign_lock_delays_a_command_and_fails_none",
     ),
     Mutant(
-        guard="a backup takes nobody's journal for its own",
+        guard="a backup uses no journal of another file",
         file="runtime/cli/backup.py",
         old=', Path(f"{target}-journal")',
         new="",
@@ -133,7 +133,7 @@ FAULT_MUTANTS: Final = (
         test="tests/unit/domain/test_coalesce.py::test_l06_tokens_become_events_by_the_second_and_not_one_by_one",
     ),
     Mutant(
-        guard="whoever waits for a projector is woken by it",
+        guard="a reader that waits for a projector is woken by it",
         file="actors/projecting/projector.py",
         old="            await self._waiting.wait(sequence)\n",
         new="            await anyio.sleep(0.1)\n",

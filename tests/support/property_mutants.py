@@ -66,7 +66,7 @@ PROPERTY_MUTANTS: Final = (
         test=_ANY,
     ),
     Mutant(
-        guard="a projector that stops tells whoever waits for it to arrive",
+        guard="a projector that stops wakes those that wait for it",
         file="actors/projecting/projector.py",
         old="            if self._barrier is not None:\n                self._barrier.fail(self.obstacle())\n"
         "            self._waiting.release()\n",
@@ -74,7 +74,7 @@ PROPERTY_MUTANTS: Final = (
         test=f"{_PROJECTOR}::test_a_stop_ends_a_waiting_cut_with_runtime_stopped",
     ),
     Mutant(
-        guard="whoever named projectors waits for them",
+        guard="a caller that named projectors waits for them",
         file="runtime/runtime.py",
         old="        if wait_for:\n",
         new="        if False:\n",

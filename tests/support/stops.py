@@ -59,7 +59,7 @@ HANGS_SECONDS: Final = 60.0
 """A delay that no machine adds, however busy."""
 
 LEFT_WITHIN_SECONDS: Final = 20.0
-"""A killed process is gone within this many seconds, whoever reaps it."""
+"""A killed process is gone within this many seconds, whichever process reaps it."""
 
 MEANS: Final = {
     "asyncio": (

@@ -1,6 +1,6 @@
-"""Reading files that others may have put there: an agent, or whoever set up the repository.
+"""Reading files that others may have put there: an agent, or the person who set up the repository.
 
-A pipe in such a place would hold its reader for ever, and a device or a file without an end would fill its memory.
+A pipe in such a place would block its reader forever, and a device or a file without an end would fill its memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The threads that Codex keeps, whoever began them, as its app-server lists and reads them.
+"""The threads that Codex keeps, of every origin, as its app-server lists and reads them.
 
 Nothing is resumed: a thread is read beside a process that has it open. A turn that runs is left out, and what comes
 after it. Source: `codex app-server generate-json-schema`, `thread/list` and `thread/turns/list`
