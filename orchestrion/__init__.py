@@ -87,8 +87,8 @@ _NAMES = {
     ".contracts.questions": "Question QuestionOption",
     ".contracts.read_model": (
         "AttachmentContent AttachmentView CheckpointView DispatchResult FullSnapshot FullThreadView MessageView "
-        "PendingApprovalView ProjectView ReplayPage Snapshot SnapshotDetail ThreadUsage ThreadView TurnDiff "
-        "TurnFailure TurnView"
+        "PendingApprovalView ProjectView QueuedTurnView ReplayPage Snapshot SnapshotDetail ThreadUsage ThreadView "
+        "TurnDiff TurnFailure TurnView"
     ),
     ".contracts.revert_preview": "OthersWork RevertPreview",
     ".contracts.values": (

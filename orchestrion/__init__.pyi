@@ -204,6 +204,7 @@ from .contracts.read_model import FullThreadView as FullThreadView
 from .contracts.read_model import MessageView as MessageView
 from .contracts.read_model import PendingApprovalView as PendingApprovalView
 from .contracts.read_model import ProjectView as ProjectView
+from .contracts.read_model import QueuedTurnView as QueuedTurnView
 from .contracts.read_model import ReplayPage as ReplayPage
 from .contracts.read_model import Snapshot as Snapshot
 from .contracts.read_model import SnapshotDetail as SnapshotDetail

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 import attrs
+import orjson
 import peewee
 
 from ..contracts.event_codec import EventRow, decode_event
@@ -18,6 +19,7 @@ from ..contracts.events import (
     LoggedEvent,
     PersistedEvent,
     ThreadQueueUpdated,
+    ThreadTurnStartRequested,
     ThreadTurnSteerRequested,
 )
 from ..contracts.ids import CommandId, EventId, ThreadId, TurnId
@@ -161,10 +163,13 @@ def read_events_of_command(database: peewee.SqliteDatabase, command_id: CommandI
 
 def _intents(database: peewee.SqliteDatabase) -> str:
     """The types that the indexes of intents cover. The log of an older schema has no others."""
-    is_current = database.execute_sql(
-        "SELECT 1 FROM orchestrion_migrations WHERE version = ?", (_STEERING_MIGRATION,)
-    ).fetchone()
-    return _INTENTS if is_current is not None else _INTENTS_BEFORE_STEERING
+    return _INTENTS if _has_steering(database) else _INTENTS_BEFORE_STEERING
+
+
+def _has_steering(database: peewee.SqliteDatabase) -> bool:
+    """Whether the schema has steering requests, orders of waiting turns, and their indexes."""
+    found = database.execute_sql("SELECT 1 FROM orchestrion_migrations WHERE version = ?", (_STEERING_MIGRATION,))
+    return found.fetchone() is not None
 
 
 def read_open_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[LoggedEvent]:
@@ -178,21 +183,46 @@ def read_open_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -
     return [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
 
 
-def read_queue_order(
-    database: peewee.SqliteDatabase, thread_id: ThreadId, *, up_to: int | None = None
-) -> tuple[TurnId, ...]:
+def read_open_turn_starts(
+    database: peewee.SqliteDatabase, thread_id: ThreadId | None, *, up_to: int
+) -> list[PersistedEvent]:
+    """The turn starts, of a thread or of all, that were open after the event `up_to`, oldest first."""
+    index, only = "orchestration_events_intents", ""
+    if thread_id is not None:
+        index, only = "orchestration_events_thread_intents", " AND stream_id = ?"
+    cursor = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM orchestration_events AS intent INDEXED BY {index}"
+        f" WHERE event_type IN ({_intents(database)}) AND event_type = '{ThreadTurnStartRequested.event_type}'"
+        f"{only} AND sequence <= ? AND {_UNSETTLED_THEN} ORDER BY sequence",
+        (up_to, up_to) if thread_id is None else (thread_id, up_to, up_to),
+    )
+    found = [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
+    return [event for event in found if isinstance(event, PersistedEvent)]
+
+
+def read_queue_order(database: peewee.SqliteDatabase, thread_id: ThreadId) -> tuple[TurnId, ...]:
     """The order that the thread's waiting turns were last given; empty if none was."""
-    row = database.execute_sql(
-        f"SELECT {_COLUMNS} FROM orchestration_events"
-        f" WHERE aggregate_kind = 'thread' AND stream_id = ? AND event_type = '{ThreadQueueUpdated.event_type}'"
-        " AND sequence <= ?"
-        " ORDER BY sequence DESC LIMIT 1",
-        (thread_id, _LAST_SEQUENCE if up_to is None else up_to),
-    ).fetchone()
-    event = None if row is None else decode_event(EventRow._make(row))
-    if not isinstance(event, PersistedEvent) or not isinstance(event.payload, ThreadQueueUpdated):
-        return ()
-    return event.payload.turn_ids
+    return read_queue_orders(database, [thread_id]).get(thread_id, ())
+
+
+def read_queue_orders(
+    database: peewee.SqliteDatabase, thread_ids: Sequence[ThreadId], *, up_to: int = _LAST_SEQUENCE
+) -> dict[str, tuple[TurnId, ...]]:
+    """The orders that the threads' waiting turns were last given, up to the event `up_to`, by the threads' ids."""
+    if not _has_steering(database):
+        return {}
+    cursor = database.execute_sql(
+        f"SELECT {_COLUMNS} FROM json_each(?) CROSS JOIN orchestration_events ON sequence ="
+        " (SELECT MAX(sequence) FROM orchestration_events INDEXED BY orchestration_events_queue_orders"
+        f" WHERE event_type = '{ThreadQueueUpdated.event_type}' AND stream_id = json_each.value AND sequence <= ?)",
+        (orjson.dumps(thread_ids).decode(), up_to),
+    )
+    events = [decode_event(EventRow._make(row)) for row in cursor.fetchall()]
+    return {
+        event.stream_id: event.payload.turn_ids
+        for event in events
+        if isinstance(event, PersistedEvent) and isinstance(event.payload, ThreadQueueUpdated)
+    }
 
 
 def read_intents_of(database: peewee.SqliteDatabase, thread_id: ThreadId) -> list[tuple[EventId, str, TurnId | None]]:
@@ -232,6 +262,7 @@ def is_intent_settled(database: peewee.SqliteDatabase, event_id: EventId) -> boo
 _UNSETTLED: Final = (
     "NOT EXISTS (SELECT 1 FROM orchestration_events AS outcome WHERE outcome.causation_event_id = intent.event_id)"
 )
+_UNSETTLED_THEN: Final = f"{_UNSETTLED.removesuffix(')')} AND outcome.sequence <= ?)"
 
 
 def read_event(database: peewee.SqliteDatabase, event_id: EventId) -> LoggedEvent | None:

@@ -1,4 +1,5 @@
-"""The snapshot: read from the projection tables alone, inside the read transaction of its caller.
+"""The snapshot: read inside the read transaction of its caller, from the projection tables and, for the waiting turns,
+from the open turn starts of the log.
 
 `snapshotSequence` is the least position of the eight projectors. The caller makes the cut consistent: a barrier in a
 runtime, a replayed copy in an inspection.
@@ -34,6 +35,7 @@ from ..domain.failures import TURN_FAILED, failure_of
 from .approval_details import read_approval_details
 from .positions import PositionRow, read_position
 from .projections import PROJECTIONS
+from .queued_turns import read_queued_turns
 from .thread_providers import read_thread_providers
 from .thread_usage import read_usage
 
@@ -60,7 +62,7 @@ def read_snapshot(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
         ProjectionStalled: a position is missing.
     """
     cut = read_cut(database)
-    threads = _read_threads(database, request)
+    threads = _read_threads(database, request, cut)
     if isinstance(request.thread_id, str) and not threads:
         raise NotFound("thread", request.thread_id)
     only_project = threads[0].project_id if isinstance(request.thread_id, str) else None
@@ -95,9 +97,9 @@ def read_outline(database: peewee.SqliteDatabase) -> SnapshotOutline:
     )
 
 
-def read_thread(database: peewee.SqliteDatabase, thread_id: ThreadId) -> ThreadView:
-    """One thread in full, which exists."""
-    (thread,) = _read_threads(database, SnapshotRequest(thread_id=thread_id, detail="full"))
+def read_thread(database: peewee.SqliteDatabase, thread_id: ThreadId, cut: PositionRow) -> ThreadView:
+    """One thread in full, which exists, at the cut of its snapshot."""
+    (thread,) = _read_threads(database, SnapshotRequest(thread_id=thread_id, detail="full"), cut)
     return thread
 
 
@@ -123,7 +125,9 @@ def _read_projects(database: peewee.SqliteDatabase, project_id: str | None) -> t
     )
 
 
-def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> tuple[ThreadView, ...]:
+def _read_threads(
+    database: peewee.SqliteDatabase, request: SnapshotRequest, cut: PositionRow
+) -> tuple[ThreadView, ...]:
     only = None if isinstance(request.thread_id, Unset) else request.thread_id
     reader = _ThreadReader(database, only)
     where, parameters = reader.where()
@@ -140,6 +144,7 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
         thread_id: session.provider_name for thread_id, session in sessions.items() if session.provider_name is not None
     }
     turns = reader.turns()
+    queues = read_queued_turns(database, only, up_to=cut.last_applied_sequence)
     approvals = reader.pending_approvals()
     failures = reader.last_failures()
     usage = read_usage(database, only)
@@ -162,6 +167,7 @@ def _read_threads(database: peewee.SqliteDatabase, request: SnapshotRequest) -> 
             deleted_at=row[9],
             session=sessions.get(row[0]),
             turns=tuple(turns[row[0]]),
+            queue=queues.get(row[0], ()) if row[9] is None else (),
             pending_approvals=tuple(approvals[row[0]]),
             last_failure=failures.get(row[0]),
             usage=usage.get(row[0]),

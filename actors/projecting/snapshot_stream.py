@@ -51,9 +51,8 @@ class SnapshotStream:
             if not self._unread:
                 raise StopAsyncIteration
             page = [self._unread.popleft() for _ in range(min(THREADS_AT_ONCE, len(self._unread)))]
-            self._read.extend(await self._pinned.run(lambda database: _read_threads(database, page)))
+            self._read.extend(await self._pinned.run(lambda database: self._read_threads(database, page)))
         return self._read.popleft()
 
-
-def _read_threads(database: peewee.SqliteDatabase, thread_ids: list[ThreadId]) -> list[ThreadView]:
-    return [read_thread(database, thread_id) for thread_id in thread_ids]
+    def _read_threads(self, database: peewee.SqliteDatabase, thread_ids: list[ThreadId]) -> list[ThreadView]:
+        return [read_thread(database, thread_id, self._outline.cut) for thread_id in thread_ids]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import attrs
 
 from .events import LoggedEvent, PersistedEvent, ThreadTurnStartRequested
-from .ids import ApprovalRequestId, CheckpointRef, MessageId, ProjectId, ThreadId, TurnId
+from .ids import ApprovalRequestId, CheckpointRef, EventId, MessageId, ProjectId, ThreadId, TurnId
 from .provider_events import ApprovalOption
 from .questions import Question
 from .values import (
@@ -50,6 +50,20 @@ class TurnView:
     assistant_message_id: MessageId | None
     started_at: Instant
     completed_at: Instant | None
+
+
+@attrs.frozen(kw_only=True)
+class QueuedTurnView:
+    """A turn that waits.
+
+    `event_id` is that of its `thread.turn-start-requested`. The next event with it as `causation_event_id` takes the
+    turn out of the queue: the turn begins, fails to begin, or is cancelled.
+    """
+
+    turn_id: TurnId
+    message_id: MessageId
+    requested_at: Instant
+    event_id: EventId
 
 
 @attrs.frozen(kw_only=True)
@@ -153,7 +167,7 @@ class ThreadView:
     """A thread. `messages`, `activities` and `checkpoints` are absent in a summary.
 
     `model` is None where the project's is used. `provider` is that of its session, else the one that it was created
-    for; None where neither says.
+    for; None where neither says. `queue` are the waiting turns in the order in which they will run.
     `last_failure` is the thread's newest `turn.failed` activity; turns that end well later leave it as it is. `usage`
     is None while no turn's usage was reported.
     """
@@ -171,6 +185,7 @@ class ThreadView:
     deleted_at: Instant | None
     session: Session | None
     turns: tuple[TurnView, ...]
+    queue: tuple[QueuedTurnView, ...] = ()
     pending_approvals: tuple[PendingApprovalView, ...]
     last_failure: TurnFailure | None = None
     usage: ThreadUsage | None = None

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from ...contracts.codec import to_json
 from ...contracts.read_model import SnapshotRequest, ThreadView
+from ...contracts.values import Unset
 from ...persistence.inspection import open_at_one_cut
 from ...persistence.snapshot import read_snapshot
-from .output import cell, print_line, stdout_console, write_json
+from .output import cell, excerpt, print_line, stdout_console, write_json
 from .parameters import json_option
 from .places import database_option, find_thread
 from .threads import state_of
@@ -52,6 +53,7 @@ def show(thread: str, database: Path, details: bool, as_json: bool) -> None:
     _print_head(console, found)
     for entry in transcript(found):
         _print_entry(console, entry, details=details)
+    _print_queue(console, found)
     for pending in found.pending_approvals:
         print_line(console, f"? waits for your answer: {pending.summary or pending.request_id}")
 
@@ -61,6 +63,14 @@ def _print_head(console: Console, thread: ThreadView) -> None:
     title.stylize("bold")
     console.print(title, soft_wrap=True)
     print_line(console, f"thread {thread.id}, {state_of(thread)}")
+
+
+def _print_queue(console: Console, thread: ThreadView) -> None:
+    """The waiting turns in the order in which they will run, each with the beginning of its message."""
+    assert not isinstance(thread.messages, Unset)
+    texts = {one.id: one.text for one in thread.messages}
+    for turn in thread.queue:
+        print_line(console, f"… waits to run: {excerpt(texts.get(turn.message_id, ''))}")
 
 
 def _print_entry(console: Console, entry: Entry, *, details: bool) -> None:

@@ -67,6 +67,13 @@ def _print_thread(console: Console, thread: ThreadView) -> None:
                 for one in thread.turns
             ),
         )
+    if thread.queue:
+        print_table(
+            console,
+            f"Waiting turns of {name}",
+            ("turn", "asked by", "requested"),
+            ((one.turn_id, one.message_id, one.requested_at) for one in thread.queue),
+        )
     if thread.pending_approvals:
         print_table(
             console,

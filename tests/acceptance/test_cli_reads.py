@@ -83,6 +83,8 @@ def test_snapshot_for_people_names_what_there_is_without_colours(database: Path)
     assert "\x1b" not in shown
     for part in ("sequence 37", "bakery", "Opening hours", "I change the sign.", "request-2", "tool.completed"):
         assert part in shown
+    _, waiting = shown.split("Waiting turns of thread price-list")
+    assert "ask-4" in waiting.partition("Pending approvals")[0]
 
 
 def test_tables_show_no_control_characters_and_no_markup_of_others(database: Path) -> None:

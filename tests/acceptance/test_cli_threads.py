@@ -45,6 +45,13 @@ def test_show_prints_a_conversation_with_tools_folded(database: Path) -> None:
     assert '"itemId"' in done("show", "greeting", "--db", database, "--details")
 
 
+def test_show_has_a_line_for_each_waiting_turn(tmp_path: Path) -> None:
+    database = tmp_path / "state.db"
+    dispatch_script(database)
+    assert "… waits to run: And of rolls." in done("show", "price-list", "--db", database).splitlines()
+    assert "waits to run" not in done("show", "opening-hours", "--db", database)
+
+
 def test_thread_is_found_by_a_part_of_its_id(database: Path) -> None:
     assert json.loads(done("show", "gre", "--db", database, "--json"))["id"] == "greeting"
     assert json.loads(done("show", "hours", "--db", database, "--json"))["id"] == "opening-hours"

@@ -64,7 +64,7 @@ async def serve(path: Path, run: RandomRun, group: int, readers: list[tuple[int,
         assert await snapshot(core) == snapshot_json(run.log)
 
 
-@pytest.mark.spec("R9", "R17")
+@pytest.mark.spec("E76", "R9", "R17")
 @pytest.mark.usefixtures("blockbuster")
 @settings(max_examples=examples(12, share=DATABASES), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(

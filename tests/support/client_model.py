@@ -57,11 +57,24 @@ class ClientModel:
             self._threads[payload["threadId"]] = _new_thread(payload, event["eventId"])
             return
         thread = self._threads[event["streamId"]]
+        _take_from_queue(thread, event["causationEventId"])
         match kind:
+            case "thread.turn-start-requested":
+                thread["queue"].append(
+                    {
+                        "turnId": payload["turnId"],
+                        "messageId": payload["messageId"],
+                        "requestedAt": payload["createdAt"],
+                        "eventId": event["eventId"],
+                    }
+                )
+            case "thread.queue-updated":
+                thread["queue"].sort(key=lambda one: _place(payload["turnIds"], one["turnId"]))
             case "thread.meta-updated":
                 _change(thread, payload)
             case "thread.deleted":
                 thread |= {"deletedAt": payload["deletedAt"], "updatedAt": payload["deletedAt"], "pendingApprovals": []}
+                thread["queue"] = []
                 _end_running(thread, "interrupted", now)
             case "thread.message-sent":
                 thread["updatedAt"] = now
@@ -84,9 +97,11 @@ class ClientModel:
                 pass
 
     def count_unreadable(self, event: Json) -> None:
-        """Count an event that cannot be decoded: only its sequence and time are used."""
+        """Count an event that cannot be decoded: only its sequence, time and cause are used."""
         assert event["sequence"] == self._sequence + 1, f"{event['sequence']} does not follow {self._sequence}"
         self._sequence, self._updated_at = event["sequence"], event["occurredAt"]
+        if event["streamId"] in self._threads:
+            _take_from_queue(self._threads[event["streamId"]], event["causationEventId"])
 
     def _apply_to_projects(self, kind: str, payload: Json) -> None:
         if kind == "project.created":
@@ -153,7 +168,7 @@ def _copied(thread: Json) -> Json:
 
 def _new_thread(payload: Json, event_id: str) -> Json:
     fields = {name: value for name, value in payload.items() if name != "threadId"}
-    lists: Json = {name: [] for name in ("turns", "pendingApprovals", "messages", "activities", "checkpoints")}
+    lists: Json = {name: [] for name in ("turns", "queue", "pendingApprovals", "messages", "activities", "checkpoints")}
     if "provider" in payload:
         lists["activities"].append(
             {
@@ -188,6 +203,14 @@ def _put(rows: list[Json], key: str, new: Json) -> None:
         rows.append(dict(new))
     else:
         known |= new
+
+
+def _take_from_queue(thread: Json, cause: str | None) -> None:
+    thread["queue"] = [one for one in thread["queue"] if one["eventId"] != cause]
+
+
+def _place(order: list[str], turn_id: str) -> int:
+    return order.index(turn_id) if turn_id in order else len(order)
 
 
 def _note_last_failure(thread: Json) -> None:

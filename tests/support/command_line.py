@@ -50,7 +50,13 @@ def dispatch_script(database: Path, *options: str) -> list[dict[str, Any]]:
 
 
 def snapshot_of(database: Path, *options: str) -> Any:
-    return json.loads(done("snapshot", database, "--json", *options))
+    """The snapshot as JSON, with "minted" for the ids that the runtime gave to waiting turns and their requests."""
+    snapshot = json.loads(done("snapshot", database, "--json", *options))
+    for thread in snapshot["threads"]:
+        for waiting in thread["queue"]:
+            assert len({waiting["turnId"], waiting["eventId"]}) == 2
+            waiting |= {"turnId": "minted", "eventId": "minted"}
+    return snapshot
 
 
 def expected_snapshot() -> Any:

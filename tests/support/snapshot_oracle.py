@@ -7,7 +7,13 @@ from typing import Any, Final
 
 import orjson
 
-from orchestrion.contracts.events import LoggedEvent, PersistedEvent
+from orchestrion.contracts.events import (
+    LoggedEvent,
+    PersistedEvent,
+    ThreadDeleted,
+    ThreadQueueUpdated,
+    ThreadTurnStartRequested,
+)
 from orchestrion.contracts.values import EPOCH
 from tests.support.projection_oracle import fold
 from tests.support.usage_oracle import usage_json
@@ -32,13 +38,34 @@ Json = dict[str, Any]
 def snapshot_json(log: Sequence[LoggedEvent], *, detail: str = "full") -> Json:
     """The answer of `getSnapshot` if the log ends here. Events that do not decode contribute nothing."""
     folded = fold(event for event in log if isinstance(event, PersistedEvent))
+    queues = _queues(log)
     tables = {table: [_named(names, row) for row in folded[f"projection_{table}"]] for table, names in _TABLES.items()}
     return {
         "snapshotSequence": len(log),
         "projects": sorted(tables["projects"], key=_age),
-        "threads": [_thread(thread, tables, detail) for thread in sorted(tables["threads"], key=_age)],
+        "threads": [
+            _thread(thread, tables, detail) | {"queue": queues.get(thread["id"], [])}
+            for thread in sorted(tables["threads"], key=_age)
+        ],
         "updatedAt": log[-1].occurred_at if log else EPOCH,
     }
+
+
+def _queues(log: Sequence[LoggedEvent]) -> dict[str, list[Json]]:
+    """The turns that wait in each thread. Any event takes out the turn whose request is its cause."""
+    queues: dict[str, list[Json]] = {}
+    for event in log:
+        waiting = queues.setdefault(event.stream_id, [])
+        waiting[:] = [one for one in waiting if one["eventId"] != event.causation_event_id]
+        match event:
+            case PersistedEvent(payload=ThreadTurnStartRequested() as asked):
+                turn = {"turnId": asked.turn_id, "messageId": asked.message_id, "requestedAt": asked.created_at}
+                waiting.append(turn | {"eventId": event.event_id})
+            case PersistedEvent(payload=ThreadQueueUpdated(turn_ids=order)):
+                waiting.sort(key=lambda one: order.index(one["turnId"]) if one["turnId"] in order else len(order))
+            case PersistedEvent(payload=ThreadDeleted()):
+                waiting.clear()
+    return queues
 
 
 def _named(names: str, row: tuple[Any, ...]) -> Json:

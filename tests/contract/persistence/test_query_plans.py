@@ -31,6 +31,7 @@ from orchestrion.persistence import (
     event_store,
     positions,
     provider_runtime,
+    queued_turns,
     rebuild,
     receipts,
     recovery_rows,
@@ -101,6 +102,9 @@ QUERIES: dict[str, Query] = {
     "snapshot of a thread": lambda database: snapshot.read_snapshot(
         database, SnapshotRequest(thread_id=THREAD, detail="full")
     ),
+    "waiting turns of a thread": lambda database: queued_turns.read_queued_turns(database, THREAD, up_to=20),
+    "waiting turns of all threads": lambda database: queued_turns.read_queued_turns(database, None, up_to=20),
+    "orders of waiting turns": lambda database: event_store.read_queue_orders(database, [THREAD, ThreadId("t2")]),
     "turn diff": lambda database: diff_blobs.find_diff(
         database, TurnDiffRequest(thread_id=THREAD, from_turn_count=0, to_turn_count=1)
     ),
@@ -159,6 +163,16 @@ def test_a_query_finds_its_rows_by_an_index(database: peewee.SqliteDatabase, nam
     assert {statement: walks(database, statement) for statement in statements} == {
         statement: [] for statement in statements
     }
+
+
+@pytest.mark.spec("E76")
+def test_orders_of_waiting_turns_are_found_by_their_own_index(database: peewee.SqliteDatabase) -> None:
+    """By the index of a thread's events the search would pass all events after its last order."""
+    (statement,) = (
+        one for one in statements_of(database, QUERIES["orders of waiting turns"]) if "orchestration_events" in one
+    )
+    steps = [detail for *_, detail in database.execute_sql(f"EXPLAIN QUERY PLAN {statement}").fetchall()]
+    assert "SEARCH orchestration_events USING INDEX orchestration_events_queue_orders" in "\n".join(steps)
 
 
 def test_a_walk_would_be_seen(database: peewee.SqliteDatabase) -> None:
