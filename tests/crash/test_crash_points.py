@@ -23,8 +23,8 @@ from tests.support.torture_victim import Backend, Kill, Victim
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("runtime", "actors", "persistence", "migrations")
-TORTURED_POINTS = [point for point in CRASH_POINTS if not point.startswith(("revert.", "backup.", "blob."))]
-"""Those of reverts, backups and attachments have tests of their own."""
+TORTURED_POINTS = [point for point in CRASH_POINTS if not point.startswith(("revert.", "backup.", "blob.", "steer."))]
+"""Those of reverts, backups, attachments and steering have tests of their own."""
 REACHED_AFTER_A_DEATH = ("replay.", "rebuild.", "recovery.")
 TIMES = {
     "command.": 25,
