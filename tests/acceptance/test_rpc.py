@@ -67,7 +67,7 @@ IN_PROCESS_ONLY = {
     "handle",  # this carries the others
     *("submit", "submit_nowait"),  # the host decides when
     *("replay_events", "stream_snapshot", "subscribe"),  # iterators
-    *("wait_until_projected", "rebuild", "health"),  # for the host alone
+    *("wait_until_projected", "rebuild", "health", "import_conversations"),  # for the host alone
     *("open_thread", "turn", "find_turn"),  # handles over dispatch and subscribe
 }
 

@@ -289,7 +289,7 @@ async def test_an_outdated_projection_is_rebuilt_before_the_first_command(
         assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
     versions = await run_sql(path, "SELECT projector, version FROM orchestrion_projector_versions ORDER BY projector")
     assert versions == [(name, 3 if name == "projection.thread-messages" else 1) for name in NAMES]
-    assert files_beside(path) <= {"state.db", "state.db.lock"}
+    assert files_beside(path) <= {"state.db", "state.db.lock", "state.db-blobs"}
 
 
 @pytest.mark.spec("P35")
