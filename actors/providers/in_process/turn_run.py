@@ -86,6 +86,7 @@ class TurnRun:
         self._asked = 0
         self._messages = 0
         self._message: ProviderItemId | None = None
+        self._ids = {"thread_id": session.thread_id, "turn_id": request.turn_id}
         self._task = DetachedTask(self._perform, name=f"turn of thread {session.thread_id}")
 
     @property
@@ -106,7 +107,7 @@ class TurnRun:
             await self._task.ended.wait()
         if not self._task.ended.is_set():
             self._task.leave_behind()
-            _logger.error("%s was cancelled and goes on: it is left behind", self._task.name)
+            _logger.error("%s was cancelled and goes on: it is left behind", self._task.name, extra=self._ids)
 
     def respond(
         self,
@@ -209,7 +210,7 @@ class TurnRun:
     def _failed(self, error: Exception) -> TurnCompleted:
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             (error,) = error.exceptions
-        _logger.warning("%s failed: %s", self._task.name, error, exc_info=error)
+        _logger.warning("%s failed: %s", self._task.name, error, exc_info=error, extra=self._ids)
         match error:
             case ProviderError():
                 return TurnCompleted(outcome="failed", error=str(error), reason=error.reason)

@@ -216,8 +216,10 @@ class World:
             await anyio.lowlevel.checkpoint()
 
     async def _perform_while_stopping(self, operation: Operation) -> None:
-        with suppress(RuntimeStopped):
+        try:
             await self._perform(operation)
+        except* RuntimeStopped:  # alone, or from a reader's task group
+            pass
 
     async def _perform(self, operation: Operation) -> None:
         match operation:
@@ -332,9 +334,13 @@ class World:
         copy = self._directory / f"life-{self._lives + 1}"
         copy.mkdir()
         # The database before its WAL: a WAL that is newer than the database holds everything that the database lacks.
-        for file in sorted(self._life.iterdir()):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(file, copy / file.name)
+        # Attachments last: each is on the disk before the event that names it.
+        for file in sorted(self._life.iterdir(), key=lambda one: (one.is_dir(), one)):
+            with suppress(FileNotFoundError, shutil.Error):
+                if file.is_dir():
+                    shutil.copytree(file, copy / file.name)
+                else:
+                    shutil.copyfile(file, copy / file.name)
 
     def _lie(self) -> None:
         """No host runs: check the file, and let another version write to it if the program demands that."""
