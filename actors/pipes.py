@@ -1,7 +1,7 @@
 """Byte streams over the pipes of a child process, the same on both event loops.
 
 Each stream owns its file descriptor, which it makes non-blocking. A pipe ends for its reader when every process that
-inherited its other end has closed it, and a process outside the agent's group may keep one open for good. So
+inherited its other end has closed it, and a process outside the agent's group may keep one open without end. So
 `writers_gone` ends a reader although a writer is left: it then returns what the pipe still holds and ends.
 """
 

@@ -76,7 +76,7 @@ class Supervisor:
         self._tasks = tasks
 
     def start(self, name: str, run: Callable[[], Awaitable[None]], policy: RestartPolicy = NEVER) -> anyio.Event:
-        """Run an actor. The event is set when it has ended for good."""
+        """Run an actor. The event is set when it has ended and is not started again."""
         assert self._tasks is not None, "actors start after run_in"
         ended = anyio.Event()
         scope = anyio.CancelScope(shield=True)

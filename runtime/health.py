@@ -23,7 +23,7 @@ HealthStatus: TypeAlias = Literal["running", "failed", "stopping"]
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """`status` is `failed` once commands are refused for good; `failure` is then the reason.
+    """`status` is `failed` once no command is taken any more; `failure` is then the reason.
 
     `mailbox_depth` counts commands that wait to be decided, `mailbox_waiting` callers that wait for room there.
     """

@@ -7,7 +7,7 @@
   before the head is published.
 - A caller that is cancelled leaves its command in the mailbox: sending it again under the same id returns its outcome.
 - Closed, it refuses new commands, handles those in the mailbox, and ends. When a commit's outcome cannot be found out,
-  it fails for good: every caller, waiting or new, gets `RuntimeFailed`.
+  it fails permanently: every caller, waiting or new, gets `RuntimeFailed`.
 """
 
 from __future__ import annotations

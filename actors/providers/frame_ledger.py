@@ -1,4 +1,4 @@
-"""What became of each message of one agent process: nothing that an agent sends is dropped without a count."""
+"""Accounts for each message of one agent process: nothing that an agent sends is dropped without a count."""
 
 from __future__ import annotations
 

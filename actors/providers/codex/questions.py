@@ -1,7 +1,7 @@
 """Codex's questions to its user, and the elicitations of its MCP servers, as forms, and their answers. Pure.
 
 Codex also asks for approvals of MCP tools by elicitations without fields: accepting is a confirmation, and
-`acceptForSession` is told to Codex where it offers to remember it.
+`acceptForSession` is passed to Codex where it offers to remember the answer.
 Source: `codex app-server generate-json-schema`
 """
 

@@ -67,7 +67,7 @@ async def test_collection_removes_old_orphans_alone(path: Path) -> None:
 
 
 @pytest.mark.spec("E85")
-async def test_attachments_of_deleted_threads_stay_unless_the_policy_removes_them(path: Path) -> None:
+async def test_attachments_of_deleted_threads_stay_unless_a_policy_removes_them(path: Path) -> None:
     async with open_core(path) as core:
         kept = await prepare(core)
         await core.dispatch(make.thread_create("t2"))

@@ -56,7 +56,7 @@ async def test_a_thread_survives_its_host(case: ProviderCase, tmp_path: Path, wo
 
 @pytest.fixture
 def boxed(tmp_path: Path, workspace: Path) -> Iterator[tuple[CodexCase, CodexProvider]]:
-    """Codex whose own configuration opens the sandbox, and which is told to keep to its workspace."""
+    """Codex whose own configuration opens the sandbox, and is restricted to its workspace."""
     with codex_case(tmp_path, workspace) as codex:
         yield codex, codex.provided(sandbox="workspace-write", approval_policy="never")
 

@@ -99,7 +99,7 @@ def test_image_of_an_acp_message_belongs_to_the_message() -> None:
 
 
 @pytest.mark.spec("E89")
-def test_image_of_an_acp_tool_is_reported_once_however_often_it_is_repeated() -> None:
+def test_image_of_an_acp_tool_that_repeats_it_is_reported_once() -> None:
     talk = Talk()
     content = [{"type": "content", "content": IMAGE}]
     talk.update("tool_call", toolCallId="t", title="draw", status="pending", content=content)

@@ -50,7 +50,7 @@ def test_acp_text_with_a_parent_is_a_message_of_the_sub_agent() -> None:
     ]
 
 
-def test_codex_messages_and_tools_of_a_spawned_thread_have_its_call_as_parent() -> None:
+def test_messages_and_tools_of_a_spawned_codex_thread_have_its_call() -> None:
     conversation, _ = CodexConversation(thread_id=THREAD).begin_turn()
     events: list[ProviderRuntimeEvent] = []
 
@@ -102,7 +102,7 @@ def test_tool_with_a_parent_starts_its_sub_agent_and_the_turn_ends_it() -> None:
 
 
 @pytest.mark.lesson("L130")
-def test_conversation_that_claude_clears_is_reported_and_its_costs_begin_anew() -> None:
+def test_conversation_that_claude_clears_begins_its_costs_anew() -> None:
     conversation = ClaudeConversation(session=ClaudeSession(session_id=THREAD)).begin_turn("p")
     ended = {"type": "result", "subtype": "success", "user_message_uuids": ["p"], "total_cost_usd": 0.5}
     conversation, _ = conversation.take_message(ended)
