@@ -49,17 +49,22 @@ def persisted(log: Sequence[object]) -> list[PersistedEvent]:
     return [event for event in log if isinstance(event, PersistedEvent)]
 
 
+def without_queues(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """A snapshot whose waiting turns cannot be read: they are in the log alone."""
+    return {**snapshot, "threads": [{**thread, "queue": []} for thread in snapshot["threads"]]}
+
+
 @pytest.mark.anyio
 async def test_a_destroyed_log_page_is_reported_and_snapshots_are_served(path: Path) -> None:
     await run_sync(destroy_page, path, "orchestration_events")
     async with open_runtime(path) as runtime:
         with pytest.raises(DatabaseCorrupt, match=ADVICE):
             persisted([event async for event in runtime.replay_events(0)])
-        assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
+        assert to_json(await runtime.get_snapshot()) == without_queues(snapshot_json(LOG))
         assert runtime.health().status == "running"
         with pytest.raises(DatabaseCorrupt, match=ADVICE):
             await runtime.rebuild()
-        assert to_json(await runtime.get_snapshot()) == snapshot_json(LOG)
+        assert to_json(await runtime.get_snapshot()) == without_queues(snapshot_json(LOG))
 
 
 @pytest.mark.anyio
