@@ -186,8 +186,9 @@ class TurnHandle:
         return (await self._calls.get_turn_diff(self.thread_id, count - 1, count)).diff
 
     def leave(self) -> None:
-        """The block is left: its subscription is closed."""
+        """The block is left: its subscription is closed, and requests are answered no more."""
         self._is_left = True
+        self._requests = None
 
     @asynccontextmanager
     async def _following(self) -> AsyncIterator[None]:

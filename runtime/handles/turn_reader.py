@@ -76,6 +76,7 @@ class TurnReader:
             case ThreadTurnDiffCompleted(turn_id=turn_id) if turn_id == self.turn_id:
                 self.is_captured = True
             case ThreadDeleted():
+                self.is_captured = True  # nothing is recorded of a deleted thread any more
                 return self._end(Ended(outcome="interrupted", error="the thread was deleted"))
             case ThreadReverted(removed_turn_ids=removed) if self.turn_id in removed:
                 self.is_captured = True

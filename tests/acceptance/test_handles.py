@@ -19,7 +19,9 @@ from orchestrion import (
     Resolved,
     Text,
     Thought,
+    ThreadDelete,
     ToolCall,
+    TurnDiffNotFound,
     TurnItem,
     TurnResult,
     Usage,
@@ -70,6 +72,34 @@ async def test_result_and_diff_are_there_after_the_block(tmp_path: Path) -> None
         assert (await turn.result()).text == "hello\nthere"
         assert "a.txt" in await turn.diff()
         assert await turn.result() == await turn.result()
+
+
+async def test_request_after_the_block_is_left_to_other_clients(tmp_path: Path) -> None:
+    notes = workspace(tmp_path)
+
+    async def fail(approval: Approval) -> ApprovalAnswer:
+        raise AssertionError("the block was left")
+
+    async with open_runtime(tmp_path / "state.db", providers=[rehearsal(tmp_path)]) as runtime:
+        thread = await runtime.open_thread(workspace=notes)
+        async with thread.turn("wait-for go\nask something", on_approval=fail) as turn:
+            pass
+        async with anyio.create_task_group() as tasks, runtime.turn(turn.turn_id, on_approval=accept) as other:
+            tasks.start_soon(other.result)
+            (notes / "go").touch()
+            assert (await turn.result()).ended.outcome == "completed"
+
+
+async def test_diff_of_a_deleted_thread_is_not_waited_for(tmp_path: Path) -> None:
+    notes = workspace(tmp_path)
+    async with open_runtime(tmp_path / "state.db", providers=[rehearsal(tmp_path)]) as runtime:
+        thread = await runtime.open_thread(workspace=notes)
+        async with thread.turn("say begun\nwait-for never") as turn:
+            await anext(turn)
+            await runtime.dispatch(ThreadDelete(thread_id=thread.thread_id))
+            assert (await turn.result()).ended.outcome == "interrupted"
+            with pytest.raises(TurnDiffNotFound):
+                await turn.diff()
 
 
 async def test_threads_of_one_directory_share_a_project(tmp_path: Path) -> None:
